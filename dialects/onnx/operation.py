@@ -1,0 +1,220 @@
+"""The shape that all ONNX operations share: syntax, verification, access to attributes.
+
+    %y = onnx.Conv "/conv1/Conv"(%x, %w) {strides = array<i64: 2, 2>} : (tensor<...>, ...) -> tensor<...>
+
+The string is the node's name in the model. ONNX's attributes are the operation's properties;
+names with a dot in them are discardable attributes of whoever put them there. An optional
+input that is not given is an `onnx.NoValue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self, cast
+
+from onnx import helper
+from xdsl.dialects.builtin import IntegerAttr, StringAttr
+from xdsl.ir import Attribute, Operation, OpTrait, OpTraits, Region, SSAValue
+from xdsl.irdl import traits_def
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from ramiel.dialects.onnx.attributes import kind_of, python_of
+from ramiel.dialects.onnx.schemas import NEWEST_OPSET, Formal, Schema, first_opset, schema
+from ramiel.dialects.onnx.types import schema_name, type_of_nothing
+
+NODE = "onnx.node"
+OPSET = "onnx.opset"
+
+
+def opset_of(op: Operation) -> int:
+    """The ai.onnx opset in force at an operation: what its module records, else the newest."""
+    root: Operation = op
+    while (parent := root.parent_op()) is not None:
+        root = parent
+    recorded = root.attributes.get(OPSET)
+    return recorded.value.data if isinstance(recorded, IntegerAttr) else NEWEST_OPSET
+
+
+class OnnxOperation(Operation):
+    """Base of every operation of the dialect."""
+
+    name: ClassVar[str]
+    traits = traits_def()
+
+    @classmethod
+    def make(
+        cls,
+        operands: Sequence[SSAValue],
+        result_types: Sequence[Attribute],
+        properties: Mapping[str, Attribute] | None = None,
+        node: str | None = None,
+        regions: Sequence[Region] = (),
+    ) -> Self:
+        attributes = {NODE: StringAttr(node)} if node else {}
+        return cls.create(
+            operands=operands,
+            result_types=result_types,
+            properties=properties or {},
+            attributes=attributes,
+            regions=regions,
+        )
+
+    @property
+    def op_type(self) -> str:
+        """The ONNX operator's name, such as `Conv`."""
+        return self.name.removeprefix("onnx.")
+
+    @property
+    def node_name(self) -> str | None:
+        """The node's name in the model."""
+        node = self.attributes.get(NODE)
+        return node.data if isinstance(node, StringAttr) else None
+
+    @property
+    def title(self) -> str:
+        """How messages name the operation: `node "/conv1/Conv" (Conv, opset 17)`."""
+        name = self.node_name or (self.results[0].name_hint if self.results else None)
+        return f'node "{name or "?"}" ({self.op_type}, opset {opset_of(self)})'
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        node = parser.parse_optional_str_literal()
+        operands = parser.parse_op_args_list()
+        regions = parser.parse_region_list()
+        entries = parser.parse_optional_attr_dict()
+        parser.parse_punctuation(":")
+        position = parser.pos
+        type = parser.parse_function_type()
+        attributes = {k: v for k, v in entries.items() if "." in k}
+        if node is not None:
+            attributes = {NODE: StringAttr(node), **attributes}
+        return cls.create(
+            operands=parser.resolve_operands(operands, type.inputs.data, position),
+            result_types=type.outputs.data,
+            properties={k: v for k, v in entries.items() if "." not in k},
+            attributes=attributes,
+            regions=regions,
+        )
+
+    def print(self, printer: Printer) -> None:
+        if (node := self.node_name) is not None:
+            printer.print_string(" ")
+            printer.print_string_literal(node)
+        printer.print_operands(self.operands)
+        printer.print_regions(self.regions)
+        printer.print_op_attributes(
+            {**self.properties, **self.attributes}, reserved_attr_names=(NODE,)
+        )
+        printer.print_string(" : ")
+        printer.print_operation_type(self)
+
+
+class SchemaOperation(OnnxOperation):
+    """An ai.onnx operator. Its arity, attributes and types are its schema's."""
+
+    def schema(self) -> Schema | None:
+        """The schema in force; None if the module's opset does not have the operator."""
+        return schema(self.op_type, opset_of(self))
+
+    def attribute(self, name: str, default: object = None) -> object:
+        """An attribute's value in Python, the schema's default, or else `default`."""
+        value = self.properties.get(name)
+        if value is not None:
+            return python_of(value)
+        declared = self.schema()
+        if declared is None or name not in declared.attributes:
+            return default
+        proto = declared.source.attributes[name].default_value
+        if proto.type == 0:
+            return default
+        given = cast(object, helper.get_attribute_value(proto))
+        return given.decode() if isinstance(given, bytes) else given
+
+    def verify_(self) -> None:
+        opset = opset_of(self)
+        declared = schema(self.op_type, opset)
+        if declared is None:
+            raise VerifyException(
+                f"{self.op_type} is not in opset {opset}: it came with opset "
+                f"{first_opset(self.op_type)}"
+            )
+        self._verify_attributes(declared)
+        bound: dict[str, str] = {}
+        _verify_values(
+            "input", self.operands, declared.inputs, declared.min_inputs, declared.max_inputs, bound
+        )
+        _verify_values(
+            "output",
+            self.results,
+            declared.outputs,
+            declared.min_outputs,
+            declared.max_outputs,
+            bound,
+        )
+
+    def _verify_attributes(self, declared: Schema) -> None:
+        for name, value in self.properties.items():
+            kind = declared.attributes.get(name)
+            if kind is None or kind == "GRAPH":
+                known = ", ".join(sorted(declared.attributes)) or "none"
+                raise VerifyException(f"unknown attribute {name!r}; {self.op_type} has: {known}")
+            given = kind_of(value)
+            # An empty list says nothing of its element type.
+            if given != kind and not (given == "STRINGS" and kind == "TENSORS"):
+                raise VerifyException(f"attribute {name!r} must be {kind}, is {given}")
+        missing = declared.required - self.properties.keys() - set(declared.graphs)
+        if missing:
+            raise VerifyException(f"attribute {min(missing)!r} is required")
+        if len(self.regions) != len(declared.graphs):
+            raise VerifyException(
+                f"expected {len(declared.graphs)} region(s) ({', '.join(declared.graphs)}), "
+                f"got {len(self.regions)}"
+            )
+
+
+def _verify_values(
+    what: str,
+    values: Sequence[SSAValue],
+    formals: tuple[Formal, ...],
+    least: int,
+    most: int,
+    bound: dict[str, str],
+) -> None:
+    """Checks number and types of inputs or outputs; `bound` maps type variables to types."""
+    if not least <= len(values) <= most:
+        raise VerifyException(f"expected {_count(least, most)} {what}(s), got {len(values)}")
+    for i, value in enumerate(values):
+        formal = formals[min(i, len(formals) - 1)]
+        if value.type == type_of_nothing:
+            if not formal.optional and what == "input":
+                raise VerifyException(f"{what} {i} ({formal.name}) is not optional")
+            continue
+        type = schema_name(value.type)
+        if type is None:
+            continue
+        if type not in formal.types:
+            raise VerifyException(f"{what} {i} ({formal.name}) may not be {type}")
+        if not formal.homogeneous:
+            continue
+        if bound.setdefault(formal.variable, type) != type:
+            raise VerifyException(
+                f"{what} {i} ({formal.name}) is {type}, but {formal.variable} is "
+                f"{bound[formal.variable]}"
+            )
+
+
+def _count(least: int, most: int) -> str:
+    if least == most:
+        return str(least)
+    return f"at least {least}" if most > 1 << 20 else f"{least} to {most}"
+
+
+def operator_class(name: str, deterministic: bool) -> type[SchemaOperation]:
+    """The operation class of one ai.onnx operator."""
+    traits: tuple[OpTrait, ...] = (Pure(),) if deterministic else ()
+    return type(
+        name, (SchemaOperation,), {"name": f"onnx.{name}", "traits": OpTraits(lambda: traits)}
+    )

@@ -1,0 +1,100 @@
+"""ONNX's own messages for types, attributes and nodes, to and from the IR.
+
+The frontend reads models with these; shape inference asks ONNX's schemas with them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import cast
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from xdsl.dialects.builtin import TensorType, UnrankedTensorType
+from xdsl.ir import Attribute
+
+from ramiel.dialects.onnx.attributes import Array, kind_of, python_of
+from ramiel.dialects.onnx.operation import OnnxOperation
+from ramiel.dialects.onnx.types import (
+    BY_IR,
+    BY_PROTO,
+    AnyTensor,
+    MapType,
+    OptionalType,
+    SequenceType,
+    UnknownType,
+    shape_of,
+    tensor_type,
+)
+
+
+def type_of_proto(proto: onnx.TypeProto) -> Attribute:
+    """The IR type of a TypeProto; what it leaves open stays open."""
+    match proto.WhichOneof("value"):
+        case "tensor_type":
+            tensor = proto.tensor_type
+            row = BY_PROTO.get(tensor.elem_type)
+            element = row.ir if row else UnknownType()
+            if not tensor.HasField("shape"):
+                return tensor_type(element, None)
+            dims = [
+                d.dim_value if d.WhichOneof("value") == "dim_value" and d.dim_value >= 0 else None
+                for d in tensor.shape.dim
+            ]
+            return tensor_type(element, dims)
+        case "sequence_type":
+            return SequenceType(type_of_proto(proto.sequence_type.elem_type))
+        case "optional_type":
+            return OptionalType(type_of_proto(proto.optional_type.elem_type))
+        case "map_type":
+            key = BY_PROTO.get(proto.map_type.key_type)
+            return MapType(
+                key.ir if key else UnknownType(), type_of_proto(proto.map_type.value_type)
+            )
+        case _:
+            return tensor_type(UnknownType(), None)
+
+
+@lru_cache(maxsize=4096)
+def proto_of_type(type: Attribute) -> onnx.TypeProto | None:
+    """The TypeProto of an IR type; None for a type that ONNX has no word for."""
+    match type:
+        case TensorType() | UnrankedTensorType():
+            row = BY_IR.get(cast(AnyTensor, type).element_type)
+            if row is None:
+                return None
+            return helper.make_tensor_type_proto(row.proto, shape_of(type))
+        case SequenceType():
+            inner = proto_of_type(type.element)
+            return None if inner is None else helper.make_sequence_type_proto(inner)
+        case OptionalType():
+            inner = proto_of_type(type.element)
+            return None if inner is None else helper.make_optional_type_proto(inner)
+        case _:
+            return None
+
+
+def tensor_of_array(array: Array, name: str = "") -> onnx.TensorProto:
+    return numpy_helper.from_array(np.asarray(array, order="C"), name)
+
+
+def node_of(op: OnnxOperation, inputs: list[str], outputs: list[str]) -> onnx.NodeProto:
+    """The NodeProto of an operation without regions, with the given value names."""
+    node = helper.make_node(op.op_type, inputs, outputs, name=op.node_name or "")
+    for name, value in op.properties.items():
+        kind = kind_of(value)
+        if kind == "TYPE_PROTO":
+            proto = proto_of_type(value)
+            if proto is not None:
+                node.attribute.append(helper.make_attribute(name, proto))
+            continue
+        given = python_of(value)
+        if isinstance(given, np.ndarray):
+            given = tensor_of_array(cast(Array, given))
+        node.attribute.append(
+            helper.make_attribute(
+                name, given, attr_type=onnx.AttributeProto.AttributeType.Value(kind)
+            )
+        )
+    return node

@@ -1,0 +1,110 @@
+"""ONNX's operator schemas, as the dialect's verifier asks for them.
+
+Everything about the 200 operators comes from `onnx.defs`: nothing is typed again by hand,
+and a newer onnx brings its operators along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from onnx import defs
+
+NEWEST_OPSET = defs.onnx_opset_version()
+
+
+@dataclass(frozen=True)
+class Formal:
+    """A formal input or output: its type variable and the types that it may take."""
+
+    name: str
+    variable: str
+    types: frozenset[str]
+    variadic: bool
+    homogeneous: bool
+    optional: bool
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One operator as one opset defines it."""
+
+    name: str
+    since: int
+    inputs: tuple[Formal, ...]
+    outputs: tuple[Formal, ...]
+    min_inputs: int
+    max_inputs: int
+    min_outputs: int
+    max_outputs: int
+    attributes: Mapping[str, str]
+    """Attribute name -> `INT`, `FLOATS`, `TENSOR`, ..."""
+    required: frozenset[str]
+    graphs: tuple[str, ...]
+    """The attributes that are subgraphs: the order of the operation's regions."""
+    deterministic: bool
+    deprecated: bool
+    source: defs.OpSchema
+
+
+def _formals(parameters: object) -> tuple[Formal, ...]:
+    option = defs.OpSchema.FormalParameterOption
+    assert isinstance(parameters, list)
+    return tuple(
+        Formal(
+            p.name,
+            p.type_str,
+            frozenset(p.types),
+            p.option == option.Variadic,
+            p.is_homogeneous,
+            p.option == option.Optional,
+        )
+        for p in parameters
+    )
+
+
+@cache
+def schema(name: str, opset: int) -> Schema | None:
+    """The schema of an ai.onnx operator that is in force in an opset; None if there is none."""
+    try:
+        source = defs.get_schema(name, opset)
+    except defs.SchemaError:
+        return None
+    kinds = {a.name: a.type.name for a in source.attributes.values()}
+    random = source.node_determinism == defs.OpSchema.NodeDeterminism.NonDeterministic
+    return Schema(
+        name=name,
+        since=source.since_version,
+        inputs=_formals(source.inputs),
+        outputs=_formals(source.outputs),
+        min_inputs=source.min_input,
+        max_inputs=source.max_input,
+        min_outputs=source.min_output,
+        max_outputs=source.max_output,
+        attributes=kinds,
+        required=frozenset(a.name for a in source.attributes.values() if a.required),
+        graphs=tuple(sorted(n for n, kind in kinds.items() if kind == "GRAPH")),
+        # A subgraph decides for itself; the operators that run one are marked random only for
+        # what may stand inside them.
+        deterministic=not random or "GRAPH" in kinds.values(),
+        deprecated=source.deprecated,
+        source=source,
+    )
+
+
+@cache
+def operator_names() -> tuple[str, ...]:
+    """Every operator that any ai.onnx opset ever had, sorted."""
+    return tuple(sorted({s.name for s in defs.get_all_schemas_with_history() if s.domain == ""}))
+
+
+@cache
+def first_opset(name: str) -> int:
+    """The opset that brought an operator in."""
+    return min(
+        s.since_version
+        for s in defs.get_all_schemas_with_history()
+        if s.domain == "" and s.name == name
+    )

@@ -1,0 +1,139 @@
+"""Shape rules: ONNX's own inference, asked one operation at a time."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import onnx
+from onnx import shape_inference
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Attribute
+
+from ramiel.dialects.onnx.attributes import Array, WeightAttr, array_of
+from ramiel.dialects.onnx.operation import SchemaOperation, opset_of
+from ramiel.dialects.onnx.protos import node_of, proto_of_type, tensor_of_array, type_of_proto
+from ramiel.dialects.onnx.structure import constant_attribute_of
+from ramiel.dialects.onnx.types import (
+    UnknownType,
+    element_of,
+    numpy_dtype_of,
+    shape_of,
+    static_shape_of,
+    tensor_type,
+    type_of_nothing,
+)
+
+SHAPE_DATA = 1024
+"""Integer constants of at most this many elements are shown to the shape rules."""
+
+
+class ShapeError(Exception):
+    """The types of an operation's inputs contradict its schema."""
+
+
+def infer_types(op: SchemaOperation) -> list[Attribute] | None:
+    """The types of an operation's results by its schema's rules.
+
+    Returns None where the rules say nothing: an operator without rules, or inputs of unknown
+    type. Raises ShapeError where the inputs contradict each other.
+    """
+    declared = op.schema()
+    if declared is None or not declared.source.has_type_and_shape_inference_function:
+        return None
+    if op.regions or op.name == "onnx.Constant":
+        return None
+    inputs: list[str] = []
+    types: dict[str, onnx.TypeProto] = {}
+    data: dict[str, onnx.TensorProto] = {}
+    for i, operand in enumerate(op.operands):
+        if operand.type == type_of_nothing:
+            inputs.append("")
+            continue
+        proto = proto_of_type(operand.type)
+        if proto is None:
+            return None
+        inputs.append(f"i{i}")
+        types[f"i{i}"] = proto
+        constant = _shape_data(constant_attribute_of(operand), operand.type)
+        if constant is not None:
+            data[f"i{i}"] = tensor_of_array(constant, f"i{i}")
+    outputs = [f"o{i}" for i in range(len(op.results))]
+    opset = onnx.helper.make_opsetid("", opset_of(op))
+    try:
+        inferred = shape_inference.infer_node_outputs(
+            declared.source, node_of(op, inputs, outputs), types, data, opset_imports=[opset]
+        )
+    except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
+        raise ShapeError(_first_line(error)) from error
+    return [
+        type_of_proto(inferred[o]) if o in inferred else r.type
+        for o, r in zip(outputs, op.results, strict=True)
+    ]
+
+
+def _shape_data(attribute: Attribute | None, type: Attribute) -> Array | None:
+    """A constant's value if it may be a shape, a list of axes or the like."""
+    if attribute is None:
+        return None
+    shape = static_shape_of(type)
+    if shape is None or len(shape) > 1 or (shape and shape[0] > SHAPE_DATA):
+        return None
+    dtype = numpy_dtype_of(type)
+    # Resize takes its scales as floats.
+    if dtype is None or dtype.kind not in "iuf" or dtype.itemsize < 4:
+        return None
+    if isinstance(attribute, WeightAttr) and attribute.data.load is None:
+        return None
+    return array_of(attribute)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    line = text[0] if text else type(error).__name__
+    # "[ShapeInferenceError] (op_type:Add): Incompatible dimensions" keeps the reason alone.
+    if line.startswith("[") and "] " in line:
+        line = line.partition("] ")[2]
+    if line.startswith("(op_type:") and "): " in line:
+        line = line.partition("): ")[2]
+    return line
+
+
+def join(declared: Attribute, inferred: Attribute) -> Attribute:
+    """What two statements about one value's type say together; `inferred` wins a conflict.
+
+    Shapes that a model declares for its intermediate values are often stale (exported for
+    another batch size), and ONNX Runtime, too, trusts the inferred ones.
+    """
+    if declared == inferred:
+        return inferred
+    element = element_of(inferred)
+    if element is None or element_of(declared) is None:
+        return inferred
+    if isinstance(element, UnknownType):
+        element = cast(Attribute, element_of(declared))
+    known, found = shape_of(declared), shape_of(inferred)
+    if found is None:
+        return tensor_type(element, known)
+    if known is None or len(known) != len(found):
+        return tensor_type(element, found)
+    return tensor_type(
+        element, [f if f is not None else k for k, f in zip(known, found, strict=True)]
+    )
+
+
+def meet(one: Attribute, other: Attribute) -> Attribute:
+    """The most precise type that holds both: what two branches may yield."""
+    if one == other:
+        return one
+    element = element_of(one)
+    if element is None or element != element_of(other):
+        return tensor_type(UnknownType(), None)
+    a, b = shape_of(one), shape_of(other)
+    if a is None or b is None or len(a) != len(b):
+        return tensor_type(element, None)
+    return tensor_type(element, [x if x == y else None for x, y in zip(a, b, strict=True)])
+
+
+def is_static(type: Attribute) -> bool:
+    """Whether every dimension of a tensor type is known."""
+    return isinstance(type, TensorType) and static_shape_of(cast(Attribute, type)) is not None

@@ -1,0 +1,169 @@
+"""Operations of the dialect that are no ONNX operators: what holds a graph together."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import traits_def
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import IsTerminator, Pure
+from xdsl.utils.exceptions import VerifyException
+
+from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr, array_of, dense
+from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
+from ramiel.dialects.onnx.types import type_of_array, type_of_nothing
+
+DOMAIN = "onnx.domain"
+OP_TYPE = "onnx.op_type"
+
+
+class NoValue(OnnxOperation):
+    """Stands for an optional input that is not given: `onnx.NoValue() : () -> none`."""
+
+    name = "onnx.NoValue"
+    traits = traits_def(Pure())
+
+    @classmethod
+    def build_one(cls) -> Self:
+        return cls.make([], [type_of_nothing])
+
+
+class Weight(OnnxOperation):
+    """A tensor by name: `%w = onnx.Weight "conv1.weight" : tensor<64x3x7x7xf32>`."""
+
+    name = "onnx.Weight"
+    traits = traits_def(Pure())
+
+    @classmethod
+    def of(cls, ref: TensorRef, type: Attribute) -> Self:
+        op = cls.make([], [type], {"value": WeightAttr(ref)})
+        op.results[0].name_hint = hint(ref.name)
+        return op
+
+    @property
+    def weight(self) -> WeightAttr:
+        value = self.properties["value"]
+        assert isinstance(value, WeightAttr)
+        return value
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        ref = TensorRef(parser.parse_str_literal())
+        parser.parse_punctuation(":")
+        return cls.make([], [parser.parse_type()], {"value": WeightAttr(ref)})
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_string_literal(self.weight.data.name)
+        printer.print_string(" : ")
+        printer.print_attribute(self.results[0].type)
+
+    def verify_(self) -> None:
+        if not isinstance(self.properties.get("value"), WeightAttr):
+            raise VerifyException("a weight needs a name")
+
+
+class Yield(OnnxOperation):
+    """Ends a subgraph and gives its outputs."""
+
+    name = "onnx.Yield"
+    traits = traits_def(IsTerminator(), Pure())
+
+
+class Custom(OnnxOperation):
+    """An operator of a domain that ONNX does not define.
+
+    `onnx.Custom(%x) {onnx.domain = "com.microsoft", onnx.op_type = "Gelu"} : ...`. It parses,
+    prints and passes through; whoever needs its meaning refuses it.
+    """
+
+    name = "onnx.Custom"
+
+    @property
+    def op_type(self) -> str:
+        domain, name = self.attributes.get(DOMAIN), self.attributes.get(OP_TYPE)
+        assert isinstance(domain, StringAttr) and isinstance(name, StringAttr)
+        return f"{domain.data}::{name.data}"
+
+    def verify_(self) -> None:
+        for key in (DOMAIN, OP_TYPE):
+            if not isinstance(self.attributes.get(key), StringAttr):
+                raise VerifyException(f"a custom operation needs {key}")
+
+
+STRUCTURE = (NoValue, Weight, Yield, Custom)
+
+
+def hint(name: str) -> str | None:
+    """A model's value name as an SSA name that survives printing and parsing.
+
+    xDSL keeps `[A-Za-z0-9_$.-]` and takes a trailing `_12` for its own numbering, so that one
+    becomes `.12`. Returns None where nothing is left of the name.
+    """
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "_.$-") else "_" for c in name[:120])
+    kept = kept.strip("_.-$")
+    head, _, digits = kept.rpartition("_")
+    if head and digits.isdigit():
+        kept = f"{head}.{digits}"
+    if not kept:
+        return None
+    return kept if kept[0].isalpha() else f"v.{kept}"
+
+
+def constant_of(value: SSAValue) -> Array | None:
+    """The value of a constant or weight; None for anything else.
+
+    Raises MissingWeight if the value is a weight without bytes.
+    """
+    attribute = constant_attribute_of(value)
+    return None if attribute is None else array_of(attribute)
+
+
+def type_of_constant(op: SchemaOperation) -> Attribute | None:
+    """The type of an `onnx.Constant` by its value; None if the value does not tell."""
+    attribute = constant_attribute_of(op.results[0])
+    if attribute is None or isinstance(attribute, WeightAttr):
+        return None
+    array = array_of(attribute)
+    return None if array is None else type_of_array(array)
+
+
+def constant_attribute_of(value: SSAValue) -> Attribute | None:
+    """The attribute that holds a constant's or weight's value; None for anything else."""
+    owner = value.owner
+    if isinstance(owner, Weight):
+        return owner.weight
+    if isinstance(owner, SchemaOperation) and owner.name == "onnx.Constant":
+        return next(iter(owner.properties.values()), None)
+    return None
+
+
+def make_constant(name: str, array: Array) -> OnnxOperation:
+    """The operation that yields an array: inline if it is small, else a weight of that name."""
+    from ramiel.dialects.onnx import operation_class  # the classes are made from this module
+
+    inline = dense(array)
+    type = type_of_array(array)
+    if inline is None:
+        return Weight.of(TensorRef.of(name, array), type)
+    op = operation_class("Constant").make([], [type], {"value": inline})
+    op.results[0].name_hint = hint(name)
+    return op
+
+
+__all__ = [
+    "DOMAIN",
+    "OP_TYPE",
+    "STRUCTURE",
+    "Custom",
+    "NoValue",
+    "Weight",
+    "Yield",
+    "constant_attribute_of",
+    "constant_of",
+    "hint",
+    "make_constant",
+]

@@ -1,0 +1,15 @@
+"""The `torch` dialect: one operation prints as one PyTorch call."""
+
+from __future__ import annotations
+
+from xdsl.ir import Dialect
+
+from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, SliceAttr
+from ramiel.dialects.torch.ops import CallOp, LayerOp, TorchOperation, WeightOp
+
+
+def torch_dialect() -> Dialect:
+    return Dialect("torch", [CallOp, LayerOp, WeightOp], [OperandAttr, DtypeAttr, SliceAttr])
+
+
+__all__ = ["CallOp", "LayerOp", "TorchOperation", "WeightOp", "torch_dialect"]

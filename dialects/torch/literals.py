@@ -1,0 +1,244 @@
+"""Arguments of calls: Python literals as attributes, with the operands in their places.
+
+The IR spells them as Python nearly does:
+
+    torch.call torch.cat([%a, %b], dim = 1)
+    torch.call operator.getitem(%x, [slice(none, none), slice(0, 8)])
+    torch.call torch.zeros([2, 3], dtype = float32)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, cast
+
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    FloatAttr,
+    IntegerAttr,
+    NoneAttr,
+    StringAttr,
+    f64,
+    i1,
+    i64,
+)
+from xdsl.ir import Attribute, Data, ParametrizedAttribute, SSAValue
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser, Parser, UnresolvedOperand
+from xdsl.printer import Printer
+
+T = TypeVar("T")
+
+DTYPES = frozenset(
+    ["float16", "float32", "float64", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128"]
+)
+"""The element types of torch that may stand as arguments."""
+
+
+@irdl_attr_definition
+class OperandAttr(Data[int]):
+    """The place of operand n among a call's arguments."""
+
+    name = "torch.operand"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> int:
+        with parser.in_angle_brackets():
+            return parser.parse_integer(allow_boolean=False, allow_negative=False)
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_int(self.data)
+
+
+@irdl_attr_definition
+class DtypeAttr(Data[str]):
+    """An element type of torch: `#torch.dtype<float32>`."""
+
+    name = "torch.dtype"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> str:
+        with parser.in_angle_brackets():
+            return parser.parse_identifier()
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(self.data)
+
+
+@irdl_attr_definition
+class SliceAttr(ParametrizedAttribute):
+    """A slice of an index: start, stop and step, each a literal or none."""
+
+    name = "torch.slice"
+    start: Attribute
+    stop: Attribute
+    step: Attribute
+
+
+class Dtype(str):
+    """Marks a string as the name of a torch element type."""
+
+
+def literal(value: object, operands: list[SSAValue]) -> Attribute:
+    """The attribute of a Python value; SSA values are appended to `operands`.
+
+    Raises TypeError for a value that has no literal.
+    """
+    match value:
+        case None:
+            return NoneAttr()
+        case bool():
+            return IntegerAttr(int(value), i1)
+        case int():
+            return IntegerAttr(value, i64)
+        case float():
+            return FloatAttr(value, f64)
+        case Dtype():
+            return DtypeAttr(str(value))
+        case str():
+            return StringAttr(value)
+        case SSAValue():
+            operands.append(cast(SSAValue, value))
+            return OperandAttr(len(operands) - 1)
+        case slice():
+            parts = cast("slice[object, object, object]", value)
+            return SliceAttr(*(literal(v, operands) for v in (parts.start, parts.stop, parts.step)))
+        case list() | tuple():
+            return ArrayAttr([literal(v, operands) for v in cast("Sequence[object]", value)])
+        case _:
+            raise TypeError(f"no literal for {value!r}")
+
+
+def fold_literal(
+    attribute: Attribute,
+    leaf: Callable[[Attribute], T],
+    sequence: Callable[[list[T]], T],
+    cut: Callable[[T, T, T], T],
+) -> T:
+    """Rebuilds a literal bottom-up: how the evaluator and the printer read arguments."""
+    match attribute:
+        case ArrayAttr():
+            items = cast(ArrayAttr[Attribute], attribute)
+            return sequence([fold_literal(a, leaf, sequence, cut) for a in items])
+        case SliceAttr():
+            parts = (attribute.start, attribute.stop, attribute.step)
+            return cut(*(fold_literal(a, leaf, sequence, cut) for a in parts))
+        case _:
+            return leaf(attribute)
+
+
+def python_literal(attribute: Attribute) -> object:
+    """The Python value of a literal without operands and dtypes inside."""
+    match attribute:
+        case NoneAttr():
+            return None
+        case IntegerAttr():
+            number = cast(IntegerAttr, attribute)
+            return bool(number.value.data) if number.type == i1 else number.value.data
+        case FloatAttr():
+            return cast(FloatAttr, attribute).value.data
+        case StringAttr():
+            return attribute.data
+        case _:
+            raise TypeError(f"{attribute} is no literal")
+
+
+def verify_literal(attribute: Attribute) -> str | None:
+    """What is wrong with an attribute as an argument; None if nothing is."""
+    problems: list[str] = []
+
+    def leaf(a: Attribute) -> None:
+        if isinstance(a, DtypeAttr):
+            if a.data not in DTYPES:
+                problems.append(f"torch has no element type {a.data!r}")
+        elif not isinstance(a, OperandAttr | NoneAttr | IntegerAttr | FloatAttr | StringAttr):
+            problems.append(f"{a} is no argument")
+
+    fold_literal(attribute, leaf, lambda _: None, lambda *_: None)
+    return problems[0] if problems else None
+
+
+# --- text --------------------------------------------------------------------------------
+
+
+def print_literal(printer: Printer, attribute: Attribute, operands: Sequence[SSAValue]) -> None:
+    match attribute:
+        case OperandAttr():
+            printer.print_ssa_value(operands[attribute.data])
+        case NoneAttr():
+            printer.print_string("none")
+        case DtypeAttr():
+            printer.print_string(attribute.data)
+        case StringAttr():
+            printer.print_string_literal(attribute.data)
+        case IntegerAttr() | FloatAttr():
+            printer.print_string(_number(python_literal(cast(Attribute, attribute))))
+        case ArrayAttr():
+            with printer.in_square_brackets():
+                items = cast(ArrayAttr[Attribute], attribute)
+                printer.print_list(items, lambda a: print_literal(printer, a, operands))
+        case SliceAttr():
+            printer.print_string("slice")
+            with printer.in_parens():
+                parts = (attribute.start, attribute.stop, attribute.step)
+                printer.print_list(parts, lambda a: print_literal(printer, a, operands))
+        case _:
+            raise TypeError(f"{attribute} is no argument")
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and math.isfinite(value):
+        text = repr(value)
+        # MLIR's lexer wants a point before an exponent.
+        return text if "." in text or "e" not in text else text.replace("e", ".0e")
+    return str(value)
+
+
+_WORDS: Mapping[str, object] = {
+    "none": None,
+    "true": True,
+    "false": False,
+    "inf": math.inf,
+    "nan": math.nan,
+}
+
+
+def parse_literal(parser: Parser, operands: list[UnresolvedOperand]) -> Attribute:
+    """Parses an argument; operands are appended to `operands`, to be resolved later."""
+    unresolved = parser.parse_optional_unresolved_operand()
+    if unresolved is not None:
+        operands.append(unresolved)
+        return OperandAttr(len(operands) - 1)
+    items = parser.parse_optional_comma_separated_list(
+        parser.Delimiter.SQUARE, lambda: parse_literal(parser, operands)
+    )
+    if items is not None:
+        return ArrayAttr(items)
+    text = parser.parse_optional_str_literal()
+    if text is not None:
+        return StringAttr(text)
+    word = parser.parse_optional_identifier()
+    if word is None:
+        if parser.parse_optional_punctuation("-") is not None:
+            if parser.parse_optional_keyword("inf") is not None:
+                return literal(-math.inf, [])
+            return literal(-parser.parse_number(allow_boolean=False), [])
+        return literal(parser.parse_number(allow_boolean=False), [])
+    if word in _WORDS:
+        return literal(_WORDS[word], [])
+    if word == "slice":
+        with parser.in_parens():
+            parts = parser.parse_comma_separated_list(
+                parser.Delimiter.NONE, lambda: parse_literal(parser, operands)
+            )
+        if len(parts) != 3:
+            parser.raise_error("a slice has a start, a stop and a step")
+        return SliceAttr(*parts)
+    if word not in DTYPES:
+        parser.raise_error(f"torch has no element type {word!r}")
+    return DtypeAttr(word)

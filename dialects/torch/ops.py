@@ -1,0 +1,347 @@
+"""The operations of the `torch` dialect: each is one PyTorch call of the emitted program.
+
+%0 = torch.weight "scale" : tensor<64xf32>
+%1 = torch.layer Conv2d(%x) {stride = 2, padding = 3} weights {weight = "conv1.weight"} : ...
+%2 = torch.call torch.cat([%a, %b], dim = 1) : (tensor<..>, tensor<..>) -> tensor<..>
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Self, cast
+
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.irdl import traits_def
+from xdsl.parser import Parser, UnresolvedOperand
+from xdsl.printer import Printer
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
+from ramiel.dialects.torch.callees import CALLEES, LAYERS
+from ramiel.dialects.torch.literals import (
+    OperandAttr,
+    fold_literal,
+    literal,
+    parse_literal,
+    print_literal,
+    verify_literal,
+)
+
+NODE = "torch.node"
+"""Attribute: the name of the ONNX node that an operation comes from."""
+OP_TYPE = "torch.op"
+"""Attribute: its ONNX operator."""
+NAMES = "torch.names"
+"""Attribute: the Python names of an operation's results."""
+LAYER_NAME = "torch.layer_name"
+"""Attribute: the name of the program's attribute that holds a layer or weight."""
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def string_attribute(op: Operation, name: str) -> str | None:
+    value = op.attributes.get(name)
+    return value.data if isinstance(value, StringAttr) else None
+
+
+class TorchOperation(Operation):
+    """Base of the dialect's operations."""
+
+    @property
+    def python_names(self) -> list[str]:
+        """The names of the results in the emitted program. Empty before they are assigned."""
+        names = self.attributes.get(NAMES)
+        if not isinstance(names, ArrayAttr):
+            return []
+        return [cast(StringAttr, n).data for n in cast(ArrayAttr[Attribute], names)]
+
+    @property
+    def layer_name(self) -> str | None:
+        return string_attribute(self, LAYER_NAME)
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """The name and the operator of the ONNX node that this comes from."""
+        return string_attribute(self, NODE) or "", string_attribute(self, OP_TYPE) or ""
+
+    def verify_names(self) -> None:
+        names = [*self.python_names, *([self.layer_name] if self.layer_name else [])]
+        for name in names:
+            if not _IDENTIFIER.fullmatch(name):
+                raise VerifyException(f"{name!r} is no Python identifier")
+        if self.python_names and len(self.python_names) != len(self.results):
+            raise VerifyException("expected one Python name for each result")
+
+
+class CallOp(TorchOperation):
+    """A call of a function, a method or an operator from the list in `callees.py`."""
+
+    name = "torch.call"
+    traits = traits_def(Pure())
+
+    @classmethod
+    def of(
+        cls,
+        callee: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        result_types: Sequence[Attribute],
+    ) -> Self:
+        """A call with Python arguments, in which SSA values are the operands."""
+        operands: list[SSAValue] = []
+        return cls.create(
+            properties={
+                "callee": StringAttr(callee),
+                "args": ArrayAttr([literal(a, operands) for a in args]),
+                "kwargs": DictionaryAttr({k: literal(v, operands) for k, v in kwargs.items()}),
+            },
+            operands=operands,
+            result_types=result_types,
+        )
+
+    @property
+    def callee(self) -> str:
+        return cast(StringAttr, self.properties["callee"]).data
+
+    @property
+    def args(self) -> tuple[Attribute, ...]:
+        return cast(ArrayAttr[Attribute], self.properties["args"]).data
+
+    @property
+    def kwargs(self) -> Mapping[str, Attribute]:
+        return cast(DictionaryAttr, self.properties["kwargs"]).data
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        prefix = parser.parse_identifier()
+        callee = StringAttr(prefix)
+        unresolved: list[UnresolvedOperand] = []
+        args: list[Attribute] = []
+        kwargs: dict[str, Attribute] = {}
+
+        def argument() -> None:
+            key = None
+            position = parser.pos
+            word = parser.parse_optional_identifier()
+            if word is not None and parser.parse_optional_punctuation("=") is not None:
+                key = word
+            elif word is not None:
+                parser._resume_from(position)  # pyright: ignore[reportPrivateUsage]
+            value = parse_literal(parser, unresolved)
+            if key is not None:
+                kwargs[key] = value
+            elif kwargs:
+                parser.raise_error("a positional argument after a keyword argument")
+            else:
+                args.append(value)
+
+        parser.parse_comma_separated_list(parser.Delimiter.PAREN, argument)
+        attributes = parser.parse_optional_attr_dict()
+        parser.parse_punctuation(":")
+        position = parser.pos
+        type = parser.parse_function_type()
+        return cls.create(
+            properties={
+                "callee": callee,
+                "args": ArrayAttr(args),
+                "kwargs": DictionaryAttr(kwargs),
+            },
+            operands=parser.resolve_operands(unresolved, type.inputs.data, position),
+            result_types=type.outputs.data,
+            attributes=attributes,
+        )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.callee}")
+        with printer.in_parens():
+            items: list[tuple[str | None, Attribute]] = [(None, a) for a in self.args]
+            items += self.kwargs.items()
+
+            def item(entry: tuple[str | None, Attribute]) -> None:
+                if entry[0] is not None:
+                    printer.print_string(f"{entry[0]} = ")
+                print_literal(printer, entry[1], self.operands)
+
+            printer.print_list(items, item)
+        printer.print_op_attributes(self.attributes)
+        printer.print_string(" : ")
+        printer.print_operation_type(self)
+
+    def verify_(self) -> None:
+        if self.callee not in CALLEES:
+            raise VerifyException(f"{self.callee!r} is not a function that may be called")
+        seen: list[int] = []
+
+        def leaf(a: Attribute) -> None:
+            if isinstance(a, OperandAttr):
+                seen.append(a.data)
+
+        for a in (*self.args, *self.kwargs.values()):
+            if (problem := verify_literal(a)) is not None:
+                raise VerifyException(problem)
+            fold_literal(a, leaf, lambda _: None, lambda *_: None)
+        for key in self.kwargs:
+            if not _IDENTIFIER.fullmatch(key):
+                raise VerifyException(f"{key!r} is no keyword argument")
+        if seen != list(range(len(self.operands))):
+            raise VerifyException("the arguments must hold each operand once, in order")
+        self.verify_names()
+
+
+class LayerOp(TorchOperation):
+    """A call of a layer: a callable with weights, made once in the program's `__init__`."""
+
+    name = "torch.layer"
+    traits = traits_def(Pure())
+
+    @classmethod
+    def of(
+        cls,
+        layer: str,
+        operands: Sequence[SSAValue],
+        weights: Mapping[str, WeightAttr],
+        config: Mapping[str, object],
+        result_types: Sequence[Attribute],
+    ) -> Self:
+        return cls.create(
+            properties={
+                "layer": StringAttr(layer),
+                "config": DictionaryAttr({k: literal(v, []) for k, v in config.items()}),
+                "weights": DictionaryAttr(dict(weights)),
+            },
+            operands=operands,
+            result_types=result_types,
+        )
+
+    @property
+    def layer(self) -> str:
+        return cast(StringAttr, self.properties["layer"]).data
+
+    @property
+    def config(self) -> Mapping[str, Attribute]:
+        return cast(DictionaryAttr, self.properties["config"]).data
+
+    @property
+    def weights(self) -> Mapping[str, WeightAttr]:
+        weights = cast(DictionaryAttr, self.properties["weights"]).data
+        return cast(Mapping[str, WeightAttr], weights)
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What makes two calls calls of the same layer."""
+        return (self.layer, self.properties["config"], self.properties["weights"])
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        layer = parser.parse_identifier()
+        unresolved = parser.parse_op_args_list()
+        config: dict[str, Attribute] = {}
+
+        def entry() -> None:
+            key = parser.parse_identifier()
+            parser.parse_punctuation("=")
+            config[key] = parse_literal(parser, [])
+
+        parser.parse_optional_comma_separated_list(parser.Delimiter.BRACES, entry)
+        parser.parse_keyword("weights")
+        weights: dict[str, Attribute] = {}
+
+        def weight() -> None:
+            key = parser.parse_identifier()
+            parser.parse_punctuation("=")
+            weights[key] = WeightAttr(TensorRef(parser.parse_str_literal()))
+
+        parser.parse_comma_separated_list(parser.Delimiter.BRACES, weight)
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        parser.parse_punctuation(":")
+        position = parser.pos
+        type = parser.parse_function_type()
+        return cls.create(
+            properties={
+                "layer": StringAttr(layer),
+                "config": DictionaryAttr(config),
+                "weights": DictionaryAttr(weights),
+            },
+            operands=parser.resolve_operands(unresolved, type.inputs.data, position),
+            result_types=type.outputs.data,
+            attributes=dict(attributes.data) if attributes is not None else {},
+        )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.layer}")
+        printer.print_operands(self.operands)
+        if self.config:
+            printer.print_string(" ")
+            with printer.in_braces():
+
+                def entry(item: tuple[str, Attribute]) -> None:
+                    printer.print_string(f"{item[0]} = ")
+                    print_literal(printer, item[1], ())
+
+                printer.print_list(self.config.items(), entry)
+        printer.print_string(" weights ")
+        with printer.in_braces():
+
+            def weight(item: tuple[str, WeightAttr]) -> None:
+                printer.print_string(f"{item[0]} = ")
+                printer.print_string_literal(item[1].data.name)
+
+            printer.print_list(self.weights.items(), weight)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" : ")
+        printer.print_operation_type(self)
+
+    def verify_(self) -> None:
+        if self.layer not in LAYERS:
+            raise VerifyException(f"{self.layer!r} is no layer")
+        for key, value in self.config.items():
+            if not _IDENTIFIER.fullmatch(key):
+                raise VerifyException(f"{key!r} is no keyword argument")
+            if (problem := verify_literal(value)) is not None:
+                raise VerifyException(problem)
+        if "weight" not in self.weights:
+            raise VerifyException("a layer has a weight")
+        if not all(_IDENTIFIER.fullmatch(k) for k in self.weights):
+            raise VerifyException("the names of a layer's weights are identifiers")
+        self.verify_names()
+
+
+class WeightOp(TorchOperation):
+    """A tensor that the program holds: `%w = torch.weight "scale" : tensor<64xf32>`."""
+
+    name = "torch.weight"
+    traits = traits_def(Pure())
+
+    @classmethod
+    def of(cls, weight: WeightAttr, type: Attribute) -> Self:
+        return cls.create(properties={"value": weight}, result_types=[type])
+
+    @property
+    def weight(self) -> WeightAttr:
+        return cast(WeightAttr, self.properties["value"])
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        weight = WeightAttr(TensorRef(parser.parse_str_literal()))
+        attributes = parser.parse_optional_attr_dict()
+        parser.parse_punctuation(":")
+        return cls.create(
+            properties={"value": weight},
+            result_types=[parser.parse_type()],
+            attributes=attributes,
+        )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_string_literal(self.weight.data.name)
+        printer.print_op_attributes(self.attributes)
+        printer.print_string(" : ")
+        printer.print_attribute(self.results[0].type)
+
+    def verify_(self) -> None:
+        if not isinstance(self.properties.get("value"), WeightAttr):
+            raise VerifyException("a weight needs a name")
+        self.verify_names()

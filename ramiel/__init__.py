@@ -1,0 +1,20 @@
+"""Ramiel: ONNX models compiled to readable, parallel PyTorch programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ramiel.api import compile
+
+__version__ = "0.1.0"
+__all__ = ["compile"]
+
+
+def __getattr__(name: str) -> object:
+    # `import ramiel.dialects` must not cost the import of torch.
+    if name == "compile":
+        from ramiel import api
+
+        return api.compile
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Cost analyses of a task graph: critical path, bounds, simulated execution."""

@@ -1,0 +1,60 @@
+"""Distances to the end of a task graph, and the bounds that they put on any schedule.
+
+The distance to end is the priority of Das & Rauchwerger, "Automatic Task Parallelization of
+Dataflow Graphs in ML/DL models", arXiv 2308.11192 (elsewhere: bottom level, upward rank).
+"""
+
+from collections.abc import Sequence
+
+from ramiel.analysis.task_graph import TaskGraph
+
+
+def distance_to_end(graph: TaskGraph, edge_cost: float = 0.0) -> list[float]:
+    """The longest path in µs from the start of each task to the end of the graph.
+
+    A path costs its tasks plus `edge_cost` µs for each edge. Raises ValueError if `edge_cost`
+    is negative. O(V + E).
+    """
+    if not edge_cost >= 0:
+        raise ValueError(f"edge_cost is {edge_cost}: need a number >= 0")
+    distance = list(graph.costs)
+    for task in reversed(range(len(graph))):
+        consumers = graph.successors[task]
+        if consumers:
+            distance[task] += edge_cost + max([distance[consumer] for consumer in consumers])
+    return distance
+
+
+def by_distance(distance: Sequence[float]) -> list[int]:
+    """All tasks in descending distance to end, ties by the smaller id.
+
+    This is a topological order: a producer is at least as far from the end as its consumer,
+    and has the smaller id. O(V log V).
+    """
+    return sorted(range(len(distance)), key=lambda task: -distance[task])
+
+
+def critical_path(graph: TaskGraph) -> tuple[float, list[int]]:
+    """The length in µs and the tasks of a longest path, hand-overs not counted.
+
+    Ties are broken by the smaller task id. The path of an empty graph is `(0.0, [])`.
+    O(V + E).
+    """
+    distance = distance_to_end(graph)
+    path: list[int] = []
+    reachable: Sequence[int] = range(len(graph))
+    while reachable:
+        path.append(max(reachable, key=distance.__getitem__))
+        reachable = graph.successors[path[-1]]
+    return (distance[path[0]] if path else 0.0), path
+
+
+def bound(graph: TaskGraph, workers: int) -> float:
+    """A makespan in µs that no schedule on `workers` workers can beat.
+
+    It is the larger of the critical path and an even share of the work. Raises ValueError if
+    `workers` is less than 1.
+    """
+    if workers < 1:
+        raise ValueError(f"need at least 1 worker, not {workers}")
+    return max(critical_path(graph)[0], graph.work / workers)

@@ -1,0 +1,1 @@
+"""The backends: what a schedule is printed as."""

@@ -1,0 +1,1 @@
+"""The PyTorch backend: the lowering table, the evaluator and the printer."""

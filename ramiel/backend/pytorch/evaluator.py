@@ -1,0 +1,101 @@
+"""Runs `torch` IR directly, one operation after the other."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from xdsl.dialects import func
+from xdsl.ir import Attribute, Operation, SSAValue
+
+from ramiel.backend.pytorch.tensors import tensor_of
+from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
+from ramiel.dialects.torch.callees import CALLEES
+from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, fold_literal, python_literal
+from ramiel.runtime import Weights, layers, ops
+
+_NAMESPACES: Mapping[str, object] = {
+    "torch": torch,
+    "F": F,
+    "Tensor": torch.Tensor,
+    "operator": operator,
+    "ops": ops,
+}
+
+# Attributes of tensors, not methods.
+_PROPERTIES = {"Tensor.mT": operator.attrgetter("mT")}
+
+
+class Evaluator:
+    """Runs operations in the order given. Layers are made once and kept."""
+
+    def __init__(self) -> None:
+        self._layers: dict[object, Callable[..., Tensor]] = {}
+
+    def function(self, function: func.FuncOp, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The results of a function of `torch` operations."""
+        block = function.body.block
+        env: dict[SSAValue, Tensor] = dict(zip(block.args, inputs, strict=True))
+        self.run(block.ops, env)
+        last = block.last_op
+        assert last is not None
+        return [env[v] for v in last.operands]
+
+    def run(self, operations: Iterable[Operation], env: dict[SSAValue, Tensor]) -> None:
+        """Adds the results of the operations to `env`, which holds their operands."""
+        with torch.no_grad():
+            for op in operations:
+                if isinstance(op, CallOp | LayerOp | WeightOp):
+                    results = self.operation(op, [env[v] for v in op.operands])
+                    env.update(zip(op.results, results, strict=True))
+
+    def operation(
+        self, op: CallOp | LayerOp | WeightOp, operands: Sequence[Tensor]
+    ) -> tuple[Tensor, ...]:
+        """The results of one operation."""
+        if isinstance(op, WeightOp):
+            return (tensor_of(op.weight.array()),)
+        if isinstance(op, LayerOp):
+            return (self._layer(op)(*operands),)
+        args = [_argument(a, operands) for a in op.args]
+        kwargs = {k: _argument(a, operands) for k, a in op.kwargs.items()}
+        result = resolve(op.callee)(*args, **kwargs)
+        return tuple(result) if len(op.results) > 1 or isinstance(result, tuple) else (result,)
+
+    def _layer(self, op: LayerOp) -> Callable[..., Tensor]:
+        layer = self._layers.get(op.identity)
+        if layer is None:
+            tensors = {f"layer.{k}": tensor_of(w.array()) for k, w in op.weights.items()}
+            config = {k: _argument(a, ()) for k, a in op.config.items()}
+            make = getattr(layers, op.layer)
+            layer = make(Weights.from_tensors(tensors), "layer", **config)
+            self._layers[op.identity] = layer
+        return layer
+
+
+def resolve(callee: str) -> Callable[..., Any]:
+    """The function of a callee's name. Raises ValueError for one that is not in the list."""
+    if callee not in CALLEES:
+        raise ValueError(f"{callee!r} is not a function that may be called")
+    if callee in _PROPERTIES:
+        return _PROPERTIES[callee]
+    namespace, _, name = callee.partition(".")
+    return getattr(_NAMESPACES[namespace], name)
+
+
+def _argument(attribute: Attribute, operands: Sequence[Tensor]) -> Any:
+    def leaf(a: Attribute) -> Any:
+        if isinstance(a, OperandAttr):
+            return operands[a.data]
+        return getattr(torch, a.data) if isinstance(a, DtypeAttr) else python_literal(a)
+
+    return fold_literal(attribute, leaf, _sequence, slice)
+
+
+def _sequence(items: list[Any]) -> Any:
+    # An index of several dimensions is a tuple; everything else takes lists.
+    return tuple(items) if any(isinstance(i, slice) for i in items) else cast(object, items)

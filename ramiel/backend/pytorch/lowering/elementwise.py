@@ -1,0 +1,315 @@
+"""Operators that work element by element."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from xdsl.ir import SSAValue
+
+from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
+from ramiel.dialects.onnx.types import BY_PROTO, tensor_type
+
+_UNARY = {
+    "Abs": "torch.abs",
+    "Acos": "torch.acos",
+    "Acosh": "torch.acosh",
+    "Asin": "torch.asin",
+    "Asinh": "torch.asinh",
+    "Atan": "torch.atan",
+    "Atanh": "torch.atanh",
+    "BitwiseNot": "operator.invert",
+    "Ceil": "torch.ceil",
+    "Cos": "torch.cos",
+    "Cosh": "torch.cosh",
+    "Det": "torch.det",
+    "Erf": "torch.erf",
+    "Exp": "torch.exp",
+    "Floor": "torch.floor",
+    "HardSwish": "F.hardswish",
+    "IsNaN": "torch.isnan",
+    "Log": "torch.log",
+    "Mish": "F.mish",
+    "Neg": "operator.neg",
+    "Not": "operator.invert",
+    "Reciprocal": "torch.reciprocal",
+    "Relu": "F.relu",
+    "Round": "torch.round",
+    "Sigmoid": "torch.sigmoid",
+    "Sign": "torch.sign",
+    "Sin": "torch.sin",
+    "Sinh": "torch.sinh",
+    "Softplus": "F.softplus",
+    "Softsign": "F.softsign",
+    "Sqrt": "torch.sqrt",
+    "Tan": "torch.tan",
+    "Tanh": "torch.tanh",
+}
+
+_BINARY = {
+    ("Add", 7): "operator.add",
+    ("And", 7): "operator.and_",
+    ("BitwiseAnd", 18): "operator.and_",
+    ("BitwiseOr", 18): "operator.or_",
+    ("BitwiseXor", 18): "operator.xor",
+    ("Equal", 7): "operator.eq",
+    ("Greater", 7): "operator.gt",
+    ("GreaterOrEqual", 12): "operator.ge",
+    ("Less", 7): "operator.lt",
+    ("LessOrEqual", 12): "operator.le",
+    ("Mul", 7): "operator.mul",
+    ("Or", 7): "operator.or_",
+    ("Sub", 7): "operator.sub",
+    ("Xor", 7): "operator.xor",
+}
+
+_VARIADIC = {"Sum": "operator.add", "Max": "torch.maximum", "Min": "torch.minimum"}
+
+_ALPHA = {"Elu": "F.elu", "Celu": "F.celu", "LeakyRelu": "F.leaky_relu"}
+
+
+def _unary(callee: str, n: Node) -> Lowered:
+    return n.call(callee, n[0])
+
+
+def _binary(callee: str, n: Node) -> Lowered:
+    a, b = operands(n)
+    return n.call(callee, a, b)
+
+
+def operands(n: Node) -> tuple[object, object]:
+    """The two operands, of which a constant with one element stands as a number.
+
+    It may not if it has the larger rank, since the result then takes its shape, nor if the
+    other operand is a constant too.
+    """
+    a, b = n.rank(0), n.rank(1)
+    if a is not None and b is not None:
+        if b <= a and (number := n.scalar(1)) is not None and not n.is_constant(0):
+            return n[0], number
+        if a <= b and (number := n.scalar(0)) is not None and not n.is_constant(1):
+            return number, n[1]
+    return n[0], n[1]
+
+
+def _variadic(callee: str, n: Node) -> Lowered:
+    values = n.inputs()
+    total = values[0]
+    for value in values[1:]:
+        total = n.call(callee, total, value)
+    return total
+
+
+def _alpha(callee: str, n: Node) -> Lowered:
+    return n.call(callee, n[0], n.number("alpha"))
+
+
+for _op, _callee in _UNARY.items():
+    lowers(_op)(partial(_unary, _callee))
+for (_op, _since), _callee in _BINARY.items():
+    lowers(_op, _since)(partial(_binary, _callee))
+for _op, _callee in _VARIADIC.items():
+    lowers(_op, 8)(partial(_variadic, _callee))
+for _op, _callee in _ALPHA.items():
+    lowers(_op)(partial(_alpha, _callee))
+
+
+@lowers("Identity")
+def identity(n: Node) -> Lowered:
+    return n[0]
+
+
+@lowers("Dropout", 7)
+def dropout(n: Node) -> Lowered:
+    if n.given(2) and n.scalar(2) is not False:
+        n.fail("dropout in training mode is not supported")
+    if len(n.op.results) == 1:
+        return n[0]
+    mask = n.call("ops.dropout_mask", n[0], type=n.result_type(1))
+    return [n[0], mask]
+
+
+@lowers("Mean", 8)
+def mean(n: Node) -> Lowered:
+    total = _variadic("operator.add", n)
+    assert isinstance(total, SSAValue)
+    return n.call("operator.truediv", total, len(n))
+
+
+@lowers("Div", 7)
+def div(n: Node) -> Lowered:
+    a, b = operands(n)
+    if n.is_float():
+        return n.call("operator.truediv", a, b)
+    return n.call("torch.div", n[0], b, rounding_mode="trunc")
+
+
+@lowers("Mod", 10)
+def mod(n: Node) -> Lowered:
+    return n.call("torch.fmod" if n.integer("fmod", 0) else "torch.remainder", n[0], n[1])
+
+
+@lowers("Pow", 7)
+def power(n: Node) -> Lowered:
+    exponent = n.scalar(1)
+    if exponent is not None and n.is_float() and not n.is_constant(0):
+        whole = exponent == int(exponent) and abs(exponent) < 1 << 16
+        return n.call("operator.pow", n[0], int(exponent) if whole else exponent)
+    result = n.call("operator.pow", n[0], n[1])
+    # PyTorch promotes an integer base with a float exponent; ONNX keeps the base's type.
+    if n.is_float() or not n.is_float(1):
+        return result
+    return n.call("Tensor.to", result, n.dtype(n.result_type()))
+
+
+@lowers("BitShift", 11)
+def bit_shift(n: Node) -> Lowered:
+    left = n.text("direction") == "LEFT"
+    return n.call("torch.bitwise_left_shift" if left else "torch.bitwise_right_shift", n[0], n[1])
+
+
+@lowers("IsInf")
+def is_inf(n: Node) -> Lowered:
+    positive, negative = n.integer("detect_positive", 1), n.integer("detect_negative", 1)
+    if positive and negative:
+        return n.call("torch.isinf", n[0])
+    sign = float("inf") if positive else float("-inf")
+    if not positive and not negative:
+        sign = float("nan")  # equal to nothing
+    return n.call("operator.eq", n[0], sign)
+
+
+@lowers("Where", 9)
+def where(n: Node) -> Lowered:
+    return n.call("torch.where", n[0], n[1], n[2])
+
+
+@lowers("Cast")
+@lowers("CastLike", 15)
+def cast(n: Node) -> Lowered:
+    if n.op.op_type == "CastLike":
+        type = n.op.operands[1].type
+    else:
+        row = BY_PROTO.get(n.integer("to"))
+        if row is None:
+            n.fail(f"the type {n.integer('to')} to cast to is unknown")
+        type = tensor_type(row.ir, None)
+    n.dtype(n.op.operands[0].type)
+    return n.call("Tensor.to", n[0], n.dtype(type))
+
+
+@lowers("Clip", 6)
+def clip_by_attributes(n: Node) -> Lowered:
+    low, high = (n.number(k) if n.attribute(k) is not None else None for k in ("min", "max"))
+    return _clamp(n, low, high)
+
+
+@lowers("Clip", 11)
+def clip(n: Node) -> Lowered:
+    low = n.scalar(1) if n.is_constant(1) else n.get(1)
+    high = n.scalar(2) if n.is_constant(2) else n.get(2)
+    if any(isinstance(v, SSAValue) for v in (low, high)):
+        return n.call("ops.clip", n[0], n.get(1), n.get(2))
+    return _clamp(n, low, high)
+
+
+def _clamp(n: Node, low: object, high: object) -> Lowered:
+    if low is None and high is None:
+        return n[0]
+    # The extremes of float32 are how exporters write that there is no bound.
+    bounds = {"min": low, "max": high}
+    finite = {
+        k: v for k, v in bounds.items() if isinstance(v, int | float) and abs(v) < 3.4028234e38
+    }
+    return n.call("torch.clamp", n[0], **finite) if finite else n[0]
+
+
+@lowers("HardSigmoid", 6)
+def hard_sigmoid(n: Node) -> Lowered:
+    alpha, beta = n.number("alpha"), n.number("beta")
+    if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
+        return n.call("F.hardsigmoid", n[0])
+    line = n.call("operator.add", n.call("operator.mul", n[0], alpha), beta)
+    return n.call("torch.clamp", line, min=0, max=1)
+
+
+@lowers("Selu", 6)
+def selu(n: Node) -> Lowered:
+    alpha, gamma = n.number("alpha"), n.number("gamma")
+    return n.call("operator.mul", n.call("F.elu", n[0], alpha), gamma)
+
+
+@lowers("ThresholdedRelu", 10)
+def thresholded_relu(n: Node) -> Lowered:
+    above = n.call(
+        "operator.gt", n[0], n.number("alpha"), type=tensor_type(BY_PROTO[9].ir, n.shape(0))
+    )
+    return n.call("torch.where", above, n[0], 0)
+
+
+@lowers("Shrink", 9)
+def shrink(n: Node) -> Lowered:
+    return n.call("ops.shrink", n[0], n.number("lambd"), n.number("bias"))
+
+
+@lowers("Gelu", 20)
+def gelu(n: Node) -> Lowered:
+    return n.call("F.gelu", n[0], approximate=n.text("approximate"))
+
+
+@lowers("Swish", 24)
+def swish(n: Node) -> Lowered:
+    alpha = n.number("alpha")
+    if alpha == 1:
+        return n.call("F.silu", n[0])
+    gate = n.call("torch.sigmoid", n.call("operator.mul", n[0], alpha))
+    return n.call("operator.mul", n[0], gate)
+
+
+@lowers("PRelu", 7)
+def prelu(n: Node) -> Lowered:
+    shape, slope = n.shape(0), n.shape(1)
+    channels = None if shape is None or len(shape) < 2 else shape[1]
+    per_channel = (
+        n.is_constant(1)
+        and shape is not None
+        and channels is not None
+        and slope is not None
+        and len(slope) in (len(shape) - 1, len(shape))
+        and slope[-(len(shape) - 1)] == channels
+        and all(d == 1 for i, d in enumerate(slope) if i != len(slope) - (len(shape) - 1))
+    )
+    if per_channel:
+        return n.layer("PReLU", n[0], {"weight": n.new_weight(1, "flat", lambda a: a.reshape(-1))})
+    return n.call("ops.prelu", n[0], n[1])
+
+
+def _softmax(callee: str, legacy: str, n: Node) -> Lowered:
+    """Up to opset 12 everything from the axis on is one dimension."""
+    axis = n.integer("axis", 1)
+    shape = n.shape(0)
+    if shape is None:
+        return n.call("ops.legacy_softmax", n[0], axis, legacy)
+    from_axis = shape[axis % max(len(shape), 1) :]
+    wide = [axis % len(shape) + i for i, d in enumerate(from_axis) if d != 1]
+    if len(wide) <= 1:
+        return n.call(callee, n[0], dim=wide[0] if wide else axis)
+    return n.call("ops.legacy_softmax", n[0], axis, legacy)
+
+
+for _op, _callee in (("Softmax", "F.softmax"), ("LogSoftmax", "F.log_softmax")):
+    lowers(_op)(partial(_softmax, _callee, _callee.removeprefix("F.")))
+
+
+@lowers("Softmax", 13)
+def softmax(n: Node) -> Lowered:
+    return n.call("F.softmax", n[0], dim=n.integer("axis", -1))
+
+
+@lowers("LogSoftmax", 13)
+def log_softmax(n: Node) -> Lowered:
+    return n.call("F.log_softmax", n[0], dim=n.integer("axis", -1))
+
+
+@lowers("Hardmax", 13)
+def hardmax(n: Node) -> Lowered:
+    return n.call("ops.hardmax", n[0], n.integer("axis", -1))

@@ -1,0 +1,70 @@
+"""Normalisations."""
+
+from __future__ import annotations
+
+from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
+
+
+@lowers("BatchNormalization", 7)
+def batch_norm(n: Node) -> Lowered:
+    if n.integer("training_mode", 0):
+        n.fail("training_mode is not supported")
+    if n.attribute("spatial", 1) != 1:
+        n.fail("statistics for each position (spatial = 0) are not supported")
+    if len(n.op.results) > 1 and any(r.uses for r in n.op.results[1:]):
+        n.fail("its running statistics are used, which is training")
+    eps = n.number("epsilon")
+    if all(n.is_constant(i) for i in range(1, 5)):
+        names = ("weight", "bias", "running_mean", "running_var")
+        weights = {name: n.weight(i + 1) for i, name in enumerate(names)}
+        result = n.layer("BatchNorm", n[0], weights, eps=eps)
+    else:
+        result = n.call("F.batch_norm", n[0], n[3], n[4], n[1], n[2], eps=eps)
+    return [result] * len(n.op.results)
+
+
+@lowers("InstanceNormalization", 6)
+def instance_norm(n: Node) -> Lowered:
+    return n.call("F.instance_norm", n[0], weight=n[1], bias=n[2], eps=n.number("epsilon"))
+
+
+@lowers("GroupNormalization", 21)
+def group_norm(n: Node) -> Lowered:
+    groups = n.integer("num_groups")
+    return n.call("F.group_norm", n[0], groups, n[1], n[2], n.number("epsilon"))
+
+
+@lowers("LayerNormalization", 17)
+def layer_norm(n: Node) -> Lowered:
+    axis, eps, rank = n.integer("axis"), n.number("epsilon"), n.rank(0)
+    depth = None if rank is None else rank - axis % rank
+    fits = depth is not None and n.rank(1) == depth and n.rank(2) in (None, depth)
+    constant = n.is_constant(1) and (not n.given(2) or n.is_constant(2))
+    if len(n.op.results) == 1 and constant and fits:
+        weights = {"weight": n.weight(1)}
+        if n.given(2):
+            weights["bias"] = n.weight(2)
+        return n.layer("LayerNorm", n[0], weights, eps=eps)
+    if len(n.op.results) == 1:
+        return n.call("ops.layer_norm", n[0], n[1], n.get(2), axis, eps)
+    return n.calls("ops.layer_norm", n[0], n[1], n.get(2), axis, eps, len(n.op.results))
+
+
+@lowers("LRN")
+def local_response_norm(n: Node) -> Lowered:
+    size = n.integer("size")
+    config = {"alpha": n.number("alpha"), "beta": n.number("beta"), "k": n.number("bias")}
+    # For an even size PyTorch looks further back, ONNX further ahead.
+    callee = "F.local_response_norm" if size % 2 else "ops.local_response_norm"
+    return n.call(callee, n[0], size, **config)
+
+
+@lowers("LpNormalization")
+def lp_norm(n: Node) -> Lowered:
+    return n.call("F.normalize", n[0], p=n.integer("p", 2), dim=n.integer("axis", -1))
+
+
+@lowers("MeanVarianceNormalization", 9)
+def mean_variance_norm(n: Node) -> Lowered:
+    axes = n.integer_list("axes")
+    return n.call("ops.mean_variance_norm", n[0], [0, 2, 3] if axes is None else axes)

@@ -1,0 +1,79 @@
+"""Pools."""
+
+from __future__ import annotations
+
+from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
+from ramiel.backend.pytorch.lowering.windows import Window, padded, scalar, window
+
+
+def _config(n: Node, w: Window) -> dict[str, object]:
+    config: dict[str, object] = {"kernel_size": scalar(w.kernel)}
+    # PyTorch's default is the kernel's size, ONNX's is 1.
+    config["stride"] = scalar(w.strides)
+    config |= {k: v for k, v in w.config().items() if k != "stride"}
+    if n.integer("ceil_mode", 0):
+        config["ceil_mode"] = True
+    return config
+
+
+def _fits(w: Window) -> bool:
+    """Whether PyTorch's pools take the window's paddings."""
+    return w.symmetric and all(2 * b <= k for b, k in zip(w.begin, w.kernel, strict=True))
+
+
+@lowers("MaxPool")
+def max_pool(n: Node) -> Lowered:
+    w = window(n, n.integer_list("kernel_shape"))
+    if w.dims not in (1, 2, 3):
+        n.fail(f"PyTorch has no pool over {w.dims} spatial dimensions")
+    if len(n.op.results) > 1 or not n.is_float():
+        if w.at_run_time:
+            n.fail("its paddings follow from the shape of its input: give it with --shape")
+        return _max_pool_by_window(n, w)
+    x = n[0]
+    if not _fits(w):
+        x, w = padded(n, x, w, float("-inf"))
+    return n.call(f"F.max_pool{w.dims}d", x, **_config(n, w))
+
+
+def _max_pool_by_window(n: Node, w: Window) -> Lowered:
+    if n.integer("ceil_mode", 0):
+        n.fail("indices or integers together with ceil_mode are not supported")
+    args = (n[0], w.kernel, w.strides, w.dilations, [*w.begin, *w.end])
+    column_major = bool(n.integer("storage_order", 0))
+    if len(n.op.results) == 1:
+        return n.call("ops.max_pool", *args, False, False)
+    return n.calls("ops.max_pool", *args, True, column_major)
+
+
+@lowers("AveragePool")
+def average_pool(n: Node) -> Lowered:
+    w = window(n, n.integer_list("kernel_shape"))
+    include = bool(n.integer("count_include_pad", 0))
+    if w.at_run_time and include:
+        x, w = padded(n, n[0], w)
+        return n.call(f"F.avg_pool{w.dims}d", x, **_config(n, w))
+    if w.at_run_time:
+        n.fail("its paddings follow from the shape of its input: give it with --shape")
+    plain = w.dims in (1, 2, 3) and _fits(w) and set(w.dilations) == {1}
+    if not plain:
+        pads = [*w.begin, *w.end]
+        ceil = bool(n.integer("ceil_mode", 0))
+        return n.call("ops.avg_pool", n[0], w.kernel, w.strides, w.dilations, pads, include, ceil)
+    config = _config(n, w)
+    if any(w.begin) and not include:
+        config["count_include_pad"] = False
+    return n.call(f"F.avg_pool{w.dims}d", n[0], **config)
+
+
+@lowers("GlobalAveragePool")
+def global_average_pool(n: Node) -> Lowered:
+    rank = n.known_rank()
+    if rank in (3, 4, 5):
+        return n.call(f"F.adaptive_avg_pool{rank - 2}d", n[0], 1)
+    return n.call("torch.mean", n[0], dim=list(range(2, rank)), keepdim=True)
+
+
+@lowers("GlobalMaxPool")
+def global_max_pool(n: Node) -> Lowered:
+    return n.call("torch.amax", n[0], dim=list(range(2, n.known_rank())), keepdim=True)

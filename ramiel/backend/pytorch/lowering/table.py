@@ -1,0 +1,289 @@
+"""The lowering table: what each ONNX operator is in PyTorch, written once.
+
+Constant folding, cost profiling, the checks and the emitted program all go through it. An
+entry is a function from a `Node` to the value or values of its results:
+
+    @lowers("LeakyRelu")
+    def leaky_relu(n: Node) -> Lowered:
+        return n.call("F.leaky_relu", n[0], n.number("alpha"))
+
+Entries are keyed by the operator and the opset version that it changed in; of several, the
+newest that is not newer than the operator's version in force is taken. An operator that is
+one plain call stands in a list of pairs instead (`elementwise.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn, cast
+
+import numpy as np
+from xdsl.dialects.builtin import NoneType, StringAttr
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
+from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
+from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
+from ramiel.dialects.onnx.structure import Weight, constant_attribute_of, constant_of
+from ramiel.dialects.onnx.types import (
+    element_of,
+    numpy_dtype_of,
+    shape_of,
+    static_shape_of,
+    tensor_type,
+    type_of_array,
+)
+from ramiel.dialects.torch.literals import DTYPES, Dtype
+from ramiel.dialects.torch.ops import NODE, OP_TYPE, CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.errors import CompileError
+
+Lowered = SSAValue | Sequence[SSAValue]
+Lowering = Callable[["Node"], Lowered]
+
+_TABLE: dict[str, list[tuple[int, Lowering]]] = {}
+
+
+def lowers(op_type: str, since: int = 1) -> Callable[[Lowering], Lowering]:
+    """Registers the lowering of an operator as of a version."""
+
+    def register(lowering: Lowering) -> Lowering:
+        entries = _TABLE.setdefault(op_type, [])
+        entries.append((since, lowering))
+        entries.sort(key=lambda entry: entry[0], reverse=True)
+        return lowering
+
+    return register
+
+
+def lowering_of(op_type: str, version: int) -> Lowering | None:
+    """The lowering of an operator at a version; None if there is none."""
+    return next((f for since, f in _TABLE.get(op_type, ()) if since <= version), None)
+
+
+def lowered_operators() -> dict[str, list[int]]:
+    """The operators of the table with the versions that have an entry of their own."""
+    return {name: sorted(since for since, _ in entries) for name, entries in _TABLE.items()}
+
+
+class Builder:
+    """Collects the `torch` operations of one function and the values they replace."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.values: dict[SSAValue, SSAValue] = {}
+        self.names: set[str] = set()
+
+    def value(self, old: SSAValue) -> SSAValue:
+        """The new value for an old one; constants become weights when first asked for."""
+        new = self.values.get(old)
+        if new is None:
+            attribute = constant_attribute_of(old)
+            if attribute is None:
+                raise AssertionError("an operand that no operation before this one defines")
+            op = WeightOp.of(self.weight(old), old.type)
+            op.results[0].name_hint = old.name_hint
+            self.block.add_op(op)
+            new = self.values[old] = op.results[0]
+        return new
+
+    def weight(self, old: SSAValue) -> WeightAttr:
+        """The weight that holds a constant's value."""
+        if isinstance(old.owner, Weight):
+            return old.owner.weight
+        array = constant_of(old)
+        assert array is not None
+        return WeightAttr(TensorRef.of(self.unique(old.name_hint or "constant"), array))
+
+    def unique(self, name: str) -> str:
+        """A name for a tensor that is made here, distinct from the model's by its prefix."""
+        base = f"const.{name}"
+        name, count = base, 1
+        while name in self.names:
+            count += 1
+            name = f"{base}.{count}"
+        self.names.add(name)
+        return name
+
+
+class Node:
+    """An operation that is being lowered: its operands, constants and attributes."""
+
+    def __init__(self, op: SchemaOperation, builder: Builder) -> None:
+        self.op = op
+        self.builder = builder
+
+    # --- operands ---
+
+    def given(self, i: int) -> bool:
+        """Whether input i is there."""
+        return i < len(self.op.operands) and not isinstance(self.op.operands[i].type, NoneType)
+
+    def __getitem__(self, i: int) -> SSAValue:
+        return self.builder.value(self.op.operands[i])
+
+    def get(self, i: int) -> SSAValue | None:
+        return self[i] if self.given(i) else None
+
+    def __len__(self) -> int:
+        return len(self.op.operands)
+
+    def inputs(self) -> list[SSAValue]:
+        return [self[i] for i in range(len(self))]
+
+    def constant(self, i: int) -> Array | None:
+        """The value of input i if it is known at compile time."""
+        return constant_of(self.op.operands[i]) if self.given(i) else None
+
+    def is_constant(self, i: int) -> bool:
+        return self.given(i) and constant_attribute_of(self.op.operands[i]) is not None
+
+    def integers(self, i: int) -> list[int] | None:
+        """Input i as a list of integers if it is known at compile time."""
+        array = self.constant(i)
+        if array is None:
+            return None
+        return [
+            int(v) for v in cast("np.ndarray[tuple[int], np.dtype[np.int64]]", array.reshape(-1))
+        ]
+
+    def scalar(self, i: int) -> bool | int | float | None:
+        """Input i as a Python number if it is a constant with one element.
+
+        A float is the shortest decimal that its own type rounds to the same value.
+        """
+        if not self.is_constant(i) or static_shape_of(self.op.operands[i].type) is None:
+            return None
+        if np.prod(cast("tuple[int, ...]", self.shape(i)), dtype=np.int64) != 1:
+            return None
+        array = self.constant(i)
+        assert array is not None
+        value = array.reshape(-1)[0]
+        if array.dtype.kind in "biu":
+            return cast("bool | int", value.item())
+        if array.dtype in (np.float32, np.float64, np.float16):
+            return float(str(value))
+        return None
+
+    def weight(self, i: int) -> WeightAttr:
+        return self.builder.weight(self.op.operands[i])
+
+    def new_weight(self, i: int, suffix: str, change: Callable[[Array], Array]) -> WeightAttr:
+        """A weight made from constant input i, when its bytes are asked for."""
+        source = self.weight(i)
+        return WeightAttr(TensorRef(f"{source.data.name}.{suffix}", lambda: change(source.array())))
+
+    # --- types ---
+
+    def shape(self, i: int) -> tuple[int | None, ...] | None:
+        return shape_of(self.op.operands[i].type)
+
+    def rank(self, i: int) -> int | None:
+        shape = self.shape(i)
+        return None if shape is None else len(shape)
+
+    def known_rank(self, i: int = 0) -> int:
+        """The rank of input i. Refuses the operation if it is not known."""
+        rank = self.rank(i)
+        return self.fail("the rank of its input is not known") if rank is None else rank
+
+    def is_float(self, i: int = 0) -> bool:
+        dtype = numpy_dtype_of(self.op.operands[i].type)
+        return dtype is None or dtype.kind not in "biu"
+
+    def result_type(self, i: int = 0) -> Attribute:
+        return self.op.results[i].type
+
+    def like(self, shape: Sequence[int | None] | None, i: int = 0) -> Attribute:
+        """A tensor type with the element type of input i."""
+        element = element_of(self.op.operands[i].type)
+        assert element is not None
+        return tensor_type(element, shape)
+
+    # --- attributes ---
+
+    def attribute(self, name: str, default: object = None) -> object:
+        return self.op.attribute(name, default)
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        value = self.attribute(name, default)
+        return value if isinstance(value, int) else self.fail(f"attribute {name!r} is missing")
+
+    def number(self, name: str, default: float | None = None) -> float:
+        value = self.attribute(name, default)
+        if not isinstance(value, int | float):
+            self.fail(f"attribute {name!r} is missing")
+        return float(str(np.float32(value)))
+
+    def text(self, name: str, default: str = "") -> str:
+        value = self.attribute(name, default)
+        return value if isinstance(value, str) else self.fail(f"attribute {name!r} is no text")
+
+    def integer_list(self, name: str) -> list[int] | None:
+        value = self.attribute(name)
+        return cast("list[int]", list(value)) if isinstance(value, list | tuple) else None
+
+    # --- emission ---
+
+    def call(
+        self, callee: str, *args: object, type: Attribute | None = None, **kwargs: object
+    ) -> SSAValue:
+        """Adds a call with one result, of the node's result type unless `type` is given."""
+        op = CallOp.of(callee, args, kwargs, [type or self.result_type()])
+        return self._add(op).results[0]
+
+    def calls(self, callee: str, *args: object, **kwargs: object) -> Sequence[SSAValue]:
+        """Adds a call that returns all of the node's results as a tuple."""
+        return self._add(CallOp.of(callee, args, kwargs, [r.type for r in self.op.results])).results
+
+    def layer(
+        self, layer: str, x: SSAValue, weights: dict[str, WeightAttr], **config: object
+    ) -> SSAValue:
+        return self._add(LayerOp.of(layer, [x], weights, config, [self.result_type()])).results[0]
+
+    def dtype(self, type: Attribute) -> Dtype:
+        """The torch element type of a tensor type. Refuses what PyTorch does not have."""
+        dtype = numpy_dtype_of(type)
+        if dtype is None or dtype.name not in DTYPES:
+            self.fail(f"PyTorch has no tensors of type {element_of(type)}")
+        return Dtype(dtype.name)
+
+    def tensor(self, array: Array, name: str) -> SSAValue:
+        """A tensor that the lowering itself makes."""
+        weight = WeightAttr(TensorRef.of(self.builder.unique(name), array))
+        op = WeightOp.of(weight, type_of_array(array))
+        self.builder.block.add_op(op)
+        return op.results[0]
+
+    def fail(self, reason: str) -> NoReturn:
+        raise CompileError(f"{self.op.title}: {reason}")
+
+    def _add(self, op: TorchOperation) -> TorchOperation:
+        op.attributes[NODE] = StringAttr(self.op.node_name or "")
+        op.attributes[OP_TYPE] = StringAttr(self.op.op_type)
+        self.builder.block.add_op(op)
+        return op
+
+
+def lower_operation(op: OnnxOperation, builder: Builder) -> None:
+    """Adds the `torch` operations of one ONNX operation to the builder's block.
+
+    Raises CompileError, naming node, operator and opset, if the table has no entry for it.
+    """
+    declared = op.schema() if isinstance(op, SchemaOperation) else None
+    lowering = lowering_of(op.op_type, declared.since) if declared is not None else None
+    if lowering is None:
+        raise CompileError(f"{op.title}: {missing(op)}")
+    assert isinstance(op, SchemaOperation)
+    lowered = lowering(Node(op, builder))
+    results = [lowered] if isinstance(lowered, SSAValue) else list(lowered)
+    for old, new in zip(op.results, results, strict=True):
+        builder.values[old] = new
+        if isinstance(new.owner, Operation) and new.name_hint is None:
+            new.name_hint = old.name_hint
+
+
+def missing(op: OnnxOperation) -> str:
+    """Why an operation has no lowering, and what can be done."""
+    entries = _TABLE.get(op.op_type)
+    if entries:
+        return f"is lowered from opset {entries[-1][0]} on: convert the model to that opset"
+    return "has no lowering to PyTorch"

@@ -1,0 +1,1 @@
+"""The frontend: .onnx files to the `onnx` dialect."""

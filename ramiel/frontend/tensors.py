@@ -1,0 +1,125 @@
+"""Tensors of a model as lazily loaded references, wherever their bytes are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Attribute
+
+from ramiel.dialects.onnx.attributes import Array, TensorRef
+from ramiel.dialects.onnx.types import BY_PROTO, ElementType
+from ramiel.errors import CompileError, shorten
+
+
+def tensor_ref(
+    tensor: onnx.TensorProto, name: str, folder: Path | None
+) -> tuple[TensorRef, TensorType[Attribute]]:
+    """A tensor's reference and type. `folder` is where external data may be.
+
+    Raises CompileError for an unknown type, and for external data that is missing, too short
+    or outside of the folder. Nothing is loaded yet.
+    """
+    row = BY_PROTO.get(tensor.data_type)
+    if row is None:
+        raise CompileError(f'tensor "{shorten(name)}" has the unknown type {tensor.data_type}')
+    shape = tuple(tensor.dims)
+    if any(d < 0 for d in shape):
+        raise CompileError(f'tensor "{shorten(name)}" has a negative dimension')
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        load = _external(tensor, name, row, shape, folder)
+    else:
+        load = partial(_embedded, tensor, name, row, shape)
+    return TensorRef(name, load), TensorType(row.ir, shape)
+
+
+def dense_of_sparse(sparse: onnx.SparseTensorProto, folder: Path | None) -> Array:
+    """The full array of a sparse tensor (indices linear or one row a value)."""
+    values = _array(sparse.values, folder)
+    indices = _array(sparse.indices, folder).astype(np.int64)
+    shape = tuple(sparse.dims)
+    full = np.zeros(shape, values.dtype)
+    try:
+        if indices.ndim == 1:
+            full.reshape(-1)[indices] = values
+        else:
+            full[tuple(indices.T)] = values
+    except (IndexError, ValueError) as error:
+        raise CompileError(f'sparse tensor "{shorten(sparse.values.name)}" is malformed') from error
+    return full
+
+
+def _array(tensor: onnx.TensorProto, folder: Path | None) -> Array:
+    ref, _ = tensor_ref(tensor, tensor.name, folder)
+    assert ref.load is not None
+    return ref.load()
+
+
+def _embedded(
+    tensor: onnx.TensorProto, name: str, row: ElementType, shape: tuple[int, ...]
+) -> Array:
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError) as error:
+        raise CompileError(f'tensor "{shorten(name)}" is malformed: {error}') from error
+    if array.shape != shape:
+        raise CompileError(f'tensor "{shorten(name)}" is malformed: its data does not fill {shape}')
+    return array if row.numpy is None else array.astype(row.numpy, copy=False)
+
+
+def _external(
+    tensor: onnx.TensorProto,
+    name: str,
+    row: ElementType,
+    shape: tuple[int, ...],
+    folder: Path | None,
+) -> Callable[[], Array]:
+    entries = {e.key: e.value for e in tensor.external_data}
+    title = f'tensor "{shorten(name)}"'
+    if folder is None:
+        raise CompileError(f"{title} is in an external file; give the model's path, not its bytes")
+    path = _inside(folder, entries.get("location", ""), title)
+    dtype = row.numpy
+    if dtype is None or dtype.kind == "O":
+        raise CompileError(f"{title}: no external data of type {row.onnx}")
+    try:
+        offset, given = int(entries.get("offset", 0)), int(entries.get("length", -1))
+    except ValueError as error:
+        raise CompileError(f"{title}: malformed offset or length") from error
+    packed = row.onnx.endswith(("int4", "int2", "4e2m1"))
+    length = given if packed and given >= 0 else prod(shape) * dtype.itemsize
+    if offset < 0 or (given >= 0 and given != length) or offset + length > path.stat().st_size:
+        raise CompileError(f"{title}: {path.name} does not hold its {length} bytes at {offset}")
+
+    def load() -> Array:
+        if not length:
+            return np.empty(shape, dtype)
+        data = np.memmap(path, np.uint8, "r", offset, (length,))
+        if packed:
+            copy = onnx.TensorProto(data_type=tensor.data_type, dims=shape, raw_data=data.tobytes())
+            return numpy_helper.to_array(copy)
+        return data.view(dtype.newbyteorder("<")).reshape(shape)
+
+    return load
+
+
+def _inside(folder: Path, location: str, title: str) -> Path:
+    """The file at a relative location in a folder that no symbolic link leads out of."""
+    root = folder.resolve()
+    try:
+        path = (root / location).resolve()
+    except (OSError, ValueError) as error:
+        raise CompileError(f"{title}: malformed external location") from error
+    if not location or Path(location).is_absolute() or not path.is_relative_to(root):
+        raise CompileError(
+            f'{title}: its external file "{shorten(location)}" is outside of the model\'s folder'
+        )
+    if not path.is_file():
+        raise CompileError(f'{title}: its external file "{shorten(location)}" is missing')
+    return path

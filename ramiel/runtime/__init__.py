@@ -1,0 +1,46 @@
+"""What an emitted program imports: its base class, its layers, its weights and its `main`."""
+
+from ramiel.runtime.channels import Channel, Channels, Stopped
+from ramiel.runtime.errors import OpError
+from ramiel.runtime.inputs import Input
+from ramiel.runtime.layers import (
+    BatchNorm,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Embedding,
+    Layer,
+    LayerNorm,
+    Linear,
+    PReLU,
+)
+from ramiel.runtime.main import main
+from ramiel.runtime.program import Program, one_thread
+from ramiel.runtime.weights import Weights
+
+__all__ = [
+    "BatchNorm",
+    "Channel",
+    "Channels",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "Embedding",
+    "Input",
+    "Layer",
+    "LayerNorm",
+    "Linear",
+    "OpError",
+    "PReLU",
+    "Program",
+    "Stopped",
+    "Weights",
+    "main",
+    "one_thread",
+]

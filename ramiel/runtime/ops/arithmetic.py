@@ -1,0 +1,162 @@
+"""Numbers: activations, normalisations and reductions."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ramiel.runtime.ops.numbers import Integers, integer, integers
+
+
+def clip(x: Tensor, low: Tensor | None, high: Tensor | None) -> Tensor:
+    """Clip with bounds that are computed. Where they cross, the upper one holds, as in ONNX."""
+    if low is not None:
+        x = torch.maximum(x, low)
+    return x if high is None else torch.minimum(x, high)
+
+
+def shrink(x: Tensor, lambd: float, bias: float) -> Tensor:
+    zero = torch.zeros_like(x)
+    shrunk = torch.where(x > lambd, x - bias, zero).to(x.dtype)
+    return torch.where(x < -lambd, x + bias, shrunk).to(x.dtype)
+
+
+def prelu(x: Tensor, slope: Tensor) -> Tensor:
+    """PRelu with a slope that broadcasts to x."""
+    return torch.where(x < 0, x * slope, x)
+
+
+def dropout_mask(x: Tensor) -> Tensor:
+    """The mask of a dropout that drops nothing."""
+    return torch.ones_like(x, dtype=torch.bool)
+
+
+def legacy_softmax(x: Tensor, axis: int, kind: str) -> Tensor:
+    """Softmax or log_softmax up to opset 12: over all dimensions from the axis on."""
+    start = axis % max(x.ndim, 1)
+    flat = x.reshape([*x.shape[:start], -1])
+    return getattr(torch, kind)(flat, dim=-1).reshape(x.shape)
+
+
+def hardmax(x: Tensor, axis: int) -> Tensor:
+    """One at the first largest element along the axis, zero elsewhere."""
+    first = torch.argmax(x, dim=axis, keepdim=True)
+    return torch.zeros_like(x).scatter_(axis, first, 1)
+
+
+def layer_norm(
+    x: Tensor, scale: Tensor, bias: Tensor | None, axis: int, eps: float, results: int = 1
+) -> Tensor | tuple[Tensor, ...]:
+    """LayerNormalization over the dimensions from the axis on; with `results`, the mean and
+    the inverse deviation too."""
+    dims = list(range(axis % x.ndim, x.ndim))
+    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    mean = wide.mean(dim=dims, keepdim=True)
+    inverse = torch.rsqrt((wide - mean).square().mean(dim=dims, keepdim=True) + eps)
+    y = ((wide - mean) * inverse).to(x.dtype) * scale
+    y = y if bias is None else y + bias
+    return y if results == 1 else (y, mean, inverse)[:results]
+
+
+def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    """LRN with a window of an even size, which reaches one channel further ahead."""
+    square = x.square().flatten(2)
+    before, after = (size - 1) // 2, size // 2
+    square = F.pad(square, [0, 0, before, after])
+    total = sum(square[:, i : i + x.shape[1]] for i in range(size))
+    assert isinstance(total, Tensor)
+    return x / (k + alpha / size * total.reshape(x.shape)).pow(beta)
+
+
+def mean_variance_norm(x: Tensor, axes: Integers) -> Tensor:
+    dims = integers(axes)
+    centred = x - x.mean(dim=dims, keepdim=True)
+    deviation = centred.square().mean(dim=dims, keepdim=True).sqrt()
+    return centred / (deviation + 1e-9)
+
+
+def reduce(x: Tensor, kind: str, axes: Integers | None, keepdims: bool) -> Tensor:
+    """A reduction by ONNX's name without `Reduce`; axes of None are all of them.
+
+    An empty list of axes reduces over none: what comes before the sum is still done.
+    """
+    dims = list(range(x.ndim)) if axes is None else [a % max(x.ndim, 1) for a in integers(axes)]
+    if isinstance(axes, Tensor) and not dims:
+        dims = list(range(x.ndim))
+    before, over, after = _REDUCTIONS[kind]
+    y = before(x)
+    if dims:
+        y = over(y, dims, keepdims)
+    return after(y).to(x.dtype)
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
+def _sum(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
+    return torch.sum(x, dim=dims, keepdim=keepdims)
+
+
+def _mean(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
+    if x.is_floating_point():
+        return torch.mean(x, dim=dims, keepdim=keepdims)
+    count = 1
+    for dim in dims:
+        count *= x.shape[dim]
+    return torch.div(_sum(x, dims, keepdims), count, rounding_mode="trunc")
+
+
+def _prod(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
+    for dim in sorted(dims, reverse=True):
+        x = torch.prod(x, dim=dim, keepdim=keepdims)
+    return x
+
+
+def _extreme(largest: bool, x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
+    if x.dtype == torch.bool:
+        x = x.to(torch.uint8)
+    return (torch.amax if largest else torch.amin)(x, dim=dims, keepdim=keepdims)
+
+
+def _log_sum_exp(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
+    return torch.logsumexp(x, dim=dims, keepdim=keepdims)
+
+
+_REDUCTIONS = {
+    "Sum": (_same, _sum, _same),
+    "Mean": (_same, _mean, _same),
+    "Prod": (_same, _prod, _same),
+    "Max": (_same, lambda x, d, k: _extreme(True, x, d, k), _same),
+    "Min": (_same, lambda x, d, k: _extreme(False, x, d, k), _same),
+    "L1": (torch.abs, _sum, _same),
+    "L2": (torch.square, _sum, torch.sqrt),
+    "LogSum": (_same, _sum, torch.log),
+    "LogSumExp": (_same, _log_sum_exp, _same),
+    "SumSquare": (torch.square, _sum, _same),
+}
+
+
+def arg_reduce(x: Tensor, axis: int, keepdims: bool, largest: bool) -> Tensor:
+    """The index of the last largest or smallest element."""
+    flipped = x.flip(axis)
+    index = (torch.argmax if largest else torch.argmin)(flipped, dim=axis, keepdim=keepdims)
+    return x.shape[axis] - 1 - index
+
+
+def cumsum(x: Tensor, axis: int | Tensor, exclusive: bool, reverse: bool) -> Tensor:
+    dim = integer(axis)
+    y = x.flip(dim) if reverse else x
+    total = torch.cumsum(y, dim, dtype=x.dtype)
+    total = total - y if exclusive else total
+    return total.flip(dim) if reverse else total
+
+
+def top_k(
+    x: Tensor, k: int | Tensor, axis: int, largest: bool, ordered: bool
+) -> tuple[Tensor, Tensor]:
+    """The k largest or smallest elements; of equal ones, those of lower index come first."""
+    count = integer(k)
+    values, indices = torch.sort(x, dim=axis, descending=largest, stable=True)
+    return values.narrow(axis, 0, count), indices.narrow(axis, 0, count)

@@ -1,0 +1,106 @@
+"""Gathers, scatters and slices. Negative indices count from the end, as in ONNX."""
+
+from __future__ import annotations
+
+import builtins
+
+import torch
+from torch import Tensor
+
+from ramiel.runtime.ops.numbers import Integers, integers
+
+_REDUCTIONS = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
+
+
+def _wrapped(indices: Tensor, length: int) -> Tensor:
+    indices = indices.to(torch.int64)
+    return torch.where(indices < 0, indices + length, indices)
+
+
+def gather(x: Tensor, indices: Tensor, axis: int) -> Tensor:
+    """Takes whole slices of x along an axis: the indices' shape replaces the axis."""
+    axis = axis % x.ndim
+    flat = _wrapped(indices, x.shape[axis]).reshape(-1)
+    shape = [*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]]
+    return x.index_select(axis, flat).reshape(shape)
+
+
+def gather_elements(x: Tensor, indices: Tensor, axis: int) -> Tensor:
+    return torch.gather(x, axis, _wrapped(indices, x.shape[axis]))
+
+
+def gather_nd(x: Tensor, indices: Tensor, batch_dims: int) -> Tensor:
+    """Takes slices of x at the index tuples in the last dimension of `indices`."""
+    batch = [
+        torch.arange(n).reshape([-1] + [1] * (indices.ndim - 2 - i))
+        for i, n in enumerate(x.shape[:batch_dims])
+    ]
+    columns = indices.unbind(-1)
+    lengths = x.shape[batch_dims:]
+    index = [_wrapped(c, n) for c, n in zip(columns, lengths, strict=False)]
+    return x[tuple([*batch, *index])]
+
+
+def scatter_elements(
+    x: Tensor, indices: Tensor, updates: Tensor, axis: int, reduction: str
+) -> Tensor:
+    index = _wrapped(indices, x.shape[axis])
+    if reduction == "none":
+        return torch.scatter(x, axis, index, updates)
+    return torch.scatter_reduce(x, axis, index, updates, _REDUCTIONS[reduction])
+
+
+def scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, reduction: str) -> Tensor:
+    """A copy of x in which the slices at the index tuples are replaced, or combined."""
+    depth = indices.shape[-1]
+    columns = [_wrapped(c, n) for c, n in zip(indices.unbind(-1), x.shape, strict=False)]
+    if reduction in ("none", "add"):
+        return x.index_put(tuple(columns), updates, accumulate=reduction == "add")
+    flat = torch.zeros_like(columns[0])
+    for column, length in zip(columns, x.shape, strict=False):
+        flat = flat * length + column
+    table = x.reshape(-1, *x.shape[depth:])
+    rows = updates.reshape(-1, *x.shape[depth:])
+    result = table.index_reduce(0, flat.reshape(-1), rows, _REDUCTIONS[reduction])
+    return result.reshape(x.shape)
+
+
+def non_zero(x: Tensor) -> Tensor:
+    """The indices of the elements that are not zero, one row for each dimension."""
+    return torch.nonzero(x).T.contiguous() if x.ndim else torch.nonzero(x.reshape(1)).T[:0]
+
+
+def one_hot(indices: Tensor, depth: Tensor, values: Tensor, axis: int) -> Tensor:
+    """`values` holds what stands off and on; an index out of range is off everywhere."""
+    count = int(depth.item())
+    place = _wrapped(indices, count).unsqueeze(axis)
+    axis = axis % place.ndim
+    positions = torch.arange(count).reshape([-1] + [1] * (place.ndim - 1 - axis))
+    return torch.where(place == positions, values[1], values[0])
+
+
+def slice(
+    x: Tensor,
+    starts: Integers,
+    ends: Integers,
+    axes: Integers | None = None,
+    steps: Integers | None = None,
+) -> Tensor:
+    """Slices with bounds that are computed, or with steps backwards."""
+    first, last = integers(starts), integers(ends)
+    dims = list(range(len(first))) if axes is None else integers(axes)
+    strides = [1] * len(first) if steps is None else integers(steps)
+    for start, end, dim, step in zip(first, last, dims, strides, strict=True):
+        length = x.shape[dim]
+        bounds = builtins.slice(start, end, step).indices(length)
+        if step < 0 and end < -length:
+            bounds = (bounds[0], -1, step)
+        if step > 0:
+            where = [builtins.slice(None)] * (dim % x.ndim)
+            x = x[(*where, builtins.slice(*bounds))]
+        else:
+            x = x.index_select(dim, torch.arange(*bounds) if bounds[0] > bounds[1] else _NONE)
+    return x
+
+
+_NONE = torch.empty(0, dtype=torch.int64)

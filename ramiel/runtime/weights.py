@@ -1,0 +1,125 @@
+"""The weights of a program: a .safetensors file, and what its metadata says about the model.
+
+Metadata, both JSON and both optional:
+- `ramiel.nodes`: {Python value name: [ONNX node name, operator type]}, for error messages.
+- `ramiel.aliases`: {name: stored name}, so that tied weights are stored once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import PathLike
+from typing import Any, Self, cast
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+_NODES = "ramiel.nodes"
+_ALIASES = "ramiel.aliases"
+
+
+class Weights(Mapping[str, Tensor]):
+    """Tensors by name: from a file, by open(), or from memory, by from_tensors().
+
+    `nodes` maps Python value names to (ONNX node name, operator type).
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        load: Callable[[str], Tensor],
+        nodes: Mapping[str, tuple[str, str]],
+        aliases: Mapping[str, str],
+        source: str,
+    ) -> None:
+        """ValueError if an alias hides a stored name, or names none. `source` is for errors."""
+        self._stored = {name: name for name in names}
+        for alias, stored in aliases.items():
+            if alias in self._stored or stored not in self._stored:
+                raise ValueError(f'{source}: bad alias "{alias}" of "{stored}"')
+        self._stored |= aliases
+        self._load = load
+        self._source = source
+        self.nodes = dict(nodes)
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> Self:
+        """Map a .safetensors file into memory: a tensor is read when it is first used.
+
+        FileNotFoundError if there is none, ValueError if it or its metadata is malformed.
+        """
+        try:
+            file = cast(Any, safe_open)(path, framework="pt")
+        except FileNotFoundError:
+            raise FileNotFoundError(f"no weights file {path}") from None
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{path} is not a safetensors file: {error}") from error
+        metadata: dict[str, str] = file.metadata() or {}
+        nodes = _json_object(metadata, _NODES, _is_node, path)
+        aliases = _json_object(metadata, _ALIASES, _is_string, path)
+        return cls(
+            file.keys(),
+            file.get_tensor,
+            {name: (node, op_type) for name, (node, op_type) in nodes.items()},
+            aliases,
+            str(path),
+        )
+
+    @classmethod
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, Tensor],
+        nodes: Mapping[str, tuple[str, str]] | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Weights that are in memory already; the tensors are shared, not copied."""
+        return cls(tensors, tensors.__getitem__, nodes or {}, aliases or {}, "the given tensors")
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a file for open(). Tensors that share memory must be aliases: else RuntimeError."""
+        aliases = {name: stored for name, stored in self._stored.items() if name != stored}
+        tensors = {name: self[name].contiguous() for name in self._stored if name not in aliases}
+        save_file(tensors, path, {_NODES: json.dumps(self.nodes), _ALIASES: json.dumps(aliases)})
+
+    def __getitem__(self, name: str) -> Tensor:
+        """KeyError if there is no such weight, ValueError if torch has no such dtype."""
+        try:
+            stored = self._stored[name]
+        except KeyError:
+            raise KeyError(f'no weight "{name}" in {self._source}') from None
+        try:
+            return self._load(stored)
+        except (SafetensorError, AttributeError) as error:
+            raise ValueError(f'cannot read "{name}" in {self._source}: {error}') from error
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stored
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+
+def _is_string(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_node(value: Any) -> bool:
+    return isinstance(value, list) and [type(part) for part in cast(Any, value)] == [str, str]
+
+
+def _json_object(
+    metadata: Mapping[str, str], key: str, is_valid: Callable[[Any], bool], path: object
+) -> dict[str, Any]:
+    """The JSON object under a metadata key, or {}. ValueError if it is not what it should be."""
+    try:
+        value = json.loads(metadata.get(key, "{}"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{path}: metadata "{key}" is not JSON: {error}') from error
+    if not isinstance(value, dict) or not all(map(is_valid, cast(Any, value).values())):
+        raise ValueError(f'{path}: metadata "{key}" is malformed')
+    return cast("dict[str, Any]", value)

@@ -1,0 +1,259 @@
+"""The threads that run a program's workers.
+
+Worker 0 of a run works in the thread that made the call; each other worker has a thread of its
+own, which does its part of one run after another, in the order of the calls. All parts of a run
+are handed out under one lock, so every thread sees the runs in the same order, and calls from
+several threads cannot deadlock: the earliest unfinished run is at the head of each queue that
+still holds a part of it, so all of its workers are working.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import TypeVar
+
+import torch
+
+from ramiel.runtime.channels import Channel, Channels
+
+Worker = Callable[[Channels], None]
+Result = TypeVar("Result")
+
+
+def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
+    """Call a function with one intra-op thread and without gradients.
+
+    torch keeps both settings for each thread, so other threads' stay as they are. A thread
+    that uses torch for the first time starts with the count that was set last, anywhere:
+    that is why the caller's is set again even where it was 1.
+    """
+    threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
+    try:
+        torch.set_num_threads(1)
+        torch.set_grad_enabled(False)  # a statement: half the time of `with torch.no_grad()`
+        return function(*args)
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_grad_enabled(grad)
+
+
+class _Run:
+    """One call: its channels, what went wrong, and the parts that pool threads were given."""
+
+    __slots__ = ("channels", "errors", "jobs")
+
+    def __init__(self, channels: Channels) -> None:
+        self.channels = channels
+        self.errors: list[BaseException] = []
+        self.jobs: list[_Job] = []
+
+    def fail(self, error: BaseException) -> None:
+        """Note an error and stop all workers. May be repeated.
+
+        The note comes first: a worker raises Stopped only after the error that stopped it was
+        noted, so the first error is never a Stopped.
+        """
+        self.errors.append(error)
+        Channels.fail(self.channels)
+
+    def wait(self) -> None:
+        """Wait until the pool threads have done their parts."""
+        for job in self.jobs:
+            job.done.recv()
+
+
+class _Job:
+    """One worker's part of a run."""
+
+    __slots__ = ("done", "run", "worker")
+
+    def __init__(self, run: _Run, worker: Worker) -> None:
+        self.run = run
+        self.worker = worker
+        self.done = Channel("done")
+
+    def work(self) -> None:
+        try:
+            self.worker(self.run.channels)
+        except BaseException as error:  # the caller will raise it
+            self.run.fail(error)
+        finally:
+            self.done.send(None)
+
+
+class _QuickSwitching:
+    """Has Python switch threads at once while a run is on.
+
+    torch lets go of the GIL in each operator, and a worker that wants it back from another that
+    does short operators finds it taken again most times it looks; it is sure to get it only
+    after the switch interval, 5 ms by default. With 10 µs programs of short operators took up
+    to 20 % less time, and none took longer. The interval belongs to the whole process, so it is
+    put back when the last run is over.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs: set[_Run] = set()
+        self._interval = sys.getswitchinterval()
+
+    def after_fork(self) -> None:
+        """In the child, where no run goes on and another thread may have held the lock."""
+        if self._runs:
+            sys.setswitchinterval(self._interval)
+        self.__init__()
+
+    # An interrupt may come after any call in these two, and end() may be repeated.
+
+    def begin(self, run: _Run) -> None:
+        with self._lock:
+            if not self._runs:
+                self._interval = sys.getswitchinterval()
+            self._runs.add(run)
+            sys.setswitchinterval(1e-5)
+
+    def end(self, run: _Run) -> None:
+        if run in self._runs:
+            with self._lock:
+                if len(self._runs) == 1:
+                    sys.setswitchinterval(self._interval)
+                self._runs.discard(run)
+
+
+_quick_switching = _QuickSwitching()
+
+_Jobs = SimpleQueue[_Job | None]
+
+
+def _serve(jobs: _Jobs) -> None:
+    """A pool thread: works until it gets None.
+
+    It holds its queue and nothing else while it waits, so that no program is kept alive by its
+    own threads.
+    """
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    while job := jobs.get():
+        job.work()
+        del job
+
+
+def _end(queues: list[_Jobs]) -> None:
+    """End the threads of a pool, once they have done what they were given.
+
+    A garbage collection may run this at any moment, in any thread: it takes no lock and joins
+    no thread, and SimpleQueue.put() is made for this.
+    """
+    for jobs in queues:
+        jobs.put(None)
+
+
+class Pool:
+    """The threads for the workers 1.. of a program, started at first use."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._closed = False
+        self._reset()
+        _pools.add(self)
+
+    def _reset(self) -> None:
+        """Start without threads: at birth, and in a forked child, which has inherited none."""
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._runs: set[_Run] = set()
+        self._threads: list[threading.Thread] = []
+        self._queues: list[_Jobs] = []
+        self._end = weakref.finalize(self, _end, self._queues)
+
+    def run(self, channels: Channels, workers: Sequence[Worker]) -> None:
+        """Run one function per worker, the first in this thread, until all have returned.
+
+        Raises the first error of any worker, once all have stopped. An interrupt (Ctrl-C) of
+        the calling thread comes before it. RuntimeError after close().
+        """
+        run = _Run(channels)
+        failure: BaseException | None = None
+        try:
+            self._begin(run, workers[1:])
+            workers[0](channels)
+        except BaseException as error:
+            failure = error
+        # Python handles a signal after a call or at the end of a loop, so none can get in
+        # between the two tries, and one that comes during the second has it done again.
+        settled = False
+        while not settled:
+            try:
+                if failure is not None:
+                    run.fail(failure)
+                run.wait()
+                self._leave(run)
+                settled = True
+            except BaseException as error:
+                failure = error
+        try:
+            if failure is not None and not isinstance(failure, Exception):
+                raise failure
+            if run.errors:
+                raise run.errors[0]
+        finally:
+            # The error's traceback holds this frame: break the cycle.
+            run.errors.clear()
+            del failure
+
+    def close(self) -> None:
+        """Wait for the calls that are running, and end the threads. Idempotent."""
+        with self._lock:
+            self._closed = True
+            while self._runs:
+                self._idle.wait()
+        self._end()
+        for thread in self._threads:
+            thread.join()
+
+    def _begin(self, run: _Run, workers: Sequence[Worker]) -> None:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(f"{self._model} is closed")
+            self._runs.add(run)
+            if workers:
+                _quick_switching.begin(run)
+            while len(self._threads) < len(workers):
+                self._start()
+            for jobs, worker in zip(self._queues, workers, strict=True):
+                job = _Job(run, worker)
+                jobs.put(job)
+                run.jobs.append(job)
+
+    def _start(self) -> None:
+        jobs: _Jobs = SimpleQueue()
+        name = f"ramiel-{self._model}-{len(self._threads) + 1}"
+        thread = threading.Thread(target=_serve, args=(jobs,), name=name, daemon=True)
+        thread.start()
+        self._queues.append(jobs)
+        self._threads.append(thread)
+
+    def _leave(self, run: _Run) -> None:
+        _quick_switching.end(run)
+        with self._lock:
+            self._runs.discard(run)
+            if self._closed:
+                self._idle.notify_all()
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    _quick_switching.after_fork()
+    for pool in _pools:
+        pool._end.detach()  # pyright: ignore[reportPrivateUsage]
+        pool._reset()  # pyright: ignore[reportPrivateUsage]
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,1 @@
+"""Schedulers: from a task graph to the ordered tasks of each worker."""

@@ -1,0 +1,63 @@
+"""List scheduling: the order of each worker's tasks, given which worker runs which."""
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+
+from ramiel.analysis.critical_path import by_distance, distance_to_end
+from ramiel.analysis.placement import Placement
+from ramiel.analysis.task_graph import TaskGraph
+
+
+def order_tasks(graph: TaskGraph, worker_of: Sequence[int], workers: int) -> Placement:
+    """Order the tasks of each worker by an event-driven list simulation.
+
+    Whenever a worker is free it takes, of its tasks whose inputs are there, the one of largest
+    distance to end (with `graph.hand_over` µs for each edge; ties by id). If there is none it
+    waits for the one whose inputs are there first. Tasks are taken after all their producers
+    have finished, so the result can not deadlock. O((V + E) + V log V).
+
+    Raises ValueError if `worker_of` does not give each task a worker in `0 .. workers - 1`.
+    """
+    if len(worker_of) != len(graph):
+        raise ValueError(f"{len(worker_of)} workers are given for {len(graph)} tasks")
+    if not all(0 <= worker < workers for worker in worker_of):
+        raise ValueError(f"worker_of names a worker outside 0 .. {workers - 1}")
+
+    priority = by_distance(distance_to_end(graph, graph.hand_over))
+    rank = [0] * len(graph)
+    for place, task in enumerate(priority):
+        rank[task] = place
+
+    missing = [len(producers) for producers in graph.predecessors]
+    arrival = [0.0] * len(graph)
+    taken = [False] * len(graph)
+    idle = [True] * workers
+    ready: list[list[int]] = [[] for _ in range(workers)]  # heaps of ranks
+    orders: list[list[int]] = [[] for _ in range(workers)]
+    # A task has two events: its inputs are there, and, once it is taken, it finishes.
+    events = [(0.0, task) for task, count in enumerate(missing) if count == 0]
+    while events:
+        now = events[0][0]
+        awake: set[int] = set()
+        while events and events[0][0] == now:
+            task = heappop(events)[1]
+            worker = worker_of[task]
+            awake.add(worker)
+            if not taken[task]:
+                heappush(ready[worker], rank[task])
+                continue
+            idle[worker] = True
+            for consumer in graph.successors[task]:
+                time = now if worker_of[consumer] == worker else now + graph.hand_over
+                arrival[consumer] = max(arrival[consumer], time)
+                missing[consumer] -= 1
+                if missing[consumer] == 0:
+                    heappush(events, (arrival[consumer], consumer))
+        for worker in awake:
+            if idle[worker] and ready[worker]:
+                task = priority[heappop(ready[worker])]
+                taken[task] = True
+                idle[worker] = False
+                orders[worker].append(task)
+                heappush(events, (now + graph.costs[task], task))
+    return Placement(tuple(map(tuple, orders)))

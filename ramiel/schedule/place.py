@@ -1,0 +1,110 @@
+"""Placing whole clusters on a given number of workers."""
+
+from collections.abc import Sequence
+from heapq import heapreplace
+
+from ramiel.analysis.critical_path import by_distance, distance_to_end
+from ramiel.analysis.placement import Placement
+from ramiel.analysis.simulate import simulate
+from ramiel.analysis.task_graph import TaskGraph
+from ramiel.schedule.order import order_tasks
+
+
+def serial(graph: TaskGraph) -> Placement:
+    """All tasks on one worker, in id order."""
+    return Placement((tuple(range(len(graph))),))
+
+
+def place(graph: TaskGraph, clusters: Sequence[Sequence[int]], workers: int) -> Placement:
+    """Put each cluster on one of `workers` workers; some may stay empty.
+
+    `clusters` (linear clusters or merged lanes) is a partition of the tasks. Three heuristics
+    assign clusters to workers: longest processing time first, which gives each cluster its own
+    worker if there are enough; earliest start; earliest start behind all work that a worker
+    has already been promised. `order_tasks` orders each, and the least simulated makespan
+    wins, ties to the first. O((V + E) log V + len(clusters) * min(workers, len(clusters))).
+
+    Raises ValueError if `workers` is less than 1 or `clusters` is not a partition of the tasks.
+    """
+    if workers < 1:
+        raise ValueError(f"need at least 1 worker, not {workers}")
+    cluster_of = Placement(tuple(map(tuple, clusters))).worker_of(len(graph))
+    totals = [sum(graph.costs[task] for task in cluster) for cluster in clusters]
+    useful = min(workers, len(clusters))
+    assignments = (
+        _longest_first(totals, useful),
+        _earliest_start(graph, cluster_of, totals, useful, promises=False),
+        _earliest_start(graph, cluster_of, totals, useful, promises=True),
+    )
+    candidates = (
+        order_tasks(graph, [assignment[cluster] for cluster in cluster_of], workers)
+        for assignment in assignments
+    )
+    return min(candidates, key=lambda placement: simulate(graph, placement).makespan)
+
+
+def _longest_first(totals: Sequence[float], workers: int) -> list[int]:
+    """The worker of each cluster: by descending total, always the least loaded worker."""
+    assignment = [0] * len(totals)
+    loads = [(0.0, 0, worker) for worker in range(workers)]  # heap of (µs, clusters, worker)
+    for cluster in sorted(range(len(totals)), key=lambda cluster: -totals[cluster]):
+        load, count, worker = loads[0]
+        assignment[cluster] = worker
+        heapreplace(loads, (load + totals[cluster], count + 1, worker))
+    return assignment
+
+
+def _earliest_start(
+    graph: TaskGraph,
+    cluster_of: Sequence[int],
+    totals: Sequence[float],
+    workers: int,
+    *,
+    promises: bool,
+) -> list[int]:
+    """The worker of each cluster: the one that can start its first task first.
+
+    Tasks are met in descending distance to end; the first one of a cluster decides, ties go to
+    the smaller load and then the smaller worker. With `promises` a worker is only available
+    after the remaining tasks of all clusters that it has.
+    """
+    assignment = [-1] * len(totals)
+    worker_of = [-1] * len(graph)
+    finish = [0.0] * len(graph)
+    free = [0.0] * workers  # when the tasks met so far are done
+    promised = [0.0] * workers  # the cost of its clusters' tasks not met so far
+    load = [0.0] * workers
+    for task in by_distance(distance_to_end(graph, graph.hand_over)):
+        producers = graph.predecessors[task]
+        nearest, near, far = _arrival(
+            [(finish[p], worker_of[p]) for p in producers], graph.hand_over
+        )
+        cluster = cluster_of[task]
+        if assignment[cluster] < 0:
+            available = list(map(float.__add__, free, promised)) if promises else free
+            starts = [far if time < far else time for time in available]
+            if nearest >= 0:
+                starts[nearest] = max(available[nearest], near)
+            worker = min(zip(starts, load, range(workers), strict=True))[2]
+            assignment[cluster] = worker
+            promised[worker] += totals[cluster]
+            load[worker] += totals[cluster]
+        worker = assignment[cluster]
+        worker_of[task] = worker
+        promised[worker] -= graph.costs[task]
+        start = max(free[worker], near if worker == nearest else far)
+        free[worker] = finish[task] = start + graph.costs[task]
+    return assignment
+
+
+def _arrival(inputs: Sequence[tuple[float, int]], hand_over: float) -> tuple[int, float, float]:
+    """When inputs, each finished at a time on a worker, are together on one worker.
+
+    Returns `(nearest, near, far)`: at `near` on worker `nearest`, at `far` on any other. Only
+    the worker of the latest input can have them before that input has been handed over.
+    """
+    if not inputs:
+        return -1, 0.0, 0.0
+    latest, nearest = max(inputs)
+    near = max([time if worker == nearest else time + hand_over for time, worker in inputs])
+    return nearest, near, latest + hand_over

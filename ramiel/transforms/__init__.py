@@ -1,0 +1,38 @@
+"""The passes: one a file. The pass `onnx-dead-code` is `OnnxDeadCodePass` in `onnx_dead_code.py`.
+
+They are listed here by name alone, so that listing them imports none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from xdsl.passes import ModulePass
+
+PASS_NAMES = (
+    "onnx-infer-shapes",
+    "onnx-remove-identity",
+    "onnx-constant-fold",
+    "onnx-common-subexpressions",
+    "onnx-fold-batch-norm",
+    "onnx-dead-code",
+    "onnx-to-torch",
+    "torch-assign-names",
+    "cluster-costs",
+    "cluster-linear",
+    "cluster-merge",
+    "cluster-place",
+)
+"""In the order in which the compiler runs them."""
+
+
+def pass_factory(name: str) -> Callable[[], type[ModulePass]]:
+    """A function that imports a pass."""
+
+    def load() -> type[ModulePass]:
+        module = import_module(f"{__name__}.{name.replace('-', '_')}")
+        class_name = "".join(part.capitalize() for part in name.split("-")) + "Pass"
+        return getattr(module, class_name)
+
+    return load

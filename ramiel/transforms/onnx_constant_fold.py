@@ -1,0 +1,181 @@
+"""onnx-constant-fold: computes at compile time what depends on no input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp, NoneType
+from xdsl.ir import Block, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.traits import Pure
+
+from ramiel.backend.pytorch.lowering import Builder, lower_operation, lowering_of
+from ramiel.dialects.onnx.attributes import Array, MissingWeight
+from ramiel.dialects.onnx.operation import SchemaOperation
+from ramiel.dialects.onnx.shapes import ShapeError, infer_types, join
+from ramiel.dialects.onnx.structure import constant_attribute_of, make_constant
+from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
+from ramiel.errors import CompileError
+from ramiel.transforms.onnx_infer_shapes import set_type, update_signature
+from ramiel.transforms.weight_names import WeightNames
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ramiel.backend.pytorch.evaluator import Evaluator
+
+UNKNOWN_RESULT_INPUTS = 1024
+"""An operation whose result's size is not known is evaluated if its inputs have at most this
+many elements."""
+
+
+@dataclass(frozen=True)
+class OnnxConstantFoldPass(ModulePass):
+    """Replaces operations on constants by their results, and the Shape of a known shape.
+
+        %0 = onnx.Shape(%x) : (tensor<2x3xf32>) -> tensor<2xi64>
+        %1 = onnx.Add(%0, %0) : (tensor<2xi64>, tensor<2xi64>) -> tensor<2xi64>
+        // becomes
+        %1 = onnx.Constant() {value = dense<[4, 6]> : tensor<2xi64>} : () -> tensor<2xi64>
+
+    What an operation computes is found by lowering and evaluating it. Shapes that become known
+    on the way are inferred at once, so that one walk folds whole chains of shape arithmetic.
+    `max-bytes` limits the size of all new constants together; an operation over it stays.
+    """
+
+    name = "onnx-constant-fold"
+
+    max_bytes: int = 1 << 30
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        folder = _Folder(WeightNames(op), self.max_bytes)
+        for function in op.ops:
+            if isinstance(function, func.FuncOp) and function.body.blocks:
+                folder.block(function.body.block)
+                update_signature(function)
+
+
+class _Folder:
+    def __init__(self, names: WeightNames, budget: int) -> None:
+        self.names = names
+        self.budget = budget
+        self.refined: set[SSAValue] = set()
+        self.evaluator: Evaluator | None = None
+
+    def block(self, block: Block) -> None:
+        for op in list(block.ops):
+            for region in op.regions:
+                for inner in region.blocks:
+                    self.block(inner)
+            if not isinstance(op, SchemaOperation) or op.name == "onnx.Constant":
+                continue
+            self._refine(op)
+            results = self._fold(op)
+            if results is None:
+                continue
+            for old, array in zip(op.results, results, strict=True):
+                if not old.uses:
+                    continue
+                base = old.name_hint or op.op_type.lower()
+                constant = make_constant(self.names.fresh(base), array)
+                constant.results[0].name_hint = base
+                block.insert_op_before(constant, op)
+                old.replace_all_uses_with(constant.results[0])
+                self.refined.add(constant.results[0])
+            op.detach()
+            op.erase()
+
+    def _refine(self, op: SchemaOperation) -> None:
+        """Infers the results' types anew if more is known of the operands."""
+        if not any(v in self.refined for v in op.operands):
+            return
+        try:
+            types = infer_types(op)
+        except ShapeError as error:
+            raise CompileError(f"{op.title}: {error}") from error
+        for result, type in zip(op.results, types or (), strict=types is not None):
+            better = join(result.type, type)
+            if better != result.type:
+                set_type(result, better)
+                self.refined.add(result)
+
+    def _fold(self, op: SchemaOperation) -> list[Array] | None:
+        """The values of an operation's results; None if it is not to be folded."""
+        if op.op_type == "Shape" or op.op_type == "Size":
+            shape = static_shape_of(op.operands[0].type)
+            if shape is not None:
+                return [_shape_or_size(op, shape)]
+        if op.regions or not op.has_trait(Pure) or not _is_lowered(op):
+            return None
+        if not all(
+            constant_attribute_of(v) is not None or isinstance(v.type, NoneType)
+            for v in op.operands
+        ):
+            return None
+        cost = _bytes_of_results(op)
+        if cost is None or cost > self.budget:
+            return None
+        try:
+            results = self._evaluate(op)
+        except MissingWeight:
+            return None
+        self.budget -= sum(r.nbytes for r in results)
+        return results
+
+    def _evaluate(self, op: SchemaOperation) -> list[Array]:
+        # Here torch is imported, by those models alone that have something to fold.
+        from ramiel.backend.pytorch.evaluator import Evaluator
+        from ramiel.backend.pytorch.tensors import array_of_tensor
+
+        self.evaluator = self.evaluator or Evaluator()
+        scratch = Block()
+        builder = Builder(scratch)
+        lower_operation(op, builder)
+        values = [builder.values[r] for r in op.results]
+        env: dict[SSAValue, Tensor] = {}
+        try:
+            self.evaluator.run(scratch.ops, env)
+            arrays = [array_of_tensor(env[v]) for v in values]
+            return [_typed(a, r) for a, r in zip(arrays, op.results, strict=True)]
+        except (RuntimeError, IndexError, TypeError, ValueError) as error:
+            line = str(error).strip().splitlines()
+            reason = line[0] if line else type(error).__name__
+            raise CompileError(f"{op.title}: {reason}") from error
+
+
+def _typed(array: Array, result: SSAValue) -> Array:
+    dtype = numpy_dtype_of(result.type)
+    assert dtype is None or dtype == array.dtype, f"{array.dtype} where {dtype} was declared"
+    return array
+
+
+def _shape_or_size(op: SchemaOperation, shape: tuple[int, ...]) -> Array:
+    if op.op_type == "Size":
+        return np.array(prod(shape), np.int64)
+    start, end = op.attribute("start", 0), op.attribute("end")
+    assert isinstance(start, int) and isinstance(end, int | None)
+    return np.array(shape[start:end], np.int64)
+
+
+def _is_lowered(op: SchemaOperation) -> bool:
+    declared = op.schema()
+    return declared is not None and lowering_of(op.op_type, declared.since) is not None
+
+
+def _bytes_of_results(op: SchemaOperation) -> int | None:
+    """How large the results are; None if that is not known and may be anything."""
+    total = 0
+    for result in op.results:
+        shape, dtype = static_shape_of(result.type), numpy_dtype_of(result.type)
+        if shape is not None and dtype is not None:
+            total += prod(shape) * dtype.itemsize
+            continue
+        sizes = [static_shape_of(v.type) for v in op.operands]
+        if any(s is None or prod(s) > UNKNOWN_RESULT_INPUTS for s in sizes):
+            return None
+    return total

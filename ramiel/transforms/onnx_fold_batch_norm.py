@@ -1,0 +1,154 @@
+"""onnx-fold-batch-norm: batch normalisations into the convolutions before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import (
+    PatternRewriter,
+    PatternRewriteWalker,
+    RewritePattern,
+)
+
+from ramiel.dialects.onnx.attributes import Array, TensorRef
+from ramiel.dialects.onnx.operation import SchemaOperation
+from ramiel.dialects.onnx.structure import (
+    Weight,
+    constant_attribute_of,
+    constant_of,
+)
+from ramiel.dialects.onnx.types import element_of, static_shape_of, tensor_type
+from ramiel.transforms.weight_names import WeightNames
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass
+class _FoldIntoConvolution(RewritePattern):
+    """Replaces batch_norm(conv(x, w, b)) by conv(x, w', b')."""
+
+    names: WeightNames
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, SchemaOperation) or op.op_type != "BatchNormalization":
+            return
+        conv = op.operands[0].owner
+        if not isinstance(conv, SchemaOperation) or not _may_fold(op, conv):
+            return
+        parameters = [op.operands[i] for i in range(1, 5)]
+        eps = cast(float, op.attribute("epsilon"))
+        weight, bias = conv.operands[1], conv.operands[2] if len(conv.operands) == 3 else None
+        # A transposed convolution has the output channels second, group by group.
+        transposed = conv.op_type == "ConvTranspose"
+        groups = cast(int, conv.attribute("group", 1))
+
+        def factor() -> Doubles:
+            scale, _, _, variance = map(_doubles, parameters)
+            return scale / np.sqrt(variance + eps)
+
+        def new_weight() -> Array:
+            old = _doubles(weight)
+            if not transposed:
+                new = old * factor().reshape(-1, *[1] * (old.ndim - 1))
+            else:
+                grouped = old.reshape(groups, -1, *old.shape[1:])
+                shape = (groups, 1, old.shape[1], *[1] * (old.ndim - 2))
+                new = (grouped * factor().reshape(shape)).reshape(old.shape)
+            return new.astype(dtype)
+
+        def new_bias() -> Array:
+            _, shift, mean, _ = map(_doubles, parameters)
+            old = 0.0 if bias is None else _doubles(bias)
+            return ((old - mean) * factor() + shift).astype(dtype)
+
+        dtype = _array(weight).dtype
+        channels = static_shape_of(parameters[0].type)
+        element = element_of(weight.type)
+        assert element is not None
+        base = _name(weight)
+        folded = [
+            Weight.of(TensorRef(self.names.fresh(f"{base}.bn"), _once(new_weight)), weight.type),
+            Weight.of(
+                TensorRef(self.names.fresh(f"{base}.bn.bias"), _once(new_bias)),
+                tensor_type(element, channels),
+            ),
+        ]
+        new = type(conv).make(
+            [conv.operands[0], *(f.results[0] for f in folded)],
+            [op.results[0].type],
+            conv.properties,
+            conv.node_name,
+        )
+        new.results[0].name_hint = op.results[0].name_hint
+        rewriter.insert(folded)
+        rewriter.replace(op, new, [new.results[0], *(None for _ in op.results[1:])])
+        rewriter.erase(conv)
+
+
+def _once(make: Callable[[], Array]) -> Callable[[], Array]:
+    """The function with its result kept."""
+    result: list[Array] = []
+
+    def load() -> Array:
+        if not result:
+            result.append(make())
+        return result[0]
+
+    return load
+
+
+def _may_fold(norm: SchemaOperation, conv: SchemaOperation) -> bool:
+    if conv.op_type not in ("Conv", "ConvTranspose") or not conv.results[0].has_one_use():
+        return False
+    if norm.attribute("training_mode", 0) or norm.attribute("spatial", 1) != 1:
+        return False
+    if any(r.uses for r in norm.results[1:]):
+        return False
+    constants: Sequence[SSAValue] = [*norm.operands[1:5], *conv.operands[1:]]
+    if any(constant_attribute_of(v) is None for v in constants):
+        return False
+    return static_shape_of(norm.operands[1].type) is not None
+
+
+def _array(value: SSAValue) -> Array:
+    array = constant_of(value)
+    assert array is not None
+    return array
+
+
+def _doubles(value: SSAValue) -> Doubles:
+    return _array(value).astype(np.float64)
+
+
+def _name(value: SSAValue) -> str:
+    owner = value.owner
+    return owner.weight.data.name if isinstance(owner, Weight) else value.name_hint or "weight"
+
+
+@dataclass(frozen=True)
+class OnnxFoldBatchNormPass(ModulePass):
+    """Folds BatchNormalization with constant parameters into a convolution with constant weights.
+
+        %1 = onnx.Conv(%x, %w) : ...
+        %2 = onnx.BatchNormalization(%1, %scale, %bias, %mean, %variance) : ...
+        // becomes
+        %w.bn = onnx.Weight "w.bn" : ...
+        %w.bn.bias = onnx.Weight "w.bn.bias" : ...
+        %2 = onnx.Conv(%x, %w.bn, %w.bn.bias) : ...
+
+    The new weights, computed in f64, are made when somebody asks for their bytes.
+    """
+
+    name = "onnx-fold-batch-norm"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        pattern = _FoldIntoConvolution(WeightNames(op))
+        PatternRewriteWalker(pattern, apply_recursively=False).rewrite_module(op)
