@@ -33,7 +33,7 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
-from ramiel.dialects.onnx.types import BY_IR
+from ramiel.dialects.onnx.types import BY_IR, type_of_array
 
 Array = npt.NDArray[np.generic]
 
@@ -47,10 +47,11 @@ class TensorRef:
 
     name: str
     load: Callable[[], Array] | None = field(default=None, compare=False, repr=False)
+    type: Attribute | None = field(default=None, compare=False, repr=False)
 
     @staticmethod
     def of(name: str, array: Array) -> TensorRef:
-        return TensorRef(name, lambda: array)
+        return TensorRef(name, lambda: array, type_of_array(array))
 
 
 @irdl_attr_definition

@@ -1,7 +1,7 @@
 """The operations of the `torch` dialect: each is one PyTorch call of the emitted program.
 
 %0 = torch.weight "scale" : tensor<64xf32>
-%1 = torch.layer Conv2d(%x) {stride = 2, padding = 3} weights {weight = "conv1.weight"} : ...
+%1 = torch.layer Conv2d(%x) {stride = 2, padding = 3} weights {weight = "conv1.weight" : tensor<..>} : ...
 %2 = torch.call torch.cat([%a, %b], dim = 1) : (tensor<..>, tensor<..>) -> tensor<..>
 """
 
@@ -20,6 +20,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
+from ramiel.dialects.onnx.types import UnknownType, static_shape_of
 from ramiel.dialects.torch.callees import CALLEES, LAYERS
 from ramiel.dialects.torch.literals import (
     OperandAttr,
@@ -230,6 +231,12 @@ class LayerOp(TorchOperation):
         return cast(Mapping[str, WeightAttr], weights)
 
     @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """The shape of the layer's main weight."""
+        type = self.weights["weight"].data.type
+        return (static_shape_of(type) if type is not None else None) or ()
+
+    @property
     def identity(self) -> tuple[object, ...]:
         """What makes two calls calls of the same layer."""
         return (self.layer, self.properties["config"], self.properties["weights"])
@@ -252,7 +259,9 @@ class LayerOp(TorchOperation):
         def weight() -> None:
             key = parser.parse_identifier()
             parser.parse_punctuation("=")
-            weights[key] = WeightAttr(TensorRef(parser.parse_str_literal()))
+            name = parser.parse_str_literal()
+            parser.parse_punctuation(":")
+            weights[key] = WeightAttr(TensorRef(name, None, parser.parse_type()))
 
         parser.parse_comma_separated_list(parser.Delimiter.BRACES, weight)
         attributes = parser.parse_optional_attr_dict_with_keyword()
@@ -288,6 +297,8 @@ class LayerOp(TorchOperation):
             def weight(item: tuple[str, WeightAttr]) -> None:
                 printer.print_string(f"{item[0]} = ")
                 printer.print_string_literal(item[1].data.name)
+                printer.print_string(" : ")
+                printer.print_attribute(item[1].data.type or UnknownType())
 
             printer.print_list(self.weights.items(), weight)
         printer.print_op_attributes(self.attributes, print_keyword=True)

@@ -53,6 +53,9 @@ from ramiel.transforms.onnx_infer_shapes import infer_shapes
 NAME = "onnx.name"
 """Argument and result attribute: the value's name in the model."""
 
+MODEL = "onnx.model"
+"""Module attribute: what the model is called, by its file or by its graph."""
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -66,6 +69,7 @@ def import_model(source: ModelSource, shapes: Shapes | None = None) -> ModuleOp:
     try:
         model, folder = read_model(source)
         module = _Importer(model, folder).module(shapes or {})
+        module.attributes[MODEL] = StringAttr(Path(file).stem if file else _own_name(model))
         infer_shapes(module)
     except CompileError as error:
         error.file = error.file or file
@@ -105,8 +109,6 @@ class _Importer:
             OPSET: IntegerAttr(self.opset, i64),
             "onnx.ir_version": IntegerAttr(self.model.ir_version, i64),
         }
-        if graph.name:
-            attributes["onnx.graph"] = StringAttr(shorten(graph.name))
         return ModuleOp([function], attributes)
 
     def _graph(
@@ -276,6 +278,10 @@ class _Importer:
                 block.insert_op_before(op, block.first_op)
             values[""] = none = op.results[0]
         return none
+
+
+def _own_name(model: onnx.ModelProto) -> str:
+    return shorten(model.graph.name) or "model"
 
 
 def _text(value: bytes) -> Attribute:

@@ -14,6 +14,7 @@ from xdsl.passes import ModulePass
 from ramiel.backend.pytorch.lowering import Builder, lower_operation, lowering_of, missing
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
 from ramiel.dialects.onnx.structure import Custom, NoValue, Weight
+from ramiel.dialects.torch import TorchOperation
 from ramiel.errors import CompileError
 
 
@@ -76,6 +77,11 @@ def _lower_function(function: func.FuncOp) -> None:
             lower_operation(op, builder)
         else:
             raise CompileError(f"{op.name} is not an operation of the onnx dialect")
+    for op in reversed(list(block.ops)):
+        # An entry of the table may look at an operand that it then does not need.
+        if isinstance(op, TorchOperation) and not any(r.uses for r in op.results):
+            op.detach()
+            op.erase()
     results = [v.type for v in block.last_op.operands] if block.last_op else []
     function.detach_region(function.body).drop_all_references()
     function.add_region(Region(block))

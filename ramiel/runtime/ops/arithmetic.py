@@ -56,7 +56,7 @@ def layer_norm(
     inverse = torch.rsqrt((wide - mean).square().mean(dim=dims, keepdim=True) + eps)
     y = ((wide - mean) * inverse).to(x.dtype) * scale
     y = y if bias is None else y + bias
-    return y if results == 1 else (y, mean, inverse)[:results]
+    return y if results == 1 else (y, mean.float(), inverse.float())[:results]
 
 
 def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
@@ -76,13 +76,16 @@ def mean_variance_norm(x: Tensor, axes: Integers) -> Tensor:
     return centred / (deviation + 1e-9)
 
 
-def reduce(x: Tensor, kind: str, axes: Integers | None, keepdims: bool) -> Tensor:
+def reduce(
+    x: Tensor, kind: str, axes: Integers | None, keepdims: bool, noop: bool = False
+) -> Tensor:
     """A reduction by ONNX's name without `Reduce`; axes of None are all of them.
 
-    An empty list of axes reduces over none: what comes before the sum is still done.
+    An empty list of axes reduces over none: what comes before the sum is still done. An empty
+    tensor of axes means all of them, unless `noop`.
     """
     dims = list(range(x.ndim)) if axes is None else [a % max(x.ndim, 1) for a in integers(axes)]
-    if isinstance(axes, Tensor) and not dims:
+    if isinstance(axes, Tensor) and not dims and not noop:
         dims = list(range(x.ndim))
     before, over, after = _REDUCTIONS[kind]
     y = before(x)
@@ -149,7 +152,9 @@ def cumsum(x: Tensor, axis: int | Tensor, exclusive: bool, reverse: bool) -> Ten
     dim = integer(axis)
     y = x.flip(dim) if reverse else x
     total = torch.cumsum(y, dim, dtype=x.dtype)
-    total = total - y if exclusive else total
+    if exclusive and x.shape[dim]:
+        start = torch.zeros_like(y.narrow(dim, 0, 1))
+        total = torch.cat([start, total.narrow(dim, 0, x.shape[dim] - 1)], dim)
     return total.flip(dim) if reverse else total
 
 

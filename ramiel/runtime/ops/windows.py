@@ -91,12 +91,13 @@ def max_pool(
     strides: list[int],
     dilations: list[int],
     pads: list[int],
+    ceil_mode: bool,
     with_indices: bool,
     column_major: bool,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """MaxPool of integers, or with the flat indices into the whole of x."""
+    """MaxPool of integers, with paddings that differ, or with flat indices into the whole of x."""
     low = float("-inf") if x.is_floating_point() else torch.iinfo(x.dtype).min
-    windows = _windows(x, kernel, strides, dilations, pads, False, low)
+    windows = _windows(x, kernel, strides, dilations, pads, ceil_mode, low)
     values, place = windows.flatten(-len(kernel)).max(dim=-1)
     if not with_indices:
         return values

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 from xdsl.ir import SSAValue
 
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
-from ramiel.dialects.onnx.types import BY_PROTO, tensor_type
+from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of, tensor_type
 
 _UNARY = {
     "Abs": "torch.abs",
@@ -64,6 +65,8 @@ _BINARY = {
 
 _VARIADIC = {"Sum": "operator.add", "Max": "torch.maximum", "Min": "torch.minimum"}
 
+Shape = tuple[int | None, ...] | None
+
 _ALPHA = {"Elu": "F.elu", "Celu": "F.celu", "LeakyRelu": "F.leaky_relu"}
 
 
@@ -91,12 +94,23 @@ def operands(n: Node) -> tuple[object, object]:
     return n[0], n[1]
 
 
-def _variadic(callee: str, n: Node) -> Lowered:
-    values = n.inputs()
-    total = values[0]
-    for value in values[1:]:
-        total = n.call(callee, total, value)
+def _variadic(callee: str, n: Node) -> SSAValue:
+    total, *rest = n.inputs()
+    shape = n.shape(0)
+    for i, value in enumerate(rest, 1):
+        shape = _broadcast(shape, n.shape(i))
+        last = i == len(rest)
+        total = n.call(callee, total, value, type=n.result_type() if last else n.like(shape))
     return total
+
+
+def _broadcast(a: Shape, b: Shape) -> Shape:
+    """The shape that two shapes broadcast to, as far as it is known."""
+    if a is None or b is None:
+        return None
+    rank = max(len(a), len(b))
+    pairs = zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True)
+    return tuple(y if x == 1 else x if y == 1 or x == y else x or y for x, y in pairs)
 
 
 def _alpha(callee: str, n: Node) -> Lowered:
@@ -124,15 +138,18 @@ def dropout(n: Node) -> Lowered:
         n.fail("dropout in training mode is not supported")
     if len(n.op.results) == 1:
         return n[0]
-    mask = n.call("ops.dropout_mask", n[0], type=n.result_type(1))
-    return [n[0], mask]
+    if not n.op.results[1].uses:
+        return [n[0], n[0]]
+    if numpy_dtype_of(n.result_type(1)) != np.bool_:
+        n.fail(
+            "its mask is used, which is a tensor of booleans from opset 10 on: convert the model"
+        )
+    return [n[0], n.call("ops.dropout_mask", n[0], type=n.result_type(1))]
 
 
 @lowers("Mean", 8)
 def mean(n: Node) -> Lowered:
-    total = _variadic("operator.add", n)
-    assert isinstance(total, SSAValue)
-    return n.call("operator.truediv", total, len(n))
+    return n.call("operator.truediv", _variadic("operator.add", n), len(n))
 
 
 @lowers("Div", 7)
@@ -145,20 +162,26 @@ def div(n: Node) -> Lowered:
 
 @lowers("Mod", 10)
 def mod(n: Node) -> Lowered:
-    return n.call("torch.fmod" if n.integer("fmod", 0) else "torch.remainder", n[0], n[1])
+    _, divisor = operands(n)
+    return n.call("torch.fmod" if n.integer("fmod", 0) else "torch.remainder", n[0], divisor)
 
 
 @lowers("Pow", 7)
 def power(n: Node) -> Lowered:
-    exponent = n.scalar(1)
-    if exponent is not None and n.is_float() and not n.is_constant(0):
-        whole = exponent == int(exponent) and abs(exponent) < 1 << 16
-        return n.call("operator.pow", n[0], int(exponent) if whole else exponent)
+    _, exponent = operands(n)
+    if isinstance(exponent, float) and exponent.is_integer() and abs(exponent) < 1 << 16:
+        exponent = int(exponent)
+    if isinstance(exponent, int | float) and (n.is_float() or _is_count(exponent)):
+        return n.call("operator.pow", n[0], exponent)
+    # PyTorch promotes to the larger of both types; ONNX keeps the base's.
     result = n.call("operator.pow", n[0], n[1])
-    # PyTorch promotes an integer base with a float exponent; ONNX keeps the base's type.
-    if n.is_float() or not n.is_float(1):
+    if n.dtype(n.op.operands[0].type) == n.dtype(n.op.operands[1].type):
         return result
     return n.call("Tensor.to", result, n.dtype(n.result_type()))
+
+
+def _is_count(value: int | float) -> bool:
+    return isinstance(value, int) and value >= 0
 
 
 @lowers("BitShift", 11)
@@ -193,34 +216,27 @@ def cast(n: Node) -> Lowered:
         if row is None:
             n.fail(f"the type {n.integer('to')} to cast to is unknown")
         type = tensor_type(row.ir, None)
-    n.dtype(n.op.operands[0].type)
     return n.call("Tensor.to", n[0], n.dtype(type))
 
 
 @lowers("Clip", 6)
 def clip_by_attributes(n: Node) -> Lowered:
-    low, high = (n.number(k) if n.attribute(k) is not None else None for k in ("min", "max"))
+    # The defaults are the extremes of float32, which say that there is no bound.
+    low, high = (n.number(k) if k in n.op.properties else None for k in ("min", "max"))
     return _clamp(n, low, high)
 
 
 @lowers("Clip", 11)
 def clip(n: Node) -> Lowered:
-    low = n.scalar(1) if n.is_constant(1) else n.get(1)
-    high = n.scalar(2) if n.is_constant(2) else n.get(2)
-    if any(isinstance(v, SSAValue) for v in (low, high)):
+    low, high = n.scalar(1), n.scalar(2)
+    if (n.given(1) and low is None) or (n.given(2) and high is None):
         return n.call("ops.clip", n[0], n.get(1), n.get(2))
     return _clamp(n, low, high)
 
 
 def _clamp(n: Node, low: object, high: object) -> Lowered:
-    if low is None and high is None:
-        return n[0]
-    # The extremes of float32 are how exporters write that there is no bound.
-    bounds = {"min": low, "max": high}
-    finite = {
-        k: v for k, v in bounds.items() if isinstance(v, int | float) and abs(v) < 3.4028234e38
-    }
-    return n.call("torch.clamp", n[0], **finite) if finite else n[0]
+    bounds = {k: v for k, v in (("min", low), ("max", high)) if v is not None}
+    return n.call("torch.clamp", n[0], **bounds) if bounds else n[0]
 
 
 @lowers("HardSigmoid", 6)
@@ -279,7 +295,9 @@ def prelu(n: Node) -> Lowered:
         and all(d == 1 for i, d in enumerate(slope) if i != len(slope) - (len(shape) - 1))
     )
     if per_channel:
-        return n.layer("PReLU", n[0], {"weight": n.new_weight(1, "flat", lambda a: a.reshape(-1))})
+        return n.layer(
+            "PReLU", n[0], {"weight": n.new_weight(1, "flat", [channels], lambda a: a.reshape(-1))}
+        )
     return n.call("ops.prelu", n[0], n[1])
 
 

@@ -18,13 +18,15 @@ def _transposed(array: Array) -> Array:
 def matmul(n: Node) -> Lowered:
     rank = n.rank(0)
     if n.is_constant(1) and n.rank(1) == 2 and rank is not None and n.is_float():
-        return n.layer("Linear", n[0], {"weight": n.new_weight(1, "T", _transposed)})
+        return n.layer(
+            "Linear", n[0], {"weight": n.new_weight(1, "T", _reversed(n, 1), _transposed)}
+        )
     return n.call("operator.matmul", n[0], n[1])
 
 
 @lowers("Gemm", 7)
 def gemm(n: Node) -> Lowered:
-    alpha, beta = n.number("alpha", 1.0), n.number("beta", 1.0)
+    alpha, beta = _factor(n, "alpha"), _factor(n, "beta")
     a = n.call("Tensor.mT", n[0], type=_flipped(n, 0)) if n.integer("transA", 0) else n[0]
     flip = n.integer("transB", 0) == 0
     floating = numpy_dtype_of(n.op.operands[0].type) == np.float32
@@ -35,10 +37,15 @@ def gemm(n: Node) -> Lowered:
             return array if alpha == 1 else array * np.float32(alpha)
 
         plain = not flip and alpha == 1
+        shape = _reversed(n, 1) if flip else n.shape(1) or ()
         suffix = "T" if alpha == 1 else f"{'T' if flip else 'N'}{alpha:g}"
-        weights = {"weight": n.weight(1) if plain else n.new_weight(1, suffix, scaled)}
+        weights = {"weight": n.weight(1) if plain else n.new_weight(1, suffix, shape, scaled)}
         if _is_bias(n, 2) and beta == 1:
-            return n.layer("Linear", a, {**weights, "bias": n.new_weight(2, "flat", _flat)})
+            return n.layer(
+                "Linear",
+                a,
+                {**weights, "bias": n.new_weight(2, "flat", (n.shape(2) or ())[-1:], _flat)},
+            )
         product: SSAValue = n.layer("Linear", a, weights)
     else:
         b = n[1] if flip else n.call("Tensor.mT", n[1], type=_flipped(n, 1))
@@ -51,8 +58,20 @@ def gemm(n: Node) -> Lowered:
     return n.call("operator.add", product, c)
 
 
+def _factor(n: Node, name: str) -> int | float:
+    """A factor of the product, whole for integers so that it does not make them floats."""
+    value = n.number(name, 1.0)
+    if n.is_float():
+        return value
+    return int(value) if value.is_integer() else n.fail(f"{name} is {value:g}, of integers")
+
+
 def _flat(array: Array) -> Array:
     return array.reshape(-1)
+
+
+def _reversed(n: Node, i: int) -> tuple[int | None, ...]:
+    return (n.shape(i) or ())[::-1]
 
 
 def _is_bias(n: Node, i: int) -> bool:

@@ -37,8 +37,11 @@ def group_norm(n: Node) -> Lowered:
 @lowers("LayerNormalization", 17)
 def layer_norm(n: Node) -> Lowered:
     axis, eps, rank = n.integer("axis"), n.number("epsilon"), n.rank(0)
-    depth = None if rank is None else rank - axis % rank
-    fits = depth is not None and n.rank(1) == depth and n.rank(2) in (None, depth)
+    if len(n.op.results) > 1 and n.integer("stash_type", 1) != 1:
+        n.fail("its mean and deviation are supported in float32 only (stash_type 1)")
+    normalized = (n.shape(0) or ())[axis % rank :] if rank else ()
+    fits = bool(normalized) and None not in normalized and n.shape(1) == normalized
+    fits = fits and n.shape(2) in (None, normalized)
     constant = n.is_constant(1) and (not n.given(2) or n.is_constant(2))
     if len(n.op.results) == 1 and constant and fits:
         weights = {"weight": n.weight(1)}

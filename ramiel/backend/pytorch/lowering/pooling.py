@@ -26,7 +26,9 @@ def max_pool(n: Node) -> Lowered:
     w = window(n, n.integer_list("kernel_shape"))
     if w.dims not in (1, 2, 3):
         n.fail(f"PyTorch has no pool over {w.dims} spatial dimensions")
-    if len(n.op.results) > 1 or not n.is_float():
+    # What is padded beforehand looks like input to PyTorch, which matters to ceil_mode.
+    padded_ceil = bool(n.integer("ceil_mode", 0)) and not _fits(w)
+    if len(n.op.results) > 1 or not n.is_float() or (padded_ceil and not w.at_run_time):
         if w.at_run_time:
             n.fail("its paddings follow from the shape of its input: give it with --shape")
         return _max_pool_by_window(n, w)
@@ -37,9 +39,8 @@ def max_pool(n: Node) -> Lowered:
 
 
 def _max_pool_by_window(n: Node, w: Window) -> Lowered:
-    if n.integer("ceil_mode", 0):
-        n.fail("indices or integers together with ceil_mode are not supported")
-    args = (n[0], w.kernel, w.strides, w.dilations, [*w.begin, *w.end])
+    ceil = bool(n.integer("ceil_mode", 0))
+    args = (n[0], w.kernel, w.strides, w.dilations, [*w.begin, *w.end], ceil)
     column_major = bool(n.integer("storage_order", 0))
     if len(n.op.results) == 1:
         return n.call("ops.max_pool", *args, False, False)
@@ -50,7 +51,7 @@ def _max_pool_by_window(n: Node, w: Window) -> Lowered:
 def average_pool(n: Node) -> Lowered:
     w = window(n, n.integer_list("kernel_shape"))
     include = bool(n.integer("count_include_pad", 0))
-    if w.at_run_time and include:
+    if w.at_run_time and include and w.dims in (1, 2, 3) and set(w.dilations) == {1}:
         x, w = padded(n, n[0], w)
         return n.call(f"F.avg_pool{w.dims}d", x, **_config(n, w))
     if w.at_run_time:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import cast
 
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
 
@@ -34,24 +35,19 @@ def _reduce(op_type: str, axes_are_input: bool, n: Node) -> Lowered:
     if axes_are_input and n.given(1):
         known = n.integers(1)
         axes = n[1] if known is None else known
-    keep = bool(n.integer("keepdims", 1))
-    if axes == [] or (axes is None and n.integer("noop_with_empty_axes", 0)):
-        if n.integer("noop_with_empty_axes", 0) and op_type in _PLAIN:
-            return n[0]
-        axes = None if not n.integer("noop_with_empty_axes", 0) else []
-    callee = _PLAIN.get(op_type)
-    floating = n.is_float() or op_type in ("ReduceMax", "ReduceMin")
-    if callee is None or not floating or not (axes is None or isinstance(axes, list)):
-        return n.call("ops.reduce", n[0], op_type.removeprefix("Reduce"), axes, keep)
+    keep, noop = bool(n.integer("keepdims", 1)), bool(n.integer("noop_with_empty_axes", 0))
     rank = n.rank(0)
-    if axes is None:
-        if rank is None:
-            return n.call("ops.reduce", n[0], op_type.removeprefix("Reduce"), None, keep)
-        axes = list(range(rank))
-    if rank == 0 or not axes:
+    if axes is None or axes == []:
+        axes = [] if noop else None if rank is None else list(range(rank))
+    callee = _PLAIN.get(op_type)
+    plain = callee is not None and (n.is_float() or op_type in ("ReduceMax", "ReduceMin"))
+    if not plain or not isinstance(axes, list):
+        # Only axes that are computed may yet turn out to be none.
+        rest = [True] if noop and axes is not None and not isinstance(axes, list) else []
+        return n.call("ops.reduce", n[0], op_type.removeprefix("Reduce"), axes, keep, *rest)
+    if not axes:
         return n[0]
-    assert isinstance(axes, list)
-    dim = axes[0] if len(axes) == 1 else axes
+    dim = cast(object, axes[0] if len(axes) == 1 else axes)
     return n.call(callee, n[0], dim=dim, **({"keepdim": True} if keep else {}))
 
 

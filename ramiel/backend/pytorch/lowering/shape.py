@@ -22,7 +22,7 @@ def reshape(n: Node) -> Lowered:
         if known.count(None) + shape.count(-1) > 1 or 0 in known:
             return n.call("ops.reshape", n[0], shape)
         shape = [-1 if d is None else d for d in known]
-    return n.call("Tensor.reshape", n[0], *shape)
+    return n.call("Tensor.reshape", n[0], *(shape or [[]]))
 
 
 def _allow_zero(n: Node) -> list[object]:
@@ -32,7 +32,7 @@ def _allow_zero(n: Node) -> list[object]:
 @lowers("Flatten")
 def flatten(n: Node) -> Lowered:
     axis, rank = n.integer("axis", 1), n.rank(0)
-    if rank is not None and axis % rank == 1 and rank >= 2:
+    if rank is not None and rank >= 2 and axis % rank == 1:
         return n.call("torch.flatten", n[0], 1)
     return n.call("ops.flatten", n[0], axis)
 
@@ -42,7 +42,7 @@ def transpose(n: Node) -> Lowered:
     perm = n.integer_list("perm")
     if perm is None:
         perm = list(range(n.known_rank()))[::-1]
-    return n.call("Tensor.permute", n[0], *perm)
+    return n.call("Tensor.permute", n[0], *perm) if perm else n[0]
 
 
 def _axes(n: Node, as_input: bool) -> object:
@@ -157,6 +157,8 @@ def depth_to_space(n: Node) -> Lowered:
 
 @lowers("SpaceToDepth")
 def space_to_depth(n: Node) -> Lowered:
+    if n.text("mode", "DCR") == "CRD":
+        return n.call("F.pixel_unshuffle", n[0], n.integer("blocksize"))
     return n.call("ops.space_to_depth", n[0], n.integer("blocksize"))
 
 
@@ -173,6 +175,9 @@ def _pad(as_input: bool, n: Node) -> Lowered:
         if n.given(3):
             known = n.integers(3)
             axes = n[3] if known is None else known
+    rank = n.rank(0)
+    if isinstance(axes, list) and isinstance(pads, list) and rank is not None:
+        pads, axes = _spread(pads, axes, rank), None
     plain = isinstance(pads, list) and axes is None and mode == "constant"
     if not plain or not isinstance(value, int | float):
         return n.call("ops.pad", n[0], pads, mode, value, axes)
@@ -187,6 +192,15 @@ def _pad(as_input: bool, n: Node) -> Lowered:
     if not n.is_float():
         value = int(value)
     return n.call("F.pad", n[0], flat, **({"value": value} if value else {}))
+
+
+def _spread(pads: list[int], axes: list[int], rank: int) -> list[int]:
+    """The paddings of some axes as paddings of all of them."""
+    spread = [0] * (2 * rank)
+    for i, axis in enumerate(axes):
+        spread[axis % rank] = pads[i]
+        spread[rank + axis % rank] = pads[len(axes) + i]
+    return spread
 
 
 lowers("Pad", 2)(partial(_pad, False))

@@ -41,6 +41,17 @@ Lowering = Callable[["Node"], Lowered]
 
 _TABLE: dict[str, list[tuple[int, Lowering]]] = {}
 
+# What PyTorch does with its unsigned integers of more than eight bits: it moves and converts
+# them, and computes next to nothing.
+_WIDE_UNSIGNED = frozenset(["uint16", "uint32", "uint64"])
+_FOR_WIDE_UNSIGNED = frozenset(
+    "torch.cat torch.flatten torch.full torch.split torch.squeeze torch.where F.pad Tensor.expand "
+    "Tensor.permute Tensor.reshape Tensor.squeeze Tensor.to Tensor.unsqueeze operator.and_ "
+    "operator.eq operator.getitem operator.mul operator.or_ operator.xor ops.constant_of_shape "
+    "ops.depth_to_space ops.expand ops.eye_like ops.flatten ops.reshape ops.shape ops.size "
+    "ops.space_to_depth ops.split ops.squeeze ops.tile ops.unsqueeze".split()
+)
+
 
 def lowers(op_type: str, since: int = 1) -> Callable[[Lowering], Lowering]:
     """Registers the lowering of an operator as of a version."""
@@ -71,6 +82,7 @@ class Builder:
         self.block = block
         self.values: dict[SSAValue, SSAValue] = {}
         self.names: set[str] = set()
+        self._weights: dict[SSAValue, WeightAttr] = {}
 
     def value(self, old: SSAValue) -> SSAValue:
         """The new value for an old one; constants become weights when first asked for."""
@@ -88,10 +100,15 @@ class Builder:
     def weight(self, old: SSAValue) -> WeightAttr:
         """The weight that holds a constant's value."""
         if isinstance(old.owner, Weight):
-            return old.owner.weight
-        array = constant_of(old)
-        assert array is not None
-        return WeightAttr(TensorRef.of(self.unique(old.name_hint or "constant"), array))
+            ref = old.owner.weight.data
+            return WeightAttr(TensorRef(ref.name, ref.load, old.type))
+        made = self._weights.get(old)
+        if made is None:
+            array = constant_of(old)
+            assert array is not None
+            made = WeightAttr(TensorRef.of(self.unique(old.name_hint or "constant"), array))
+            self._weights[old] = made
+        return made
 
     def unique(self, name: str) -> str:
         """A name for a tensor that is made here, distinct from the model's by its prefix."""
@@ -166,15 +183,19 @@ class Node:
     def weight(self, i: int) -> WeightAttr:
         return self.builder.weight(self.op.operands[i])
 
-    def new_weight(self, i: int, suffix: str, change: Callable[[Array], Array]) -> WeightAttr:
-        """A weight made from constant input i, when its bytes are asked for."""
+    def new_weight(
+        self, i: int, suffix: str, shape: Sequence[int | None], change: Callable[[Array], Array]
+    ) -> WeightAttr:
+        """A weight of a shape, made from constant input i when its bytes are asked for."""
         source = self.weight(i)
-        return WeightAttr(TensorRef(f"{source.data.name}.{suffix}", lambda: change(source.array())))
+        name = f"{source.data.name}.{suffix}"
+        return WeightAttr(TensorRef(name, lambda: change(source.array()), self.like(shape, i)))
 
     # --- types ---
 
     def shape(self, i: int) -> tuple[int | None, ...] | None:
-        return shape_of(self.op.operands[i].type)
+        """The shape of input i; None if its rank is not known, or if it is not given."""
+        return shape_of(self.op.operands[i].type) if self.given(i) else None
 
     def rank(self, i: int) -> int | None:
         shape = self.shape(i)
@@ -227,12 +248,11 @@ class Node:
         self, callee: str, *args: object, type: Attribute | None = None, **kwargs: object
     ) -> SSAValue:
         """Adds a call with one result, of the node's result type unless `type` is given."""
-        op = CallOp.of(callee, args, kwargs, [type or self.result_type()])
-        return self._add(op).results[0]
+        return self._call(callee, args, kwargs, [type or self.result_type()])[0]
 
     def calls(self, callee: str, *args: object, **kwargs: object) -> Sequence[SSAValue]:
         """Adds a call that returns all of the node's results as a tuple."""
-        return self._add(CallOp.of(callee, args, kwargs, [r.type for r in self.op.results])).results
+        return self._call(callee, args, kwargs, [r.type for r in self.op.results])
 
     def layer(
         self, layer: str, x: SSAValue, weights: dict[str, WeightAttr], **config: object
@@ -256,6 +276,21 @@ class Node:
     def fail(self, reason: str) -> NoReturn:
         raise CompileError(f"{self.op.title}: {reason}")
 
+    def _call(
+        self,
+        callee: str,
+        args: Sequence[object],
+        kwargs: dict[str, object],
+        types: Sequence[Attribute],
+    ) -> Sequence[SSAValue]:
+        op = CallOp.of(callee, args, kwargs, types)
+        if callee not in _FOR_WIDE_UNSIGNED:
+            for value in op.operands:
+                dtype = numpy_dtype_of(value.type)
+                if dtype is not None and dtype.name in _WIDE_UNSIGNED:
+                    self.fail(f"PyTorch has no {callee} of {dtype.name}: cast to int64 before it")
+        return self._add(op).results
+
     def _add(self, op: TorchOperation) -> TorchOperation:
         op.attributes[NODE] = StringAttr(self.op.node_name or "")
         op.attributes[OP_TYPE] = StringAttr(self.op.op_type)
@@ -273,7 +308,11 @@ def lower_operation(op: OnnxOperation, builder: Builder) -> None:
     if lowering is None:
         raise CompileError(f"{op.title}: {missing(op)}")
     assert isinstance(op, SchemaOperation)
-    lowered = lowering(Node(op, builder))
+    node = Node(op, builder)
+    for value in (*op.operands, *op.results):
+        if numpy_dtype_of(value.type) is not None:
+            node.dtype(value.type)
+    lowered = lowering(node)
     results = [lowered] if isinstance(lowered, SSAValue) else list(lowered)
     for old, new in zip(op.results, results, strict=True):
         builder.values[old] = new

@@ -1,0 +1,294 @@
+"""The operations of the `cluster` dialect, and what makes a schedule valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Self, cast
+
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, StringAttr, f64, i64
+from xdsl.ir import Attribute, Operation, OpResult, Region, SSAValue
+from xdsl.irdl import traits_def
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolTable
+from xdsl.utils.exceptions import VerifyException
+
+from ramiel.dialects.cluster.verify import verify_program
+from ramiel.dialects.torch.ops import TorchOperation
+
+COST = "cluster.cost"
+"""Attribute of a `torch` operation: its cost in µs."""
+CLUSTER = "cluster.id"
+"""Attribute: the number of its linear cluster."""
+LANE = "cluster.lane"
+"""Attribute: the number of the merged cluster that its linear cluster is in."""
+
+KINDS = ("input", "value", "output")
+
+
+def _text(op: Operation, name: str) -> str:
+    return cast(StringAttr, op.properties[name]).data
+
+
+class ProgramOp(Operation):
+    """A schedule: channels and workers. Its attributes say what is expected of it."""
+
+    name = "cluster.program"
+    traits = traits_def(NoTerminator(), SymbolTable(), IsolatedFromAbove())
+
+    @classmethod
+    def of(cls, name: str, region: Region, attributes: Mapping[str, Attribute]) -> Self:
+        return cls.create(
+            properties={"sym_name": StringAttr(name)}, regions=[region], attributes=attributes
+        )
+
+    @property
+    def sym_name(self) -> str:
+        return _text(self, "sym_name")
+
+    @property
+    def channels(self) -> list[ChannelOp]:
+        return [op for op in self.regions[0].block.ops if isinstance(op, ChannelOp)]
+
+    @property
+    def workers(self) -> list[WorkerOp]:
+        return [op for op in self.regions[0].block.ops if isinstance(op, WorkerOp)]
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        name = parser.parse_symbol_name()
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        region = parser.parse_region()
+        return cls.of(name.data, region, dict(attributes.data) if attributes else {})
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.regions[0])
+
+    def verify_(self) -> None:
+        for op in self.regions[0].block.ops:
+            if not isinstance(op, ChannelOp | WorkerOp):
+                raise VerifyException(f"a program holds channels and workers, not {op.name}")
+        numbers = [w.number for w in self.workers]
+        if numbers != list(range(len(numbers))) or not numbers:
+            raise VerifyException(f"workers must be numbered 0, 1, ...; got {numbers}")
+        names = [c.sym_name for c in self.channels]
+        if len(set(names)) < len(names):
+            raise VerifyException("two channels have the same name")
+        verify_program(
+            {c.sym_name: (c.kind, c.type) for c in self.channels},
+            [[_event(op) for op in w.regions[0].block.ops] for w in self.workers],
+        )
+        for worker in self.workers:
+            _verify_order(worker)
+
+
+def _event(op: Operation) -> tuple[str, str, Attribute] | None:
+    """What an operation does with a channel: ("send" or "recv", channel, type)."""
+    if isinstance(op, SendOp):
+        return "send", op.channel, op.operands[0].type
+    if isinstance(op, RecvOp):
+        return "recv", op.channel, op.results[0].type
+    return None
+
+
+def _verify_order(worker: WorkerOp) -> None:
+    """xDSL does not check that values are defined before they are used."""
+    seen: set[SSAValue] = set()
+    for op in worker.regions[0].block.ops:
+        if not isinstance(op, TorchOperation | SendOp | RecvOp | SectionOp):
+            raise VerifyException(f"a worker cannot run {op.name}")
+        for value in op.operands:
+            if value not in seen:
+                raise VerifyException(
+                    f"worker {worker.number}: {op.name} uses a value that is not yet computed there"
+                )
+        seen.update(op.results)
+
+
+class ChannelOp(Operation):
+    """Declares a channel. `input` ones are sent by the caller, `output` ones received by it."""
+
+    name = "cluster.channel"
+    traits = traits_def(HasParent(ProgramOp))
+
+    @classmethod
+    def of(cls, kind: str, name: str, type: Attribute) -> Self:
+        return cls.create(
+            properties={"kind": StringAttr(kind), "sym_name": StringAttr(name), "type": type}
+        )
+
+    @property
+    def kind(self) -> str:
+        return _text(self, "kind")
+
+    @property
+    def sym_name(self) -> str:
+        return _text(self, "sym_name")
+
+    @property
+    def type(self) -> Attribute:
+        return self.properties["type"]
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        kind = parser.parse_keyword_in(KINDS)
+        name = parser.parse_symbol_name()
+        attributes = parser.parse_optional_attr_dict()
+        parser.parse_punctuation(":")
+        op = cls.of(kind, name.data, parser.parse_type())
+        op.attributes.update(attributes)
+        return op
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.kind} ")
+        printer.print_symbol_name(self.sym_name)
+        printer.print_op_attributes(self.attributes)
+        printer.print_string(" : ")
+        printer.print_attribute(self.type)
+
+    def verify_(self) -> None:
+        if self.kind not in KINDS:
+            raise VerifyException(f"a channel is one of {', '.join(KINDS)}")
+        if not self.sym_name.isidentifier():
+            raise VerifyException(f"{self.sym_name!r} is no Python identifier")
+
+
+class WorkerOp(Operation):
+    """A straight-line program that one thread runs."""
+
+    name = "cluster.worker"
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ProgramOp))
+
+    @classmethod
+    def of(cls, number: int, region: Region) -> Self:
+        return cls.create(properties={"number": IntegerAttr(number, i64)}, regions=[region])
+
+    @property
+    def number(self) -> int:
+        return cast(IntegerAttr, self.properties["number"]).value.data
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        number = parser.parse_integer(allow_boolean=False, allow_negative=False)
+        return cls.of(number, parser.parse_region())
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.number} ")
+        printer.print_region(self.regions[0])
+
+
+class SectionOp(Operation):
+    """What follows belongs to a cluster: its number, its title, and the cost of this part, µs."""
+
+    name = "cluster.section"
+    traits = traits_def(HasParent(WorkerOp))
+
+    @classmethod
+    def of(cls, cluster: int, title: str, cost: float) -> Self:
+        return cls.create(
+            properties={
+                "cluster": IntegerAttr(cluster, i64),
+                "title": StringAttr(title),
+                "cost": FloatAttr(cost, f64),
+            }
+        )
+
+    @property
+    def cluster(self) -> int:
+        return cast(IntegerAttr, self.properties["cluster"]).value.data
+
+    @property
+    def title(self) -> str:
+        return _text(self, "title")
+
+    @property
+    def cost(self) -> float:
+        return cast(FloatAttr, self.properties["cost"]).value.data
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        cluster = parser.parse_integer(allow_boolean=False, allow_negative=False)
+        title = parser.parse_str_literal()
+        return cls.of(cluster, title, float(parser.parse_number(allow_boolean=False)))
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.cluster} ")
+        printer.print_string_literal(self.title)
+        printer.print_string(f" {self.cost:.1f}")
+
+    def verify_(self) -> None:
+        if not all(c.isalnum() or c in " _-." for c in self.title):
+            raise VerifyException("a title is letters, digits, spaces and ._- only")
+
+
+class RecvOp(TorchOperation):
+    """Waits for a channel's value."""
+
+    name = "cluster.recv"
+    traits = traits_def(HasParent(WorkerOp))
+
+    @classmethod
+    def of(cls, channel: str, type: Attribute) -> Self:
+        return cls.create(properties={"channel": StringAttr(channel)}, result_types=[type])
+
+    @property
+    def channel(self) -> str:
+        return _text(self, "channel")
+
+    @property
+    def value(self) -> OpResult:
+        return self.results[0]
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        channel = parser.parse_symbol_name()
+        attributes = parser.parse_optional_attr_dict()
+        parser.parse_punctuation(":")
+        op = cls.of(channel.data, parser.parse_type())
+        op.attributes.update(attributes)
+        return op
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.channel)
+        printer.print_op_attributes(self.attributes)
+        printer.print_string(" : ")
+        printer.print_attribute(self.results[0].type)
+
+    def verify_(self) -> None:
+        self.verify_names()
+
+
+class SendOp(Operation):
+    """Puts a value into a channel."""
+
+    name = "cluster.send"
+    traits = traits_def(HasParent(WorkerOp))
+
+    @classmethod
+    def of(cls, channel: str, value: SSAValue) -> Self:
+        return cls.create(properties={"channel": StringAttr(channel)}, operands=[value])
+
+    @property
+    def channel(self) -> str:
+        return _text(self, "channel")
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        channel = parser.parse_symbol_name()
+        value = parser.parse_unresolved_operand()
+        parser.parse_punctuation(":")
+        operands: Sequence[SSAValue] = [parser.resolve_operand(value, parser.parse_type())]
+        return cls.of(channel.data, operands[0])
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.channel)
+        printer.print_string(" ")
+        printer.print_ssa_value(self.operands[0])
+        printer.print_string(" : ")
+        printer.print_attribute(self.operands[0].type)

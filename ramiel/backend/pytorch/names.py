@@ -1,0 +1,137 @@
+"""Python names from a model's names.
+
+A model's names are data: here they become identifiers, and only what this module lets through
+ever stands in an emitted program outside of a string literal.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+LONGEST = 29
+"""Identifiers are cut to this many characters, so that `a = ch.a.recv()` is one line."""
+
+PROGRAM_NAMES = frozenset(
+    "F T_destination Tensor add_module apply bfloat16 bind buffers call_super_init ch channels "
+    "children close compile cpu cuda double dump_patches eval extra_repr float forward "
+    "get_buffer get_extra_state get_parameter get_submodule half inputs ipu load_state_dict main "
+    "modules mtia named_buffers named_children named_modules named_parameters nodes operator "
+    "ops outputs parameters register_backward_hook register_buffer register_forward_hook "
+    "register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook "
+    "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module "
+    "register_parameter register_state_dict_post_hook register_state_dict_pre_hook "
+    "requires_grad_ self serial set_extra_state set_submodule share_memory state_dict to "
+    "to_empty torch train training type weights xpu zero_grad slice inf nan fail".split()
+)
+"""Names that an emitted program, its base class or its imports already use."""
+
+_WORD = re.compile(r"[A-Za-z0-9]+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NUMBERED = re.compile(r"(.*?)_?(\d*)$")
+
+
+def snake(text: str) -> str:
+    """`LayerNormalization` -> `layer_normalization`."""
+    return _CAMEL.sub("_", text).lower()
+
+
+def identifier(text: str, fallback: str, suffix: str = "") -> str:
+    """An identifier close to a text, in lower case: letters, digits and single underscores.
+
+    A text that is too long loses first the suffix and then its first words.
+    """
+    words = [w.lower() for w in _WORD.findall(text) if w.isascii()]
+    whole = "_".join([*words, suffix] if suffix else words)
+    name = whole if len(whole) <= LONGEST else _cut(words)
+    if not name:
+        name = fallback
+    if name[0].isdigit():
+        name = f"{fallback}_{name}"[:LONGEST].rstrip("_")
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in PROGRAM_NAMES:
+        name = f"{name}_"
+    return name
+
+
+def _cut(words: Sequence[str]) -> str:
+    """The words joined, less so many of the first ones that the rest is short enough."""
+    kept = list(words)
+    while len(kept) > 1 and sum(map(len, kept)) + len(kept) - 1 > LONGEST:
+        kept.pop(0)
+        while len(kept) > 1 and kept[0].isdigit():
+            kept.pop(0)
+    return "_".join(kept)[:LONGEST].strip("_")
+
+
+def class_name(text: str) -> str:
+    """A class name close to a text: `inception-v3` -> `InceptionV3`."""
+    words = [w for w in _WORD.findall(text[:LONGEST]) if w.isascii()]
+    name = "".join(w[0].upper() + w[1:] for w in words)
+    if not name or not name[0].isalpha():
+        name = f"Model{name}"
+    return f"{name}_" if keyword.iskeyword(name) or name in ("Tensor", "Program") else name
+
+
+def node_words(node: str, op_type: str) -> tuple[str, str]:
+    """What a node's path says, without what the exporter repeats in it, and a suffix.
+
+    `/features/features.0/Conv` of a Conv -> `features.0`; `/layer1/Relu_1` of a Relu ->
+    `layer1` with the suffix `relu`.
+    """
+    path = [part for part in node.split("/") if part]
+    if not path:
+        return "", ""
+    suffix = ""
+    match = _NUMBERED.match(path[-1])
+    last_is_type = match is not None and match.group(1).lower() == op_type.lower()
+    if last_is_type:
+        path = path[:-1]
+        suffix = "" if path and op_type in _NAMED_BY_MODULE else snake(op_type)
+    # Nested modules repeat their parents: `features/features.0`.
+    words = [
+        part
+        for part, following in pairwise([*path, ""])
+        if not following.startswith(f"{part}.")
+    ]
+    return " ".join(words), suffix
+
+
+_NAMED_BY_MODULE = frozenset(
+    "Conv ConvTranspose Gemm MatMul BatchNormalization LayerNormalization Gather".split()
+)
+"""Operators that are a module's whole work, so that its path names them."""
+
+
+def common_prefix(nodes: Iterable[str]) -> str:
+    """The leading path that all names with a path share, with its final slash; it says nothing."""
+    paths = [node.split("/")[:-1] for node in nodes if "/" in node]
+    if len(paths) < 2:
+        return ""
+    shortest, longest = min(paths), max(paths)
+    shared: list[str] = []
+    for a, b in zip(shortest, longest, strict=False):
+        if a != b:
+            break
+        shared.append(a)
+    return "/".join(shared) + "/" if any(shared) else ""
+
+
+class Names:
+    """Hands out distinct names: `conv`, `conv_2`, `conv_3`."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        if name not in self._taken:
+            self._taken.add(name)
+            return name
+        count = self._next.get(name, 2)
+        while f"{name}_{count}" in self._taken:
+            count += 1
+        self._next[name] = count + 1
+        self._taken.add(f"{name}_{count}")
+        return f"{name}_{count}"

@@ -1,0 +1,29 @@
+"""cluster-linear: critical-path-based linear clustering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.passes import ModulePass
+
+from ramiel.dialects.cluster.ops import CLUSTER
+from ramiel.schedule.linear import linear_clusters
+from ramiel.transforms.tasks import main_function, tasks_of
+
+
+@dataclass(frozen=True)
+class ClusterLinearPass(ModulePass):
+    """Writes `cluster.id`, the number of its linear cluster, on each operation.
+
+    Cluster 0 is the critical path. See `ramiel.schedule.linear` for the algorithm.
+    """
+
+    name = "cluster-linear"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        tasks = tasks_of(main_function(op))
+        for number, cluster in enumerate(linear_clusters(tasks.graph)):
+            for task in cluster:
+                tasks.ops[task].attributes[CLUSTER] = IntegerAttr(number, i64)

@@ -1,0 +1,30 @@
+"""cluster-merge: linear clusters that never run at the same time, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.passes import ModulePass
+
+from ramiel.dialects.cluster.ops import CLUSTER, LANE
+from ramiel.schedule.merge import merge_clusters
+from ramiel.transforms.tasks import main_function, numbers_of, tasks_of
+
+
+@dataclass(frozen=True)
+class ClusterMergePass(ModulePass):
+    """Writes `cluster.lane`, the number of its merged cluster, on each operation.
+
+    See `ramiel.schedule.merge` for the algorithm.
+    """
+
+    name = "cluster-merge"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        tasks = tasks_of(main_function(op))
+        clusters = numbers_of(tasks.ops, CLUSTER, "cluster-linear")
+        for number, lane in enumerate(merge_clusters(tasks.graph, clusters)):
+            for task in lane:
+                tasks.ops[task].attributes[LANE] = IntegerAttr(number, i64)

@@ -1,0 +1,106 @@
+"""torch-assign-names: the Python names of everything that the program will name."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
+from xdsl.passes import ModulePass
+
+from ramiel.backend.pytorch.names import (
+    Names,
+    class_name,
+    common_prefix,
+    identifier,
+    node_words,
+    snake,
+)
+from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch.ops import LAYER_NAME, NAMES
+from ramiel.transforms.tasks import main_function
+
+MODEL = "onnx.model"
+"""Module attribute: what the model calls itself."""
+CLASS = "torch.class"
+"""Module attribute: the name of the emitted class."""
+PYTHON_NAME = "torch.name"
+"""Argument attribute: the Python name of an input."""
+
+ROOM = 48
+"""Characters for the names of a call with several results, so that they fit on its line."""
+
+
+@dataclass(frozen=True)
+class TorchAssignNamesPass(ModulePass):
+    """Writes distinct Python identifiers, taken from the model's names, on all operations.
+
+        %y = torch.layer Conv2d(%x) weights {...} attributes {torch.node = "/conv1/Conv"} : ...
+        // becomes
+        %y = torch.layer Conv2d(%x) weights {...}
+          attributes {torch.node = "/conv1/Conv", torch.names = ["conv1"], torch.layer_name = "conv1"}
+
+    Calls of the same layer share its name. The printer uses these names as they are.
+    """
+
+    name = "torch-assign-names"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = main_function(op)
+        model = op.attributes.get(MODEL)
+        text = model.data if isinstance(model, StringAttr) else "model"
+        op.attributes[CLASS] = StringAttr(class_name(text))
+        values, layers = Names(), Names()
+        _name_arguments(function, values)
+        operations = [o for o in function.body.block.ops if isinstance(o, TorchOperation)]
+        prefix = common_prefix(o.origin[0] for o in operations)
+        layer_names: dict[Hashable, str] = {}
+        for o in operations:
+            base = _base(o, prefix)
+            if isinstance(o, CallOp | LayerOp):
+                names = [n if n == "_" else values.unique(n) for n in _result_names(o, base)]
+                o.attributes[NAMES] = ArrayAttr([StringAttr(n) for n in names])
+            if isinstance(o, LayerOp | WeightOp):
+                key: Hashable = o.identity if isinstance(o, LayerOp) else o.weight
+                if key not in layer_names:
+                    layer_names[key] = layers.unique(base)
+                o.attributes[LAYER_NAME] = StringAttr(layer_names[key])
+
+
+def _name_arguments(function: func.FuncOp, names: Names) -> None:
+    given = function.arg_attrs.data if function.arg_attrs is not None else ()
+    attributes: list[DictionaryAttr] = []
+    for i, arg in enumerate(function.body.block.args):
+        entries = dict(given[i].data) if i < len(given) else {}
+        own = entries.get("onnx.name")
+        text = own.data if isinstance(own, StringAttr) else arg.name_hint or ""
+        entries[PYTHON_NAME] = StringAttr(names.unique(identifier(text, "x")))
+        attributes.append(DictionaryAttr(entries))
+    function.properties["arg_attrs"] = ArrayAttr(attributes)
+
+
+def _base(op: TorchOperation, prefix: str) -> str:
+    """A name that says where an operation comes from."""
+    node, op_type = op.origin
+    fallback = snake(op_type.rpartition("::")[2]) or "value"
+    hint = op.results[0].name_hint if op.results else None
+    if isinstance(op, WeightOp):
+        return identifier(hint or op.weight.data.name, "weight")
+    words, suffix = node_words(node.removeprefix(prefix), op_type)
+    if not words and not suffix:
+        words = hint or ""
+    name = identifier(words, identifier(fallback, "value"), suffix)
+    if isinstance(op, CallOp) and hint is None:
+        # A step on the way to the node's own result.
+        name = identifier(name, "value", snake(op.callee.rpartition(".")[2]))
+    return name
+
+
+def _result_names(op: TorchOperation, base: str) -> list[str]:
+    count = len(op.results)
+    if count == 1:
+        return [base]
+    short = base[: max(3, ROOM // count)].strip("_")
+    return [f"{short}_{i}" if r.uses else "_" for i, r in enumerate(op.results)]

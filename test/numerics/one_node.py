@@ -1,0 +1,219 @@
+"""Models of one node, run by the lowering table and by ONNX Runtime or ONNX's own reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from xdsl.context import Context
+from xdsl.dialects import func
+
+from ramiel.backend.pytorch.evaluator import Evaluator
+from ramiel.backend.pytorch.tensors import array_of_tensor, tensor_of
+from ramiel.frontend.importer import import_model
+from ramiel.transforms.onnx_to_torch import OnnxToTorchPass
+
+Array = np.ndarray[Any, Any]
+
+onnxruntime.set_default_logger_severity(4)
+
+TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 2e-2}
+"""The largest difference that is allowed, relative to the largest value of the result."""
+
+
+@dataclass(frozen=True)
+class Random:
+    """An input that is drawn: uniform in [low, high), of a shape."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    low: float = -1.0
+    high: float = 1.0
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        if self.dtype == "bool":
+            return rng.integers(0, 2, self.shape) == 1
+        if self.dtype.startswith(("int", "uint")):
+            return rng.integers(int(self.low), int(self.high), self.shape).astype(self.dtype)
+        return rng.uniform(self.low, self.high, self.shape).astype(self.dtype)
+
+
+def f32(*shape: int, low: float = -1.0, high: float = 1.0) -> Random:
+    return Random(shape, "float32", low, high)
+
+
+def rand(dtype: str, *shape: int, low: float = -5, high: float = 6) -> Random:
+    return Random(shape, dtype, 0 if dtype.startswith("uint") else low, high)
+
+
+def i64(*values: int) -> Array:
+    return np.array(values, np.int64)
+
+
+def scalar(value: float, dtype: str = "float32") -> Array:
+    return np.array(value, dtype)
+
+
+Input = Random | Array | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One node: its operator, inputs, attributes and opset; None is an input not given."""
+
+    op: str
+    inputs: Sequence[Input]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    opset: int = 22
+    constants: Sequence[int] = ()
+    """The inputs that are initializers."""
+    outputs: int = 1
+    dynamic: bool = False
+    """Whether the model leaves the dimensions of its inputs open."""
+    reference: bool = False
+    """Whether to compare with ONNX's reference because ONNX Runtime does not have it, or errs."""
+    tolerance: float | None = None
+
+    def __str__(self) -> str:
+        attributes = "".join(f"-{k}={v}" for k, v in self.attributes.items())
+        shapes = ",".join(_text(i) for i in self.inputs)
+        marks = f"{'-dynamic' if self.dynamic else ''}{_const_text(self.constants)}"
+        text = f"{self.op}.{self.opset}-{shapes}{attributes}{marks}"
+        return text.replace(" ", "").replace("[", "(").replace("]", ")")
+
+    def arrays(self) -> list[Array | None]:
+        rng = np.random.default_rng(crc32(self.op.encode()))
+        return [i.draw(rng) if isinstance(i, Random) else i for i in self.inputs]
+
+
+def _text(value: Input) -> str:
+    if value is None:
+        return "_"
+    kind = np.dtype(value.dtype).str[1:] if isinstance(value, Random) else value.dtype.str[1:]
+    dims = "x".join(map(str, value.shape))
+    if isinstance(value, Random) or value.size > 6:
+        return f"{'' if kind == 'f4' else kind}({dims})"
+    return str(value.tolist())
+
+
+def _const_text(constants: Sequence[int]) -> str:
+    return f"-const={','.join(map(str, constants))}" if constants else ""
+
+
+def case(
+    op: str,
+    *inputs: Input,
+    opset: int = 22,
+    const: Sequence[int] = (),
+    outputs: int = 1,
+    dynamic: bool = False,
+    reference: bool = False,
+    tolerance: float | None = None,
+    **attributes: Any,
+) -> Case:
+    return Case(op, inputs, attributes, opset, const, outputs, dynamic, reference, tolerance)
+
+
+def model_of(c: Case, arrays: Sequence[Array | None]) -> onnx.ModelProto:
+    """The case as a model whose inputs are those that are neither constant nor left out."""
+    names = ["" if a is None else f"i{i}" for i, a in enumerate(arrays)]
+    outputs = [f"o{i}" for i in range(c.outputs)]
+    node = helper.make_node(c.op, names, outputs, name="node", **c.attributes)
+    inputs, constants = [], []
+    for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
+        if array is None:
+            continue
+        if i in c.constants:
+            constants.append(numpy_helper.from_array(array, name))
+            continue
+        shape = [None] * array.ndim if c.dynamic else array.shape
+        kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+        inputs.append(helper.make_tensor_value_info(name, kind, shape))
+    # Element type 0: inference is to tell, as in the middle of a real model.
+    results = [helper.make_empty_tensor_value_info(o) for o in outputs]
+    graph = helper.make_graph([node], "case", inputs, results, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", c.opset)])
+    model.ir_version = 10
+    return model
+
+
+def lowered(model: onnx.ModelProto) -> func.FuncOp:
+    """The model's function as `torch` operations, which verify."""
+    module = import_model(model)
+    module.verify()
+    OnnxToTorchPass().apply(Context(), module)
+    module.verify()
+    return next(op for op in module.ops if isinstance(op, func.FuncOp))
+
+
+def evaluated(model: onnx.ModelProto, inputs: Sequence[Array]) -> list[Array]:
+    """The results of the model by the lowering table."""
+    function = lowered(model)
+    results = Evaluator().function(function, [tensor_of(a.copy()) for a in inputs])
+    assert all(isinstance(r, torch.Tensor) for r in results)
+    return [array_of_tensor(r) for r in results]
+
+
+def expected(c: Case, model: onnx.ModelProto, feed: Mapping[str, Array]) -> list[Array]:
+    if c.reference:
+        return [np.asarray(r) for r in ReferenceEvaluator(model).run(None, dict(feed))]
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    session = onnxruntime.InferenceSession(inferred.SerializeToString())
+    return [np.asarray(r) for r in session.run(None, dict(feed))]
+
+
+def check(c: Case) -> None:
+    """Fails where the table's results differ from ONNX's in type, shape or value."""
+    arrays = c.arrays()
+    model = model_of(c, arrays)
+    feed = {f"i{i}": a for i, a in enumerate(arrays) if a is not None and i not in c.constants}
+    ours = evaluated(model, list(feed.values()))
+    for got, want in zip(ours, expected(c, model, feed), strict=True):
+        assert_same(got, want, c.tolerance)
+
+
+def assert_same(got: Array, want: Array, tolerance: float | None = None) -> None:
+    assert got.dtype == want.dtype
+    assert got.shape == want.shape
+    if tolerance is None:
+        tolerance = TOLERANCE.get(got.dtype.name, 0.0)
+    if got.dtype.kind in "biu" or not got.size:
+        np.testing.assert_array_equal(got, want)
+        return
+    wide = complex if got.dtype.kind == "c" else np.float64
+    a, b = got.astype(wide), want.astype(wide)
+    finite = np.isfinite(b)
+    np.testing.assert_array_equal(a[~finite], b[~finite])
+    np.testing.assert_array_equal(np.isfinite(a), finite)
+    scale = max(np.abs(b[finite]).max(initial=0.0), 1e-6)
+    assert np.abs(a[finite] - b[finite]).max(initial=0.0) <= tolerance * scale
+
+
+def as_inputs(c: Case) -> Case:
+    """The same case with all constants as inputs of open shape."""
+    return replace(c, constants=(), dynamic=True)
+
+
+__all__ = [
+    "Case",
+    "TensorProto",
+    "as_inputs",
+    "assert_same",
+    "case",
+    "check",
+    "evaluated",
+    "f32",
+    "i64",
+    "lowered",
+    "model_of",
+    "rand",
+    "scalar",
+]
