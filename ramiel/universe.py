@@ -1,9 +1,12 @@
-"""What plain `xdsl-opt` finds through the `xdsl.universe` entry point."""
+"""What `ramiel-opt`, and plain `xdsl-opt` through the `xdsl.universe` entry point, know of us."""
 
 from __future__ import annotations
 
 from xdsl.ir import Dialect
 from xdsl.universe import Universe
+from xdsl.utils.target import Target
+
+from ramiel.transforms import PASS_NAMES, pass_factory
 
 
 def _onnx() -> Dialect:
@@ -12,4 +15,26 @@ def _onnx() -> Dialect:
     return onnx_dialect()
 
 
-RAMIEL_UNIVERSE = Universe(all_dialects={"onnx": _onnx})
+def _torch() -> Dialect:
+    from ramiel.dialects.torch import torch_dialect
+
+    return torch_dialect()
+
+
+def _cluster() -> Dialect:
+    from ramiel.dialects.cluster import cluster_dialect
+
+    return cluster_dialect()
+
+
+def _pytorch() -> type[Target]:
+    from ramiel.backend.pytorch.target import PytorchTarget
+
+    return PytorchTarget
+
+
+RAMIEL_UNIVERSE = Universe(
+    all_dialects={"onnx": _onnx, "torch": _torch, "cluster": _cluster},
+    all_passes={name: pass_factory(name) for name in PASS_NAMES},
+    all_targets={"pytorch": _pytorch},
+)

@@ -64,6 +64,18 @@ CALLEES = (
 )
 
 LAYERS = frozenset(
-    ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear", "BatchNorm", "LayerNorm", "Embedding", "PReLU"]
+    [
+        "Conv1d",
+        "Conv2d",
+        "Conv3d",
+        "ConvTranspose1d",
+        "ConvTranspose2d",
+        "ConvTranspose3d",
+        "Linear",
+        "BatchNorm",
+        "LayerNorm",
+        "Embedding",
+        "PReLU",
+    ]
 )
 """The layers of ramiel.runtime: callables made once, with their weights."""

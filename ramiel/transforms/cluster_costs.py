@@ -18,9 +18,9 @@ from ramiel.transforms.tasks import main_function, tasks_of
 class ClusterCostsPass(ModulePass):
     """Writes `cluster.cost`, in µs on one thread, on each operation: the static model's.
 
-        %y = torch.call F.relu(%x) : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
-        // becomes
-        %y = torch.call F.relu(%x) {cluster.cost = 181.4 : f64} : ...
+    %y = torch.call F.relu(%x) : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
+    // becomes
+    %y = torch.call F.relu(%x) {cluster.cost = 181.4 : f64} : ...
     """
 
     name = "cluster-costs"

@@ -21,7 +21,6 @@ from xdsl.ir import Attribute, Block, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from ramiel.analysis.critical_path import bound, critical_path
-from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.dialects.cluster import ChannelOp, ProgramOp, RecvOp, SectionOp, SendOp, WorkerOp
 from ramiel.dialects.cluster.ops import CLUSTER, LANE
@@ -83,9 +82,7 @@ class ClusterPlacePass(ModulePass):
         )
         op.body.block.add_op(program)
 
-    def _choose(
-        self, tasks: Tasks, clusters: list[list[int]], lanes: list[list[int]]
-    ) -> Choice:
+    def _choose(self, tasks: Tasks, clusters: list[list[int]], lanes: list[list[int]]) -> Choice:
         graph = tasks.graph
         one = Choice("serial", serial(graph), simulate(graph, serial(graph)))
         if self.schedule == "serial" or self.workers == 1:
@@ -122,9 +119,7 @@ class _Materializer:
         assert block.last_op is not None
         outputs = list(dict.fromkeys(block.last_op.operands))
         declared = self._declare_channels(outputs)
-        bodies = [
-            self._worker(number, tasks, outputs) for number, tasks in enumerate(self.workers)
-        ]
+        bodies = [self._worker(number, tasks, outputs) for number, tasks in enumerate(self.workers)]
         region = Region(Block([*declared, *bodies]))
         return ProgramOp.of(f"{self.function.sym_name.data}_parallel", region, {})
 
@@ -169,9 +164,7 @@ class _Materializer:
             raise CompileError("an input has no name: run torch-assign-names first")
         return entry.data
 
-    def _worker(
-        self, number: int, tasks: Sequence[int], outputs: Sequence[SSAValue]
-    ) -> WorkerOp:
+    def _worker(self, number: int, tasks: Sequence[int], outputs: Sequence[SSAValue]) -> WorkerOp:
         block = Block()
         values: dict[SSAValue, SSAValue] = {}
 

@@ -31,9 +31,7 @@ def main_function(module: ModuleOp) -> func.FuncOp:
     return functions[0]
 
 
-def tasks_of(
-    function: func.FuncOp, cost: Callable[[TorchOperation], float] | None = None
-) -> Tasks:
+def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | None = None) -> Tasks:
     """The tasks of a function. Weights are no tasks: every worker has them.
 
     Costs (µs) are those that cluster-costs wrote, unless `cost` gives others. Raises
@@ -42,7 +40,9 @@ def tasks_of(
     ops = tuple(op for op in function.body.block.ops if isinstance(op, CallOp | LayerOp))
     task_of: dict[SSAValue, int] = {r: i for i, op in enumerate(ops) for r in op.results}
     edges = {
-        (task_of[value], i): None for i, op in enumerate(ops) for value in op.operands
+        (task_of[value], i): None
+        for i, op in enumerate(ops)
+        for value in op.operands
         if value in task_of
     }
     read = cost or _written_cost

@@ -64,9 +64,7 @@ class _Printer:
         self.module = module
         self.function = function
         self.program = program
-        self.operations = [
-            op for op in function.body.block.ops if isinstance(op, TorchOperation)
-        ]
+        self.operations = [op for op in function.body.block.ops if isinstance(op, TorchOperation)]
 
     def emit(self) -> Emitted:
         name = self._module_text(CLASS)

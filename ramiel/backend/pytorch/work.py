@@ -18,11 +18,10 @@ NOMINAL = 32
 dimension, counts as 1."""
 
 VIEWS = frozenset(
-    "Tensor.expand Tensor.permute Tensor.mT Tensor.reshape Tensor.squeeze Tensor.unsqueeze "
-    "Tensor.transpose operator.getitem torch.split torch.squeeze torch.flatten ops.shape ops.size "
-    "ops.reshape ops.squeeze ops.unsqueeze ops.expand ops.split ops.flatten".split()
+    ["Tensor.expand", "Tensor.permute", "Tensor.mT", "Tensor.reshape", "Tensor.squeeze", "Tensor.unsqueeze", "Tensor.transpose", "operator.getitem", "torch.split", "torch.squeeze", "torch.flatten", "ops.shape", "ops.size", "ops.reshape", "ops.squeeze", "ops.unsqueeze", "ops.expand", "ops.split", "ops.flatten"]
 )
 """Calls that move no data."""
+
 
 def work_of(op: TorchOperation) -> Work:
     """The work of one operation. Weights are there already and cost nothing."""

@@ -8,6 +8,7 @@ from ramiel.backend.pytorch.lowering import (
     normalization,
     pooling,
     reduction,
+    resize,
     shape,
 )
 from ramiel.backend.pytorch.lowering.table import (
@@ -31,5 +32,6 @@ __all__ = [
     "normalization",
     "pooling",
     "reduction",
+    "resize",
     "shape",
 ]

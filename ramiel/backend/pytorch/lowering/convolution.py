@@ -50,50 +50,61 @@ def conv(n: Node) -> Lowered:
 def conv_transpose(n: Node) -> Lowered:
     w = window(n, _kernel(n))
     _check_dims(n, w)
-    if w.at_run_time:
-        n.fail("its paddings follow from the shape of its input: give it with --shape")
-    output_padding = n.integer_list("output_padding") or [0] * w.dims
-    w, output_padding = _output_paddings(n, w, output_padding)
-    config = w.config()
-    if any(output_padding):
-        config["output_padding"] = scalar(output_padding)
+    extra = n.integer_list("output_padding") or [0] * w.dims
+    begin, end = _crops(n, w, extra)
+    padding, extra, cuts = _as_pytorch_crops(n, w, begin, end, extra)
+    config = Window(w.kernel, w.strides, w.dilations, padding, padding).config()
+    if any(extra):
+        config["output_padding"] = scalar(extra)
     if (groups := n.integer("group", 1)) != 1:
         config["groups"] = groups
     weights = _weights(n)
+    type = n.result_type() if cuts is None else n.like([None] * (w.dims + 2))
     if weights is not None:
-        return n.layer(f"ConvTranspose{w.dims}d", n[0], weights, **config)
-    return n.call(f"F.conv_transpose{w.dims}d", n[0], n[1], n.get(2), **config)
+        y = n.layer(f"ConvTranspose{w.dims}d", n[0], weights, type=type, **config)
+    else:
+        y = n.call(f"F.conv_transpose{w.dims}d", n[0], n[1], n.get(2), type=type, **config)
+    return y if cuts is None else n.call("operator.getitem", y, cuts)
 
 
-def _output_paddings(n: Node, w: Window, extra: list[int]) -> tuple[Window, list[int]]:
-    """The paddings as PyTorch takes them: the same on both sides, and rows added at the end.
+def _crops(n: Node, w: Window, extra: list[int]) -> tuple[list[int], list[int]]:
+    """How many rows ONNX takes off the full result at both ends, or adds where negative.
 
-    ONNX crops `begin` and `end` rows of the full result, or gives the result's size itself.
+    It gives them as paddings, or else the size that the result is to have.
     """
-    begin, end = list(w.begin), list(w.end)
-    wanted = n.integer_list("output_shape")
-    auto = n.text("auto_pad", "NOTSET")
-    shape = n.shape(0)
-    if wanted is not None or auto.startswith("SAME"):
-        sizes = None if shape is None else shape[2:]
-        if sizes is None or None in sizes:
+    wanted, auto, shape = n.integer_list("output_shape"), n.text("auto_pad", "NOTSET"), n.shape(0)
+    if wanted is None and not auto.startswith("SAME"):
+        return w.begin, w.end
+    begin: list[int] = []
+    end: list[int] = []
+    for i in range(w.dims):
+        size = None if shape is None else shape[2 + i]
+        if size is None:
             n.fail("its paddings follow from the shape of its input: give it with --shape")
-        goal = (
-            wanted[-w.dims :]
-            if wanted
-            else [(s or 0) * stride for s, stride in zip(sizes, w.strides, strict=True)]
-        )
-        for i, size in enumerate(sizes):
-            full = w.strides[i] * ((size or 0) - 1) + extra[i]
-            full += w.dilations[i] * (w.kernel[i] - 1) + 1
-            total = full - goal[i]
-            small = total // 2
-            begin[i], end[i] = (
-                (small, total - small) if auto == "SAME_UPPER" else (total - small, small)
-            )
-    # PyTorch crops `begin` rows at both ends; what was to stay at the end is added again.
-    added = [x + b - e for x, b, e in zip(extra, begin, end, strict=True)]
+        full = w.strides[i] * (size - 1) + extra[i] + w.dilations[i] * (w.kernel[i] - 1) + 1
+        total = full - (wanted[i - w.dims] if wanted else size * w.strides[i])
+        small = max(total, 0) // 2
+        begin.append(small if auto == "SAME_UPPER" else max(total, 0) - small)
+        end.append(total - begin[i])
+    return begin, end
+
+
+def _as_pytorch_crops(
+    n: Node, w: Window, begin: list[int], end: list[int], extra: list[int]
+) -> tuple[list[int], list[int], list[slice[object, object, object]] | None]:
+    """PyTorch's padding and output_padding, and the slice that takes off what they cannot.
+
+    PyTorch crops the same at both ends; what was to stay at the end it adds again, up to a
+    limit.
+    """
     limit = [max(s, d) for s, d in zip(w.strides, w.dilations, strict=True)]
-    if any(a < 0 or a >= m for a, m in zip(added, limit, strict=True)) or min(begin) < 0:
+    added = [x + b - e for x, b, e in zip(extra, begin, end, strict=True)]
+    if min(begin) >= 0 and all(0 <= a < m for a, m in zip(added, limit, strict=True)):
+        return begin, added, None
+    both = [min(b, max(e, 0)) for b, e in zip(begin, end, strict=True)]
+    added = [x + max(-e, 0) for x, e in zip(extra, end, strict=True)]
+    if min(both) < 0 or any(a >= m for a, m in zip(added, limit, strict=True)):
         n.fail("PyTorch has no transposed convolution with these paddings")
-    return Window(w.kernel, w.strides, w.dilations, begin, begin), added
+    sides = zip(begin, end, both, strict=True)
+    cuts = [slice(b - p or None, p - e if e > p else None) for b, e, p in sides]
+    return both, added, [slice(None), slice(None), *cuts]

@@ -8,7 +8,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
-from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of, tensor_type
+from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of, shape_of, tensor_type
 
 _UNARY = {
     "Abs": "torch.abs",
@@ -174,10 +174,14 @@ def power(n: Node) -> Lowered:
     if isinstance(exponent, int | float) and (n.is_float() or _is_count(exponent)):
         return n.call("operator.pow", n[0], exponent)
     # PyTorch promotes to the larger of both types; ONNX keeps the base's.
-    result = n.call("operator.pow", n[0], n[1])
-    if n.dtype(n.op.operands[0].type) == n.dtype(n.op.operands[1].type):
-        return result
-    return n.call("Tensor.to", result, n.dtype(n.result_type()))
+    dtype = n.dtype(n.op.operands[0].type)
+    if dtype == n.dtype(n.op.operands[1].type):
+        return n.call("operator.pow", n[0], n[1])
+    if n.is_float() or not n.is_float(1):
+        same = n.call("Tensor.to", n[1], dtype, type=n.like(n.shape(1)))
+        return n.call("operator.pow", n[0], same)
+    power = n.call("operator.pow", n[0], n[1], type=n.like(shape_of(n.result_type()), 1))
+    return n.call("Tensor.to", power, dtype)
 
 
 def _is_count(value: int | float) -> bool:

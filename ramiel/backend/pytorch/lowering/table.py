@@ -45,11 +45,7 @@ _TABLE: dict[str, list[tuple[int, Lowering]]] = {}
 # them, and computes next to nothing.
 _WIDE_UNSIGNED = frozenset(["uint16", "uint32", "uint64"])
 _FOR_WIDE_UNSIGNED = frozenset(
-    "torch.cat torch.flatten torch.full torch.split torch.squeeze torch.where F.pad Tensor.expand "
-    "Tensor.permute Tensor.reshape Tensor.squeeze Tensor.to Tensor.unsqueeze operator.and_ "
-    "operator.eq operator.getitem operator.mul operator.or_ operator.xor ops.constant_of_shape "
-    "ops.depth_to_space ops.expand ops.eye_like ops.flatten ops.reshape ops.shape ops.size "
-    "ops.space_to_depth ops.split ops.squeeze ops.tile ops.unsqueeze".split()
+    ["torch.cat", "torch.flatten", "torch.full", "torch.split", "torch.squeeze", "torch.where", "F.pad", "Tensor.expand", "Tensor.permute", "Tensor.reshape", "Tensor.squeeze", "Tensor.to", "Tensor.unsqueeze", "operator.and_", "operator.eq", "operator.getitem", "operator.mul", "operator.or_", "operator.xor", "ops.constant_of_shape", "ops.depth_to_space", "ops.expand", "ops.eye_like", "ops.flatten", "ops.reshape", "ops.shape", "ops.size", "ops.space_to_depth", "ops.split", "ops.squeeze", "ops.tile", "ops.top_k", "ops.unsqueeze"]
 )
 
 
@@ -255,9 +251,15 @@ class Node:
         return self._call(callee, args, kwargs, [r.type for r in self.op.results])
 
     def layer(
-        self, layer: str, x: SSAValue, weights: dict[str, WeightAttr], **config: object
+        self,
+        layer: str,
+        x: SSAValue,
+        weights: dict[str, WeightAttr],
+        type: Attribute | None = None,
+        **config: object,
     ) -> SSAValue:
-        return self._add(LayerOp.of(layer, [x], weights, config, [self.result_type()])).results[0]
+        op = LayerOp.of(layer, [x], weights, config, [type or self.result_type()])
+        return self._add(op).results[0]
 
     def dtype(self, type: Attribute) -> Dtype:
         """The torch element type of a tensor type. Refuses what PyTorch does not have."""

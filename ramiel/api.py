@@ -1,0 +1,85 @@
+"""The Python interface: `ramiel.compile(model)`."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import linecache
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ramiel.artifact import tied, write_program
+from ramiel.backend.pytorch.printer import Emitted
+from ramiel.backend.pytorch.tensors import tensor_of
+from ramiel.compiler import Compilation, Options, Report, compile_model
+from ramiel.errors import CompileError
+from ramiel.frontend.importer import Shapes
+from ramiel.frontend.model_file import ModelSource
+from ramiel.runtime import Program, Weights
+
+_numbers = itertools.count()
+
+
+class CompiledProgram(Program):
+    """A compiled model, ready to be called. Its source can be read and saved."""
+
+    source: str
+    report: Report
+    _emitted: Emitted
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes the program to a .py file and its weights to the .safetensors beside it.
+
+        Raises CompileError if they cannot be written.
+        """
+        write_program(self._emitted, Path(path))
+
+
+def compile(
+    model: ModelSource,
+    *,
+    workers: int | None = None,
+    schedule: str = "auto",
+    shapes: Shapes | None = None,
+) -> CompiledProgram:
+    """Compiles an ONNX model to a parallel program.
+
+    `model` is a path, the bytes of a file or a ModelProto. `workers` is the number of threads,
+    by default that of the cores. `schedule` is `auto`, `linear` or `serial`. `shapes` gives
+    inputs with open dimensions a shape. The result is a `torch.nn.Module` that takes the
+    model's inputs in order or by name, as torch tensors or numpy arrays, and runs in parallel;
+    `serial` is the same work in one thread, `close` ends the threads, `source` is the program,
+    `save` writes it, and `report` says what is expected of it.
+
+    Raises CompileError.
+    """
+    options = Options(workers, schedule, shapes or {})
+    return load(compile_model(model, options))
+
+
+def load(compilation: Compilation) -> CompiledProgram:
+    """Makes the program of a compilation, without a file."""
+    emitted = compilation.emitted
+    # Tracebacks find the source of a program that is in no file through linecache.
+    filename = f"<ramiel {emitted.class_name} {next(_numbers)}>"
+    lines = emitted.source.splitlines(keepends=True)
+    linecache.cache[filename] = (len(emitted.source), None, lines, filename)
+    namespace: dict[str, Any] = {"__name__": f"ramiel.compiled.{emitted.class_name}"}
+    exec(builtins.compile(emitted.source, filename, "exec"), namespace)
+    base: type[Program] = namespace[emitted.class_name]
+    program_class = type(base.__name__, (base, CompiledProgram), {"__doc__": base.__doc__})
+    program: CompiledProgram = program_class(_weights(emitted))
+    program.source = emitted.source
+    program.report = compilation.report
+    program._emitted = emitted  # pyright: ignore[reportPrivateUsage]
+    return program
+
+
+def _weights(emitted: Emitted) -> Weights:
+    names, aliases = tied(emitted.weights)
+    try:
+        tensors = {name: tensor_of(weight.array()) for name, weight in names.items()}
+    except TypeError as error:
+        raise CompileError(f"a weight is of a type that PyTorch does not have: {error}") from error
+    return Weights.from_tensors(tensors, emitted.nodes, aliases)

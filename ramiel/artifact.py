@@ -1,0 +1,50 @@
+"""A compiled program as files: NAME.py and, beside it, NAME.safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ramiel.backend.pytorch.printer import Emitted
+from ramiel.dialects.onnx.attributes import Array, WeightAttr
+from ramiel.errors import CompileError
+from ramiel.frontend.store import replacing, save_arrays
+
+
+def write_program(emitted: Emitted, path: Path) -> Path:
+    """Writes source and weights; returns the path of the weights.
+
+    Each file appears only when it is complete. Raises CompileError if one cannot be written.
+    """
+    if path.suffix != ".py":
+        raise CompileError("a program is written to a .py file", file=str(path))
+    weights_path = path.with_suffix(".safetensors")
+    names, aliases = tied(emitted.weights)
+    arrays: dict[str, Array] = {
+        name: np.asarray(weight.array(), order="C") for name, weight in names.items()
+    }
+    metadata = {
+        "ramiel.nodes": json.dumps(emitted.nodes),
+        "ramiel.aliases": json.dumps(aliases),
+    }
+    save_arrays(weights_path, arrays, metadata)
+    with replacing(path) as temporary:
+        temporary.write_text(emitted.source, encoding="utf-8")
+    return weights_path
+
+
+def tied(weights: Mapping[str, WeightAttr]) -> tuple[dict[str, WeightAttr], dict[str, str]]:
+    """The weights, each tensor under one name, and the other names of tensors used twice."""
+    first: dict[str, str] = {}
+    names: dict[str, WeightAttr] = {}
+    aliases: dict[str, str] = {}
+    for name, weight in weights.items():
+        original = first.setdefault(weight.data.name, name)
+        if original == name:
+            names[name] = weight
+        else:
+            aliases[name] = original
+    return names, aliases

@@ -1,0 +1,150 @@
+"""Weights beside textual IR: .safetensors files, written whole or not at all.
+
+A module that is printed names its weights; the module attribute `onnx.weights` names the file
+that holds them, relative to the text. A module that is parsed gets their bytes back from it,
+mapped into memory and loaded one by one when they are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import cast
+
+import onnx
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr
+from xdsl.ir import Attribute
+
+from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
+from ramiel.errors import CompileError, shorten
+from ramiel.frontend.tensors import tensor_ref
+from ramiel.transforms.weight_names import weights_of
+
+WEIGHTS = "onnx.weights"
+"""Module attribute: the file with the weights, relative to the text that names it."""
+
+
+def save_arrays(
+    path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Writes arrays as a .safetensors file, which appears only when it is complete."""
+    with replacing(path) as temporary:
+        try:
+            save_file(dict(arrays), temporary, dict(metadata or {}))
+        except (SafetensorError, KeyError) as error:
+            raise CompileError(f"cannot store the weights: {error}", file=str(path)) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place if nothing goes wrong."""
+    try:
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
+            temporary = Path(handle.name)
+    except OSError as error:
+        reason = (error.strerror or "cannot be written").lower()
+        raise CompileError(f"cannot be written: {reason}", file=str(path)) from error
+    try:
+        yield temporary
+        # mkstemp makes files that nobody else may read.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        reason = (error.strerror or "cannot be written").lower()
+        raise CompileError(f"cannot be written: {reason}", file=str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_weights(module: ModuleOp, path: Path, relative_to: Path) -> None:
+    """Writes the bytes of all weights of a module, and names the file in the module."""
+    arrays = {
+        name: weight.array()
+        for name, weight in weights_of(module).items()
+        if weight.data.load is not None
+    }
+    if not arrays:
+        return
+    save_arrays(path, {n: a for n, a in arrays.items()})
+    module.attributes[WEIGHTS] = StringAttr(os.path.relpath(path, relative_to))
+
+
+def bind_weights(module: ModuleOp, folder: Path, given: Path | None = None) -> None:
+    """Gives the weights of a parsed module their bytes.
+
+    The file is `given`, or what the module names, which must lie in `folder`. Without either
+    the weights stay names. Raises CompileError if the file cannot be read or lies outside.
+    """
+    named = module.attributes.get(WEIGHTS)
+    path = given
+    if path is None and isinstance(named, StringAttr):
+        root = folder.resolve()
+        path = (root / named.data).resolve()
+        if not path.is_relative_to(root):
+            raise CompileError(
+                f'the weights file "{shorten(named.data)}" lies outside of the folder of the IR; '
+                "name it with --weights to use it all the same"
+            )
+    if path is None:
+        return
+    store = _onnx_store(path) if path.suffix == ".onnx" else _safetensors_store(path)
+    for op in module.walk():
+        for key, value in op.properties.items():
+            op.properties[key] = _bound(value, store, op.results[0].type if op.results else None)
+
+
+def _bound(value: Attribute, store: Mapping[str, TensorRef], type: Attribute | None) -> Attribute:
+    if isinstance(value, WeightAttr):
+        found = store.get(value.data.name)
+        if found is None:
+            return value
+        return WeightAttr(TensorRef(found.name, found.load, value.data.type or type))
+    if isinstance(value, DictionaryAttr):
+        return DictionaryAttr({k: _bound(v, store, None) for k, v in value.data.items()})
+    return value
+
+
+def _safetensors_store(path: Path) -> dict[str, TensorRef]:
+    try:
+        file = safe_open(path, framework="numpy")
+        names = cast("list[str]", list(file.keys()))
+    except FileNotFoundError as error:
+        raise CompileError("the weights file is missing", file=str(path)) from error
+    except (SafetensorError, OSError) as error:
+        raise CompileError("is not a safetensors file", file=str(path)) from error
+    return {name: TensorRef(name, partial(_load, file.get_tensor, name)) for name in names}
+
+
+def _load(get_tensor: object, name: str) -> Array:
+    assert callable(get_tensor)
+    return cast(Array, get_tensor(name))
+
+
+def _onnx_store(path: Path) -> dict[str, TensorRef]:
+    """A model's own initializers, by their names."""
+    from ramiel.frontend.model_file import read_model
+
+    model, folder = read_model(path)
+    store: dict[str, TensorRef] = {}
+    tensors: list[onnx.TensorProto] = list(model.graph.initializer)
+    for tensor in tensors:
+        ref, _ = tensor_ref(tensor, tensor.name, folder)
+        store[tensor.name] = ref
+    return store
+
+
+__all__ = [
+    "WEIGHTS",
+    "bind_weights",
+    "replacing",
+    "save_arrays",
+    "save_weights",
+]

@@ -1,0 +1,214 @@
+"""ramiel-opt: passes over textual IR, one after the other.
+
+xDSL's driver with our dialects and passes, `.onnx` files as input, MLIR's spelling of
+pipelines, weights beside the text, and errors of one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.passes import ModulePass, PassPipeline
+from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
+from xdsl.xdsl_opt_main import xDSLOptMain
+
+from ramiel.errors import CompileError
+
+SEPARATOR = b"// -----"
+
+
+class RamielOpt(xDSLOptMain):
+    def __init__(self, args: Sequence[str] | None = None) -> None:
+        super().__init__("Runs passes over the IR of Ramiel.", args)
+
+    def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
+        super().register_all_arguments(arg_parser)
+        arg_parser.add_argument(
+            "--pass-pipeline",
+            metavar="PIPELINE",
+            help="like -p; MLIR's builtin.module(...) around the passes is allowed",
+        )
+        arg_parser.add_argument(
+            "--dump-ir", metavar="DIR", help="write the IR before the first and after each pass"
+        )
+        arg_parser.add_argument(
+            "--weights", metavar="FILE", help="the file that holds the weights (.safetensors)"
+        )
+        arg_parser.add_argument(
+            "--debug", action="store_true", help="show Python's traceback of an error"
+        )
+
+    def register_all_frontends(self) -> None:
+        super().register_all_frontends()
+        parse_text = self.available_frontends["mlir"]
+
+        def parse_mlir(stream: IO[bytes]) -> ModuleOp:
+            module = parse_text(stream)
+            self._bind(module)
+            return module
+
+        self.available_frontends["mlir"] = parse_mlir
+        for suffix in ("onnx", "onnxtext", "onnxtxt"):
+            self.available_frontends[suffix] = self._parse_onnx
+
+    def setup_pipeline(self) -> None:
+        given = self.args.pass_pipeline
+        if given is not None and self.args.passes:
+            raise CompileError("give either -p or --pass-pipeline")
+        spec = strip_module(given) if given is not None else self.args.passes
+        try:
+            self.pipeline = PassPipeline.parse_spec(self.available_passes, spec, self._after_pass)
+        except ArgSpecParseError as error:
+            raise CompileError(f"the pipeline is malformed: {error}") from error
+        except ValueError as error:
+            raise CompileError(f"{error}; `ramiel passes` lists what there is") from error
+
+    def run(self) -> None:
+        """Processes each chunk of the input. With --verify-diagnostics each must fail."""
+        suffix = self._suffix()
+        data = self._read()
+        chunks = data.split(SEPARATOR) if self.args.split_input_file else [data]
+        output: list[str] = []
+        line = 0
+        for chunk in chunks:
+            try:
+                module = self.available_frontends[suffix](
+                    BytesIO(b"\n" * line + chunk.lstrip(b"\n"))
+                )
+                self.pipeline.apply(self.ctx, module)
+                output.append(self._text(module))
+            except (CompileError, DiagnosticException, ParseError) as error:
+                if isinstance(error, ParseError) and not self.args.parsing_diagnostics:
+                    raise
+                if not isinstance(error, ParseError) and not self.args.verify_diagnostics:
+                    raise
+                output.append(f"{message_of(error)}\n")
+            else:
+                if self.args.verify_diagnostics:
+                    raise CompileError(f"the input at line {line + 1} has no error to diagnose")
+            line += chunk.count(b"\n")
+        self._write("// -----\n".join(output))
+
+    def _after_pass(
+        self, before: ModulePass | None, module: ModuleOp, after: ModulePass | None
+    ) -> None:
+        from ramiel.verify import verify_module
+
+        if not self.args.disable_verify:
+            verify_module(module)
+            module.verify()
+        if self.args.dump_ir:
+            self._dump(before.name if before else "input", module)
+        if self.args.print_between_passes and before is not None and after is not None:
+            print(f"// IR after {before.name}\n{module}\n")
+
+    # --- input and output ---
+
+    def _suffix(self) -> str:
+        if self.args.frontend:
+            return self.args.frontend
+        suffix = Path(self.args.input_file or "-.mlir").suffix.removeprefix(".")
+        if suffix not in self.available_frontends:
+            known = ", ".join(f".{s}" for s in self.available_frontends)
+            raise CompileError(f"the input must be one of {known}", file=self.args.input_file)
+        return suffix
+
+    def _read(self) -> bytes:
+        if self.args.input_file is None:
+            return sys.stdin.buffer.read()
+        try:
+            return Path(self.args.input_file).read_bytes()
+        except OSError as error:
+            reason = (error.strerror or "cannot be read").lower()
+            raise CompileError(f"cannot be read: {reason}", file=self.args.input_file) from error
+
+    def _parse_onnx(self, stream: IO[bytes]) -> ModuleOp:
+        from ramiel.frontend.importer import import_model
+        from ramiel.frontend.store import WEIGHTS
+
+        if self.args.input_file is None:
+            return import_model(stream.read())
+        module = import_model(self.args.input_file)
+        module.attributes[WEIGHTS] = StringAttr(os.path.relpath(self.args.input_file))
+        return module
+
+    def _bind(self, module: ModuleOp) -> None:
+        """Gives weights their bytes, if the module or the command line names a file."""
+        if not (self.args.weights or "onnx.weights" in module.attributes):
+            return
+        from ramiel.frontend.store import bind_weights
+
+        folder = Path(self.args.input_file).parent if self.args.input_file else Path()
+        bind_weights(module, folder, Path(self.args.weights) if self.args.weights else None)
+
+    def _text(self, module: ModuleOp) -> str:
+        if self.args.target == "mlir" and self.args.output_file:
+            self._save_weights(module, Path(self.args.output_file))
+        text = self.output_resulting_program(module)
+        return text if text.endswith("\n") or not text else f"{text}\n"
+
+    def _save_weights(self, module: ModuleOp, text: Path) -> None:
+        from ramiel.frontend.store import save_weights
+
+        save_weights(module, text.with_suffix(".safetensors"), text.parent)
+
+    def _dump(self, stage: str, module: ModuleOp) -> None:
+        folder = Path(self.args.dump_ir)
+        folder.mkdir(parents=True, exist_ok=True)
+        number = len(list(folder.glob("*.mlir")))
+        (folder / f"{number:02}_{stage}.mlir").write_text(f"{module}\n")
+
+    def _write(self, text: str) -> None:
+        if self.args.output_file is None:
+            sys.stdout.write(text)
+            return
+        from ramiel.frontend.store import replacing
+
+        with replacing(Path(self.args.output_file)) as temporary:
+            temporary.write_text(text)
+
+
+def strip_module(pipeline: str) -> str:
+    """MLIR's `builtin.module(a,b)` as xDSL's `a,b`."""
+    inner = pipeline.strip()
+    if inner.startswith("builtin.module(") and inner.endswith(")"):
+        return inner.removeprefix("builtin.module(")[:-1]
+    return inner
+
+
+def message_of(error: Exception) -> str:
+    """An error as the user reads it."""
+    return f"error: {error}" if isinstance(error, CompileError) else str(error)
+
+
+def run_tool(tool: Callable[[], None], debug: bool) -> int:
+    """Runs a command: an expected error is one line and exit code 1."""
+    try:
+        tool()
+    except (CompileError, ParseError, DiagnosticException) as error:
+        if debug:
+            raise
+        print(message_of(error), file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader has gone; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def main() -> None:
+    sys.exit(run_tool(lambda: RamielOpt().run(), "--debug" in sys.argv))
+
+
+if __name__ == "__main__":
+    main()

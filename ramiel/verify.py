@@ -1,0 +1,61 @@
+"""Checks a whole module, with messages for people.
+
+xDSL's own `verify` puts the printed module into its message and does not check that values
+are defined before they are used; this does both the other way round.
+"""
+
+from __future__ import annotations
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.traits import IsolatedFromAbove
+from xdsl.utils.exceptions import VerifyException
+
+from ramiel.dialects.onnx.operation import OnnxOperation
+from ramiel.errors import CompileError
+
+
+def verify_module(module: ModuleOp) -> None:
+    """Raises CompileError, naming the operation, for the first one that is not valid."""
+    for op in module.walk():
+        try:
+            op.verify_()
+        except VerifyException as error:
+            raise CompileError(f"{title_of(op)}: {_first_line(error)}") from error
+    verify_dominance(module)
+
+
+def verify_dominance(module: ModuleOp) -> None:
+    """Raises CompileError if an operation uses a value that is not defined before it."""
+    _check(module, set())
+
+
+def _check(op: Operation, visible: set[SSAValue]) -> None:
+    if op.has_trait(IsolatedFromAbove):
+        visible = set()
+    for region in op.regions:
+        for block in region.blocks:
+            _check_block(block, visible)
+
+
+def _check_block(block: Block, visible: set[SSAValue]) -> None:
+    added = list(block.args)
+    visible.update(added)
+    for op in block.ops:
+        for value in op.operands:
+            if value not in visible:
+                name = f"%{value.name_hint}" if value.name_hint else "a value"
+                raise CompileError(f"{title_of(op)}: it uses {name} before its definition")
+        if op.regions:
+            _check(op, visible)
+        visible.update(op.results)
+        added += op.results
+    visible.difference_update(added)
+
+
+def title_of(op: Operation) -> str:
+    return op.title if isinstance(op, OnnxOperation) else op.name
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
