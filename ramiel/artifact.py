@@ -6,10 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from ramiel.backend.pytorch.printer import Emitted
-from ramiel.dialects.onnx.attributes import Array, WeightAttr
+from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.errors import CompileError
 from ramiel.frontend.store import replacing, save_arrays
 
@@ -23,9 +21,7 @@ def write_program(emitted: Emitted, path: Path) -> Path:
         raise CompileError("a program is written to a .py file", file=str(path))
     weights_path = path.with_suffix(".safetensors")
     names, aliases = tied(emitted.weights)
-    arrays: dict[str, Array] = {
-        name: np.asarray(weight.array(), order="C") for name, weight in names.items()
-    }
+    arrays = {name: weight.array() for name, weight in names.items()}
     metadata = {
         "ramiel.nodes": json.dumps(emitted.nodes),
         "ramiel.aliases": json.dumps(aliases),

@@ -85,7 +85,7 @@ def compile_model(
 ) -> Compilation:
     """Compiles a model to a program. Raises CompileError, naming the file, if that fails."""
     options = options or Options()
-    report_stage = on_stage or (lambda name, module: None)
+    report_stage = on_stage or _ignore
     module = import_model(source, options.shapes)
     try:
         verify_module(module)
@@ -98,6 +98,10 @@ def compile_model(
         raise
     program = next(op for op in module.ops if isinstance(op, ProgramOp))
     return Compilation(module, emitted, Report.of(program))
+
+
+def _ignore(name: str, module: ModuleOp) -> None:
+    pass
 
 
 def run_passes(module: ModuleOp, options: Options, on_stage: Stage) -> None:

@@ -39,7 +39,7 @@ def _check(op: Operation, visible: set[SSAValue]) -> None:
 
 
 def _check_block(block: Block, visible: set[SSAValue]) -> None:
-    added = list(block.args)
+    added: list[SSAValue] = list(block.args)
     visible.update(added)
     for op in block.ops:
         for value in op.operands:

@@ -124,7 +124,7 @@ def array_of(attribute: Attribute) -> Array | None:
         case WeightAttr():
             return attribute.array()
         case DenseIntOrFPElementsAttr():
-            return array_of_dense(cast(DenseIntOrFPElementsAttr, attribute))
+            return array_of_dense(attribute)
         case IntegerAttr() | FloatAttr() | DenseArrayBase():
             integral = kind_of(cast(Attribute, attribute)).startswith("INT")
             value = python_of(cast(Attribute, attribute))

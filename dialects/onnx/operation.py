@@ -1,6 +1,6 @@
 """The shape that all ONNX operations share: syntax, verification, access to attributes.
 
-    %y = onnx.Conv "/conv1/Conv"(%x, %w) {strides = array<i64: 2, 2>} : (tensor<...>, ...) -> tensor<...>
+    %y = onnx.Conv "/conv1/Conv"(%x, %w) {strides = array<i64: 2, 2>} : (tensor<..>, ..) -> tensor<..>
 
 The string is the node's name in the model. ONNX's attributes are the operation's properties;
 names with a dot in them are discardable attributes of whoever put them there. An optional
@@ -135,7 +135,8 @@ class SchemaOperation(OnnxOperation):
 
     def verify_(self) -> None:
         opset = opset_of(self)
-        declared = schema(self.op_type, opset)
+        # The dialect writes any small tensor as a constant, of types that old opsets lack there.
+        declared = schema(self.op_type, NEWEST_OPSET if self.op_type == "Constant" else opset)
         if declared is None:
             raise VerifyException(
                 f"{self.op_type} is not in opset {opset}: it came with opset "

@@ -61,7 +61,7 @@ def proto_of_type(type: Attribute) -> onnx.TypeProto | None:
     """The TypeProto of an IR type; None for a type that ONNX has no word for."""
     match type:
         case TensorType() | UnrankedTensorType():
-            row = BY_IR.get(cast(AnyTensor, type).element_type)
+            row = BY_IR.get(type.element_type)
             if row is None:
                 return None
             return helper.make_tensor_type_proto(row.proto, shape_of(type))

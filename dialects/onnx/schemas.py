@@ -65,6 +65,11 @@ def _formals(parameters: object) -> tuple[Formal, ...]:
     )
 
 
+def _name(member: object) -> str:
+    """The name of an enumeration's member; onnx's stubs do not tell that it has one."""
+    return getattr(member, "name", "")
+
+
 @cache
 def schema(name: str, opset: int) -> Schema | None:
     """The schema of an ai.onnx operator that is in force in an opset; None if there is none."""
@@ -72,8 +77,8 @@ def schema(name: str, opset: int) -> Schema | None:
         source = defs.get_schema(name, opset)
     except defs.SchemaError:
         return None
-    kinds = {a.name: a.type.name for a in source.attributes.values()}
-    random = source.node_determinism == defs.OpSchema.NodeDeterminism.NonDeterministic
+    kinds = {a.name: _name(a.type) for a in source.attributes.values()}
+    random = _name(getattr(source, "node_determinism", None)) == "NonDeterministic"
     return Schema(
         name=name,
         since=source.since_version,

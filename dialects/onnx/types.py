@@ -66,8 +66,7 @@ class ElementType(NamedTuple):
     onnx: str
     """The name in ONNX's schemas: `tensor(float)` has `float`."""
     ir: Attribute
-    numpy: np.dtype[np.generic] | None
-    """None where no array of the type can be held outside ONNX."""
+    numpy: np.dtype[np.generic]
 
 
 def _signless(width: int) -> Attribute:
@@ -79,7 +78,7 @@ def _unsigned(width: int) -> Attribute:
 
 
 ELEMENT_TYPES: tuple[ElementType, ...] = tuple(
-    ElementType(proto, onnx, ir, None if numpy is None else np.dtype(numpy))
+    ElementType(proto, onnx, ir, np.dtype(numpy))
     for proto, onnx, ir, numpy in (
         (1, "float", builtin.Float32Type(), np.float32),
         (2, "uint8", _unsigned(8), np.uint8),
@@ -115,7 +114,7 @@ ELEMENT_TYPES: tuple[ElementType, ...] = tuple(
 BY_PROTO = {t.proto: t for t in ELEMENT_TYPES}
 BY_ONNX = {t.onnx: t for t in ELEMENT_TYPES}
 BY_IR = {t.ir: t for t in ELEMENT_TYPES}
-BY_NUMPY = {t.numpy: t for t in ELEMENT_TYPES if t.numpy is not None}
+BY_NUMPY = {t.numpy: t for t in ELEMENT_TYPES}
 
 type_of_nothing = builtin.NoneType()
 """The type of an optional input that is not given."""
@@ -133,7 +132,7 @@ def tensor_type(element: Attribute, shape: Sequence[int | None] | None) -> AnyTe
 def element_of(type: Attribute) -> Attribute | None:
     """The element type of a tensor type; None for any other type."""
     if isinstance(type, TensorType | UnrankedTensorType):
-        return cast(AnyTensor, type).element_type
+        return type.element_type
     return None
 
 
@@ -172,7 +171,7 @@ def schema_name(type: Attribute) -> str | None:
     """The type as ONNX's schemas spell it, such as `seq(tensor(float))`; None if unknown."""
     match type:
         case TensorType() | UnrankedTensorType():
-            row = BY_IR.get(cast(AnyTensor, type).element_type)
+            row = BY_IR.get(type.element_type)
             return f"tensor({row.onnx})" if row else None
         case SequenceType():
             inner = schema_name(type.element)

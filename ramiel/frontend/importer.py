@@ -316,7 +316,8 @@ def _input_type(info: onnx.ValueInfoProto, shapes: Shapes) -> Attribute:
     element = cast(AnyTensor, type).element_type
     known = shape_of(type)
     if known is not None and (
-        len(known) != len(given) or any(k not in (None, g) for k, g in zip(known, given))
+        len(known) != len(given)
+        or any(k not in (None, g) for k, g in zip(known, given, strict=False))
     ):
         shape = "x".join("?" if d is None else str(d) for d in known)
         raise CompileError(

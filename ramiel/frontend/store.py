@@ -8,13 +8,14 @@ mapped into memory and loaded one by one when they are asked for.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import cast
 
+import numpy as np
 import onnx
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -34,15 +35,16 @@ def save_arrays(
     path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Writes arrays as a .safetensors file, which appears only when it is complete."""
+    dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with replacing(path) as temporary:
         try:
-            save_file(dict(arrays), temporary, dict(metadata or {}))
+            save_file(dense, temporary, dict(metadata or {}))
         except (SafetensorError, KeyError) as error:
             raise CompileError(f"cannot store the weights: {error}", file=str(path)) from error
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """A temporary file beside `path` that takes its place if nothing goes wrong."""
     try:
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
@@ -73,7 +75,7 @@ def save_weights(module: ModuleOp, path: Path, relative_to: Path) -> None:
     }
     if not arrays:
         return
-    save_arrays(path, {n: a for n, a in arrays.items()})
+    save_arrays(path, arrays)
     module.attributes[WEIGHTS] = StringAttr(os.path.relpath(path, relative_to))
 
 

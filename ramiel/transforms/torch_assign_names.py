@@ -40,7 +40,8 @@ class TorchAssignNamesPass(ModulePass):
         %y = torch.layer Conv2d(%x) weights {...} attributes {torch.node = "/conv1/Conv"} : ...
         // becomes
         %y = torch.layer Conv2d(%x) weights {...}
-          attributes {torch.node = "/conv1/Conv", torch.names = ["conv1"], torch.layer_name = "conv1"}
+          attributes {torch.node = "/conv1/Conv", torch.names = ["conv1"],
+                      torch.layer_name = "conv1"}
 
     Calls of the same layer share its name. The printer uses these names as they are.
     """

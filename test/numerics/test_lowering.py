@@ -1,13 +1,42 @@
 """Every operator of the lowering table against ONNX Runtime or ONNX's reference."""
 
 import elementwise_cases
+import numpy as np
 import pytest
+import resize_cases
+import shape_cases
 import window_cases
-from one_node import Case, check
+from one_node import Case, as_inputs, assert_same, check, results
 
-CASES = [*elementwise_cases.CASES, *window_cases.CASES]
+from ramiel.backend.pytorch.lowering import lowered_operators
+
+CASES = [
+    *elementwise_cases.CASES,
+    *window_cases.CASES,
+    *shape_cases.CASES,
+    *resize_cases.CASES,
+]
+NEED_A_CONSTANT = {"Dropout"}
+"""Operators with an input that has to be known, such as whether it is training."""
 
 
 @pytest.mark.parametrize("c", CASES, ids=str)
 def test_meaning(c: Case) -> None:
     check(c)
+
+
+@pytest.mark.parametrize(
+    "c", [c for c in CASES if c.constants and c.op not in NEED_A_CONSTANT], ids=str
+)
+def test_constants_mean_the_same_as_inputs(c: Case) -> None:
+    for one, other in zip(results(c), results(as_inputs(c)), strict=True):
+        assert_same(one, other)
+
+
+def test_every_operator_has_a_case() -> None:
+    assert {c.op for c in CASES} == set(lowered_operators())
+
+
+def test_cases_are_distinct() -> None:
+    names = [str(c) for c in CASES]
+    assert np.unique(names).size == len(names)

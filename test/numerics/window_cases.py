@@ -8,7 +8,6 @@ CONV_ATTRIBUTES = (
     {"pads": [1, 0, 2, 1]},
     {"pads": [0, 2, 0, 0], "strides": [2, 2], "dilations": [2, 1]},
     {"dilations": [2, 3], "pads": [2, 3, 2, 3]},
-    {"pads": [-1, 0, -1, 0]},
     {"auto_pad": "VALID"},
     *(
         {"auto_pad": a, "strides": s}
@@ -61,7 +60,6 @@ TRANSPOSE_ATTRIBUTES = (
     {"dilations": [2, 2], "pads": [1, 2, 1, 2]},
     {"strides": [3, 2], "output_shape": [10, 8]},
     {"strides": [3, 2], "output_shape": [10, 8], "output_padding": [1, 1]},
-    {"strides": [3, 2], "output_shape": [1, 3, 12, 9], "opset": 1},
     {"strides": [2, 2], "auto_pad": "VALID"},
 )
 CONV_TRANSPOSE = [
@@ -184,12 +182,10 @@ NORMALIZATION = [
         for o in (1, 3)
     ),
     case("LayerNormalization", f32(2, 3, 4), f32(1, 4), const=(1,), axis=1, reference=True),
-    case(
-        "LayerNormalization", rand("float16", 2, 8), rand("float16", 8), outputs=3, reference=True
-    ),
+    case("LayerNormalization", rand("float16", 2, 8), rand("float16", 8), reference=True),
     *(case("LRN", f32(1, 6, 3, 3), size=s, alpha=0.02, beta=0.6, bias=1.5) for s in (1, 3, 5)),
-    # ONNX Runtime takes odd sizes only.
-    *(case("LRN", f32(1, 6, 3, 3), size=s, alpha=0.02, reference=True) for s in (2, 4)),
+    # ONNX Runtime takes odd sizes only, and the reference as many channels as the batch has.
+    *(case("LRN", f32(6, 6, 3, 3), size=s, alpha=0.02, reference=True) for s in (2, 4)),
     *(case("LpNormalization", f32(2, 3, 4), axis=a, p=p) for a in (0, 1, -1) for p in (1, 2)),
     case("MeanVarianceNormalization", f32(2, 3, 4, 4)),
     case("MeanVarianceNormalization", f32(2, 3, 4, 4), axes=[1, -1]),

@@ -15,7 +15,17 @@ LONGEST = 29
 """Identifiers are cut to this many characters, so that `a = ch.a.recv()` is one line."""
 
 PROGRAM_NAMES = frozenset(
-    ["F", "T_destination", "Tensor", "add_module", "apply", "bfloat16", "bind", "buffers", "call_super_init", "ch", "channels", "children", "close", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "half", "inputs", "ipu", "load_state_dict", "main", "modules", "mtia", "named_buffers", "named_children", "named_modules", "named_parameters", "nodes", "operator", "ops", "outputs", "parameters", "register_backward_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook", "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_", "self", "serial", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "torch", "train", "training", "type", "weights", "xpu", "zero_grad", "slice", "inf", "nan", "fail"]
+    "F T_destination Tensor add_module apply bfloat16 bind buffers call_super_init ch "
+    "channels children close compile cpu cuda double dump_patches eval extra_repr float "
+    "forward get_buffer get_extra_state get_parameter get_submodule half inputs ipu "
+    "load_state_dict main modules mtia named_buffers named_children named_modules "
+    "named_parameters nodes operator ops outputs parameters register_backward_hook "
+    "register_buffer register_forward_hook register_forward_pre_hook "
+    "register_full_backward_hook register_full_backward_pre_hook "
+    "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module "
+    "register_parameter register_state_dict_post_hook register_state_dict_pre_hook "
+    "requires_grad_ self serial set_extra_state set_submodule share_memory state_dict to "
+    "to_empty torch train training type weights xpu zero_grad slice inf nan fail".split()
 )
 """Names that an emitted program, its base class or its imports already use."""
 
@@ -88,7 +98,15 @@ def node_words(node: str, op_type: str) -> tuple[str, str]:
 
 
 _NAMED_BY_MODULE = frozenset(
-    ["Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "Gather"]
+    [
+        "Conv",
+        "ConvTranspose",
+        "Gemm",
+        "MatMul",
+        "BatchNormalization",
+        "LayerNormalization",
+        "Gather",
+    ]
 )
 """Operators that are a module's whole work, so that its path names them."""
 

@@ -95,8 +95,8 @@ class _Printer:
         text = [
             f"{_safe(self._module_text(MODEL))}, compiled by Ramiel {ramiel.__version__}.",
             "",
-            f"Model     ai.onnx opset {self._opset()}, {count} operations",
-            f"Schedule  {schedule}: {number('clusters_before_merge')} clusters, "
+            f"Model     ai.onnx opset {self._opset()}, {_counted(count, 'operation')}",
+            f"Schedule  {schedule}: {_counted(number('clusters_before_merge'), 'cluster')}, "
             f"{number('clusters')} after merging, on {_counted(workers, 'worker')}, "
             f"{_counted(channels, 'channel')}",
             f"Expected  serial {us('serial_us')}, parallel {us('parallel_us')}, "
@@ -165,7 +165,7 @@ class _Printer:
 
     def _serial(self) -> list[str]:
         block = self.function.body.block
-        names = {a: self._input_name(i) for i, a in enumerate(block.args)}
+        names: dict[SSAValue, str] = {a: self._input_name(i) for i, a in enumerate(block.args)}
         outputs = self._output_names()
         count = len(outputs)
         returns = "Tensor" if count == 1 else "tuple[Tensor, ...]"
@@ -230,7 +230,7 @@ class _Printer:
     def _output_names(self) -> list[str]:
         block = self.function.body.block
         assert block.last_op is not None
-        names = {a: self._input_name(i) for i, a in enumerate(block.args)}
+        names: dict[SSAValue, str] = {a: self._input_name(i) for i, a in enumerate(block.args)}
         return [_value(v, names).removeprefix("self.") for v in block.last_op.operands]
 
 

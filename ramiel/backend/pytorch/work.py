@@ -18,7 +18,9 @@ NOMINAL = 32
 dimension, counts as 1."""
 
 VIEWS = frozenset(
-    ["Tensor.expand", "Tensor.permute", "Tensor.mT", "Tensor.reshape", "Tensor.squeeze", "Tensor.unsqueeze", "Tensor.transpose", "operator.getitem", "torch.split", "torch.squeeze", "torch.flatten", "ops.shape", "ops.size", "ops.reshape", "ops.squeeze", "ops.unsqueeze", "ops.expand", "ops.split", "ops.flatten"]
+    "Tensor.expand Tensor.permute Tensor.mT Tensor.reshape Tensor.squeeze Tensor.unsqueeze "
+    "Tensor.transpose operator.getitem torch.split torch.squeeze torch.flatten ops.shape "
+    "ops.size ops.reshape ops.squeeze ops.unsqueeze ops.expand ops.split ops.flatten".split()
 )
 """Calls that move no data."""
 

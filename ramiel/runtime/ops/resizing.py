@@ -66,8 +66,18 @@ def resize(
 def _places(
     after: int, before: int, scale: float, mode: str, region: tuple[float, float]
 ) -> Tensor:
-    """Where the new positions lie among the old ones."""
-    position = torch.arange(after, dtype=torch.float64)
+    """Where the new positions lie among the old ones.
+
+    In float32, as everybody computes it: a scale of 0.6 is meant where 0.60000002 is given.
+    """
+    return _exact_places(
+        torch.arange(after, dtype=torch.float32), after, before, scale, mode, region
+    ).double()
+
+
+def _exact_places(
+    position: Tensor, after: int, before: int, scale: float, mode: str, region: tuple[float, float]
+) -> Tensor:
     match mode:
         case "half_pixel":
             return (position + 0.5) / scale - 0.5

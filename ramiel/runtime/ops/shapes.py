@@ -117,8 +117,10 @@ def pad(
         fill = value.item() if isinstance(value, Tensor) else value
         return F.pad(x, flat, value=fill)
     for i, dim in enumerate(dims):
-        index = _source(x.shape[dim], sides[i], sides[half + i], mode)
-        x = x.index_select(dim, index)
+        before, after = sides[i], sides[half + i]
+        start, stop = max(-before, 0), x.shape[dim] + min(after, 0)
+        x = x.narrow(dim, start, stop - start)
+        x = x.index_select(dim, _source(stop - start, max(before, 0), max(after, 0), mode))
     return x
 
 

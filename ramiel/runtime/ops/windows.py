@@ -17,12 +17,17 @@ def _windows(
     pads: list[int],
     ceil_mode: bool,
     fill: float,
+    beyond: float,
 ) -> Tensor:
-    """The windows of x [N, C, *spatial], as a view [N, C, *output, *kernel] of a padded copy."""
+    """The windows of x [N, C, *spatial], as a view [N, C, *output, *kernel] of a padded copy.
+
+    `fill` stands in the paddings and `beyond` in what ceil_mode adds after them.
+    """
     dims = len(kernel)
-    begin, end = list(pads[:dims]), list(pads[dims:])
+    begin, end = pads[:dims], pads[dims:]
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
     counts: list[int] = []
+    rest: list[int] = []
     for i in range(dims):
         room = x.shape[2 + i] + begin[i] + end[i] - spans[i]
         count = (-(-room // strides[i]) if ceil_mode else room // strides[i]) + 1
@@ -30,9 +35,10 @@ def _windows(
         if ceil_mode and (count - 1) * strides[i] >= x.shape[2 + i] + begin[i]:
             count -= 1
         counts.append(count)
-        end[i] += max(0, (count - 1) * strides[i] + spans[i] - (room + spans[i]))
-    flat = [s for pair in zip(reversed(begin), reversed(end), strict=True) for s in pair]
-    y = F.pad(x, flat, value=fill)
+        rest.append(max(0, (count - 1) * strides[i] - room))
+    y = F.pad(x, [s for i in reversed(range(dims)) for s in (begin[i], end[i])], value=fill)
+    if any(rest):
+        y = F.pad(y, [s for more in reversed(rest) for s in (0, more)], value=beyond)
     shape = [*y.shape[:2], *counts, *kernel]
     steps = y.stride()[2:]
     moves = [s * t for s, t in zip(steps, strides, strict=True)]
@@ -70,18 +76,10 @@ def avg_pool(
 ) -> Tensor:
     """AveragePool with paddings that differ or are wide, or with dilations."""
     inner = list(range(-len(kernel), 0))
-    total = _windows(x, kernel, strides, dilations, pads, ceil_mode, 0.0).sum(dim=inner)
+    args = (kernel, strides, dilations, pads, ceil_mode)
+    total = _windows(x, *args, 0.0, 0.0).sum(dim=inner)
     ones = x.new_ones([1, 1, *x.shape[2:]])
-    if include_pad:
-        dims = len(kernel)
-        flat = [
-            s
-            for pair in zip(reversed(pads[:dims]), reversed(pads[dims:]), strict=True)
-            for s in pair
-        ]
-        ones = F.pad(ones, flat, value=1.0)
-        pads = [0] * len(pads)
-    count = _windows(ones, kernel, strides, dilations, pads, ceil_mode, 0.0).sum(dim=inner)
+    count = _windows(ones, *args, float(include_pad), 0.0).sum(dim=inner)
     return total / count
 
 
@@ -97,7 +95,7 @@ def max_pool(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """MaxPool of integers, with paddings that differ, or with flat indices into the whole of x."""
     low = float("-inf") if x.is_floating_point() else torch.iinfo(x.dtype).min
-    windows = _windows(x, kernel, strides, dilations, pads, ceil_mode, low)
+    windows = _windows(x, kernel, strides, dilations, pads, ceil_mode, low, low)
     values, place = windows.flatten(-len(kernel)).max(dim=-1)
     if not with_indices:
         return values

@@ -82,7 +82,7 @@ def _crops(n: Node, w: Window, extra: list[int]) -> tuple[list[int], list[int]]:
         if size is None:
             n.fail("its paddings follow from the shape of its input: give it with --shape")
         full = w.strides[i] * (size - 1) + extra[i] + w.dilations[i] * (w.kernel[i] - 1) + 1
-        total = full - (wanted[i - w.dims] if wanted else size * w.strides[i])
+        total = full - (wanted[i] if wanted else size * w.strides[i])
         small = max(total, 0) // 2
         begin.append(small if auto == "SAME_UPPER" else max(total, 0) - small)
         end.append(total - begin[i])

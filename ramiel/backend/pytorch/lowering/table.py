@@ -45,7 +45,12 @@ _TABLE: dict[str, list[tuple[int, Lowering]]] = {}
 # them, and computes next to nothing.
 _WIDE_UNSIGNED = frozenset(["uint16", "uint32", "uint64"])
 _FOR_WIDE_UNSIGNED = frozenset(
-    ["torch.cat", "torch.flatten", "torch.full", "torch.split", "torch.squeeze", "torch.where", "F.pad", "Tensor.expand", "Tensor.permute", "Tensor.reshape", "Tensor.squeeze", "Tensor.to", "Tensor.unsqueeze", "operator.and_", "operator.eq", "operator.getitem", "operator.mul", "operator.or_", "operator.xor", "ops.constant_of_shape", "ops.depth_to_space", "ops.expand", "ops.eye_like", "ops.flatten", "ops.reshape", "ops.shape", "ops.size", "ops.space_to_depth", "ops.split", "ops.squeeze", "ops.tile", "ops.top_k", "ops.unsqueeze"]
+    "torch.cat torch.flatten torch.full torch.split torch.squeeze torch.where F.pad "
+    "Tensor.expand Tensor.permute Tensor.reshape Tensor.squeeze Tensor.to Tensor.unsqueeze "
+    "operator.and_ operator.eq operator.getitem operator.mul operator.or_ operator.xor "
+    "ops.constant_of_shape ops.depth_to_space ops.expand ops.eye_like ops.flatten ops.reshape "
+    "ops.shape ops.size ops.space_to_depth ops.split ops.squeeze ops.tile ops.top_k "
+    "ops.unsqueeze".split()
 )
 
 
@@ -161,7 +166,8 @@ class Node:
     def scalar(self, i: int) -> bool | int | float | None:
         """Input i as a Python number if it is a constant with one element.
 
-        A float is the shortest decimal that its own type rounds to the same value.
+        A float is the shortest decimal that its own type rounds to the same value, if that is
+        no larger than the type's largest value.
         """
         if not self.is_constant(i) or static_shape_of(self.op.operands[i].type) is None:
             return None
@@ -173,7 +179,7 @@ class Node:
         if array.dtype.kind in "biu":
             return cast("bool | int", value.item())
         if array.dtype in (np.float32, np.float64, np.float16):
-            return float(str(value))
+            return _shortest(value)
         return None
 
     def weight(self, i: int) -> WeightAttr:
@@ -228,7 +234,7 @@ class Node:
         value = self.attribute(name, default)
         if not isinstance(value, int | float):
             self.fail(f"attribute {name!r} is missing")
-        return float(str(np.float32(value)))
+        return _shortest(np.float32(value))
 
     def text(self, name: str, default: str = "") -> str:
         value = self.attribute(name, default)
@@ -298,6 +304,12 @@ class Node:
         op.attributes[OP_TYPE] = StringAttr(self.op.op_type)
         self.builder.block.add_op(op)
         return op
+
+
+def _shortest(value: np.generic) -> float:
+    """The shortest decimal of a float, but for the extremes, which it would exceed."""
+    short, exact = float(str(value)), cast(float, value.item())
+    return short if np.isinf(exact) or abs(short) <= float(np.finfo(value.dtype).max) else exact
 
 
 def lower_operation(op: OnnxOperation, builder: Builder) -> None:

@@ -28,7 +28,7 @@ class Window:
 
     @property
     def symmetric(self) -> bool:
-        return self.begin == self.end and not self.at_run_time and min(self.begin) >= 0
+        return self.begin == self.end and not self.at_run_time
 
     def config(self) -> dict[str, object]:
         """The keyword arguments of PyTorch that are not at their defaults."""

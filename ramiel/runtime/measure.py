@@ -1,0 +1,76 @@
+"""Inputs to try a program with, comparison to the bit, and fair timing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ramiel.runtime.inputs import Input
+
+_BUDGET = 1.0  # seconds for each form
+_MIN_ROUNDS = 3
+_MAX_ROUNDS = 1000
+
+
+def parse_shapes(options: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """The shapes by input name. ValueError if an option is malformed."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for option in options:
+        name, equals, dims = option.rpartition("=")
+        if not equals or not all(dim.isdecimal() for dim in dims.split("x") if dims):
+            raise ValueError(f"--shape {option}: expected NAME=1x3x224x224")
+        shapes[name] = tuple(int(dim) for dim in dims.split("x") if dims)
+    return shapes
+
+
+def random_inputs(
+    inputs: Sequence[Input], shapes: Mapping[str, tuple[int, ...]], seed: int
+) -> list[Tensor]:
+    """A tensor per input. ValueError if a shape is for no input, or does not fit one."""
+    names = {name for declared in inputs for name in (declared.name, declared.onnx_name)}
+    if unknown := shapes.keys() - names:
+        raise ValueError(f"--shape: no input {', '.join(sorted(unknown))}")
+    generator = torch.Generator().manual_seed(seed)
+    tensors: list[Tensor] = []
+    for declared in inputs:
+        shape = tuple(1 if dim is None else dim for dim in declared.shape)
+        shape = shapes.get(declared.name, shapes.get(declared.onnx_name or "", shape))
+        if declared.dtype.is_floating_point or declared.dtype.is_complex:
+            tensor = torch.randn(shape, generator=generator).to(declared.dtype)
+        else:
+            # Integers are ids, masks or token types: 0 and 1 are in range for all of them.
+            tensor = torch.randint(0, 2, shape, generator=generator).to(declared.dtype)
+        tensors.append(declared.tensor(tensor))
+    return tensors
+
+
+def same_bits(left: Tensor, right: Tensor) -> bool:
+    """Whether two tensors are the same to the last bit: NaN is itself, 0.0 is not -0.0."""
+    if (left.dtype, left.shape) != (right.dtype, right.shape):
+        return False
+    # by way of one dimension: a 0-d tensor cannot be viewed as bytes
+    return torch.equal(
+        left.reshape(-1).contiguous().view(torch.uint8),
+        right.reshape(-1).contiguous().view(torch.uint8),
+    )
+
+
+def interleaved(forms: Sequence[Callable[[], object]], runs: int | None) -> list[list[float]]:
+    """Seconds of each run of each form, which take turns: a slow spell slows down all of them.
+
+    Without `runs`, as many rounds as fit into about a second for each form, but at least three.
+    """
+    seconds: list[list[float]] = [[] for _ in forms]
+    rounds = 0
+    while rounds < (runs or _MIN_ROUNDS) or (
+        runs is None and rounds < _MAX_ROUNDS and min(map(sum, seconds)) < _BUDGET
+    ):
+        for form, times in zip(forms, seconds, strict=True):
+            start = time.perf_counter()
+            form()
+            times.append(time.perf_counter() - start)
+        rounds += 1
+    return seconds

@@ -1,0 +1,151 @@
+"""Compares and times a compiled program: what `ramiel check` and `ramiel bench` do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from ramiel.api import CompiledProgram, load
+from ramiel.backend.pytorch.tensors import array_of_tensor
+from ramiel.compiler import Compilation
+from ramiel.errors import CompileError, shorten
+from ramiel.runtime import OpError
+from ramiel.runtime.measure import interleaved, random_inputs, same_bits
+
+Arrays = Sequence[npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One output: its largest difference from the reference, absolute and relative to the
+    reference's largest value, and whether the parallel and the serial program agree."""
+
+    name: str
+    shape: tuple[int, ...]
+    difference: float
+    relative: float
+    same_bits: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    reference: str
+    rows: list[Row]
+
+
+def compare(
+    model: Path, compilation: Compilation, shapes: Mapping[str, tuple[int, ...]], seed: int
+) -> Comparison:
+    """Runs a program, parallel and serial, on seeded inputs, and a reference on the same ones.
+
+    Raises CompileError if an input's shape is open, or if one of them fails.
+    """
+    with load(compilation) as program:
+        inputs = _inputs(program, shapes, seed)
+        try:
+            parallel = _tuple(program(*inputs))
+            serial = _tuple(cast(Any, program).serial(*inputs))
+        except OpError as error:
+            raise CompileError(f"the program fails: {error}", file=str(model)) from error
+    feeds = {
+        declared.onnx_name or declared.name: array_of_tensor(tensor)
+        for declared, tensor in zip(program.inputs, inputs, strict=True)
+    }
+    reference, expected = _reference(model, feeds)
+    rows = [
+        _row(name, p, s, e)
+        for name, p, s, e in zip(program.outputs, parallel, serial, expected, strict=True)
+    ]
+    return Comparison(reference, rows)
+
+
+def measure(
+    compilation: Compilation,
+    shapes: Mapping[str, tuple[int, ...]],
+    seed: int,
+    runs: int | None,
+) -> tuple[list[float], list[float]]:
+    """Seconds of the serial and of the parallel program, run in turns after a warm-up."""
+    with load(compilation) as program:
+        inputs = _inputs(program, shapes, seed)
+        forms = [
+            lambda: cast(Any, program).serial(*inputs),
+            lambda: program(*inputs),
+        ]
+        interleaved(forms, 1)
+        serial, parallel = interleaved(forms, runs)
+        return serial, parallel
+
+
+def _inputs(
+    program: CompiledProgram, shapes: Mapping[str, tuple[int, ...]], seed: int
+) -> list[Tensor]:
+    for declared in program.inputs:
+        given = shapes.get(declared.onnx_name or declared.name)
+        # A batch of 1 is a safe guess for the first dimension; there is none for the others.
+        if given is None and None in declared.shape[1:]:
+            name = shorten(declared.onnx_name or declared.name)
+            raise CompileError(
+                f'input "{name}" has open dimensions ({declared}): say --shape {name}=...'
+            )
+    return random_inputs(program.inputs, shapes, seed)
+
+
+def _reference(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[str, Arrays]:
+    """onnxruntime's results if it is installed and knows the model, else onnx's reference's."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return _onnx_reference(model, feeds)
+    onnxruntime.set_default_logger_severity(4)
+    try:
+        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+        return "onnxruntime", cast(Arrays, session.run(None, feeds))
+    except Exception as error:  # onnxruntime has no common base class for its errors
+        reason = shorten(str(error).splitlines()[0])
+        try:
+            name, results = _onnx_reference(model, feeds)
+        except Exception:
+            raise CompileError(f"onnxruntime cannot run it: {reason}", file=str(model)) from error
+        return f"{name} (onnxruntime cannot run it: {reason})", results
+
+
+def _onnx_reference(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[str, Arrays]:
+    from onnx.reference import ReferenceEvaluator
+
+    return "onnx's reference", cast(Arrays, ReferenceEvaluator(str(model)).run(None, feeds))
+
+
+def _row(name: str, parallel: Tensor, serial: Tensor, expected: npt.NDArray[Any]) -> Row:
+    got = array_of_tensor(parallel)
+    if got.shape != expected.shape or got.dtype != expected.dtype:
+        raise CompileError(
+            f'output "{name}" is {got.dtype}{list(got.shape)}, the reference has '
+            f"{expected.dtype}{list(expected.shape)}"
+        )
+    largest, scale = _difference(got, expected)
+    relative = largest / scale if scale else largest
+    return Row(name, got.shape, largest, relative, same_bits(parallel, serial))
+
+
+def _difference(got: npt.NDArray[Any], expected: npt.NDArray[Any]) -> tuple[float, float]:
+    """The largest difference and the largest expected value. Equal infinities and NaNs differ
+    by nothing; NaN is returned where only one of the two is one."""
+    if not got.size:
+        return 0.0, 0.0
+    kind = np.complex128 if got.dtype.kind == "c" else np.float64
+    a, b = got.astype(kind), expected.astype(kind)
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    difference = np.where(same, 0.0, np.abs(np.where(same, 0.0, a) - np.where(same, 0.0, b)))
+    finite = np.abs(b[np.isfinite(b)])
+    return float(difference.max()), float(finite.max()) if finite.size else 0.0
+
+
+def _tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)

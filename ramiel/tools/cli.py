@@ -1,0 +1,235 @@
+"""ramiel: compile, check and measure a model."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ramiel.errors import CompileError
+from ramiel.tools.opt import run_tool
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+
+    from ramiel.compiler import Compilation, Report
+
+app = typer.Typer(
+    help="Compiles ONNX models to readable, parallel PyTorch programs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+progress = Console(stderr=True, highlight=False)
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", show_default=False)]
+Workers = Annotated[
+    int | None, typer.Option("--workers", "-w", help="Threads. By default one for each core.")
+]
+Schedule = Annotated[str, typer.Option("--schedule", help="auto, linear or serial.")]
+Shape = Annotated[
+    list[str] | None,
+    typer.Option("--shape", metavar="NAME=1x3x224x224", help="The shape of an open input."),
+]
+Runs = Annotated[
+    int | None, typer.Option("--runs", min=1, help="Timed runs of each form; else for a second.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Of the random inputs.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@app.command("compile")
+def compile_command(
+    model: Model,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="OUT.py", help="By default MODEL.py.")
+    ] = None,
+    workers: Workers = None,
+    schedule: Schedule = "auto",
+    shape: Shape = None,
+    dump_ir: Annotated[
+        Path | None, typer.Option("--dump-ir", metavar="DIR", help="Write the IR of each stage.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Compile a model to OUT.py, with its weights beside it in OUT.safetensors."""
+    from ramiel.artifact import write_program
+
+    path = output or Path(f"{model.stem}.py")
+    compilation = _compile(model, workers, schedule, shape, dump_ir)
+    with progress.status("writing the weights"):
+        weights = write_program(compilation.emitted, path)
+    size = weights.stat().st_size / 1e6
+    out.print(f"wrote {path} and {weights} ({size:.1f} MB)", markup=False)
+    out.print(summary(compilation.report))
+
+
+@app.command()
+def check(
+    model: Model,
+    workers: Workers = None,
+    schedule: Schedule = "auto",
+    shape: Shape = None,
+    seed: Seed = 0,
+    tolerance: Annotated[
+        float, typer.Option(help="The largest difference, relative to an output's largest value.")
+    ] = 1e-3,
+    debug: Debug = False,
+) -> None:
+    """Compile a model, run it, and compare it with onnxruntime or onnx's reference.
+
+    The exit code is 1 if the parallel and the serial program differ in one bit, or either from
+    the reference by more than the tolerance.
+    """
+    compilation = _compile(model, workers, schedule, shape)
+    from ramiel.tools.check import compare
+
+    with progress.status("running"):
+        comparison = compare(model, compilation, _shapes(shape), seed)
+    table = Table("output", "shape", "largest difference", "relative", "parallel = serial")
+    for row in comparison.rows:
+        table.add_row(
+            row.name,
+            "x".join(map(str, row.shape)) or "scalar",
+            f"{row.difference:.2e}",
+            f"{row.relative:.2e}",
+            "bit for bit" if row.same_bits else "NO",
+        )
+    out.print(table)
+    out.print(summary(compilation.report))
+    failed = [r.name for r in comparison.rows if not r.same_bits or not r.relative <= tolerance]
+    if failed:
+        raise CompileError(
+            f"differs from {comparison.reference}: {', '.join(failed)}", file=str(model)
+        )
+    out.print(f"equal to {comparison.reference} within {tolerance:g} of the largest value")
+
+
+@app.command()
+def bench(
+    model: Model,
+    workers: Workers = None,
+    schedule: Schedule = "auto",
+    shape: Shape = None,
+    runs: Runs = None,
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Time a model's parallel program against its own serial one, in turns."""
+    compilation = _compile(model, workers, schedule, shape)
+    from ramiel.tools.check import measure
+
+    with progress.status("measuring"):
+        serial, parallel = measure(compilation, _shapes(shape), seed, runs)
+    ratios = [s / p for s, p in zip(serial, parallel, strict=True)]
+    result = {
+        "model": model.name,
+        "runs": len(ratios),
+        "serial_ms": statistics.median(serial) * 1e3,
+        "parallel_ms": statistics.median(parallel) * 1e3,
+        "speedup": statistics.median(ratios),
+        "speedup_quartiles": _quartiles(ratios),
+        "report": vars(compilation.report),
+    }
+    if as_json:
+        print(json.dumps(result, indent=2))
+        return
+    low, high = result["speedup_quartiles"]
+    out.print(summary(compilation.report))
+    out.print(f"serial    {result['serial_ms']:9.2f} ms  median of {len(ratios)}, one thread")
+    out.print(f"parallel  {result['parallel_ms']:9.2f} ms  in turns with it")
+    out.print(f"speed-up  {result['speedup']:9.2f}     half of the runs in {low:.2f} to {high:.2f}")
+
+
+@app.command()
+def passes() -> None:
+    """List the passes of ramiel-opt, in the order in which the compiler runs them."""
+    from xdsl.passes import get_pass_option_infos
+
+    from ramiel.transforms import PASS_NAMES, pass_factory
+
+    table = Table("pass", "options", "what it does", show_lines=False)
+    for name in PASS_NAMES:
+        pass_class = pass_factory(name)()
+        options = [
+            f"{o.name.replace('_', '-')}={o.default_value}"
+            for o in get_pass_option_infos(pass_class)
+        ]
+        text = (pass_class.__doc__ or "").strip().splitlines()
+        first = " ".join(line.strip() for line in text[: text.index("") if "" in text else None])
+        table.add_row(name, "\n".join(options), first)
+    out.print(table)
+
+
+def summary(report: Report) -> str:
+    """The schedule in numbers."""
+    from ramiel.backend.pytorch.printer import milliseconds as ms
+
+    speedup = report.serial_us / report.parallel_us if report.parallel_us else 1.0
+    return (
+        f"schedule  {report.schedule}: {report.clusters_before_merge} clusters, {report.clusters} "
+        f"after merging, {report.workers} worker(s), {report.channels} channel(s)\n"
+        f"expected  serial {ms(report.serial_us)}, parallel {ms(report.parallel_us)} "
+        f"({speedup:.2f}x); critical path {ms(report.critical_path_us)}, "
+        f"bound {ms(report.bound_us)}"
+    )
+
+
+def _compile(
+    model: Path,
+    workers: int | None,
+    schedule: str,
+    shape: list[str] | None,
+    dump_ir: Path | None = None,
+) -> Compilation:
+    with progress.status("reading") as status:
+        from ramiel.compiler import Options, compile_model
+        from ramiel.tools.dump import IrDump
+
+        dump = IrDump(dump_ir) if dump_ir is not None else None
+
+        def on_stage(stage: str, module: ModuleOp) -> None:
+            status.update(f"compiling: {stage}")
+            if dump is not None:
+                dump(stage, module)
+
+        options = Options(workers, schedule, _shapes(shape))
+        compilation = compile_model(model, options, on_stage)
+        if dump is not None:
+            dump.close()
+        return compilation
+
+
+def _shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for option in given or ():
+        name, equals, dims = option.rpartition("=")
+        sizes = dims.split("x") if dims else []
+        if not equals or not all(s.isdecimal() for s in sizes):
+            raise CompileError(f"--shape {option}: expected NAME=1x3x224x224")
+        shapes[name] = tuple(map(int, sizes))
+    return shapes
+
+
+def _quartiles(values: list[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = statistics.quantiles(values, n=4)
+    return low, high
+
+
+def main() -> None:
+    """The console script: an expected error is one line on stderr and exit code 1."""
+    sys.exit(run_tool(lambda: app(standalone_mode=True), "--debug" in sys.argv))
+
+
+if __name__ == "__main__":
+    main()
