@@ -65,10 +65,25 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
         )
     except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
         raise ShapeError(_first_line(error)) from error
-    return [
+    found = [
         type_of_proto(inferred[o]) if o in inferred else r.type
         for o, r in zip(outputs, op.results, strict=True)
     ]
+    return [_with_rank(op, found[0]), *found[1:]]
+
+
+_SHAPE_INPUT = {"Reshape": 1, "ConstantOfShape": 0}
+
+
+def _with_rank(op: SchemaOperation, type: Attribute) -> Attribute:
+    """The rank that follows from the length of an input that is a shape; ONNX's rules want to
+    see the shape itself."""
+    index = _SHAPE_INPUT.get(op.op_type)
+    element = element_of(type)
+    if index is None or element is None or shape_of(type) is not None:
+        return type
+    length = static_shape_of(op.operands[index].type)
+    return type if length is None or len(length) != 1 else tensor_type(element, [None] * length[0])
 
 
 def _shape_data(attribute: Attribute | None, type: Attribute) -> Array | None:

@@ -35,26 +35,23 @@ BINARY_OPERATORS = {
 }
 
 _FUNCTIONS = {
-    "torch": "abs acos acosh amax amin asin asinh atan atanh bitwise_left_shift "
-    "bitwise_right_shift cat ceil clamp complex cos cosh cumsum det diag_embed div einsum erf "
-    "exp eye flatten floor fmod full gather isinf isnan log log1p logsumexp matmul maximum mean "
-    "minimum norm prod reciprocal remainder round rsqrt scatter sigmoid sign sin sinh split sqrt "
-    "square squeeze stack sum tan tanh tile tril triu unsqueeze where argmax argmin any all "
-    "broadcast_to roll logical_xor",
-    "F": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
-    "adaptive_max_pool2d adaptive_max_pool3d avg_pool1d avg_pool2d avg_pool3d batch_norm celu "
-    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d elu embedding gelu "
-    "grid_sample group_norm hardsigmoid hardswish instance_norm interpolate layer_norm leaky_relu "
-    "linear local_response_norm log_softmax max_pool1d max_pool2d max_pool3d mish normalize "
-    "one_hot pad pixel_shuffle pixel_unshuffle prelu relu rms_norm scaled_dot_product_attention "
-    "selu silu softmax softplus softsign tanhshrink",
-    "Tensor": "clone expand flatten mT permute reshape squeeze to transpose unsqueeze narrow",
+    "torch": "abs acos acosh amax amin argmax argmin asin asinh atan atanh bitwise_left_shift "
+    "bitwise_right_shift cat ceil clamp cos cosh cumsum det div einsum erf exp flatten "
+    "floor fmod full isinf isnan log maximum mean minimum reciprocal remainder round "
+    "sigmoid sign sin sinh split sqrt squeeze sum tan tanh tril triu where",
+    "F": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d "
+    "avg_pool3d batch_norm celu conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
+    "conv_transpose3d elu gelu group_norm hardsigmoid hardswish instance_norm "
+    "interpolate leaky_relu local_response_norm log_softmax max_pool1d max_pool2d "
+    "max_pool3d mish normalize pad pixel_shuffle pixel_unshuffle relu silu softmax "
+    "softplus softsign",
+    "Tensor": "expand mT permute reshape squeeze to unsqueeze",
     "operator": "getitem",
-    "ops": "arg_reduce avg_pool clip constant_of_shape cumsum depth_to_space dropout_mask expand "
-    "eye_like flatten gather gather_elements gather_nd hardmax layer_norm legacy_softmax "
-    "local_response_norm max_pool mean_variance_norm non_zero one_hot pad prelu range reduce "
-    "reshape resize same_pad scatter_elements scatter_nd shape shrink size slice space_to_depth "
-    "split squeeze tile top_k trilu unsqueeze",
+    "ops": "arg_reduce avg_pool clip constant_of_shape cumsum depth_to_space dropout_mask "
+    "expand eye_like flatten gather gather_elements gather_nd hardmax layer_norm "
+    "legacy_softmax local_response_norm max_pool mean_variance_norm non_zero one_hot pad "
+    "prelu range reduce reshape resize same_pad scatter_elements scatter_nd shape shrink "
+    "size slice space_to_depth split squeeze tile top_k trilu unsqueeze",
 }
 
 CALLEES = (

@@ -8,12 +8,19 @@ from ramiel.analysis.placement import Placement
 from ramiel.analysis.task_graph import TaskGraph
 
 
-def order_tasks(graph: TaskGraph, worker_of: Sequence[int], workers: int) -> Placement:
+def order_tasks(
+    graph: TaskGraph,
+    worker_of: Sequence[int],
+    workers: int,
+    follower: Sequence[int] | None = None,
+) -> Placement:
     """Order the tasks of each worker by an event-driven list simulation.
 
     Whenever a worker is free it takes, of its tasks whose inputs are there, the one of largest
     distance to end (with `graph.hand_over` µs for each edge; ties by id). If there is none it
-    waits for the one whose inputs are there first. Tasks are taken after all their producers
+    waits for the one whose inputs are there first. With `follower`, which names the next task
+    of a task's cluster or -1, a worker goes on with the cluster that it is in as long as it can:
+    such an order is easier to read. Tasks are taken after all their producers
     have finished, so the result can not deadlock. O((V + E) + V log V).
 
     Raises ValueError if `worker_of` does not give each task a worker in `0 .. workers - 1`.
@@ -32,7 +39,10 @@ def order_tasks(graph: TaskGraph, worker_of: Sequence[int], workers: int) -> Pla
     arrival = [0.0] * len(graph)
     taken = [False] * len(graph)
     idle = [True] * workers
-    ready: list[list[int]] = [[] for _ in range(workers)]  # heaps of ranks
+    ready: list[list[int]] = [[] for _ in range(workers)]  # heaps of ranks, taken tasks too
+    waiting = [0] * workers  # tasks that are ready and not taken
+    is_ready = [False] * len(graph)
+    last = [-1] * workers
     orders: list[list[int]] = [[] for _ in range(workers)]
     # A task has two events: its inputs are there, and, once it is taken, it finishes.
     events = [(0.0, task) for task, count in enumerate(missing) if count == 0]
@@ -45,6 +55,8 @@ def order_tasks(graph: TaskGraph, worker_of: Sequence[int], workers: int) -> Pla
             awake.add(worker)
             if not taken[task]:
                 heappush(ready[worker], rank[task])
+                is_ready[task] = True
+                waiting[worker] += 1
                 continue
             idle[worker] = True
             for consumer in graph.successors[task]:
@@ -54,10 +66,16 @@ def order_tasks(graph: TaskGraph, worker_of: Sequence[int], workers: int) -> Pla
                 if missing[consumer] == 0:
                     heappush(events, (arrival[consumer], consumer))
         for worker in awake:
-            if idle[worker] and ready[worker]:
-                task = priority[heappop(ready[worker])]
+            if idle[worker] and waiting[worker]:
+                task = follower[last[worker]] if follower and last[worker] >= 0 else -1
+                if task < 0 or not is_ready[task] or taken[task] or worker_of[task] != worker:
+                    task = priority[heappop(ready[worker])]
+                    while taken[task]:
+                        task = priority[heappop(ready[worker])]
                 taken[task] = True
                 idle[worker] = False
+                waiting[worker] -= 1
+                last[worker] = task
                 orders[worker].append(task)
                 heappush(events, (now + graph.costs[task], task))
     return Placement(tuple(map(tuple, orders)))

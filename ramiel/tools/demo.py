@@ -64,7 +64,9 @@ def demo() -> None:
             raise CompileError("the parallel and the serial program differ")
         if not difference <= TOLERANCE:
             raise CompileError(f"the result differs from the expected one by {difference:.1e}")
-        out.print(f"checked   parallel = serial bit for bit, expected output within {difference:.1e}")
+        out.print(
+            f"checked   parallel = serial bit for bit, expected output within {difference:.1e}"
+        )
         with out.status("measuring"):
             times = interleaved([lambda: serial(x), lambda: program(x)], None)
     one, many = (statistics.median(t) * 1e3 for t in times)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from string import ascii_letters
 
 from xdsl.context import Context
 from xdsl.dialects import func
@@ -16,6 +17,7 @@ from ramiel.backend.pytorch.names import (
     common_prefix,
     identifier,
     node_words,
+    says_something,
     snake,
 )
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
@@ -28,6 +30,8 @@ CLASS = "torch.class"
 """Module attribute: the name of the emitted class."""
 PYTHON_NAME = "torch.name"
 """Argument attribute: the Python name of an input."""
+
+_LETTERS = f"{ascii_letters}_.-$"
 
 ROOM = 48
 """Characters for the names of a call with several results, so that they fit on its line."""
@@ -89,9 +93,14 @@ def _base(op: TorchOperation, prefix: str) -> str:
     hint = op.results[0].name_hint if op.results else None
     if isinstance(op, WeightOp):
         return identifier(hint or op.weight.data.name, "weight")
-    words, suffix = node_words(node.removeprefix(prefix), op_type)
+    words, suffix = "", ""
+    if says_something(node, op_type):
+        words, suffix = node_words(node.removeprefix(prefix), op_type)
     if not words and not suffix:
-        words = hint or ""
+        # `v.` marks names that are numbers; those are told apart by their operator.
+        words = (hint or "").removeprefix("v.")
+        if not says_something(words, op_type):
+            words = f"{fallback} {words.strip(_LETTERS)}"
     name = identifier(words, identifier(fallback, "value"), suffix)
     if isinstance(op, CallOp) and hint is None:
         # A step on the way to the node's own result.

@@ -87,7 +87,9 @@ class Case:
         shapes = ",".join(_text(i) for i in self.inputs)
         marks = f"{'-dynamic' if self.dynamic else ''}{_const_text(self.constants)}"
         text = f"{self.op}.{self.opset}-{shapes}{attributes}{marks}"
-        return text.replace(" ", "").replace("[", "(").replace("]", ")")
+        if self.outputs > 1:
+            text += f"-outputs={self.outputs}"
+        return "".join(text.split()).replace("[", "(").replace("]", ")")
 
     def arrays(self) -> list[Array | None]:
         rng = np.random.default_rng(crc32(self.op.encode()))
@@ -97,11 +99,12 @@ class Case:
 def _text(value: Input) -> str:
     if value is None:
         return "_"
-    kind = np.dtype(value.dtype).str[1:] if isinstance(value, Random) else value.dtype.str[1:]
+    kind = np.dtype(value.dtype).str[1:]
     dims = "x".join(map(str, value.shape))
-    if isinstance(value, Random) or value.size > 6:
+    if isinstance(value, Random) or value.size > 8:
         return f"{'' if kind == 'f4' else kind}({dims})"
-    return str(value.tolist())
+    numbers = np.array2string(value.astype(np.float64), separator=",", precision=3)
+    return f"{'' if kind == 'i8' else kind}{numbers}"
 
 
 def _const_text(constants: Sequence[int]) -> str:
@@ -210,8 +213,13 @@ def assert_same(got: Array, want: Array, tolerance: float | None = None) -> None
 
 
 def as_inputs(c: Case) -> Case:
-    """The same case with all constants as inputs, and the first one's shape left open."""
-    return replace(c, constants=(), dynamic=True)
+    """The same case with all constants as inputs."""
+    return replace(c, constants=())
+
+
+def with_open_shape(c: Case) -> Case:
+    """The same case with the shape of its first input left open."""
+    return replace(c, dynamic=True)
 
 
 __all__ = [
@@ -229,4 +237,5 @@ __all__ = [
     "rand",
     "results",
     "scalar",
+    "with_open_shape",
 ]

@@ -251,9 +251,8 @@ INDEXING = [
     case(
         "OneHot",
         np.array([1.0, 2.0], np.float32),
-        i64(3),
+        scalar(3),
         np.array([0, 1], np.float32),
-        reference=True,
     ),
 ]
 

@@ -97,6 +97,13 @@ def node_words(node: str, op_type: str) -> tuple[str, str]:
     return " ".join(words), suffix
 
 
+def says_something(node: str, op_type: str) -> bool:
+    """Whether a node's name is more than a number or its operator's name: `n12` and `Conv_3`
+    are not, and the name of the value that the node computes may be better."""
+    core = node.lower().removeprefix(op_type.lower()).strip("0123456789_.@:-/")
+    return len(core) > 1
+
+
 _NAMED_BY_MODULE = frozenset(
     [
         "Conv",

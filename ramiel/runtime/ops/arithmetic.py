@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -131,8 +133,8 @@ _REDUCTIONS = {
     "Sum": (_same, _sum, _same),
     "Mean": (_same, _mean, _same),
     "Prod": (_same, _prod, _same),
-    "Max": (_same, lambda x, d, k: _extreme(True, x, d, k), _same),
-    "Min": (_same, lambda x, d, k: _extreme(False, x, d, k), _same),
+    "Max": (_same, partial(_extreme, True), _same),
+    "Min": (_same, partial(_extreme, False), _same),
     "L1": (torch.abs, _sum, _same),
     "L2": (torch.square, _sum, torch.sqrt),
     "LogSum": (_same, _sum, torch.log),

@@ -38,7 +38,7 @@ def gather_nd(x: Tensor, indices: Tensor, batch_dims: int) -> Tensor:
     columns = indices.unbind(-1)
     lengths = x.shape[batch_dims:]
     index = [_wrapped(c, n) for c, n in zip(columns, lengths, strict=False)]
-    return x[tuple([*batch, *index])]
+    return x[(*batch, *index)]
 
 
 def scatter_elements(

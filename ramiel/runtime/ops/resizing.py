@@ -100,8 +100,10 @@ def _exact_places(
             raise ValueError(f"unknown coordinate transformation mode {mode!r}")
 
 
-def _nearest(place: Tensor, mode: str) -> Tensor:
+def _nearest(place: Tensor, mode: str, scale: float) -> Tensor:
     match mode:
+        case "simple":  # before opset 11
+            return torch.floor(place) if scale >= 1 else torch.ceil(place)
         case "floor":
             return torch.floor(place)
         case "ceil":
@@ -136,7 +138,7 @@ def _resample(
 ) -> Tensor:
     length = x.shape[dim]
     if mode == "nearest":
-        return x.index_select(dim, _nearest(place, nearest).long().clamp(0, length - 1))
+        return x.index_select(dim, _nearest(place, nearest, scale).long().clamp(0, length - 1))
     # Shrinking with antialias widens the filter to all the positions that it leaves out.
     stretch = min(scale, 1.0) if antialias else 1.0
     reach = math.ceil((2 if mode == "cubic" else 1) / stretch)

@@ -34,7 +34,7 @@ def gemm(n: Node) -> Lowered:
 
         def scaled(array: Array) -> Array:
             array = _transposed(array) if flip else array
-            return array if alpha == 1 else array * np.float32(alpha)
+            return array if alpha == 1 else np.multiply(array, alpha, dtype=np.float32)
 
         plain = not flip and alpha == 1
         shape = _reversed(n, 1) if flip else n.shape(1) or ()

@@ -40,8 +40,8 @@ def _reduce(op_type: str, axes_are_input: bool, n: Node) -> Lowered:
     if axes is None or axes == []:
         axes = [] if noop else None if rank is None else list(range(rank))
     callee = _PLAIN.get(op_type)
-    plain = callee is not None and (n.is_float() or op_type in ("ReduceMax", "ReduceMin"))
-    if not plain or not isinstance(axes, list):
+    keeps_type = n.is_float() or op_type in ("ReduceMax", "ReduceMin")
+    if callee is None or not keeps_type or not isinstance(axes, list):
         # Only axes that are computed may yet turn out to be none.
         rest = [True] if noop and axes is not None and not isinstance(axes, list) else []
         return n.call("ops.reduce", n[0], op_type.removeprefix("Reduce"), axes, keep, *rest)

@@ -20,7 +20,7 @@ _MODES = {
 @lowers("Upsample", 7)
 @lowers("Resize", 10)
 def resize_by_scales(n: Node) -> Lowered:
-    return _resize(n, "asymmetric", "floor", scales=1)
+    return _resize(n, "asymmetric", "simple", scales=1)
 
 
 @lowers("Resize", 11)
@@ -90,7 +90,9 @@ def _interpolation(
         whole = all(a % b == 0 for a, b in zip(after, before, strict=True))
         # Between whole multiples of half_pixel there are no ties to round.
         rounds = coordinates == "half_pixel" and nearest.startswith("round") and whole
-        floors = coordinates == "asymmetric" and nearest == "floor"
+        floors = coordinates == "asymmetric" and (
+            nearest == "floor" or (nearest == "simple" and grows)
+        )
         same = all(_nearest_is_exact(a, b) for a, b in zip(after, before, strict=True))
         return {"mode": name} if (rounds or floors) and same else None
     if coordinates not in ("half_pixel", "align_corners"):

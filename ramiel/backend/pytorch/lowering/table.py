@@ -14,6 +14,7 @@ one plain call stands in a list of pairs instead (`elementwise.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NoReturn, cast
 
@@ -178,7 +179,7 @@ class Node:
         value = array.reshape(-1)[0]
         if array.dtype.kind in "biu":
             return cast("bool | int", value.item())
-        if array.dtype in (np.float32, np.float64, np.float16):
+        if array.dtype.name in ("float16", "float32", "float64"):
             return _shortest(value)
         return None
 
@@ -246,11 +247,9 @@ class Node:
 
     # --- emission ---
 
-    def call(
-        self, callee: str, *args: object, type: Attribute | None = None, **kwargs: object
-    ) -> SSAValue:
+    def call(self, callee: str, *args: object, type: object = None, **kwargs: object) -> SSAValue:
         """Adds a call with one result, of the node's result type unless `type` is given."""
-        return self._call(callee, args, kwargs, [type or self.result_type()])[0]
+        return self._call(callee, args, kwargs, [self._type(type)])[0]
 
     def calls(self, callee: str, *args: object, **kwargs: object) -> Sequence[SSAValue]:
         """Adds a call that returns all of the node's results as a tuple."""
@@ -261,11 +260,13 @@ class Node:
         layer: str,
         x: SSAValue,
         weights: dict[str, WeightAttr],
-        type: Attribute | None = None,
+        type: object = None,
         **config: object,
     ) -> SSAValue:
-        op = LayerOp.of(layer, [x], weights, config, [type or self.result_type()])
-        return self._add(op).results[0]
+        return self._add(LayerOp.of(layer, [x], weights, config, [self._type(type)])).results[0]
+
+    def _type(self, type: object) -> Attribute:
+        return type if isinstance(type, Attribute) else self.result_type()
 
     def dtype(self, type: Attribute) -> Dtype:
         """The torch element type of a tensor type. Refuses what PyTorch does not have."""
@@ -309,7 +310,8 @@ class Node:
 def _shortest(value: np.generic) -> float:
     """The shortest decimal of a float, but for the extremes, which it would exceed."""
     short, exact = float(str(value)), cast(float, value.item())
-    return short if np.isinf(exact) or abs(short) <= float(np.finfo(value.dtype).max) else exact
+    largest = float(np.finfo(np.dtype(value.dtype.name)).max)  # pyright: ignore
+    return exact if largest < abs(short) < math.inf else short
 
 
 def lower_operation(op: OnnxOperation, builder: Builder) -> None:

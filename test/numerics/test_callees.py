@@ -1,0 +1,40 @@
+"""The closed lists of what emitted programs call: all of it is there, and all of it is used."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ramiel.backend.pytorch import lowering
+from ramiel.backend.pytorch.evaluator import resolve
+from ramiel.dialects.torch.callees import CALLEES, LAYERS
+from ramiel.runtime import layers, ops
+
+TABLE = "\n".join(p.read_text() for p in Path(lowering.__file__).parent.glob("*.py"))
+
+
+@pytest.mark.parametrize("callee", sorted(CALLEES))
+def test_callee_resolves(callee: str) -> None:
+    assert callable(resolve(callee))
+
+
+def test_other_names_do_not_resolve() -> None:
+    with pytest.raises(ValueError, match="may be called"):
+        resolve("torch.load")
+
+
+def test_operators_of_the_runtime_are_listed() -> None:
+    assert {c.removeprefix("ops.") for c in CALLEES if c.startswith("ops.")} == set(ops.__all__)
+    assert all(callable(getattr(ops, name)) for name in ops.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS))
+def test_layer_exists(name: str) -> None:
+    assert issubclass(getattr(layers, name), layers.Layer)
+
+
+def test_everything_listed_is_used() -> None:
+    # The table spells "F.conv{w.dims}d" for the three of them.
+    names = re.sub(r"[1-3]d\b", "{w.dims}d", " ".join(sorted(CALLEES | LAYERS))).split()
+    table = TABLE.replace("{rank - 2}", "{w.dims}")
+    assert [n for n in sorted(set(names)) if f'"{n}"' not in table] == []
