@@ -34,6 +34,7 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
 from ramiel.dialects.onnx.types import BY_IR, type_of_array
+from ramiel.dialects.text import parse_text, text_of
 
 Array = npt.NDArray[np.generic]
 
@@ -63,7 +64,7 @@ class WeightAttr(Data[TensorRef]):
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> TensorRef:
         with parser.in_angle_brackets():
-            return TensorRef(parser.parse_str_literal())
+            return TensorRef(parse_text(parser))
 
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
@@ -91,7 +92,7 @@ _PACKED = {1, 8, 16, 32, 64}
 
 
 def dense(array: Array) -> DenseIntOrFPElementsAttr | None:
-    """The array as an inline constant; None if it is too large or of a type that has none."""
+    """The array as an inline constant; None if it is too large or what the text cannot hold."""
     row = next((t for t in BY_IR.values() if t.numpy == array.dtype), None)
     if array.size > INLINE_ELEMENTS or array.size == 0 or row is None:
         return None
@@ -101,6 +102,9 @@ def dense(array: Array) -> DenseIntOrFPElementsAttr | None:
         values = [int(v) for v in cast(npt.NDArray[np.int64], array.reshape(-1))]
         return DenseIntOrFPElementsAttr.from_list(TensorType(row.ir, array.shape), values)
     if isinstance(row.ir, builtin.Float32Type | builtin.Float64Type):
+        if not np.isfinite(cast(npt.NDArray[np.float64], array)).all():
+            # xDSL prints infinities as hexadecimal integers and reads those as large numbers.
+            return None
         type = TensorType(row.ir, array.shape)
         return DenseIntOrFPElementsAttr(type, BytesAttr(np.asarray(array, order="C").tobytes()))
     return None
@@ -129,7 +133,7 @@ def array_of(attribute: Attribute) -> Array | None:
             integral = kind_of(cast(Attribute, attribute)).startswith("INT")
             value = python_of(cast(Attribute, attribute))
             return np.array(value, np.int64 if integral else np.float32)
-        case StringAttr() | ArrayAttr():
+        case StringAttr() | BytesAttr() | ArrayAttr():
             return np.array(python_of(cast(Attribute, attribute)), np.object_)
         case _:
             return None
@@ -171,7 +175,8 @@ def python_of(attribute: Attribute) -> object:
         case IntegerAttr() | FloatAttr():
             return cast("IntegerAttr | FloatAttr", attribute).value.data
         case StringAttr() | BytesAttr():
-            return attribute.data
+            text = text_of(attribute)
+            return attribute.data if text is None else text
         case DenseArrayBase():
             return list(cast(DenseArrayBase, attribute).get_values())
         case ArrayAttr():

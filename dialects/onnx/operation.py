@@ -24,6 +24,7 @@ from xdsl.utils.exceptions import VerifyException
 from ramiel.dialects.onnx.attributes import kind_of, python_of
 from ramiel.dialects.onnx.schemas import NEWEST_OPSET, Formal, Schema, first_opset, schema
 from ramiel.dialects.onnx.types import schema_name, type_of_nothing
+from ramiel.dialects.text import parse_optional_text, text_of
 
 NODE = "onnx.node"
 OPSET = "onnx.opset"
@@ -70,8 +71,7 @@ class OnnxOperation(Operation):
     @property
     def node_name(self) -> str | None:
         """The node's name in the model."""
-        node = self.attributes.get(NODE)
-        return node.data if isinstance(node, StringAttr) else None
+        return text_of(self.attributes.get(NODE))
 
     @property
     def title(self) -> str:
@@ -81,7 +81,7 @@ class OnnxOperation(Operation):
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
-        node = parser.parse_optional_str_literal()
+        node = parse_optional_text(parser)
         operands = parser.parse_op_args_list()
         regions = parser.parse_region_list()
         entries = parser.parse_optional_attr_dict()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Self
 
-from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.parser import Parser
@@ -15,6 +14,7 @@ from xdsl.utils.exceptions import VerifyException
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr, array_of, dense
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
 from ramiel.dialects.onnx.types import type_of_array, type_of_nothing
+from ramiel.dialects.text import parse_text, text_of
 
 DOMAIN = "onnx.domain"
 OP_TYPE = "onnx.op_type"
@@ -51,7 +51,7 @@ class Weight(OnnxOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
-        ref = TensorRef(parser.parse_str_literal())
+        ref = TensorRef(parse_text(parser))
         parser.parse_punctuation(":")
         return cls.make([], [parser.parse_type()], {"value": WeightAttr(ref)})
 
@@ -84,13 +84,12 @@ class Custom(OnnxOperation):
 
     @property
     def op_type(self) -> str:
-        domain, name = self.attributes.get(DOMAIN), self.attributes.get(OP_TYPE)
-        assert isinstance(domain, StringAttr) and isinstance(name, StringAttr)
-        return f"{domain.data}::{name.data}"
+        domain, name = (text_of(self.attributes.get(key)) for key in (DOMAIN, OP_TYPE))
+        return f"{domain}::{name}"
 
     def verify_(self) -> None:
         for key in (DOMAIN, OP_TYPE):
-            if not isinstance(self.attributes.get(key), StringAttr):
+            if text_of(self.attributes.get(key)) is None:
                 raise VerifyException(f"a custom operation needs {key}")
 
 

@@ -28,6 +28,8 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser, Parser, UnresolvedOperand
 from xdsl.printer import Printer
 
+from ramiel.dialects.text import parse_optional_text
+
 T = TypeVar("T")
 
 DTYPES = frozenset(
@@ -235,7 +237,7 @@ def parse_literal(parser: Parser, operands: list[UnresolvedOperand]) -> Attribut
     )
     if items is not None:
         return ArrayAttr(items)
-    text = parser.parse_optional_str_literal()
+    text = parse_optional_text(parser)
     if text is not None:
         return StringAttr(text)
     word = parser.parse_optional_identifier()

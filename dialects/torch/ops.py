@@ -21,6 +21,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import UnknownType, static_shape_of
+from ramiel.dialects.text import parse_text, text_of
 from ramiel.dialects.torch.callees import CALLEES, LAYERS
 from ramiel.dialects.torch.literals import (
     OperandAttr,
@@ -44,8 +45,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def string_attribute(op: Operation, name: str) -> str | None:
-    value = op.attributes.get(name)
-    return value.data if isinstance(value, StringAttr) else None
+    return text_of(op.attributes.get(name))
 
 
 class TorchOperation(Operation):
@@ -259,7 +259,7 @@ class LayerOp(TorchOperation):
         def weight() -> None:
             key = parser.parse_identifier()
             parser.parse_punctuation("=")
-            name = parser.parse_str_literal()
+            name = parse_text(parser)
             parser.parse_punctuation(":")
             weights[key] = WeightAttr(TensorRef(name, None, parser.parse_type()))
 
@@ -336,7 +336,7 @@ class WeightOp(TorchOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
-        weight = WeightAttr(TensorRef(parser.parse_str_literal()))
+        weight = WeightAttr(TensorRef(parse_text(parser)))
         attributes = parser.parse_optional_attr_dict()
         parser.parse_punctuation(":")
         return cls.create(

@@ -16,15 +16,14 @@ from tempfile import NamedTemporaryFile
 from typing import cast
 
 import numpy as np
-import onnx
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr
 from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
+from ramiel.dialects.text import text_of
 from ramiel.errors import CompileError, shorten
-from ramiel.frontend.tensors import tensor_ref
 from ramiel.transforms.weight_names import weights_of
 
 WEIGHTS = "onnx.weights"
@@ -85,14 +84,14 @@ def bind_weights(module: ModuleOp, folder: Path, given: Path | None = None) -> N
     The file is `given`, or what the module names, which must lie in `folder`. Without either
     the weights stay names. Raises CompileError if the file cannot be read or lies outside.
     """
-    named = module.attributes.get(WEIGHTS)
+    named = text_of(module.attributes.get(WEIGHTS))
     path = given
-    if path is None and isinstance(named, StringAttr):
+    if path is None and named is not None:
         root = folder.resolve()
-        path = (root / named.data).resolve()
+        path = (root / named).resolve()
         if not path.is_relative_to(root):
             raise CompileError(
-                f'the weights file "{shorten(named.data)}" lies outside of the folder of the IR; '
+                f'the weights file "{shorten(named)}" lies outside of the folder of the IR; '
                 "name it with --weights to use it all the same"
             )
     if path is None:
@@ -131,16 +130,10 @@ def _load(get_tensor: object, name: str) -> Array:
 
 
 def _onnx_store(path: Path) -> dict[str, TensorRef]:
-    """A model's own initializers, by their names."""
-    from ramiel.frontend.model_file import read_model
+    """A model's tensors, by the names that its import gives them."""
+    from ramiel.frontend.importer import import_model
 
-    model, folder = read_model(path)
-    store: dict[str, TensorRef] = {}
-    tensors: list[onnx.TensorProto] = list(model.graph.initializer)
-    for tensor in tensors:
-        ref, _ = tensor_ref(tensor, tensor.name, folder)
-        store[tensor.name] = ref
-    return store
+    return {name: weight.data for name, weight in weights_of(import_model(path)).items()}
 
 
 __all__ = [

@@ -27,7 +27,10 @@ def parse_shapes(options: Sequence[str]) -> dict[str, tuple[int, ...]]:
 
 
 def random_inputs(
-    inputs: Sequence[Input], shapes: Mapping[str, tuple[int, ...]], seed: int
+    inputs: Sequence[Input],
+    shapes: Mapping[str, tuple[int, ...]],
+    seed: int,
+    integers: tuple[int, int] = (0, 2),
 ) -> list[Tensor]:
     """A tensor per input. ValueError if a shape is for no input, or does not fit one."""
     names = {name for declared in inputs for name in (declared.name, declared.onnx_name)}
@@ -42,7 +45,7 @@ def random_inputs(
             tensor = torch.randn(shape, generator=generator).to(declared.dtype)
         else:
             # Integers are ids, masks or token types: 0 and 1 are in range for all of them.
-            tensor = torch.randint(0, 2, shape, generator=generator).to(declared.dtype)
+            tensor = torch.randint(*integers, shape, generator=generator).to(declared.dtype)
         tensors.append(declared.tensor(tensor))
     return tensors
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,15 @@ from ramiel.runtime import OpError
 from ramiel.runtime.measure import interleaved, random_inputs, same_bits
 
 Arrays = Sequence[npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How to make inputs: shapes of open ones, the seed, and the range of integers."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    seed: int = 0
+    integers: tuple[int, int] = (0, 2)
 
 
 @dataclass(frozen=True)
@@ -40,17 +50,20 @@ class Comparison:
 
 
 def compare(
-    model: Path, compilation: Compilation, shapes: Mapping[str, tuple[int, ...]], seed: int
+    model: Path, compilation: Compilation, how: Inputs, calls: int = 1, threads: int = 1
 ) -> Comparison:
     """Runs a program, parallel and serial, on seeded inputs, and a reference on the same ones.
 
-    Raises CompileError if an input's shape is open, or if one of them fails.
+    The parallel program is called `calls` times from each of `threads` threads at once, and
+    every result is compared with the serial one. Raises CompileError if an input's shape is
+    open, or if one of them fails.
     """
     with load(compilation) as program:
-        inputs = _inputs(program, shapes, seed)
+        inputs = _inputs(program, how)
         try:
-            parallel = _tuple(program(*inputs))
             serial = _tuple(cast(Any, program).serial(*inputs))
+            parallel = _tuple(program(*inputs))
+            differing = _differing(program, inputs, serial, calls, threads)
         except OpError as error:
             raise CompileError(f"the program fails: {error}", file=str(model)) from error
     feeds = {
@@ -59,21 +72,36 @@ def compare(
     }
     reference, expected = _reference(model, feeds)
     rows = [
-        _row(name, p, s, e)
-        for name, p, s, e in zip(program.outputs, parallel, serial, expected, strict=True)
+        _row(name, p, e, i not in differing)
+        for i, (name, p, e) in enumerate(zip(program.outputs, parallel, expected, strict=True))
     ]
     return Comparison(reference, rows)
 
 
+def _differing(
+    program: CompiledProgram,
+    inputs: Sequence[Tensor],
+    serial: Sequence[Tensor],
+    calls: int,
+    threads: int,
+) -> set[int]:
+    """The outputs that in any call of the parallel program differ in a bit from the serial."""
+
+    def call(_: int) -> set[int]:
+        results = _tuple(program(*inputs))
+        pairs = enumerate(zip(results, serial, strict=True))
+        return {i for i, (a, b) in pairs if not same_bits(a, b)}
+
+    with ThreadPoolExecutor(threads) as pool:
+        return set[int]().union(*pool.map(call, range(calls * threads)))
+
+
 def measure(
-    compilation: Compilation,
-    shapes: Mapping[str, tuple[int, ...]],
-    seed: int,
-    runs: int | None,
+    compilation: Compilation, how: Inputs, runs: int | None
 ) -> tuple[list[float], list[float]]:
     """Seconds of the serial and of the parallel program, run in turns after a warm-up."""
     with load(compilation) as program:
-        inputs = _inputs(program, shapes, seed)
+        inputs = _inputs(program, how)
         forms = [
             lambda: cast(Any, program).serial(*inputs),
             lambda: program(*inputs),
@@ -83,18 +111,16 @@ def measure(
         return serial, parallel
 
 
-def _inputs(
-    program: CompiledProgram, shapes: Mapping[str, tuple[int, ...]], seed: int
-) -> list[Tensor]:
+def _inputs(program: CompiledProgram, how: Inputs) -> list[Tensor]:
     for declared in program.inputs:
-        given = shapes.get(declared.onnx_name or declared.name)
+        given = how.shapes.get(declared.onnx_name or declared.name)
         # A batch of 1 is a safe guess for the first dimension; there is none for the others.
         if given is None and None in declared.shape[1:]:
             name = shorten(declared.onnx_name or declared.name)
             raise CompileError(
                 f'input "{name}" has open dimensions ({declared}): say --shape {name}=...'
             )
-    return random_inputs(program.inputs, shapes, seed)
+    return random_inputs(program.inputs, how.shapes, how.seed, how.integers)
 
 
 def _reference(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[str, Arrays]:
@@ -122,8 +148,8 @@ def _onnx_reference(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[st
     return "onnx's reference", cast(Arrays, ReferenceEvaluator(str(model)).run(None, feeds))
 
 
-def _row(name: str, parallel: Tensor, serial: Tensor, expected: npt.NDArray[Any]) -> Row:
-    got = array_of_tensor(parallel)
+def _row(name: str, result: Tensor, expected: npt.NDArray[Any], same: bool) -> Row:
+    got = array_of_tensor(result)
     if got.shape != expected.shape or got.dtype != expected.dtype:
         raise CompileError(
             f'output "{name}" is {got.dtype}{list(got.shape)}, the reference has '
@@ -131,7 +157,7 @@ def _row(name: str, parallel: Tensor, serial: Tensor, expected: npt.NDArray[Any]
         )
     largest, scale = _difference(got, expected)
     relative = largest / scale if scale else largest
-    return Row(name, got.shape, largest, relative, same_bits(parallel, serial))
+    return Row(name, got.shape, largest, relative, same)
 
 
 def _difference(got: npt.NDArray[Any], expected: npt.NDArray[Any]) -> tuple[float, float]:

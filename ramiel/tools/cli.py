@@ -42,6 +42,9 @@ Runs = Annotated[
     int | None, typer.Option("--runs", min=1, help="Timed runs of each form; else for a second.")
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Of the random inputs.")]
+Integers = Annotated[
+    str, typer.Option("--integers", metavar="LOW,HIGH", help="The range of integer inputs.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -78,6 +81,9 @@ def check(
     schedule: Schedule = "auto",
     shape: Shape = None,
     seed: Seed = 0,
+    integers: Integers = "0,2",
+    calls: Annotated[int, typer.Option(min=1, help="Calls of the parallel program.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads that make the calls.")] = 1,
     tolerance: Annotated[
         float, typer.Option(help="The largest difference, relative to an output's largest value.")
     ] = 1e-3,
@@ -89,10 +95,11 @@ def check(
     the reference by more than the tolerance.
     """
     compilation = _compile(model, workers, schedule, shape)
-    from ramiel.tools.check import compare
+    from ramiel.tools.check import Inputs, compare
 
+    how = Inputs(_shapes(shape), seed, _range(integers))
     with progress.status("running"):
-        comparison = compare(model, compilation, _shapes(shape), seed)
+        comparison = compare(model, compilation, how, calls, threads)
     table = Table("output", "shape", "largest difference", "relative", "parallel = serial")
     for row in comparison.rows:
         table.add_row(
@@ -109,6 +116,8 @@ def check(
         raise CompileError(
             f"differs from {comparison.reference}: {', '.join(failed)}", file=str(model)
         )
+    if calls * threads > 1:
+        out.print(f"{calls} call(s) from each of {threads} thread(s): all the same bits")
     out.print(f"equal to {comparison.reference} within {tolerance:g} of the largest value")
 
 
@@ -120,15 +129,17 @@ def bench(
     shape: Shape = None,
     runs: Runs = None,
     seed: Seed = 0,
+    integers: Integers = "0,2",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: Debug = False,
 ) -> None:
     """Time a model's parallel program against its own serial one, in turns."""
     compilation = _compile(model, workers, schedule, shape)
-    from ramiel.tools.check import measure
+    from ramiel.tools.check import Inputs, measure
 
+    how = Inputs(_shapes(shape), seed, _range(integers))
     with progress.status("measuring"):
-        serial, parallel = measure(compilation, _shapes(shape), seed, runs)
+        serial, parallel = measure(compilation, how, runs)
     ratios = [s / p for s, p in zip(serial, parallel, strict=True)]
     result = {
         "model": model.name,
@@ -217,6 +228,15 @@ def _shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
             raise CompileError(f"--shape {option}: expected NAME=1x3x224x224")
         shapes[name] = tuple(map(int, sizes))
     return shapes
+
+
+def _range(given: str) -> tuple[int, int]:
+    low, comma, high = given.partition(",")
+    if not comma or not all(v.removeprefix("-").isdecimal() for v in (low, high)):
+        raise CompileError(f"--integers {given}: expected LOW,HIGH")
+    if int(low) >= int(high):
+        raise CompileError(f"--integers {given}: LOW must be below HIGH")
+    return int(low), int(high)
 
 
 def _quartiles(values: list[float]) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from ramiel.backend.pytorch.names import (
     says_something,
     snake,
 )
+from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.ops import LAYER_NAME, NAMES
 from ramiel.transforms.tasks import main_function
@@ -54,9 +55,7 @@ class TorchAssignNamesPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = main_function(op)
-        model = op.attributes.get(MODEL)
-        text = model.data if isinstance(model, StringAttr) else "model"
-        op.attributes[CLASS] = StringAttr(class_name(text))
+        op.attributes[CLASS] = StringAttr(class_name(text_of(op.attributes.get(MODEL)) or "model"))
         values, layers = Names(), Names()
         _name_arguments(function, values)
         operations = [o for o in function.body.block.ops if isinstance(o, TorchOperation)]
@@ -79,8 +78,7 @@ def _name_arguments(function: func.FuncOp, names: Names) -> None:
     attributes: list[DictionaryAttr] = []
     for i, arg in enumerate(function.body.block.args):
         entries = dict(given[i].data) if i < len(given) else {}
-        own = entries.get("onnx.name")
-        text = own.data if isinstance(own, StringAttr) else arg.name_hint or ""
+        text = text_of(entries.get("onnx.name")) or arg.name_hint or ""
         entries[PYTHON_NAME] = StringAttr(names.unique(identifier(text, "x")))
         attributes.append(DictionaryAttr(entries))
     function.properties["arg_attrs"] = ArrayAttr(attributes)

@@ -28,6 +28,7 @@ from ramiel.dialects.cluster import ProgramOp, RecvOp, SectionOp, SendOp
 from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.dialects.onnx.operation import OPSET
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
+from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
 from ramiel.errors import CompileError
 from ramiel.transforms.tasks import main_function
@@ -143,9 +144,9 @@ class _Printer:
         dims = _tuple([str(d) for d in shape])
         items: list[Expression] = [quoted(name), f"torch.{dtype.name}", dims]
         assert self.function.arg_attrs is not None
-        own = self.function.arg_attrs.data[i].data.get("onnx.name")
-        if isinstance(own, StringAttr) and own.data != name:
-            items.append(f"onnx_name={quoted(own.data)}")
+        own = text_of(self.function.arg_attrs.data[i].data.get("onnx.name"))
+        if own is not None and own != name:
+            items.append(f"onnx_name={quoted(own)}")
         return Bracket("Input", items)
 
     def _init(self) -> list[str]:
@@ -208,10 +209,10 @@ class _Printer:
     # --- the IR's attributes ---
 
     def _module_text(self, name: str) -> str:
-        value = self.module.attributes.get(name)
-        if name == CLASS and not isinstance(value, StringAttr):
+        text = text_of(self.module.attributes.get(name))
+        if name == CLASS and text is None:
             raise CompileError("the program has no name: run torch-assign-names first")
-        return value.data if isinstance(value, StringAttr) else "model"
+        return text or "model"
 
     def _opset(self) -> str:
         value = self.module.attributes.get(OPSET)

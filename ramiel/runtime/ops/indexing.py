@@ -61,8 +61,8 @@ def scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, reduction: str) -> T
         flat = flat * length + column
     table = x.reshape(-1, *x.shape[depth:])
     rows = updates.reshape(-1, *x.shape[depth:])
-    result = table.index_reduce(0, flat.reshape(-1), rows, _REDUCTIONS[reduction])
-    return result.reshape(x.shape)
+    places = flat.reshape([-1] + [1] * (rows.ndim - 1)).expand_as(rows)
+    return table.scatter_reduce(0, places, rows, _REDUCTIONS[reduction]).reshape(x.shape)
 
 
 def non_zero(x: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ def resize(
         if after[i] == lengths[i] and factors[i] == 1 and bounds is None:
             continue
         region = (0.0, 1.0) if bounds is None else (bounds[0][i], bounds[1][i])
-        place = _places(after[i], lengths[i], factors[i], coordinates, region)
+        place = _places(after[i], lengths[i], factors[i], coordinates, region).double()
         x = _resample(x, dim, place, factors[i], mode, nearest, cubic, exclude_outside, antialias)
         if coordinates == "tf_crop_and_resize":
             beyond = (place < 0) | (place > lengths[i] - 1)
@@ -70,14 +70,7 @@ def _places(
 
     In float32, as everybody computes it: a scale of 0.6 is meant where 0.60000002 is given.
     """
-    return _exact_places(
-        torch.arange(after, dtype=torch.float32), after, before, scale, mode, region
-    ).double()
-
-
-def _exact_places(
-    position: Tensor, after: int, before: int, scale: float, mode: str, region: tuple[float, float]
-) -> Tensor:
+    position = torch.arange(after, dtype=torch.float32)
     match mode:
         case "half_pixel":
             return (position + 0.5) / scale - 0.5

@@ -53,8 +53,8 @@ builtin.module attributes {onnx.opset = 21 : i64} {
     // Without a trip count and without a condition.
     // CHECK-NEXT: %forever = onnx.Loop(%none, %none, %x) ({
     %forever = onnx.Loop(%none, %none, %x) ({
-    // CHECK-NEXT: ^bb1(%turn_a: tensor<i64>, %go_a: tensor<i1>, %s: tensor<2xf32>):
-    ^bb1(%turn_a: tensor<i64>, %go_a: tensor<i1>, %s: tensor<2xf32>):
+    // CHECK-NEXT: ^bb0(%turn_a: tensor<i64>, %go_a: tensor<i1>, %s: tensor<2xf32>):
+    ^bb0(%turn_a: tensor<i64>, %go_a: tensor<i1>, %s: tensor<2xf32>):
       // CHECK-NEXT: onnx.Yield(%go_a, %s) : (tensor<i1>, tensor<2xf32>) -> ()
       onnx.Yield(%go_a, %s) : (tensor<i1>, tensor<2xf32>) -> ()
     // CHECK-NEXT: }) : (none, none, tensor<2xf32>) -> tensor<2xf32>
