@@ -5,9 +5,10 @@ from __future__ import annotations
 import builtins
 import itertools
 import linecache
+import types
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ramiel.artifact import tied, write_program
 from ramiel.backend.pytorch.printer import Emitted
@@ -68,7 +69,7 @@ def load(compilation: Compilation) -> CompiledProgram:
     namespace: dict[str, Any] = {"__name__": f"ramiel.compiled.{emitted.class_name}"}
     exec(builtins.compile(emitted.source, filename, "exec"), namespace)
     base: type[Program] = namespace[emitted.class_name]
-    program_class = type(base.__name__, (base, CompiledProgram), {"__doc__": base.__doc__})
+    program_class = cast(Any, types.new_class(base.__name__, (base, CompiledProgram)))
     program: CompiledProgram = program_class(_weights(emitted))
     program.source = emitted.source
     program.report = compilation.report

@@ -157,7 +157,7 @@ def kind_of(attribute: Attribute) -> str:
         case StringAttr() | BytesAttr():
             return "STRING"
         case DenseArrayBase():
-            element = cast(DenseArrayBase, attribute).elt_type
+            element = attribute.elt_type
             return "INTS" if isinstance(element, builtin.IntegerType) else "FLOATS"
         case DenseIntOrFPElementsAttr() | WeightAttr():
             return "TENSOR"
@@ -173,15 +173,15 @@ def python_of(attribute: Attribute) -> object:
     """An attribute's value in Python: int, float, str, bytes, list of those, or an array."""
     match attribute:
         case IntegerAttr() | FloatAttr():
-            return cast("IntegerAttr | FloatAttr", attribute).value.data
+            return attribute.value.data
         case StringAttr() | BytesAttr():
             text = text_of(attribute)
             return attribute.data if text is None else text
         case DenseArrayBase():
-            return list(cast(DenseArrayBase, attribute).get_values())
+            return [a.value.data for a in attribute.get_attrs()]
         case ArrayAttr():
-            return [python_of(a) for a in cast(ArrayAttr[Attribute], attribute)]
+            return [python_of(a) for a in attribute]
         case WeightAttr() | DenseIntOrFPElementsAttr():
-            return array_of(cast(Attribute, attribute))
+            return array_of(attribute)
         case _:
             return attribute

@@ -1,6 +1,6 @@
 """The shape that all ONNX operations share: syntax, verification, access to attributes.
 
-    %y = onnx.Conv "/conv1/Conv"(%x, %w) {strides = array<i64: 2, 2>} : (tensor<..>, ..) -> tensor<..>
+    %y = onnx.Conv "/conv1/Conv"(%x, %w) {group = 1 : i64} : (tensor<..>, ..) -> tensor<..>
 
 The string is the node's name in the model. ONNX's attributes are the operation's properties;
 names with a dot in them are discardable attributes of whoever put them there. An optional

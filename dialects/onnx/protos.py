@@ -19,7 +19,6 @@ from ramiel.dialects.onnx.operation import OnnxOperation
 from ramiel.dialects.onnx.types import (
     BY_IR,
     BY_PROTO,
-    AnyTensor,
     MapType,
     OptionalType,
     SequenceType,

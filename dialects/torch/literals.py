@@ -119,7 +119,7 @@ def literal(value: object, operands: list[SSAValue]) -> Attribute:
         case str():
             return StringAttr(value)
         case SSAValue():
-            operands.append(cast(SSAValue, value))
+            operands.append(value)
             return OperandAttr(len(operands) - 1)
         case slice():
             parts = cast("slice[object, object, object]", value)
@@ -139,13 +139,22 @@ def fold_literal(
     """Rebuilds a literal bottom-up: how the evaluator and the printer read arguments."""
     match attribute:
         case ArrayAttr():
-            items = cast(ArrayAttr[Attribute], attribute)
-            return sequence([fold_literal(a, leaf, sequence, cut) for a in items])
+            return sequence([fold_literal(a, leaf, sequence, cut) for a in attribute])
         case SliceAttr():
             parts = (attribute.start, attribute.stop, attribute.step)
             return cut(*(fold_literal(a, leaf, sequence, cut) for a in parts))
         case _:
             return leaf(attribute)
+
+
+def visit_leaves(attribute: Attribute, visit: Callable[[Attribute], None]) -> None:
+    """Calls `visit` for each part of a literal that holds no other."""
+
+    def sequence(_: list[None]) -> None: ...
+
+    def cut(*_: None) -> None: ...
+
+    fold_literal(attribute, visit, sequence, cut)
 
 
 def python_literal(attribute: Attribute) -> object:
@@ -154,10 +163,10 @@ def python_literal(attribute: Attribute) -> object:
         case NoneAttr():
             return None
         case IntegerAttr():
-            number = cast(IntegerAttr, attribute)
-            return bool(number.value.data) if number.type == i1 else number.value.data
+            value = attribute.value.data
+            return bool(value) if attribute.type == i1 else value
         case FloatAttr():
-            return cast(FloatAttr, attribute).value.data
+            return attribute.value.data
         case StringAttr():
             return attribute.data
         case _:
@@ -175,7 +184,7 @@ def verify_literal(attribute: Attribute) -> str | None:
         elif not isinstance(a, OperandAttr | NoneAttr | IntegerAttr | FloatAttr | StringAttr):
             problems.append(f"{a} is no argument")
 
-    fold_literal(attribute, leaf, lambda _: None, lambda *_: None)
+    visit_leaves(attribute, leaf)
     return problems[0] if problems else None
 
 
@@ -196,8 +205,7 @@ def print_literal(printer: Printer, attribute: Attribute, operands: Sequence[SSA
             printer.print_string(_number(python_literal(cast(Attribute, attribute))))
         case ArrayAttr():
             with printer.in_square_brackets():
-                items = cast(ArrayAttr[Attribute], attribute)
-                printer.print_list(items, lambda a: print_literal(printer, a, operands))
+                printer.print_list(attribute, lambda a: print_literal(printer, a, operands))
         case SliceAttr():
             printer.print_string("slice")
             with printer.in_parens():

@@ -1,7 +1,7 @@
 """The operations of the `torch` dialect: each is one PyTorch call of the emitted program.
 
 %0 = torch.weight "scale" : tensor<64xf32>
-%1 = torch.layer Conv2d(%x) {stride = 2, padding = 3} weights {weight = "conv1.weight" : tensor<..>} : ...
+%1 = torch.layer Conv2d(%x) {stride = 2} weights {weight = "conv1.weight" : tensor<..>} : ...
 %2 = torch.call torch.cat([%a, %b], dim = 1) : (tensor<..>, tensor<..>) -> tensor<..>
 """
 
@@ -25,11 +25,11 @@ from ramiel.dialects.text import parse_text, text_of
 from ramiel.dialects.torch.callees import CALLEES, LAYERS
 from ramiel.dialects.torch.literals import (
     OperandAttr,
-    fold_literal,
     literal,
     parse_literal,
     print_literal,
     verify_literal,
+    visit_leaves,
 )
 
 NODE = "torch.node"
@@ -183,7 +183,7 @@ class CallOp(TorchOperation):
         for a in (*self.args, *self.kwargs.values()):
             if (problem := verify_literal(a)) is not None:
                 raise VerifyException(problem)
-            fold_literal(a, leaf, lambda _: None, lambda *_: None)
+            visit_leaves(a, leaf)
         for key in self.kwargs:
             if not _IDENTIFIER.fullmatch(key):
                 raise VerifyException(f"{key!r} is no keyword argument")

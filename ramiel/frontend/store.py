@@ -24,6 +24,7 @@ from xdsl.ir import Attribute
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.text import text_of
 from ramiel.errors import CompileError, shorten
+from ramiel.frontend.model_file import TEXT_SUFFIXES
 from ramiel.transforms.weight_names import weights_of
 
 WEIGHTS = "onnx.weights"
@@ -96,7 +97,8 @@ def bind_weights(module: ModuleOp, folder: Path, given: Path | None = None) -> N
             )
     if path is None:
         return
-    store = _onnx_store(path) if path.suffix == ".onnx" else _safetensors_store(path)
+    is_model = path.suffix in (".onnx", *TEXT_SUFFIXES)
+    store = _onnx_store(path) if is_model else _safetensors_store(path)
     for op in module.walk():
         for key, value in op.properties.items():
             op.properties[key] = _bound(value, store, op.results[0].type if op.results else None)

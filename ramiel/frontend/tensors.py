@@ -70,7 +70,7 @@ def _embedded(
         raise CompileError(f'tensor "{shorten(name)}" is malformed: {error}') from error
     if array.shape != shape:
         raise CompileError(f'tensor "{shorten(name)}" is malformed: its data does not fill {shape}')
-    return array if row.numpy is None else array.astype(row.numpy, copy=False)
+    return array.astype(row.numpy, copy=False)
 
 
 def _external(
@@ -86,7 +86,7 @@ def _external(
         raise CompileError(f"{title} is in an external file; give the model's path, not its bytes")
     path = _inside(folder, entries.get("location", ""), title)
     dtype = row.numpy
-    if dtype is None or dtype.kind == "O":
+    if dtype.kind == "O":
         raise CompileError(f"{title}: no external data of type {row.onnx}")
     try:
         offset, given = int(entries.get("offset", 0)), int(entries.get("length", -1))

@@ -10,7 +10,6 @@ from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.order import order_tasks
 
-
 TOLERANCE = 1.01
 """How much of the makespan an order may cost that keeps clusters together."""
 

@@ -141,19 +141,20 @@ def bench(
     with progress.status("measuring"):
         serial, parallel = measure(compilation, how, runs)
     ratios = [s / p for s, p in zip(serial, parallel, strict=True)]
-    result = {
+    quartiles = _quartiles(ratios)
+    result: dict[str, object] = {
         "model": model.name,
         "runs": len(ratios),
         "serial_ms": statistics.median(serial) * 1e3,
         "parallel_ms": statistics.median(parallel) * 1e3,
         "speedup": statistics.median(ratios),
-        "speedup_quartiles": _quartiles(ratios),
+        "speedup_quartiles": quartiles,
         "report": vars(compilation.report),
     }
     if as_json:
         print(json.dumps(result, indent=2))
         return
-    low, high = result["speedup_quartiles"]
+    low, high = quartiles
     out.print(summary(compilation.report))
     out.print(f"serial    {result['serial_ms']:9.2f} ms  median of {len(ratios)}, one thread")
     out.print(f"parallel  {result['parallel_ms']:9.2f} ms  in turns with it")

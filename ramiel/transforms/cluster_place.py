@@ -126,7 +126,9 @@ class _Materializer:
     def _declare_channels(self, outputs: Sequence[SSAValue]) -> list[ChannelOp]:
         """A channel for each input, each value that crosses workers, and each output."""
         worker_of = {t: w for w, tasks in enumerate(self.workers) for t in tasks}
-        task_of = {r: i for i, op in enumerate(self.tasks.ops) for r in op.results}
+        task_of: dict[SSAValue, int] = {
+            r: i for i, op in enumerate(self.tasks.ops) for r in op.results
+        }
         crossing: dict[SSAValue, None] = {}
         for i, op in enumerate(self.tasks.ops):
             for value in op.operands:
@@ -192,8 +194,8 @@ class _Materializer:
                 copy = op.clone(values)
                 block.add_op(copy)
                 for old, new in zip(op.results, copy.results, strict=True):
-                    if old in self.channels:
-                        block.add_op(SendOp.of(self.channels[old], new))
+                    if (channel := self.channels.get(old)) is not None:
+                        block.add_op(SendOp.of(channel, new))
         if number == 0:
             for value in outputs:
                 if isinstance(value.owner, WeightOp):

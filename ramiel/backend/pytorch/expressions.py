@@ -64,8 +64,7 @@ def argument(attribute: Attribute, operands: Sequence[str]) -> Expression:
         case DtypeAttr():
             return f"torch.{attribute.data}"
         case ArrayAttr():
-            items = cast(ArrayAttr[Attribute], attribute)
-            return Bracket("", [argument(i, operands) for i in items], "[", "]")
+            return Bracket("", [argument(i, operands) for i in attribute], "[", "]")
         case SliceAttr():
             raise TypeError("a slice stands in a subscript only")
         case _:
