@@ -165,15 +165,18 @@ class SchemaOperation(OnnxOperation):
             given = kind_of(value)
             # An empty list says nothing of its element type.
             if given != kind and not (given == "STRINGS" and kind == "TENSORS"):
-                raise VerifyException(f"attribute {name!r} must be {kind}, is {given}")
+                shown = f"`{value}`" if given == "?" else given
+                raise VerifyException(f"attribute {name!r} must be {kind}, is {shown}")
         missing = declared.required - self.properties.keys() - set(declared.graphs)
         if missing:
             raise VerifyException(f"attribute {min(missing)!r} is required")
         if len(self.regions) != len(declared.graphs):
+            names = f" ({', '.join(declared.graphs)})" if declared.graphs else ""
             raise VerifyException(
-                f"expected {len(declared.graphs)} region(s) ({', '.join(declared.graphs)}), "
-                f"got {len(self.regions)}"
+                f"expected {len(declared.graphs)} region(s){names}, got {len(self.regions)}"
             )
+        if self.op_type == "Constant" and len(self.properties) != 1:
+            raise VerifyException(f"expected one value, got {len(self.properties)}")
 
 
 def _verify_values(

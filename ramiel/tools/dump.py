@@ -35,7 +35,7 @@ class IrDump:
         if found:
             module.attributes[WEIGHTS] = StringAttr("weights.safetensors")
         with replacing(self.folder / f"{self.count:02}_{stage}.mlir") as temporary:
-            temporary.write_text(f"{module}\n", encoding="utf-8")
+            temporary.write_text(f"{module!s}\n", encoding="utf-8")
         self.count += 1
 
     def close(self) -> None:

@@ -107,7 +107,7 @@ class RamielOpt(xDSLOptMain):
         if self.args.dump_ir:
             self._dump(before.name if before else "input", module)
         if self.args.print_between_passes and before is not None and after is not None:
-            print(f"// IR after {before.name}\n{module}\n")
+            print(f"// IR after {before.name}\n{module!s}\n")
 
     # --- input and output ---
 
@@ -163,7 +163,7 @@ class RamielOpt(xDSLOptMain):
         folder = Path(self.args.dump_ir)
         folder.mkdir(parents=True, exist_ok=True)
         number = len(list(folder.glob("*.mlir")))
-        (folder / f"{number:02}_{stage}.mlir").write_text(f"{module}\n")
+        (folder / f"{number:02}_{stage}.mlir").write_text(f"{module!s}\n")
 
     def _write(self, text: str) -> None:
         if self.args.output_file is None:

@@ -1,0 +1,27 @@
+"""The nine light models of the onnx package, against the outputs that ship with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import ramiel
+from ramiel.runtime.measure import same_bits
+from ramiel.tools.demo import LIGHT_MODELS, TOLERANCE, expected_output, light_input
+
+MODELS = sorted(LIGHT_MODELS.glob("light_*.onnx"))
+
+
+def test_there_are_nine() -> None:
+    assert len(MODELS) == 9
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_light_model(path: Path) -> None:
+    with ramiel.compile(path, workers=2, schedule="linear") as model:
+        x = light_input(model.inputs[0].shape)
+        parallel, serial, expected = model(x), model.serial(x), expected_output(path)
+    assert same_bits(parallel, serial)
+    difference = (parallel - expected).abs().max() / expected.abs().max()
+    assert difference <= TOLERANCE

@@ -1,0 +1,145 @@
+"""The Python interface: what `ramiel.compile` takes, and what its result can do."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from onnx import helper
+from small_models import branches
+
+import ramiel
+from ramiel.errors import CompileError
+from ramiel.runtime import OpError
+from ramiel.runtime.measure import same_bits
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    return torch.randn(1, 8, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def expected(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    weight = torch.ones(8, 8, 3, 3)
+    left = torch.relu(torch.conv2d(image, 0.01 * weight, padding=1))
+    right = torch.conv2d(image, -0.02 * weight, padding=1).clamp(min=0.5)
+    return torch.cat([left, right], 1), right.mean((2, 3), keepdim=True)
+
+
+def test_sources(tmp_path: Path, image: torch.Tensor) -> None:
+    """A path, the bytes of a file and a ModelProto are the same model."""
+    path = tmp_path / "two-branches.onnx"
+    path.write_bytes(branches().SerializeToString())
+    for source in (path, str(path), path.read_bytes(), branches()):
+        with ramiel.compile(source, workers=2, schedule="linear") as model:
+            for result, reference in zip(model(image), expected(image), strict=True):
+                torch.testing.assert_close(result, reference)
+
+
+def test_inputs_by_position_and_name(image: torch.Tensor) -> None:
+    with ramiel.compile(branches(), workers=2, schedule="linear") as model:
+        results = [model(image), model(image=image), model(image.numpy()), model.serial(image)]
+        results.append(model.serial(image=image.numpy()))
+        for result in results:
+            assert all(same_bits(a, b) for a, b in zip(result, results[0], strict=True))
+        with pytest.raises(TypeError, match="no input"):
+            model(picture=image)
+        with pytest.raises(ValueError, match="expected float32"):
+            model(image.double())
+
+
+@pytest.mark.parametrize("schedule", ["auto", "linear", "serial"])
+def test_report(schedule: str) -> None:
+    with ramiel.compile(branches(), workers=2, schedule=schedule) as model:
+        report = model.report
+    assert report.clusters_before_merge >= report.clusters >= 1
+    assert report.workers == (2 if schedule == "linear" else report.workers)
+    assert (report.channels == 0) == (report.workers == 1)
+    assert report.parallel_us >= report.bound_us >= report.critical_path_us > 0
+    assert schedule == "linear" or report.parallel_us <= report.serial_us
+
+
+def test_save_and_run(tmp_path: Path, image: torch.Tensor) -> None:
+    """The saved file is a program of its own, with the same source and the same results."""
+    path = tmp_path / "saved.py"
+    with ramiel.compile(branches(), workers=2, schedule="linear") as model:
+        model.save(path)
+        assert path.read_text() == model.source
+    run = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert "agree bit for bit" in run.stdout
+    # A program that disagrees with its serial form says so.
+    path.write_text(path.read_text().replace("F.relu", "F.selu", 1))
+    run = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 1 and "differ in output" in run.stderr
+
+
+def test_closed(image: torch.Tensor) -> None:
+    model = ramiel.compile(branches(), workers=2, schedule="linear")
+    model(image)
+    model.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        model(image)
+
+
+def test_copies_run(image: torch.Tensor) -> None:
+    with ramiel.compile(branches(), workers=2, schedule="linear") as model:
+        with copy.deepcopy(model) as other:
+            assert all(same_bits(a, b) for a, b in zip(model(image), other(image), strict=True))
+
+
+def test_failing_op_is_named_and_the_model_usable_again() -> None:
+    """A Reshape that does not fit raises with the name of its node, whatever worker it is on."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"], name="first"),
+        helper.make_node("Reshape", ["a", "shape"], ["y"], name="the reshape"),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("x", 1, ["n"]),
+        helper.make_tensor_value_info("shape", 7, [2]),
+    ]
+    outputs = [helper.make_tensor_value_info("y", 1, None)]
+    graph = helper.make_graph(nodes, "g", inputs, outputs)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with ramiel.compile(proto, workers=2, schedule="linear") as model:
+        x = np.arange(6, dtype=np.float32)
+        for call in (model, model.serial):
+            assert call(x, np.array([2, 3])).shape == (2, 3)
+            with pytest.raises(OpError, match='node "the reshape", Reshape'):
+                call(x, np.array([4, 4]))
+            assert call(x, np.array([3, 2])).shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 0}, "workers must be"),
+        ({"workers": 100_000}, "workers must be"),
+        ({"schedule": "fastest"}, "no schedule"),
+        ({"shapes": {"nothing": (1,)}}, "no input"),
+        ({"shapes": {"image": (2, 8, 16, 16)}}, "does not fit"),
+    ],
+)
+def test_refused_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(CompileError, match=message):
+        ramiel.compile(branches(), **options)
+
+
+def test_bad_sources(tmp_path: Path) -> None:
+    for source in (tmp_path / "missing.onnx", b"", b"not a model at all", tmp_path):
+        with pytest.raises(CompileError) as error:
+            ramiel.compile(source)
+        assert "\n" not in str(error.value)
+
+
+def test_more_workers_than_work(image: torch.Tensor) -> None:
+    with ramiel.compile(branches(), workers=64, schedule="linear") as model:
+        assert model.report.workers <= 4
+        for result, reference in zip(model(image), expected(image), strict=True):
+            torch.testing.assert_close(result, reference)

@@ -1,0 +1,108 @@
+"""The `ramiel` command: files, exit codes, and one clear line for each mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_models import branches
+
+
+def run(*args: object, cwd: Path, tool: str = "cli") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"ramiel.tools.{tool}", *map(str, args)]
+    environment = {**os.environ, "COLUMNS": "120"}
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "branches.onnx"
+    path.write_bytes(branches().SerializeToString())
+    return path
+
+
+def test_compile(model: Path, tmp_path: Path) -> None:
+    result = run("compile", model, "-o", "program.py", "--workers", 2, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "wrote program.py and program.safetensors" in result.stdout
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "branches.onnx",
+        "program.py",
+        "program.safetensors",
+    }
+
+
+def test_dumped_stages_feed_back(model: Path, tmp_path: Path) -> None:
+    """Each dumped stage, weights included, gives the same program when compiled from there."""
+    arguments = ["--schedule", "linear", "--workers", 2, "--dump-ir", "ir"]
+    assert run("compile", model, *arguments, cwd=tmp_path).returncode == 0
+    stages = sorted(p.name for p in (tmp_path / "ir").glob("*.mlir"))
+    names = [s.removesuffix(".mlir").partition("_")[2] for s in stages]
+    assert names[0] == "import" and names[-1] == "cluster-place"
+    assert [s[:2] for s in stages] == [f"{i:02}" for i in range(len(stages))]
+    expected = (tmp_path / "branches.py").read_text()
+    for i, stage in enumerate(stages):
+        rest = [f"{n}{{schedule=linear}}" if n == "cluster-place" else n for n in names[i + 1 :]]
+        pipeline = ["-p", ",".join(rest)] if rest else []
+        result = run(f"ir/{stage}", *pipeline, "-t", "pytorch", cwd=tmp_path, tool="opt")
+        assert result.returncode == 0, result.stderr
+        assert result.stdout == expected, stage
+
+
+def test_check(model: Path, tmp_path: Path) -> None:
+    arguments = ["--schedule", "linear", "--calls", 20, "--threads", 4]
+    result = run("check", model, *arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "bit for bit" in result.stdout and "equal to onnxruntime" in result.stdout
+    impossible = run("check", model, "--tolerance", "-1", cwd=tmp_path)
+    assert impossible.returncode == 1
+    assert impossible.stderr.startswith(f"error: {model}: differs from onnxruntime")
+
+
+def test_bench_json(model: Path, tmp_path: Path) -> None:
+    result = run("bench", model, "--json", "--runs", 5, "--schedule", "linear", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    numbers = json.loads(result.stdout)
+    assert numbers["runs"] == 5 and numbers["serial_ms"] > 0 and numbers["report"]["workers"] >= 1
+
+
+def test_passes(tmp_path: Path) -> None:
+    result = run("passes", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "onnx-constant-fold" in result.stdout and "max-bytes" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compile", "missing.onnx"], "missing.onnx: cannot be read: no such file or directory"),
+        (["compile", "empty.onnx"], "empty.onnx: is empty, not an ONNX model"),
+        (["compile", "half.onnx"], "half.onnx: is not an ONNX model, or it is truncated"),
+        (["compile", "branches.onnx", "-o", "program.txt"], "a program is written to a .py file"),
+        (["compile", "branches.onnx", "-o", "no/where.py"], "cannot be written"),
+        (["compile", "branches.onnx", "--workers", "0"], "workers must be 1 to 1024, not 0"),
+        (["compile", "branches.onnx", "--schedule", "best"], "there is no schedule 'best'"),
+        (["compile", "branches.onnx", "--shape", "image=axb"], "expected NAME=1x3x224x224"),
+        (["check", "branches.onnx", "--integers", "2,1"], "LOW must be below HIGH"),
+    ],
+)
+def test_mistakes(model: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "empty.onnx").touch()
+    (tmp_path / "half.onnx").write_bytes(model.read_bytes()[:200])
+    before = {p.name for p in tmp_path.iterdir()}
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1 and "Traceback" not in result.stderr
+    assert {p.name for p in tmp_path.iterdir()} == before
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    result = run("compile", "missing.onnx", "--debug", cwd=tmp_path)
+    assert result.returncode == 1 and "Traceback" in result.stderr
