@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from xdsl.context import Context
@@ -85,7 +87,11 @@ def compile_model(
 ) -> Compilation:
     """Compiles a model to a program. Raises CompileError, naming the file, if that fails."""
     options = options or Options()
-    report_stage = on_stage or _ignore
+    with _paused_collector():
+        return _compile(source, options, on_stage or _ignore)
+
+
+def _compile(source: ModelSource, options: Options, report_stage: Stage) -> Compilation:
     module = import_model(source, options.shapes)
     try:
         verify_module(module)
@@ -98,6 +104,20 @@ def compile_model(
         raise
     program = next(op for op in module.ops if isinstance(op, ProgramOp))
     return Compilation(module, emitted, Report.of(program))
+
+
+@contextmanager
+def _paused_collector() -> Generator[None]:
+    """Keeps Python's cycle collector away: nothing of the IR dies while it is compiled, and
+    looking for it again and again makes compile time grow faster than the model."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _ignore(name: str, module: ModuleOp) -> None:

@@ -150,15 +150,14 @@ def floats(values: list[float]) -> DenseArrayBase:
 def kind_of(attribute: Attribute) -> str:
     """ONNX's name for the kind of an attribute value, such as `INTS`; `?` if it has none."""
     match attribute:
-        case IntegerAttr():
+        case IntegerAttr() if attribute.type == builtin.i64:
             return "INT"
-        case FloatAttr():
+        case FloatAttr() if attribute.type == builtin.f32:
             return "FLOAT"
         case StringAttr() | BytesAttr():
             return "STRING"
         case DenseArrayBase():
-            element = attribute.elt_type
-            return "INTS" if isinstance(element, builtin.IntegerType) else "FLOATS"
+            return {builtin.i64: "INTS", builtin.f32: "FLOATS"}.get(attribute.elt_type, "?")
         case DenseIntOrFPElementsAttr() | WeightAttr():
             return "TENSOR"
         case ArrayAttr():

@@ -30,6 +30,10 @@ class NoValue(OnnxOperation):
     def build_one(cls) -> Self:
         return cls.make([], [type_of_nothing])
 
+    def verify_(self) -> None:
+        if self.operands or list(self.result_types) != [type_of_nothing]:
+            raise VerifyException("expected no operand and one result of type none")
+
 
 class Weight(OnnxOperation):
     """A tensor by name: `%w = onnx.Weight "conv1.weight" : tensor<64x3x7x7xf32>`."""
@@ -64,6 +68,8 @@ class Weight(OnnxOperation):
     def verify_(self) -> None:
         if not isinstance(self.properties.get("value"), WeightAttr):
             raise VerifyException("a weight needs a name")
+        if self.operands or len(self.results) != 1:
+            raise VerifyException("expected no operand and one result")
 
 
 class Yield(OnnxOperation):
@@ -71,6 +77,10 @@ class Yield(OnnxOperation):
 
     name = "onnx.Yield"
     traits = traits_def(IsTerminator(), Pure())
+
+    def verify_(self) -> None:
+        if self.results:
+            raise VerifyException("expected no result")
 
 
 class Custom(OnnxOperation):
@@ -85,7 +95,7 @@ class Custom(OnnxOperation):
     @property
     def op_type(self) -> str:
         domain, name = (text_of(self.attributes.get(key)) for key in (DOMAIN, OP_TYPE))
-        return f"{domain}::{name}"
+        return f"{domain or '?'}::{name or '?'}"
 
     def verify_(self) -> None:
         for key in (DOMAIN, OP_TYPE):

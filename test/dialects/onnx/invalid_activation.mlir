@@ -68,7 +68,7 @@ builtin.module attributes {onnx.opset = 20 : i64} {
 
 // -----
 
-// An attribute that a later opset brought: axis has always been there, alpha is new in Celu.
+// The operator came with opset 12.
 // CHECK: error: node "celu" (Celu, opset 11): Celu is not in opset 11: it came with opset 12
 builtin.module attributes {onnx.opset = 11 : i64} {
   func.func @f(%x: tensor<2x3xf32>) {
@@ -90,7 +90,7 @@ builtin.module attributes {onnx.opset = 11 : i64} {
 
 // -----
 
-// What will be an input is an attribute still.
+// What is an input later is an attribute still.
 // CHECK: error: node "clip" (Clip, opset 6): expected 1 input(s), got 2
 builtin.module attributes {onnx.opset = 6 : i64} {
   func.func @f(%x: tensor<2x3xf32>) {

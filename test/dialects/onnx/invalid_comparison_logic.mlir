@@ -68,7 +68,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 
 // -----
 
-// ONNX has no integers of 48 bits: what is no type of ONNX is not checked, what it gives is.
+// Booleans only.
 // CHECK: error: node "equal" (Equal, opset 17): output 0 (C) may not be tensor(int64)
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2x3xf32>) {

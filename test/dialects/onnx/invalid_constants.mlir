@@ -3,7 +3,7 @@
 // What the verifier says of constants, weights and operators of other domains.
 
 // Two values.
-// CHECK: 
+// CHECK: error: node "constant" (Constant, opset 17): expected one value, got 2
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %constant = onnx.Constant() {value_int = 1 : i64, value_float = 1.000000e+00 : f32} : () -> tensor<i64>
@@ -14,7 +14,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // No value.
-// CHECK: ???
+// CHECK: error: node "c" (Constant, opset 17): expected one value, got 0
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %constant = onnx.Constant "c"() : () -> tensor<i64>
@@ -25,7 +25,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // A value of another kind.
-// CHECK: ???
+// CHECK: error: node "constant" (Constant, opset 17): attribute 'value' must be TENSOR, is INT
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %constant = onnx.Constant() {value = 1 : i64} : () -> tensor<i64>
@@ -35,22 +35,22 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 
 // -----
 
-// value_int came with opset 12.
-// CHECK: ???
-builtin.module attributes {onnx.opset = 11 : i64} {
+// A type that no constant has.
+// CHECK: error: node "constant" (Constant, opset 17): output 0 (output) may not be seq(tensor(float))
+builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
-    %constant = onnx.Constant() {value_int = 1 : i64} : () -> tensor<i64>
+    %constant = onnx.Constant() {value_float = 1.000000e+00 : f32} : () -> !onnx.seq<tensor<f32>>
     func.return
   }
 }
 
 // -----
 
-// A value that is not the type's.
-// CHECK: ???
+// A yield with a result.
+// CHECK: error: node "yield" (Yield, opset 17): expected no result
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
-    %constant = onnx.Constant() {value = dense<1> : tensor<2xi64>} : () -> tensor<3xf32>
+    %yield = onnx.Yield(%x) : (tensor<2xf32>) -> tensor<2xf32>
     func.return
   }
 }
@@ -58,7 +58,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // A custom operator without a domain, ...
-// CHECK: ???
+// CHECK: error: node "c" (?::Gelu, opset 17): a custom operation needs onnx.domain
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %custom = onnx.Custom "c"(%x) {onnx.op_type = "Gelu"} : (tensor<2xf32>) -> tensor<2xf32>
@@ -69,7 +69,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // ... without a name, ...
-// CHECK: ???
+// CHECK: error: node "custom" (com.microsoft::?, opset 17): a custom operation needs onnx.op_type
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %custom = onnx.Custom(%x) {onnx.domain = "com.microsoft"} : (tensor<2xf32>) -> tensor<2xf32>
@@ -80,7 +80,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // ... and with a number for a name.
-// CHECK: ???
+// CHECK: error: node "custom" (com.microsoft::?, opset 17): a custom operation needs onnx.op_type
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %custom = onnx.Custom(%x) {onnx.domain = "com.microsoft", onnx.op_type = 1 : i64} : (tensor<2xf32>) -> tensor<2xf32>
@@ -91,7 +91,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // A weight without a name.
-// CHECK: ???
+// CHECK: error: node "w" (Weight, opset 17): a weight needs a name
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f() {
     %w = "onnx.Weight"() : () -> tensor<2xf32>
@@ -102,7 +102,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // A weight with an operand.
-// CHECK: ???
+// CHECK: error: node "w" (Weight, opset 17): expected no operand and one result
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %w = "onnx.Weight"(%x) <{value = #onnx.weight<"w">}> : (tensor<2xf32>) -> tensor<2xf32>
@@ -113,7 +113,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // A NoValue that is one.
-// CHECK: ???
+// CHECK: error: node "w" (NoValue, opset 17): expected no operand and one result of type none
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %w = onnx.NoValue() : () -> tensor<2xf32>

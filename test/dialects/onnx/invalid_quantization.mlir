@@ -35,7 +35,7 @@ builtin.module attributes {onnx.opset = 20 : i64} {
 
 // -----
 
-// Three results.
+// Too few results.
 // CHECK: error: node "dynamic_quantize_linear.a" (DynamicQuantizeLinear, opset 17): expected 3 output(s), got 2
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2x4xf32>) {
