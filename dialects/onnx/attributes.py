@@ -57,18 +57,26 @@ class TensorRef:
 
 @irdl_attr_definition
 class WeightAttr(Data[TensorRef]):
-    """`#onnx.weight<"conv1.weight">`: a tensor whose bytes live in a store outside the text."""
+    """`#onnx.weight<"conv1.weight">`: a tensor whose bytes live in a store outside the text.
+
+    Its type, `#onnx.weight<"conv1.weight" : tensor<64xf32>>`, is written if it is known.
+    """
 
     name = "onnx.weight"
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> TensorRef:
         with parser.in_angle_brackets():
-            return TensorRef(parse_text(parser))
+            name = parse_text(parser)
+            typed = parser.parse_optional_punctuation(":") is not None
+            return TensorRef(name, None, parser.parse_type() if typed else None)
 
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
             printer.print_string_literal(self.data.name)
+            if self.data.type is not None:
+                printer.print_string(" : ")
+                printer.print_attribute(self.data.type)
 
     def array(self) -> Array:
         """The tensor's value. Raises MissingWeight if no store holds it."""
@@ -157,7 +165,8 @@ def kind_of(attribute: Attribute) -> str:
         case StringAttr() | BytesAttr():
             return "STRING"
         case DenseArrayBase():
-            return {builtin.i64: "INTS", builtin.f32: "FLOATS"}.get(attribute.elt_type, "?")
+            kinds: dict[Attribute, str] = {builtin.i64: "INTS", builtin.f32: "FLOATS"}
+            return kinds.get(attribute.elt_type, "?")
         case DenseIntOrFPElementsAttr() | WeightAttr():
             return "TENSOR"
         case ArrayAttr():

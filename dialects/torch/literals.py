@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import (
     ArrayAttr,
     FloatAttr,
     IntegerAttr,
-    NoneAttr,
+    NoneType,
     StringAttr,
     f64,
     i1,
@@ -28,7 +28,7 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser, Parser, UnresolvedOperand
 from xdsl.printer import Printer
 
-from ramiel.dialects.text import parse_optional_text
+from ramiel.dialects.text import parse_optional_text, text_of
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ def literal(value: object, operands: list[SSAValue]) -> Attribute:
     """
     match value:
         case None:
-            return NoneAttr()
+            return NoneType()
         case bool():
             return IntegerAttr(int(value), i1)
         case int():
@@ -160,32 +160,40 @@ def visit_leaves(attribute: Attribute, visit: Callable[[Attribute], None]) -> No
 def python_literal(attribute: Attribute) -> object:
     """The Python value of a literal without operands and dtypes inside."""
     match attribute:
-        case NoneAttr():
+        case NoneType():
             return None
         case IntegerAttr():
             value = attribute.value.data
             return bool(value) if attribute.type == i1 else value
         case FloatAttr():
             return attribute.value.data
-        case StringAttr():
-            return attribute.data
         case _:
-            raise TypeError(f"{attribute} is no literal")
+            text = text_of(attribute)
+            if text is None:
+                raise TypeError(f"{attribute} is no literal")
+            return text
 
 
-def verify_literal(attribute: Attribute) -> str | None:
-    """What is wrong with an attribute as an argument; None if nothing is."""
-    problems: list[str] = []
-
-    def leaf(a: Attribute) -> None:
-        if isinstance(a, DtypeAttr):
-            if a.data not in DTYPES:
-                problems.append(f"torch has no element type {a.data!r}")
-        elif not isinstance(a, OperandAttr | NoneAttr | IntegerAttr | FloatAttr | StringAttr):
-            problems.append(f"{a} is no argument")
-
-    visit_leaves(attribute, leaf)
-    return problems[0] if problems else None
+def verify_literal(attribute: Attribute, index: bool = False) -> str | None:
+    """What is wrong with an attribute as an argument, or as an index; None if nothing is."""
+    match attribute:
+        case ArrayAttr():
+            problems = (verify_literal(a, index and isinstance(a, SliceAttr)) for a in attribute)
+            return next((p for p in problems if p is not None), None)
+        case SliceAttr():
+            bounds = (attribute.start, attribute.stop, attribute.step)
+            if not index:
+                return "a slice stands in an index only"
+            if not all(isinstance(b, NoneType | IntegerAttr) for b in bounds):
+                return "the bounds of a slice are integers or none"
+            return None
+        case DtypeAttr():
+            known = attribute.data in DTYPES
+            return None if known else f"torch has no element type {attribute.data!r}"
+        case OperandAttr() | NoneType() | IntegerAttr() | FloatAttr():
+            return None
+        case _:
+            return f"{attribute} is no argument" if text_of(attribute) is None else None
 
 
 # --- text --------------------------------------------------------------------------------
@@ -195,12 +203,10 @@ def print_literal(printer: Printer, attribute: Attribute, operands: Sequence[SSA
     match attribute:
         case OperandAttr():
             printer.print_ssa_value(operands[attribute.data])
-        case NoneAttr():
+        case NoneType():
             printer.print_string("none")
         case DtypeAttr():
             printer.print_string(attribute.data)
-        case StringAttr():
-            printer.print_string_literal(attribute.data)
         case IntegerAttr() | FloatAttr():
             printer.print_string(_number(python_literal(cast(Attribute, attribute))))
         case ArrayAttr():
@@ -212,7 +218,10 @@ def print_literal(printer: Printer, attribute: Attribute, operands: Sequence[SSA
                 parts = (attribute.start, attribute.stop, attribute.step)
                 printer.print_list(parts, lambda a: print_literal(printer, a, operands))
         case _:
-            raise TypeError(f"{attribute} is no argument")
+            text = text_of(attribute)
+            if text is None:
+                raise TypeError(f"{attribute} is no argument")
+            printer.print_string_literal(text)
 
 
 def _number(value: object) -> str:

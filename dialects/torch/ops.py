@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self, cast
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
@@ -22,7 +23,7 @@ from xdsl.utils.exceptions import VerifyException
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import UnknownType, static_shape_of
 from ramiel.dialects.text import parse_text, text_of
-from ramiel.dialects.torch.callees import CALLEES, LAYERS
+from ramiel.dialects.torch.callees import CALLEES, LAYERS, UNARY_OPERATORS
 from ramiel.dialects.torch.literals import (
     OperandAttr,
     literal,
@@ -44,6 +45,21 @@ LAYER_NAME = "torch.layer_name"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def is_identifier(name: str) -> bool:
+    """Whether a name may stand in a program: ASCII, and no keyword of Python."""
+    return _IDENTIFIER.fullmatch(name) is not None and not keyword.iskeyword(name)
+
+
+def verify_properties(op: Operation, **kinds: type[Attribute]) -> None:
+    """Checks what the custom syntax ensures and the generic one does not.
+
+    Raises VerifyException for a property that is missing or of another kind.
+    """
+    for name, kind in kinds.items():
+        if not isinstance(op.properties.get(name), kind):
+            raise VerifyException(f"property {name!r} is missing or malformed")
+
+
 def string_attribute(op: Operation, name: str) -> str | None:
     return text_of(op.attributes.get(name))
 
@@ -57,7 +73,7 @@ class TorchOperation(Operation):
         names = self.attributes.get(NAMES)
         if not isinstance(names, ArrayAttr):
             return []
-        return [cast(StringAttr, n).data for n in cast(ArrayAttr[Attribute], names)]
+        return [text_of(n) or "" for n in cast(ArrayAttr[Attribute], names)]
 
     @property
     def layer_name(self) -> str | None:
@@ -71,7 +87,7 @@ class TorchOperation(Operation):
     def verify_names(self) -> None:
         names = [*self.python_names, *([self.layer_name] if self.layer_name else [])]
         for name in names:
-            if not _IDENTIFIER.fullmatch(name):
+            if not is_identifier(name):
                 raise VerifyException(f"{name!r} is no Python identifier")
         if self.python_names and len(self.python_names) != len(self.results):
             raise VerifyException("expected one Python name for each result")
@@ -132,7 +148,9 @@ class CallOp(TorchOperation):
             elif word is not None:
                 parser._resume_from(position)  # pyright: ignore[reportPrivateUsage]
             value = parse_literal(parser, unresolved)
-            if key is not None:
+            if key in kwargs:
+                parser.raise_error(f"{key!r} is given twice")
+            elif key is not None:
                 kwargs[key] = value
             elif kwargs:
                 parser.raise_error("a positional argument after a keyword argument")
@@ -172,6 +190,7 @@ class CallOp(TorchOperation):
         printer.print_operation_type(self)
 
     def verify_(self) -> None:
+        verify_properties(self, callee=StringAttr, args=ArrayAttr, kwargs=DictionaryAttr)
         if self.callee not in CALLEES:
             raise VerifyException(f"{self.callee!r} is not a function that may be called")
         seen: list[int] = []
@@ -180,16 +199,29 @@ class CallOp(TorchOperation):
             if isinstance(a, OperandAttr):
                 seen.append(a.data)
 
-        for a in (*self.args, *self.kwargs.values()):
-            if (problem := verify_literal(a)) is not None:
+        for i, a in enumerate((*self.args, *self.kwargs.values())):
+            index = self.callee == "operator.getitem" and i == 1
+            if (problem := verify_literal(a, index)) is not None:
                 raise VerifyException(problem)
             visit_leaves(a, leaf)
         for key in self.kwargs:
-            if not _IDENTIFIER.fullmatch(key):
+            if not is_identifier(key):
                 raise VerifyException(f"{key!r} is no keyword argument")
         if seen != list(range(len(self.operands))):
             raise VerifyException("the arguments must hold each operand once, in order")
+        self._verify_form()
         self.verify_names()
+
+    def _verify_form(self) -> None:
+        """Checks that there is a way to write the call."""
+        prefix = self.callee.partition(".")[0]
+        if prefix == "operator":
+            count = 1 if self.callee in UNARY_OPERATORS else 2
+            if len(self.args) != count or self.kwargs:
+                raise VerifyException(f"{self.callee} takes {count} argument(s)")
+        of_tensor = prefix == "Tensor" or self.callee == "operator.getitem"
+        if of_tensor and not (self.args and isinstance(self.args[0], OperandAttr)):
+            raise VerifyException(f"the first argument of {self.callee} is a tensor")
 
 
 class LayerOp(TorchOperation):
@@ -306,18 +338,30 @@ class LayerOp(TorchOperation):
         printer.print_operation_type(self)
 
     def verify_(self) -> None:
+        verify_properties(self, layer=StringAttr, config=DictionaryAttr, weights=DictionaryAttr)
         if self.layer not in LAYERS:
             raise VerifyException(f"{self.layer!r} is no layer")
         for key, value in self.config.items():
-            if not _IDENTIFIER.fullmatch(key):
+            if not is_identifier(key):
                 raise VerifyException(f"{key!r} is no keyword argument")
             if (problem := verify_literal(value)) is not None:
                 raise VerifyException(problem)
+            visit_leaves(value, _refuse_operand)
         if "weight" not in self.weights:
             raise VerifyException("a layer has a weight")
-        if not all(_IDENTIFIER.fullmatch(k) for k in self.weights):
-            raise VerifyException("the names of a layer's weights are identifiers")
+        for key in self.weights:
+            if not is_identifier(key):
+                raise VerifyException(f"{key!r} is no Python identifier")
+        if not all(
+            isinstance(w, WeightAttr) for w in cast("Iterable[object]", self.weights.values())
+        ):
+            raise VerifyException("a layer's weights are weights")
         self.verify_names()
+
+
+def _refuse_operand(a: Attribute) -> None:
+    if isinstance(a, OperandAttr):
+        raise VerifyException("the options of a layer are no tensors")
 
 
 class WeightOp(TorchOperation):
@@ -353,6 +397,5 @@ class WeightOp(TorchOperation):
         printer.print_attribute(self.results[0].type)
 
     def verify_(self) -> None:
-        if not isinstance(self.properties.get("value"), WeightAttr):
-            raise VerifyException("a weight needs a name")
+        verify_properties(self, value=WeightAttr)
         self.verify_names()

@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 from onnx import defs
 from xdsl.context import Context
+from xdsl.dialects import test
 from xdsl.dialects.builtin import (
     ArrayAttr,
     Builtin,
@@ -20,7 +21,6 @@ from xdsl.dialects.builtin import (
     f32,
     i64,
 )
-from xdsl.dialects.test import TestOp
 from xdsl.ir import Attribute, Block, Region
 from xdsl.parser import Parser
 
@@ -82,7 +82,7 @@ def build(name: str, declared: Schema, operands: int | None = None) -> SchemaOpe
     """The operation of least arity with all attributes."""
     bound: dict[str, str] = {}
     inputs = declared.min_inputs if operands is None else operands
-    source = TestOp(result_types=types_of(declared.inputs, inputs, bound))
+    source = test.TestOp(result_types=types_of(declared.inputs, inputs, bound))
     op = operation_class(name).make(
         source.results,
         types_of(declared.outputs, declared.min_outputs, bound),
