@@ -12,6 +12,7 @@ from xdsl.traits import IsolatedFromAbove
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.onnx.operation import OnnxOperation
+from ramiel.dialects.torch import FreeOp
 from ramiel.errors import CompileError
 
 
@@ -20,6 +21,9 @@ def verify_module(module: ModuleOp) -> None:
     for op in module.walk():
         try:
             op.verify_()
+            # xDSL does this for operations that are defined with IRDL only; ours are not.
+            for trait in op.traits:
+                trait.verify(op)
         except VerifyException as error:
             raise CompileError(f"{title_of(op)}: {_first_line(error)}") from error
     verify_dominance(module)
@@ -45,10 +49,14 @@ def _check_block(block: Block, visible: set[SSAValue]) -> None:
         for value in op.operands:
             if value not in visible:
                 name = f"%{value.name_hint}" if value.name_hint else "a value"
-                raise CompileError(f"{title_of(op)}: it uses {name} before its definition")
+                raise CompileError(
+                    f"{title_of(op)}: it uses {name} before its definition or after it is freed"
+                )
         if op.regions:
             _check(op, visible)
         visible.update(op.results)
+        if isinstance(op, FreeOp):
+            visible.difference_update(op.operands)
         added += op.results
     visible.difference_update(added)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Self, cast
 
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, StringAttr, f64, i64
-from xdsl.ir import Attribute, Operation, OpResult, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue, TypeAttribute
 from xdsl.irdl import traits_def
 from xdsl.parser import Parser
 from xdsl.printer import Printer
@@ -14,7 +14,7 @@ from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.cluster.verify import verify_program
-from ramiel.dialects.torch.ops import TorchOperation
+from ramiel.dialects.torch.ops import FreeOp, TorchOperation, is_identifier, verify_properties
 
 COST = "cluster.cost"
 """Attribute of a `torch` operation: its cost in µs."""
@@ -58,7 +58,7 @@ class ProgramOp(Operation):
     def parse(cls, parser: Parser) -> Self:
         name = parser.parse_symbol_name()
         attributes = parser.parse_optional_attr_dict_with_keyword()
-        region = parser.parse_region()
+        region = _parse_region(parser)
         return cls.of(name.data, region, dict(attributes.data) if attributes else {})
 
     def print(self, printer: Printer) -> None:
@@ -69,9 +69,11 @@ class ProgramOp(Operation):
         printer.print_region(self.regions[0])
 
     def verify_(self) -> None:
-        for op in self.regions[0].block.ops:
+        verify_properties(self, sym_name=StringAttr)
+        for op in _block(self).ops:
             if not isinstance(op, ChannelOp | WorkerOp):
                 raise VerifyException(f"a program holds channels and workers, not {op.name}")
+            op.verify_()
         numbers = [w.number for w in self.workers]
         if numbers != list(range(len(numbers))) or not numbers:
             raise VerifyException(f"workers must be numbered 0, 1, ...; got {numbers}")
@@ -80,10 +82,30 @@ class ProgramOp(Operation):
             raise VerifyException("two channels have the same name")
         verify_program(
             {c.sym_name: (c.kind, c.type) for c in self.channels},
-            [[_event(op) for op in w.regions[0].block.ops] for w in self.workers],
+            [[_event(op) for op in _block(w).ops] for w in self.workers],
         )
         for worker in self.workers:
             _verify_order(worker)
+
+
+def _parse_region(parser: Parser) -> Region:
+    """Parses a region of one block. An empty one is text without any block."""
+    region = parser.parse_region()
+    if not region.blocks:
+        region.add_block(Block())
+    return region
+
+
+def _block(op: Operation) -> Block:
+    """The one block of a program or worker."""
+    if len(op.regions) != 1 or len(op.regions[0].blocks) != 1 or op.regions[0].block.args:
+        raise VerifyException("expected one region with one block without arguments")
+    return op.regions[0].block
+
+
+def _verify_values(op: Operation, operands: int, results: int) -> None:
+    if len(op.operands) != operands or len(op.results) != results:
+        raise VerifyException(f"expected {operands} operand(s) and {results} result(s)")
 
 
 def _event(op: Operation) -> tuple[str, str, Attribute] | None:
@@ -99,14 +121,15 @@ def _verify_order(worker: WorkerOp) -> None:
     """xDSL does not check that values are defined before they are used."""
     seen: set[SSAValue] = set()
     for op in worker.regions[0].block.ops:
-        if not isinstance(op, TorchOperation | SendOp | RecvOp | SectionOp):
-            raise VerifyException(f"a worker cannot run {op.name}")
         for value in op.operands:
             if value not in seen:
                 raise VerifyException(
-                    f"worker {worker.number}: {op.name} uses a value that is not yet computed there"
+                    f"worker {worker.number}: {op.name} uses a value that is not computed there "
+                    "before, or is freed"
                 )
         seen.update(op.results)
+        if isinstance(op, FreeOp):
+            seen.difference_update(op.operands)
 
 
 class ChannelOp(Operation):
@@ -151,9 +174,10 @@ class ChannelOp(Operation):
         printer.print_attribute(self.type)
 
     def verify_(self) -> None:
+        verify_properties(self, kind=StringAttr, sym_name=StringAttr, type=TypeAttribute)
         if self.kind not in KINDS:
             raise VerifyException(f"a channel is one of {', '.join(KINDS)}")
-        if not self.sym_name.isidentifier():
+        if not is_identifier(self.sym_name):
             raise VerifyException(f"{self.sym_name!r} is no Python identifier")
 
 
@@ -174,11 +198,18 @@ class WorkerOp(Operation):
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         number = parser.parse_integer(allow_boolean=False, allow_negative=False)
-        return cls.of(number, parser.parse_region())
+        return cls.of(number, _parse_region(parser))
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.number} ")
-        printer.print_region(self.regions[0])
+        printer.print_region(self.regions[0], print_empty_block=False)
+
+    def verify_(self) -> None:
+        verify_properties(self, number=IntegerAttr)
+        for op in _block(self).ops:
+            if not isinstance(op, TorchOperation | SendOp | SectionOp):
+                raise VerifyException(f"a worker cannot run {op.name}")
+            op.verify_()
 
 
 class SectionOp(Operation):
@@ -221,6 +252,7 @@ class SectionOp(Operation):
         printer.print_string(f" {self.cost:.1f}")
 
     def verify_(self) -> None:
+        verify_properties(self, cluster=IntegerAttr, title=StringAttr, cost=FloatAttr)
         if not all(c.isalnum() or c in " _-." for c in self.title):
             raise VerifyException("a title is letters, digits, spaces and ._- only")
 
@@ -260,6 +292,8 @@ class RecvOp(TorchOperation):
         printer.print_attribute(self.results[0].type)
 
     def verify_(self) -> None:
+        verify_properties(self, channel=StringAttr)
+        _verify_values(self, 0, 1)
         self.verify_names()
 
 
@@ -292,3 +326,7 @@ class SendOp(Operation):
         printer.print_ssa_value(self.operands[0])
         printer.print_string(" : ")
         printer.print_attribute(self.operands[0].type)
+
+    def verify_(self) -> None:
+        verify_properties(self, channel=StringAttr)
+        _verify_values(self, 1, 0)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from xdsl.ir import Dialect
 
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, SliceAttr
-from ramiel.dialects.torch.ops import CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch.ops import CallOp, FreeOp, LayerOp, TorchOperation, WeightOp
 
 
 def torch_dialect() -> Dialect:
-    return Dialect("torch", [CallOp, LayerOp, WeightOp], [OperandAttr, DtypeAttr, SliceAttr])
+    return Dialect(
+        "torch", [CallOp, LayerOp, WeightOp, FreeOp], [OperandAttr, DtypeAttr, SliceAttr]
+    )
 
 
-__all__ = ["CallOp", "LayerOp", "TorchOperation", "WeightOp", "torch_dialect"]
+__all__ = ["CallOp", "FreeOp", "LayerOp", "TorchOperation", "WeightOp", "torch_dialect"]

@@ -183,12 +183,14 @@ def passes() -> None:
 
 def summary(report: Report) -> str:
     """The schedule in numbers."""
+    from ramiel.backend.pytorch.printer import counted
     from ramiel.backend.pytorch.printer import milliseconds as ms
 
     speedup = report.serial_us / report.parallel_us if report.parallel_us else 1.0
     return (
-        f"schedule  {report.schedule}: {report.clusters_before_merge} clusters, {report.clusters} "
-        f"after merging, {report.workers} worker(s), {report.channels} channel(s)\n"
+        f"schedule  {report.schedule}: {counted(report.clusters_before_merge, 'cluster')}, "
+        f"{report.clusters} after merging, {counted(report.workers, 'worker')}, "
+        f"{counted(report.channels, 'channel')}\n"
         f"expected  serial {ms(report.serial_us)}, parallel {ms(report.parallel_us)} "
         f"({speedup:.2f}x); critical path {ms(report.critical_path_us)}, "
         f"bound {ms(report.bound_us)}"

@@ -23,6 +23,7 @@ PASS_NAMES = (
     "cluster-linear",
     "cluster-merge",
     "cluster-place",
+    "cluster-free-values",
 )
 """In the order in which the compiler runs them."""
 

@@ -29,7 +29,7 @@ from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.dialects.onnx.operation import OPSET
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.text import text_of
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch import CallOp, FreeOp, LayerOp, TorchOperation, WeightOp
 from ramiel.errors import CompileError
 from ramiel.transforms.tasks import main_function
 from ramiel.transforms.torch_assign_names import CLASS, MODEL, PYTHON_NAME
@@ -96,10 +96,10 @@ class _Printer:
         text = [
             f"{_safe(self._module_text(MODEL))}, compiled by Ramiel {ramiel.__version__}.",
             "",
-            f"Model     ai.onnx opset {self._opset()}, {_counted(count, 'operation')}",
-            f"Schedule  {schedule}: {_counted(number('clusters_before_merge'), 'cluster')}, "
-            f"{number('clusters')} after merging, on {_counted(workers, 'worker')}, "
-            f"{_counted(channels, 'channel')}",
+            f"Model     ai.onnx opset {self._opset()}, {counted(count, 'operation')}",
+            f"Schedule  {schedule}: {counted(number('clusters_before_merge'), 'cluster')}, "
+            f"{number('clusters')} after merging, on {counted(workers, 'worker')}, "
+            f"{counted(channels, 'channel')}",
             f"Expected  serial {us('serial_us')}, parallel {us('parallel_us')}, "
             f"no schedule below {us('bound_us')}",
             "",
@@ -250,6 +250,8 @@ def _lines(op: Operation, names: Mapping[SSAValue, str]) -> list[str]:
         case SendOp():
             value = _value(op.operands[0], names)
             return statement("", Bracket(f"ch.{op.channel}.send", [value]), BODY)
+        case FreeOp():
+            return [f"{BODY}del {', '.join(_value(v, names) for v in op.operands)}"]
         case CallOp() | LayerOp():
             operands = [_value(v, names) for v in op.operands]
             expression: Expression = (
@@ -289,7 +291,8 @@ def _signature(call: Bracket, end: str) -> list[str]:
     return [head, *(f"{inner}{flat(i)}," for i in call.items), f"{INDENT}){end}"]
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """`1 worker`, `2 workers`."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 

@@ -27,7 +27,7 @@ VIEWS = frozenset(
 
 def work_of(op: TorchOperation) -> Work:
     """The work of one operation. Weights are there already and cost nothing."""
-    moved = sum(_bytes(v.type) for v in (*op.operands, *op.results))
+    moved = sum(bytes_of(v.type) for v in (*op.operands, *op.results))
     if isinstance(op, LayerOp):
         return _product(op.layer.lower(), op, op.weight_shape, moved)
     if not isinstance(op, CallOp):
@@ -38,7 +38,7 @@ def work_of(op: TorchOperation) -> Work:
     weight = _dims(op.operands[1].type) if len(op.operands) > 1 else ()
     if name.startswith(("maxpool", "avgpool")):
         # A pool reads an element once for every window that it is in.
-        return Work(bytes=_window(op) * _bytes(op.results[0].type) + moved)
+        return Work(bytes=_window(op) * bytes_of(op.results[0].type) + moved)
     return _product(name, op, weight, moved)
 
 
@@ -60,7 +60,8 @@ def _dims(type: Attribute) -> tuple[int, ...]:
     return tuple((1 if i == 0 else NOMINAL) if d is None else d for i, d in enumerate(shape))
 
 
-def _bytes(type: Attribute) -> float:
+def bytes_of(type: Attribute) -> float:
+    """The size of a tensor of a type, open dimensions guessed."""
     dtype = numpy_dtype_of(type)
     return float(prod(_dims(type)) * (dtype.itemsize if dtype is not None else 4))
 

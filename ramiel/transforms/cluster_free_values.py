@@ -1,0 +1,60 @@
+"""cluster-free-values: memory back as soon as it is worth a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block
+from xdsl.passes import ModulePass
+
+from ramiel.backend.pytorch.work import bytes_of
+from ramiel.dialects.cluster import ProgramOp, SendOp
+from ramiel.dialects.torch import CallOp, FreeOp, LayerOp
+from ramiel.transforms.tasks import main_function
+
+PER_LINE = 2
+"""Values freed by one operation, so that it is one line of the program."""
+
+
+@dataclass(frozen=True)
+class ClusterFreeValuesPass(ModulePass):
+    """Frees values after their last use, in the serial program and in each worker.
+
+        %b = torch.call F.relu(%a) : (tensor<1x64x400x400xf32>) -> tensor<1x64x400x400xf32>
+        // becomes
+        %b = torch.call F.relu(%a) : (tensor<1x64x400x400xf32>) -> tensor<1x64x400x400xf32>
+        torch.free %a : tensor<1x64x400x400xf32>
+
+    A Python variable lives until its function ends, and with it all activations of a model.
+    Values of at least `large` bytes are freed; a line for each of the others would make the
+    program hard to read and win little. What went through a channel lives as long as the call.
+    """
+
+    name = "cluster-free-values"
+
+    large: int = 2 << 20
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        self._free(main_function(op).body.block)
+        for program in op.ops:
+            if isinstance(program, ProgramOp):
+                for worker in program.workers:
+                    self._free(worker.regions[0].block)
+
+    def _free(self, block: Block) -> None:
+        ops = list(block.ops)
+        last = {value: op for op in ops for value in op.operands}
+        kept = {v for op in ops if isinstance(op, SendOp) for v in op.operands}
+        for op in ops[:-1]:
+            dying = [
+                value
+                for value in dict.fromkeys(op.operands)
+                if last[value] is op
+                and isinstance(value.owner, CallOp | LayerOp)
+                and value not in kept
+                and bytes_of(value.type) >= self.large
+            ]
+            for i in reversed(range(0, len(dying), PER_LINE)):
+                block.insert_op_after(FreeOp.of(dying[i : i + PER_LINE]), op)

@@ -1,0 +1,109 @@
+// RUN: ramiel-opt --split-input-file --verify-diagnostics --parsing-diagnostics %s | filecheck %s
+
+// What is no program at all.
+
+// A channel of another kind.
+// CHECK: Expected one of 'input', 'output', 'value'
+cluster.program @p {
+  cluster.channel secret @x : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+  }
+}
+
+// -----
+
+// A channel without properties.
+// CHECK: error: cluster.program: property 'kind' is missing or malformed
+"cluster.program"() <{sym_name = "p"}> ({
+  "cluster.channel"() : () -> ()
+}) : () -> ()
+
+// -----
+
+// A program without properties.
+// CHECK: error: cluster.program: property 'sym_name' is missing or malformed
+"cluster.program"() ({
+  "cluster.worker"() ({
+  }) : () -> ()
+}) : () -> ()
+
+// -----
+
+// A program without a block.
+// CHECK: error: cluster.program: expected one region with one block without arguments
+"cluster.program"() <{sym_name = "p"}> ({}) : () -> ()
+
+// -----
+
+// A worker with an argument.
+// CHECK: error: cluster.program: expected one region with one block without arguments
+"cluster.program"() <{sym_name = "p"}> ({
+  "cluster.worker"() <{number = 0 : i64}> ({
+  ^bb0(%x: i64):
+  }) : () -> ()
+}) : () -> ()
+
+// -----
+
+// A send of nothing.
+// CHECK: error: cluster.program: expected 1 operand(s) and 0 result(s)
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel output @y : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    %y = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    "cluster.send"() <{channel = "y"}> : () -> ()
+  }
+}
+
+// -----
+
+// A section without a title.
+// CHECK: error: cluster.program: property 'cluster' is missing or malformed
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel output @y : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    "cluster.section"() : () -> ()
+  }
+}
+
+// -----
+
+// A worker outside of a program.
+// CHECK: error: cluster.worker: 'cluster.worker' expects parent op 'cluster.program'
+cluster.worker 0 {
+}
+
+// -----
+
+// A channel in a worker.
+// CHECK: error: cluster.program: a worker cannot run cluster.channel
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel output @y : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.channel value @v : tensor<4xf32>
+    %y = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    cluster.send @y %y : tensor<4xf32>
+  }
+}
+
+// -----
+
+// Something between the workers.
+// CHECK: error: cluster.program: a program holds channels and workers, not torch.weight
+cluster.program @p {
+  %w = torch.weight "w" : tensor<4xf32>
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel output @y : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    %y = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    cluster.send @y %y : tensor<4xf32>
+  }
+}
