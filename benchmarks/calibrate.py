@@ -97,11 +97,13 @@ def main() -> None:
     for model in options.models:
         found = timed_operations(model, options.runs)
         samples += [s for s in found if s[1] >= SMALLEST]
-        print(f"{model.stem:20} {len(found):5} operations, {sum(t for _, t in found) / 1e3:8.1f} ms")
+        print(
+            f"{model.stem:20} {len(found):5} operations, {sum(t for _, t in found) / 1e3:8.1f} ms"
+        )
     (call, flop, byte), errors = fit(samples)
-    spread = np.quantile(np.abs(errors), [0.5, 0.9])
+    half, most = np.exp(np.quantile(np.abs(errors), [0.5, 0.9]))
     print(f"CALL = {call:.1f}  FLOPS_PER_US = {1 / flop:.0f}  BYTES_PER_US = {1 / byte:.0f}")
-    print(f"predicted / measured within {np.exp(spread[0]):.2f}x for half, {np.exp(spread[1]):.2f}x for 9 of 10")
+    print(f"predicted / measured within {half:.2f}x for half, {most:.2f}x for 9 of 10")
 
 
 if __name__ == "__main__":

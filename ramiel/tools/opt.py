@@ -152,7 +152,7 @@ class RamielOpt(xDSLOptMain):
         if self.args.target == "mlir" and self.args.output_file:
             self._save_weights(module, Path(self.args.output_file))
         text = self.output_resulting_program(module)
-        return text if text.endswith("\n") or not text else f"{text}\n"
+        return text.rstrip("\n") + "\n" if text else text
 
     def _save_weights(self, module: ModuleOp, text: Path) -> None:
         from ramiel.frontend.store import save_weights

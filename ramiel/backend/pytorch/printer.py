@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 
 import ramiel
@@ -30,6 +29,7 @@ from ramiel.dialects.onnx.operation import OPSET
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, FreeOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch.ops import is_identifier
 from ramiel.errors import CompileError
 from ramiel.transforms.tasks import main_function
 from ramiel.transforms.torch_assign_names import CLASS, MODEL, PYTHON_NAME
@@ -57,6 +57,10 @@ def print_program(module: ModuleOp) -> Emitted:
     programs = [op for op in module.ops if isinstance(op, ProgramOp)]
     if len(programs) != 1:
         raise CompileError("there is no schedule to print: run cluster-place first")
+    for op in module.walk():
+        nameless = isinstance(op, CallOp | LayerOp | RecvOp) and not op.python_names
+        if nameless or (isinstance(op, LayerOp | WeightOp) and op.layer_name is None):
+            raise CompileError(f"{op.name} has no name: run torch-assign-names first")
     return _Printer(module, main_function(module), programs[0]).emit()
 
 
@@ -92,7 +96,7 @@ class _Printer:
         count = sum(isinstance(op, CallOp | LayerOp) for op in self.operations)
         number, us = self._number, self._milliseconds
         workers, channels = number("workers"), number("channels")
-        schedule = cast(StringAttr, self.program.attributes["schedule"]).data
+        schedule = _safe(text_of(self.program.attributes.get("schedule")) or "")
         text = [
             f"{_safe(self._module_text(MODEL))}, compiled by Ramiel {ramiel.__version__}.",
             "",
@@ -210,7 +214,7 @@ class _Printer:
 
     def _module_text(self, name: str) -> str:
         text = text_of(self.module.attributes.get(name))
-        if name == CLASS and text is None:
+        if name == CLASS and (text is None or not is_identifier(text)):
             raise CompileError("the program has no name: run torch-assign-names first")
         return text or "model"
 
@@ -219,14 +223,23 @@ class _Printer:
         return str(value.value.data) if isinstance(value, IntegerAttr) else "newest"
 
     def _number(self, name: str) -> int:
-        return cast(IntegerAttr, self.program.attributes[name]).value.data
+        return int(self._us(name))
 
     def _milliseconds(self, name: str) -> str:
-        return milliseconds(cast(FloatAttr, self.program.attributes[name]).value.data)
+        return milliseconds(self._us(name))
+
+    def _us(self, name: str) -> float:
+        value = self.program.attributes.get(name)
+        if not isinstance(value, IntegerAttr | FloatAttr):
+            raise CompileError(f"the schedule does not say its {name}: run cluster-place")
+        return value.value.data
 
     def _input_name(self, i: int) -> str:
-        assert self.function.arg_attrs is not None
-        return cast(StringAttr, self.function.arg_attrs.data[i].data[PYTHON_NAME]).data
+        given = self.function.arg_attrs.data if self.function.arg_attrs is not None else ()
+        name = text_of(given[i].data.get(PYTHON_NAME)) if i < len(given) else None
+        if name is None or not is_identifier(name):
+            raise CompileError("an input has no name: run torch-assign-names first")
+        return name
 
     def _output_names(self) -> list[str]:
         block = self.function.body.block
@@ -298,5 +311,5 @@ def counted(count: int, what: str) -> str:
 
 def _safe(text: str) -> str:
     """Text of a model that may stand in a docstring."""
-    kept: Iterable[str] = (c if c.isalnum() or c in " ._-+()" else "_" for c in text[:60])
+    kept: Iterable[str] = (c if c.isalnum() or c in " .,_-+()" else "_" for c in text[:60])
     return "".join(kept).strip() or "model"

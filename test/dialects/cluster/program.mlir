@@ -32,6 +32,7 @@ cluster.program @net attributes {schedule = "linear", workers = 2 : i64} {
     %y = torch.call operator.add(%b, %w) : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<4xf32>
     // CHECK-NEXT: cluster.send @y %y : tensor<4xf32>
     cluster.send @y %y : tensor<4xf32>
+  // CHECK-NEXT: }
   }
   // CHECK-NEXT: cluster.worker 1 {
   cluster.worker 1 {
@@ -47,12 +48,16 @@ cluster.program @net attributes {schedule = "linear", workers = 2 : i64} {
     cluster.send @b %b : tensor<?x4xf32>
     // CHECK-NEXT: %y = cluster.recv @y : tensor<4xf32>
     %y = cluster.recv @y : tensor<4xf32>
+  // CHECK-NEXT: }
   }
+// CHECK-NEXT: }
 }
 
 // CHECK: cluster.program @empty {
 cluster.program @empty {
   // CHECK-NEXT: cluster.worker 0 {
   cluster.worker 0 {
+  // CHECK-NEXT: }
   }
+// CHECK-NEXT: }
 }
