@@ -48,7 +48,7 @@ def speedups() -> str:
             f"| {report['serial_us'] / report['bound_us']:.2f} |"
         )
     intro = (
-        f"The same program, parallel on {document['workers']} workers against serial in one thread, "
+        f"Parallel on {document['workers']} workers against the same program in one thread, "
         f"batch 1, f32, in turns ({machine['cpu']}, {machine['cores']} cores, "
         f"PyTorch {machine['torch']}). The speed-up is the median of the ratios of neighbouring "
         "runs, with their quartiles; the limit is work over max(critical path, work / workers)."
