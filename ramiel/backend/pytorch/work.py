@@ -44,7 +44,8 @@ def work_of(op: TorchOperation) -> Work:
 
 def _product(name: str, op: TorchOperation, weight: tuple[int, ...], moved: float) -> Work:
     """The work of a convolution or matrix product; of anything else, what it moves."""
-    x, y = _dims(op.operands[0].type), _dims(op.results[0].type)
+    x = _dims(op.operands[0].type) if op.operands else ()
+    y = _dims(op.results[0].type)
     moved += 4.0 * prod(weight) if isinstance(op, LayerOp) and name != "embedding" else 0.0
     if name.startswith("convtranspose"):
         return Work(2.0 * prod(x) * prod(weight[1:]), moved)
