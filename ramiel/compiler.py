@@ -94,7 +94,6 @@ def compile_model(
 def _compile(source: ModelSource, options: Options, report_stage: Stage) -> Compilation:
     module = import_model(source, options.shapes)
     try:
-        verify_module(module)
         report_stage("import", module)
         run_passes(module, options, report_stage)
         verify_module(module)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import onnx
-from onnx import shape_inference
+from onnx import checker, shape_inference
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute
 
@@ -63,7 +63,12 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
         inferred = shape_inference.infer_node_outputs(
             declared.source, node_of(op, inputs, outputs), types, data, opset_imports=[opset]
         )
-    except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
+    except (
+        checker.ValidationError,
+        shape_inference.InferenceError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise ShapeError(_first_line(error)) from error
     found = [
         type_of_proto(inferred[o]) if o in inferred else r.type

@@ -49,6 +49,7 @@ from ramiel.frontend.model_file import ModelSource, opset_of_model, read_model
 from ramiel.frontend.order import topological_order
 from ramiel.frontend.tensors import dense_of_sparse, tensor_ref
 from ramiel.transforms.onnx_infer_shapes import infer_shapes
+from ramiel.verify import verify_module
 
 NAME = "onnx.name"
 """Argument and result attribute: the value's name in the model."""
@@ -70,7 +71,9 @@ def import_model(source: ModelSource, shapes: Shapes | None = None) -> ModuleOp:
         model, folder = read_model(source)
         module = _Importer(model, folder).module(shapes or {})
         module.attributes[MODEL] = StringAttr(Path(file).stem if file else _own_name(model))
+        verify_module(module)  # the shape rules expect operations of the right arity
         infer_shapes(module)
+        verify_module(module)
     except CompileError as error:
         error.file = error.file or file
         raise
