@@ -35,6 +35,7 @@ from xdsl.printer import Printer
 
 from ramiel.dialects.onnx.types import BY_IR, type_of_array
 from ramiel.dialects.text import parse_text, text_of
+from ramiel.errors import CompileError
 
 Array = npt.NDArray[np.generic]
 
@@ -85,7 +86,7 @@ class WeightAttr(Data[TensorRef]):
         return self.data.load()
 
 
-class MissingWeight(Exception):
+class MissingWeight(CompileError):
     """A weight is needed whose bytes no store holds."""
 
     def __init__(self, name: str) -> None:

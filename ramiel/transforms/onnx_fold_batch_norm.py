@@ -18,14 +18,14 @@ from xdsl.pattern_rewriter import (
     RewritePattern,
 )
 
-from ramiel.dialects.onnx.attributes import Array, TensorRef
+from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.operation import SchemaOperation
 from ramiel.dialects.onnx.structure import (
     Weight,
     constant_attribute_of,
     constant_of,
 )
-from ramiel.dialects.onnx.types import element_of, static_shape_of, tensor_type
+from ramiel.dialects.onnx.types import element_of, numpy_dtype_of, static_shape_of, tensor_type
 from ramiel.transforms.weight_names import WeightNames
 
 Doubles = npt.NDArray[np.float64]
@@ -69,7 +69,7 @@ class _FoldIntoConvolution(RewritePattern):
             old = 0.0 if bias is None else _doubles(bias)
             return ((old - mean) * factor() + shift).astype(dtype)
 
-        dtype = _array(weight).dtype
+        dtype = numpy_dtype_of(weight.type)
         channels = static_shape_of(parameters[0].type)
         element = element_of(weight.type)
         assert element is not None
@@ -113,9 +113,17 @@ def _may_fold(norm: SchemaOperation, conv: SchemaOperation) -> bool:
     if any(r.uses for r in norm.results[1:]):
         return False
     constants: Sequence[SSAValue] = [*norm.operands[1:5], *conv.operands[1:]]
-    if any(constant_attribute_of(v) is None for v in constants):
+    if not all(_has_bytes(v) for v in constants):
         return False
     return static_shape_of(norm.operands[1].type) is not None
+
+
+def _has_bytes(value: SSAValue) -> bool:
+    """Whether a value is a constant, or a weight that a store holds."""
+    attribute = constant_attribute_of(value)
+    if isinstance(attribute, WeightAttr):
+        return attribute.data.load is not None
+    return attribute is not None
 
 
 def _array(value: SSAValue) -> Array:
@@ -144,7 +152,8 @@ class OnnxFoldBatchNormPass(ModulePass):
         %w.bn.bias = onnx.Weight "w.bn.bias" : ...
         %2 = onnx.Conv(%x, %w.bn, %w.bn.bias) : ...
 
-    The new weights, computed in f64, are made when somebody asks for their bytes.
+    The new weights, computed in f64, are made when somebody asks for their bytes. Weights that
+    are names only, since no file holds them, stay as they are.
     """
 
     name = "onnx-fold-batch-norm"

@@ -68,7 +68,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 
 // -----
 
-// A weight without bytes: the text is folded no less ... or stays, but nothing is lost.
+// Weights whose bytes nobody has stay as they are.
 // CHECK: onnx.BatchNormalization
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @nameless(%x: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
