@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import numpy as np
 import torch
 from xdsl.context import Context
 
-from ramiel.analysis.static_cost import Work
+from ramiel.analysis.static_cost import PRICES, Work
 from ramiel.backend.pytorch.evaluator import Evaluator
 from ramiel.backend.pytorch.work import work_of
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
@@ -70,11 +71,11 @@ def timed_operations(path: Path, runs: int) -> list[tuple[Work, float]]:
     ]
 
 
-def fit(samples: list[tuple[Work, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """(call, µs a flop, µs a byte) and the errors, by least squares in log space."""
-    features = np.array([[w.calls, w.flops, w.bytes] for w, _ in samples])
-    times = np.array([t for _, t in samples])
-    logs = np.log(np.array([3.0, 1 / 1e5, 1 / 1e4]))
+def fit(samples: list[tuple[Work, float]]) -> tuple[Work, np.ndarray]:
+    """The prices and the errors, by least squares in log space."""
+    features = np.array([astuple(work) for work, _ in samples])
+    times = np.array([us for _, us in samples])
+    logs = np.log(np.array(astuple(PRICES)))
 
     def errors(values: np.ndarray) -> np.ndarray:
         return np.log(features @ np.exp(values) / times)
@@ -82,9 +83,8 @@ def fit(samples: list[tuple[Work, float]]) -> tuple[np.ndarray, np.ndarray]:
     for _ in range(100):  # Gauss-Newton
         weights = features * np.exp(logs)
         jacobian = weights / weights.sum(axis=1, keepdims=True)
-        step = np.linalg.lstsq(jacobian, errors(logs), rcond=None)[0]
-        logs = logs - 0.5 * step
-    return np.exp(logs), errors(logs)
+        logs = logs - 0.5 * np.linalg.lstsq(jacobian, errors(logs), rcond=None)[0]
+    return Work(*np.exp(logs)), errors(logs)
 
 
 def main() -> None:
@@ -100,9 +100,11 @@ def main() -> None:
         print(
             f"{model.stem:20} {len(found):5} operations, {sum(t for _, t in found) / 1e3:8.1f} ms"
         )
-    (call, flop, byte), errors = fit(samples)
+    prices, errors = fit(samples)
     half, most = np.exp(np.quantile(np.abs(errors), [0.5, 0.9]))
-    print(f"CALL = {call:.1f}  FLOPS_PER_US = {1 / flop:.0f}  BYTES_PER_US = {1 / byte:.0f}")
+    print(f"calls = {prices.calls:.1f} µs")
+    for field in fields(Work)[1:]:
+        print(f"{field.name} = 1 / {1 / getattr(prices, field.name):,.0f} µs")
     print(f"predicted / measured within {half:.2f}x for half, {most:.2f}x for 9 of 10")
 
 

@@ -1,34 +1,52 @@
 """A static model of what an operation costs, from the work that its shapes imply.
 
-    cost = calls * CALL + flops / FLOPS_PER_US + bytes / BYTES_PER_US          (µs)
+The cost is a sum over kinds of work, each with a price (µs): a call, a flop in a dense product,
+in a convolution or in a grouped convolution, a byte seen through the windows of a pool, and a
+byte moved. The kinds are those that differ in price by much: PyTorch runs 1x1 convolutions and
+products as matrix products, at half the speed of wider convolutions, and pools element by
+element.
 
-The three constants were fitted, in log space, to the times of all operations of the eight
-benchmark models on one thread of a 2024 server core (AVX-512, eager PyTorch, f32, NCHW);
-docs/decisions.md has the fit. They are for ranking and balancing: ratios carry over to other
-machines, absolute times do not.
+The prices are a least-squares fit, in log space, to the times of the operations of the eight
+benchmark models on one thread of a 2024 server core (AVX-512, eager PyTorch, f32):
+benchmarks/calibrate.py. Half of the operations are within 1.25 times of their cost, nine of
+ten within 1.8. They are there to rank and to balance; ratios carry over to other machines,
+absolute times do not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-CALL = 3.0
-"""µs for one call from Python into PyTorch, without any work."""
-FLOPS_PER_US = 90_000.0
-"""Floating-point operations a µs in convolutions and matrix products (2 for a multiply-add)."""
-BYTES_PER_US = 9_000.0
-"""Bytes read or written a µs by everything else."""
+from dataclasses import astuple, dataclass
 
 
 @dataclass(frozen=True)
 class Work:
-    """What an operation does: arithmetic in dense products, bytes moved, calls made."""
+    """Amounts of each kind of work."""
 
-    flops: float = 0.0
-    bytes: float = 0.0
-    calls: int = 1
+    calls: float = 1.0
+    """Calls from Python into PyTorch."""
+    product: float = 0.0
+    """Flops (2 for a multiply-add) of matrix products and 1x1 convolutions."""
+    convolution: float = 0.0
+    """Flops of wider convolutions."""
+    grouped: float = 0.0
+    """Flops of convolutions in groups, depthwise ones above all."""
+    windows: float = 0.0
+    """Bytes read by pools, an element once for every window that it is in."""
+    moved: float = 0.0
+    """Bytes read and written otherwise."""
+
+
+PRICES = Work(
+    calls=22.0,
+    product=1 / 105_000,
+    convolution=1 / 190_000,
+    grouped=1 / 33_000,
+    windows=1 / 3_900,
+    moved=1 / 73_000,
+)
+"""µs for one unit of each kind of work."""
 
 
 def static_cost(work: Work) -> float:
     """The cost of an operation in µs, on one thread."""
-    return work.calls * CALL + work.flops / FLOPS_PER_US + work.bytes / BYTES_PER_US
+    return sum(a * p for a, p in zip(astuple(work), astuple(PRICES), strict=True))

@@ -49,12 +49,16 @@ def _read_file(path: Path) -> onnx.ModelProto:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CompileError(f"cannot be read: {reason.lower()}") from error
-    if path.suffix not in TEXT_SUFFIXES:
+    if path.suffix not in TEXT_SUFFIXES or not data:
         return _decode(data)
     try:
         return parser.parse_model(data.decode())
-    except (parser.ParseError, UnicodeDecodeError) as error:
-        raise CompileError(f"is no ONNX text: {shorten(str(error), 300)}") from error
+    except UnicodeDecodeError as error:
+        raise CompileError("is no ONNX text: it is not UTF-8") from error
+    except parser.ParseError as error:
+        reason = error.args[0] if error.args else ""
+        text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        raise CompileError(f"is no ONNX text: {shorten(' '.join(text.split()), 300)}") from error
 
 
 def _decode(data: bytes) -> onnx.ModelProto:

@@ -44,14 +44,23 @@ def dense_of_sparse(sparse: onnx.SparseTensorProto, folder: Path | None) -> Arra
     values = _array(sparse.values, folder)
     indices = _array(sparse.indices, folder).astype(np.int64)
     shape = tuple(sparse.dims)
-    full = np.zeros(shape, values.dtype)
+    title = f'sparse tensor "{shorten(sparse.values.name)}"'
+    # One row of the indices for each value, with one column for each dimension.
+    rank = 1 if indices.ndim == 1 else len(shape)
+    count = values.size
+    fits = values.ndim == 1 and indices.shape in ((count,), (count, rank))
+    if not fits or min(shape, default=0) < 0 or (indices < 0).any():
+        raise CompileError(f"{title} is malformed")
     try:
+        full = np.zeros(shape, values.dtype)
         if indices.ndim == 1:
             full.reshape(-1)[indices] = values
         else:
             full[tuple(indices.T)] = values
     except (IndexError, ValueError) as error:
-        raise CompileError(f'sparse tensor "{shorten(sparse.values.name)}" is malformed') from error
+        raise CompileError(f"{title} is malformed") from error
+    except MemoryError as error:
+        raise CompileError(f"{title} is too large") from error
     return full
 
 

@@ -195,6 +195,39 @@ def test_malformed_tensors() -> None:
     refused(with_weight(negative), '"w"', "negative")
 
 
+def sparse(values: list[float], indices: object, dims: list[int]) -> ModelProto:
+    proto = model([helper.make_node("Add", ["x", "w"], ["y"])], [("x", [4])], [("y", [4])])
+    proto.graph.sparse_initializer.add(
+        values=numpy_helper.from_array(np.array(values, np.float32), "w"),
+        indices=numpy_helper.from_array(np.array(indices, np.int64)),
+        dims=dims,
+    )
+    return proto
+
+
+@pytest.mark.parametrize(
+    ("indices", "dims", "part"),
+    [
+        ([0, 4], [4], "malformed"),
+        ([0, -1], [4], "malformed"),
+        ([0], [4], "malformed"),
+        ([[0, 1], [1, 1]], [4], "malformed"),
+        ([0, 1], [-4], "malformed"),
+        ([0, 1], [], "malformed"),
+        ([0, 1], [1 << 62, 4], "malformed"),
+        ([0, 1], [1 << 47], "too large"),
+    ],
+)
+def test_malformed_sparse_tensors(indices: object, dims: list[int], part: str) -> None:
+    refused(sparse([1, 2], indices, dims), '"w"', part)
+
+
+@pytest.mark.parametrize("indices", [[0, 3], [[0], [3]]])
+def test_sparse_tensors_work(indices: object) -> None:
+    with load(compile_model(sparse([1, 2], indices, [4]))) as program:
+        assert program(torch.zeros(4)).tolist() == [1, 0, 0, 2]
+
+
 NAMES = [
     "class",
     "None",

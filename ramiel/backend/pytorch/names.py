@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from ramiel.dialects.torch.callees import LAYERS
+
 LONGEST = 29
 """Identifiers are cut to this many characters, so that `a = ch.a.recv()` is one line."""
 
@@ -19,7 +21,7 @@ PROGRAM_NAMES = frozenset(
     "channels children close compile cpu cuda double dump_patches eval extra_repr float "
     "forward get_buffer get_extra_state get_parameter get_submodule half inputs ipu "
     "load_state_dict main modules mtia named_buffers named_children named_modules "
-    "named_parameters nodes operator ops outputs parameters register_backward_hook "
+    "named_parameters nodes one_thread operator ops outputs parameters register_backward_hook "
     "register_buffer register_forward_hook register_forward_pre_hook "
     "register_full_backward_hook register_full_backward_pre_hook "
     "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module "
@@ -28,6 +30,9 @@ PROGRAM_NAMES = frozenset(
     "to_empty torch train training type weights xpu zero_grad slice inf nan fail".split()
 )
 """Names that an emitted program, its base class or its imports already use."""
+
+CLASS_NAMES = LAYERS | {"Channels", "F", "Input", "Program", "Tensor", "Weights"}
+"""Classes, and names like those of classes, that an emitted program imports."""
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -72,7 +77,7 @@ def class_name(text: str) -> str:
     name = "".join(w[0].upper() + w[1:] for w in words)
     if not name or not name[0].isalpha():
         name = f"Model{name}"
-    return f"{name}_" if keyword.iskeyword(name) or name in ("Tensor", "Program") else name
+    return f"{name}_" if keyword.iskeyword(name) or name in CLASS_NAMES else name
 
 
 def node_words(node: str, op_type: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 from xdsl.dialects.builtin import ArrayAttr
@@ -27,33 +28,38 @@ VIEWS = frozenset(
 
 def work_of(op: TorchOperation) -> Work:
     """The work of one operation. Weights are there already and cost nothing."""
-    moved = sum(bytes_of(v.type) for v in (*op.operands, *op.results))
     if isinstance(op, LayerOp):
-        return _product(op.layer.lower(), op, op.weight_shape, moved)
+        return _work(op.layer.lower(), op, op.weight_shape, op.config)
     if not isinstance(op, CallOp):
         return Work(calls=0)
     if op.callee in VIEWS:
         return Work()
     name = op.callee.partition(".")[2].replace("_", "")
     weight = _dims(op.operands[1].type) if len(op.operands) > 1 else ()
-    if name.startswith(("maxpool", "avgpool")):
-        # A pool reads an element once for every window that it is in.
-        return Work(bytes=_window(op) * bytes_of(op.results[0].type) + moved)
-    return _product(name, op, weight, moved)
+    return _work(name, op, weight, op.kwargs)
 
 
-def _product(name: str, op: TorchOperation, weight: tuple[int, ...], moved: float) -> Work:
-    """The work of a convolution or matrix product; of anything else, what it moves."""
+def _work(
+    name: str, op: TorchOperation, weight: tuple[int, ...], config: Mapping[str, Attribute]
+) -> Work:
+    """The work of a function or layer, by its name without underscores."""
     x = _dims(op.operands[0].type) if op.operands else ()
     y = _dims(op.results[0].type)
-    moved += 4.0 * prod(weight) if isinstance(op, LayerOp) and name != "embedding" else 0.0
-    if name.startswith("convtranspose"):
-        return Work(2.0 * prod(x) * prod(weight[1:]), moved)
-    if name.startswith("conv") and weight:
-        return Work(2.0 * prod(y) * prod(weight[1:]), moved)
+    moved = sum(bytes_of(v.type) for v in (*op.operands, *op.results))
+    if name.startswith("conv") and len(weight) > 2:
+        # A transposed convolution spreads its input over the result.
+        pixels = x if name.startswith("convtranspose") else y
+        flops = 2.0 * prod(pixels) * prod(weight[1:])
+        if "groups" in config:
+            return Work(grouped=flops, moved=moved)
+        if prod(weight[2:]) == 1:
+            return Work(product=flops, moved=moved)
+        return Work(convolution=flops, moved=moved)
     if name in ("linear", "matmul") and x:
-        return Work(2.0 * prod(y) * x[-1], moved)
-    return Work(bytes=moved)
+        return Work(product=2.0 * prod(y) * x[-1], moved=moved)
+    if name.startswith(("maxpool", "avgpool")):
+        return Work(windows=_window(config, len(y) - 2) * bytes_of(op.results[0].type))
+    return Work(moved=moved)
 
 
 def _dims(type: Attribute) -> tuple[int, ...]:
@@ -67,10 +73,9 @@ def bytes_of(type: Attribute) -> float:
     return float(prod(_dims(type)) * (dtype.itemsize if dtype is not None else 4))
 
 
-def _window(op: CallOp) -> int:
-    size = op.kwargs.get("kernel_size")
-    values = [] if size is None else [size] if not isinstance(size, ArrayAttr) else list(size)
-    sides = [python_literal(v) for v in values]
-    sides = [s for s in sides if isinstance(s, int)]
-    dims = max(1, len(_dims(op.results[0].type)) - 2)
-    return prod(sides) if len(sides) != 1 else sides[0] ** dims
+def _window(config: Mapping[str, Attribute], dims: int) -> int:
+    """The elements of a pool's window."""
+    size = config.get("kernel_size")
+    sides = [] if size is None else list(size) if isinstance(size, ArrayAttr) else [size]
+    lengths = [v for v in map(python_literal, sides) if isinstance(v, int)]
+    return lengths[0] ** dims if len(lengths) == 1 else prod(lengths)

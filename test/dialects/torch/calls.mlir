@@ -59,6 +59,8 @@ func.func @operators(%a: tensor<4x6xf32>, %b: tensor<4x6xf32>) {
 func.func @results(%a: tensor<4x6xf32>) {
   // CHECK-NEXT: %x, %y = torch.call torch.split(%a, [2, 2], dim = 0) : (tensor<4x6xf32>) -> (tensor<2x6xf32>, tensor<2x6xf32>)
   %x, %y = torch.call torch.split(%a, [2, 2], dim = 0) : (tensor<4x6xf32>) -> (tensor<2x6xf32>, tensor<2x6xf32>)
+  // CHECK-NEXT: torch.free %y, %a : tensor<2x6xf32>, tensor<4x6xf32>
+  torch.free %y, %a : tensor<2x6xf32>, tensor<4x6xf32>
   // CHECK-NEXT: %n = torch.call F.relu(%x) {torch.node = "/relu \C3\BC", torch.op = "Relu", torch.names = ["relu"]} : (tensor<2x6xf32>) -> tensor<2x6xf32>
   %n = torch.call F.relu(%x) {torch.node = "/relu \C3\BC", torch.op = "Relu", torch.names = ["relu"]} : (tensor<2x6xf32>) -> tensor<2x6xf32>
   // CHECK-NEXT: func.return
