@@ -14,7 +14,8 @@ from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.cluster.verify import verify_program
-from ramiel.dialects.torch.ops import FreeOp, TorchOperation, is_identifier, verify_properties
+from ramiel.dialects.torch.operation import TorchOperation, is_identifier, verify_properties
+from ramiel.dialects.torch.ops import FreeOp
 
 COST = "cluster.cost"
 """Attribute of a `torch` operation: its cost in µs."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from xdsl.ir import Dialect
 
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, SliceAttr
-from ramiel.dialects.torch.ops import CallOp, FreeOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch.operation import TorchOperation
+from ramiel.dialects.torch.ops import CallOp, FreeOp, LayerOp, WeightOp
 
 
 def torch_dialect() -> Dialect:

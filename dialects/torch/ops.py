@@ -3,17 +3,16 @@
 %0 = torch.weight "scale" : tensor<64xf32>
 %1 = torch.layer Conv2d(%x) {stride = 2} weights {weight = "conv1.weight" : tensor<..>} : ...
 %2 = torch.call torch.cat([%a, %b], dim = 1) : (tensor<..>, tensor<..>) -> tensor<..>
+torch.free %a, %b : tensor<..>, tensor<..>
 """
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Self, cast
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
@@ -22,7 +21,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import UnknownType, static_shape_of
-from ramiel.dialects.text import parse_text, text_of
+from ramiel.dialects.text import parse_text
 from ramiel.dialects.torch.callees import CALLEES, LAYERS, UNARY_OPERATORS
 from ramiel.dialects.torch.literals import (
     OperandAttr,
@@ -32,65 +31,7 @@ from ramiel.dialects.torch.literals import (
     verify_literal,
     visit_leaves,
 )
-
-NODE = "torch.node"
-"""Attribute: the name of the ONNX node that an operation comes from."""
-OP_TYPE = "torch.op"
-"""Attribute: its ONNX operator."""
-NAMES = "torch.names"
-"""Attribute: the Python names of an operation's results."""
-LAYER_NAME = "torch.layer_name"
-"""Attribute: the name of the program's attribute that holds a layer or weight."""
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def is_identifier(name: str) -> bool:
-    """Whether a name may stand in a program: ASCII, and no keyword of Python."""
-    return _IDENTIFIER.fullmatch(name) is not None and not keyword.iskeyword(name)
-
-
-def verify_properties(op: Operation, **kinds: type[Attribute]) -> None:
-    """Checks what the custom syntax ensures and the generic one does not.
-
-    Raises VerifyException for a property that is missing or of another kind.
-    """
-    for name, kind in kinds.items():
-        if not isinstance(op.properties.get(name), kind):
-            raise VerifyException(f"property {name!r} is missing or malformed")
-
-
-def string_attribute(op: Operation, name: str) -> str | None:
-    return text_of(op.attributes.get(name))
-
-
-class TorchOperation(Operation):
-    """Base of the dialect's operations."""
-
-    @property
-    def python_names(self) -> list[str]:
-        """The names of the results in the emitted program. Empty before they are assigned."""
-        names = self.attributes.get(NAMES)
-        if not isinstance(names, ArrayAttr):
-            return []
-        return [text_of(n) or "" for n in cast(ArrayAttr[Attribute], names)]
-
-    @property
-    def layer_name(self) -> str | None:
-        return string_attribute(self, LAYER_NAME)
-
-    @property
-    def origin(self) -> tuple[str, str]:
-        """The name and the operator of the ONNX node that this comes from."""
-        return string_attribute(self, NODE) or "", string_attribute(self, OP_TYPE) or ""
-
-    def verify_names(self) -> None:
-        names = [*self.python_names, *([self.layer_name] if self.layer_name else [])]
-        for name in names:
-            if not is_identifier(name):
-                raise VerifyException(f"{name!r} is no Python identifier")
-        if self.python_names and len(self.python_names) != len(self.results):
-            raise VerifyException("expected one Python name for each result")
+from ramiel.dialects.torch.operation import TorchOperation, is_identifier, verify_properties
 
 
 class CallOp(TorchOperation):

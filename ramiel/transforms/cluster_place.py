@@ -24,7 +24,8 @@ from ramiel.analysis.critical_path import bound, critical_path
 from ramiel.analysis.simulate import simulate
 from ramiel.dialects.cluster import ChannelOp, ProgramOp, RecvOp, SectionOp, SendOp, WorkerOp
 from ramiel.dialects.cluster.ops import CLUSTER, LANE
-from ramiel.dialects.torch.ops import NAMES, TorchOperation, WeightOp
+from ramiel.dialects.torch import TorchOperation, WeightOp
+from ramiel.dialects.torch.operation import NAMES
 from ramiel.errors import CompileError
 from ramiel.schedule.choose import Choice, choose
 from ramiel.schedule.place import place, serial

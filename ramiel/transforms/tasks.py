@@ -11,7 +11,7 @@ from xdsl.ir import SSAValue
 
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.dialects.cluster.ops import COST
-from ramiel.dialects.torch.ops import CallOp, LayerOp, TorchOperation
+from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.errors import CompileError
 
 

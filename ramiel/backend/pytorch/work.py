@@ -10,9 +10,8 @@ from xdsl.ir import Attribute
 
 from ramiel.analysis.static_cost import Work
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
-from ramiel.dialects.torch import CallOp, LayerOp
+from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.dialects.torch.literals import python_literal
-from ramiel.dialects.torch.ops import TorchOperation
 
 NOMINAL = 32
 """What stands for a dimension that is not known at compile time; a batch, the first

@@ -33,8 +33,9 @@ from ramiel.dialects.onnx.types import (
     tensor_type,
     type_of_array,
 )
+from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.literals import DTYPES, Dtype
-from ramiel.dialects.torch.ops import NODE, OP_TYPE, CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch.operation import NODE, OP_TYPE
 from ramiel.errors import CompileError
 
 Lowered = SSAValue | Sequence[SSAValue]
