@@ -32,10 +32,14 @@ class IrDump:
 
         found = {n: w for n, w in weights_of(module).items() if w.data.load is not None}
         self.weights |= found
+        before = module.attributes.get(WEIGHTS)
         if found:
             module.attributes[WEIGHTS] = StringAttr("weights.safetensors")
         with replacing(self.folder / f"{self.count:02}_{stage}.mlir") as temporary:
             temporary.write_text(f"{module!s}\n", encoding="utf-8")
+        module.attributes.pop(WEIGHTS, None)
+        if before is not None:
+            module.attributes[WEIGHTS] = before
         self.count += 1
 
     def close(self) -> None:

@@ -27,6 +27,12 @@ SEPARATOR = b"// -----"
 class RamielOpt(xDSLOptMain):
     def __init__(self, args: Sequence[str] | None = None) -> None:
         super().__init__("Runs passes over the IR of Ramiel.", args)
+        self.stored: set[str] = set()
+        self.dump = None
+        if self.args.dump_ir:
+            from ramiel.tools.dump import IrDump
+
+            self.dump = IrDump(Path(self.args.dump_ir))
 
     def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
         super().register_all_arguments(arg_parser)
@@ -82,6 +88,7 @@ class RamielOpt(xDSLOptMain):
                 module = self.available_frontends[suffix](
                     BytesIO(b"\n" * line + chunk.lstrip(b"\n"))
                 )
+                self.stored = _names_with_bytes(module)
                 self.pipeline.apply(self.ctx, module)
                 output.append(self._text(module))
             except (CompileError, DiagnosticException, ParseError) as error:
@@ -94,6 +101,8 @@ class RamielOpt(xDSLOptMain):
                 if self.args.verify_diagnostics:
                     raise CompileError(f"the input at line {line + 1} has no error to diagnose")
             line += chunk.count(b"\n")
+        if self.dump is not None:
+            self.dump.close()
         self._write("// -----\n".join(output))
 
     def _after_pass(
@@ -104,8 +113,8 @@ class RamielOpt(xDSLOptMain):
         if not self.args.disable_verify:
             verify_module(module)
             module.verify()
-        if self.args.dump_ir:
-            self._dump(before.name if before else "input", module)
+        if self.dump is not None:
+            self.dump(before.name if before else "input", module)
         if self.args.print_between_passes and before is not None and after is not None:
             print(f"// IR after {before.name}\n{module!s}\n")
 
@@ -149,21 +158,27 @@ class RamielOpt(xDSLOptMain):
         bind_weights(module, folder, Path(self.args.weights) if self.args.weights else None)
 
     def _text(self, module: ModuleOp) -> str:
-        if self.args.target == "mlir" and self.args.output_file:
-            self._save_weights(module, Path(self.args.output_file))
+        if self.args.target == "mlir":
+            self._keep_weights(module)
         text = self.output_resulting_program(module)
         return text.rstrip("\n") + "\n" if text else text
 
-    def _save_weights(self, module: ModuleOp, text: Path) -> None:
-        from ramiel.frontend.store import save_weights
+    def _keep_weights(self, module: ModuleOp) -> None:
+        """Writes weights beside the text, or says that a text on stdout leaves new ones behind."""
+        weights = _names_with_bytes(module)
+        if weights and self.args.output_file:
+            from ramiel.frontend.store import save_weights
 
-        save_weights(module, text.with_suffix(".safetensors"), text.parent)
-
-    def _dump(self, stage: str, module: ModuleOp) -> None:
-        folder = Path(self.args.dump_ir)
-        folder.mkdir(parents=True, exist_ok=True)
-        number = len(list(folder.glob("*.mlir")))
-        (folder / f"{number:02}_{stage}.mlir").write_text(f"{module!s}\n")
+            text = Path(self.args.output_file)
+            save_weights(module, text.with_suffix(".safetensors"), text.parent)
+            return
+        new = weights - self.stored
+        if new:
+            print(
+                f"note: {len(new)} weight(s) that passes have made are named in the text only; "
+                "-o FILE writes them beside it",
+                file=sys.stderr,
+            )
 
     def _write(self, text: str) -> None:
         if self.args.output_file is None:
@@ -173,6 +188,13 @@ class RamielOpt(xDSLOptMain):
 
         with replacing(Path(self.args.output_file)) as temporary:
             temporary.write_text(text)
+
+
+def _names_with_bytes(module: ModuleOp) -> set[str]:
+    """The weights of a module whose bytes are at hand."""
+    from ramiel.transforms.weight_names import weights_of
+
+    return {name for name, w in weights_of(module).items() if w.data.load is not None}
 
 
 def strip_module(pipeline: str) -> str:
