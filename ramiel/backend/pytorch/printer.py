@@ -121,12 +121,13 @@ class _Printer:
         lines = ["import torch"]
         if "F" in prefixes:
             lines.append("import torch.nn.functional as F")
-        lines += ["from torch import Tensor", ""]
         names = [*classes, *functions]
         line = f"from ramiel.runtime import {', '.join(names)}"
         if len(line) <= 88:
-            return [*lines, line]
-        return [*lines, "from ramiel.runtime import (", *(f"{INDENT}{n}," for n in names), ")"]
+            lines.append(line)
+        else:
+            lines += ["from ramiel.runtime import (", *(f"{INDENT}{n}," for n in names), ")"]
+        return [*lines, "from torch import Tensor"]
 
     def _declarations(self) -> list[str]:
         inputs = [self._input(i) for i in range(len(self.function.body.block.args))]
