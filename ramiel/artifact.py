@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,14 +12,24 @@ from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.errors import CompileError
 from ramiel.frontend.store import replacing, save_arrays
 
+_IMPORTED = frozenset(["torch", "ramiel", "numpy", "safetensors"])
+"""What a program imports, itself or through others, besides the standard library."""
+
 
 def write_program(emitted: Emitted, path: Path) -> Path:
     """Writes source and weights; returns the path of the weights.
 
-    Each file appears only when it is complete. Raises CompileError if one cannot be written.
+    Each file appears only when it is complete. Raises CompileError if one cannot be written, or
+    for a name under which the program could not run.
     """
     if path.suffix != ".py":
         raise CompileError("a program is written to a .py file", file=str(path))
+    if path.stem in sys.stdlib_module_names or path.stem in _IMPORTED:
+        raise CompileError(
+            f"a program of this name would hide Python's module {path.stem!r} when it runs: "
+            "choose another name with -o",
+            file=str(path),
+        )
     weights_path = path.with_suffix(".safetensors")
     names, aliases = tied(emitted.weights)
     arrays = {name: weight.array() for name, weight in names.items()}

@@ -76,6 +76,8 @@ def _check(model: onnx.ModelProto) -> None:
     # Any protobuf, and many a random file, decodes to a model without content.
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise CompileError("is not an ONNX model (it has no graph)")
+    if not model.graph.output:
+        raise CompileError("has no outputs: there is nothing to compute")
     if model.ir_version < 3:
         raise CompileError(f"has IR version {model.ir_version}; supported are 3 and newer")
     if not model.opset_import:

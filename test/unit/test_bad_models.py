@@ -289,6 +289,10 @@ SOURCE_SHAPE = '"doc"\nimport a\nimport b\nfrom c import d\nfrom e import f\ncla
 """The statements of a program: docstring, imports, the class and the last two lines."""
 
 
+def test_no_outputs() -> None:
+    refused(model([relu()], [("x", [4])], []), "no outputs")
+
+
 def test_empty_names() -> None:
     refused(model([relu("", "y")], [], [("y", [4])]), "expected 1 input")
     refused(model([relu()], [("", [4]), ("x", [4])], [("y", [4])]), "no name")

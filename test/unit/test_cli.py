@@ -88,6 +88,7 @@ def test_passes(tmp_path: Path) -> None:
         (["compile", "half.onnx"], "half.onnx: is not an ONNX model, or it is truncated"),
         (["compile", "branches.onnx", "-o", "program.txt"], "a program is written to a .py file"),
         (["compile", "branches.onnx", "-o", "no/where.py"], "cannot be written"),
+        (["compile", "branches.onnx", "-o", "torch.py"], "would hide Python's module 'torch'"),
         (["compile", "branches.onnx", "--workers", "0"], "workers must be 1 to 1024, not 0"),
         (["compile", "branches.onnx", "--schedule", "best"], "there is no schedule 'best'"),
         (["compile", "branches.onnx", "--shape", "image=axb"], "expected NAME=1x3x224x224"),
