@@ -25,8 +25,8 @@ from ramiel.backend.pytorch.work import work_of
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
 from ramiel.frontend.importer import import_model
+from ramiel.tasks import main_function
 from ramiel.transforms import PASS_NAMES, pass_factory
-from ramiel.transforms.tasks import main_function
 
 SMALLEST = 20.0
 """Operations under this many µs are left out: views and the like, all overhead."""

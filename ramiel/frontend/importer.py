@@ -44,6 +44,7 @@ from ramiel.dialects.onnx.types import (
     tensor_type,
     type_of_array,
 )
+from ramiel.dialects.onnx.weights import FreshNames
 from ramiel.errors import CompileError, shorten
 from ramiel.frontend.model_file import ModelSource, opset_of_model, read_model
 from ramiel.frontend.order import topological_order
@@ -85,7 +86,7 @@ class _Importer:
         self.model = model
         self.folder = folder
         self.opset = opset_of_model(model)
-        self.taken: set[str] = set()
+        self.names = FreshNames()
 
     def module(self, shapes: Shapes) -> ModuleOp:
         graph = self.model.graph
@@ -152,13 +153,7 @@ class _Importer:
 
     def _weight_name(self, name: str) -> str:
         """A name for a weight: its own, made unique where subgraphs reuse it."""
-        base = name or "weight"
-        unique, count = base, 1
-        while unique in self.taken:
-            count += 1
-            unique = f"{base}.{count}"
-        self.taken.add(unique)
-        return unique
+        return self.names.fresh(name or "weight")
 
     def _node(
         self,

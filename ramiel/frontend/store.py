@@ -22,10 +22,10 @@ from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr
 from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
+from ramiel.dialects.onnx.weights import weights_of
 from ramiel.dialects.text import text_of
 from ramiel.errors import CompileError, shorten
 from ramiel.frontend.model_file import TEXT_SUFFIXES
-from ramiel.transforms.weight_names import weights_of
 
 WEIGHTS = "onnx.weights"
 """Module attribute: the file with the weights, relative to the text that names it."""

@@ -27,8 +27,8 @@ class IrDump:
             raise CompileError(f"cannot be made: {reason}", file=str(folder)) from error
 
     def __call__(self, stage: str, module: ModuleOp) -> None:
+        from ramiel.dialects.onnx.weights import weights_of
         from ramiel.frontend.store import WEIGHTS, replacing
-        from ramiel.transforms.weight_names import weights_of
 
         found = {n: w for n, w in weights_of(module).items() if w.data.load is not None}
         self.weights |= found

@@ -192,7 +192,7 @@ class RamielOpt(xDSLOptMain):
 
 def _names_with_bytes(module: ModuleOp) -> set[str]:
     """The weights of a module whose bytes are at hand."""
-    from ramiel.transforms.weight_names import weights_of
+    from ramiel.dialects.onnx.weights import weights_of
 
     return {name for name, w in weights_of(module).items() if w.data.load is not None}
 

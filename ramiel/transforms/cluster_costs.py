@@ -11,7 +11,7 @@ from xdsl.passes import ModulePass
 from ramiel.analysis.static_cost import static_cost
 from ramiel.backend.pytorch.work import work_of
 from ramiel.dialects.cluster.ops import COST
-from ramiel.transforms.tasks import main_function, tasks_of
+from ramiel.tasks import main_function, tasks_of
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from xdsl.passes import ModulePass
 from ramiel.backend.pytorch.work import bytes_of
 from ramiel.dialects.cluster import ProgramOp, SendOp
 from ramiel.dialects.torch import CallOp, FreeOp, LayerOp
-from ramiel.transforms.tasks import main_function
+from ramiel.tasks import main_function
 
 PER_LINE = 2
 """Values freed by one operation, so that it is one line of the program."""

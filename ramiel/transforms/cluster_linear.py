@@ -10,7 +10,7 @@ from xdsl.passes import ModulePass
 
 from ramiel.dialects.cluster.ops import CLUSTER
 from ramiel.schedule.linear import linear_clusters
-from ramiel.transforms.tasks import main_function, tasks_of
+from ramiel.tasks import main_function, tasks_of
 
 
 @dataclass(frozen=True)

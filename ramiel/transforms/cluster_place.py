@@ -29,7 +29,7 @@ from ramiel.dialects.torch.operation import NAMES
 from ramiel.errors import CompileError
 from ramiel.schedule.choose import Choice, choose
 from ramiel.schedule.place import place, serial
-from ramiel.transforms.tasks import Tasks, main_function, numbers_of, tasks_of
+from ramiel.tasks import Tasks, main_function, numbers_of, tasks_of
 from ramiel.transforms.torch_assign_names import PYTHON_NAME
 
 SCHEDULES = ("auto", "linear", "serial")

@@ -20,9 +20,9 @@ from ramiel.dialects.onnx.operation import SchemaOperation
 from ramiel.dialects.onnx.shapes import ShapeError, infer_types, join
 from ramiel.dialects.onnx.structure import constant_attribute_of, make_constant
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
+from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.errors import CompileError
 from ramiel.transforms.onnx_infer_shapes import set_type, update_signature
-from ramiel.transforms.weight_names import WeightNames
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +53,7 @@ class OnnxConstantFoldPass(ModulePass):
     max_bytes: int = 1 << 30
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        folder = _Folder(WeightNames(op), self.max_bytes)
+        folder = _Folder(FreshNames(weights_of(op)), self.max_bytes)
         for function in op.ops:
             if isinstance(function, func.FuncOp) and function.body.blocks:
                 folder.block(function.body.block)
@@ -61,7 +61,7 @@ class OnnxConstantFoldPass(ModulePass):
 
 
 class _Folder:
-    def __init__(self, names: WeightNames, budget: int) -> None:
+    def __init__(self, names: FreshNames, budget: int) -> None:
         self.names = names
         self.budget = budget
         self.refined: set[SSAValue] = set()

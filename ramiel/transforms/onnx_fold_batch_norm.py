@@ -26,7 +26,7 @@ from ramiel.dialects.onnx.structure import (
     constant_of,
 )
 from ramiel.dialects.onnx.types import element_of, numpy_dtype_of, static_shape_of, tensor_type
-from ramiel.transforms.weight_names import WeightNames
+from ramiel.dialects.onnx.weights import FreshNames, weights_of
 
 Doubles = npt.NDArray[np.float64]
 
@@ -35,7 +35,7 @@ Doubles = npt.NDArray[np.float64]
 class _FoldIntoConvolution(RewritePattern):
     """Replaces batch_norm(conv(x, w, b)) by conv(x, w', b')."""
 
-    names: WeightNames
+    names: FreshNames
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
         if not isinstance(op, SchemaOperation) or op.op_type != "BatchNormalization":
@@ -159,5 +159,5 @@ class OnnxFoldBatchNormPass(ModulePass):
     name = "onnx-fold-batch-norm"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        pattern = _FoldIntoConvolution(WeightNames(op))
+        pattern = _FoldIntoConvolution(FreshNames(weights_of(op)))
         PatternRewriteWalker(pattern, apply_recursively=False).rewrite_module(op)

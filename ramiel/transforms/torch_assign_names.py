@@ -23,7 +23,7 @@ from ramiel.backend.pytorch.names import (
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import LAYER_NAME, NAMES
-from ramiel.transforms.tasks import main_function
+from ramiel.tasks import main_function
 
 MODEL = "onnx.model"
 """Module attribute: what the model calls itself."""

@@ -31,7 +31,7 @@ from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, FreeOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import is_identifier
 from ramiel.errors import CompileError
-from ramiel.transforms.tasks import main_function
+from ramiel.tasks import main_function
 from ramiel.transforms.torch_assign_names import CLASS, MODEL, PYTHON_NAME
 
 BODY = INDENT * 2

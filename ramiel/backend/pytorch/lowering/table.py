@@ -33,6 +33,7 @@ from ramiel.dialects.onnx.types import (
     tensor_type,
     type_of_array,
 )
+from ramiel.dialects.onnx.weights import FreshNames
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.literals import DTYPES, Dtype
 from ramiel.dialects.torch.operation import NODE, OP_TYPE
@@ -84,7 +85,7 @@ class Builder:
     def __init__(self, block: Block) -> None:
         self.block = block
         self.values: dict[SSAValue, SSAValue] = {}
-        self.names: set[str] = set()
+        self.names = FreshNames()
         self._weights: dict[SSAValue, WeightAttr] = {}
 
     def value(self, old: SSAValue) -> SSAValue:
@@ -115,13 +116,7 @@ class Builder:
 
     def unique(self, name: str) -> str:
         """A name for a tensor that is made here, distinct from the model's by its prefix."""
-        base = f"const.{name}"
-        name, count = base, 1
-        while name in self.names:
-            count += 1
-            name = f"{base}.{count}"
-        self.names.add(name)
-        return name
+        return self.names.fresh(f"const.{name}")
 
 
 class Node:

@@ -1,6 +1,8 @@
-"""Names for the weights that passes make."""
+"""The weights that a module refers to, and names for new ones."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute
@@ -27,11 +29,11 @@ def _inside(value: Attribute) -> list[WeightAttr]:
     return []
 
 
-class WeightNames:
-    """Hands out names that no weight of a module has."""
+class FreshNames:
+    """Hands out names that are not taken: `w`, `w.2`, `w.3`."""
 
-    def __init__(self, module: ModuleOp) -> None:
-        self._taken = set(weights_of(module))
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
 
     def fresh(self, base: str) -> str:
         name, count = base, 1
