@@ -175,8 +175,20 @@ class SchemaOperation(OnnxOperation):
             raise VerifyException(
                 f"expected {len(declared.graphs)} region(s){names}, got {len(self.regions)}"
             )
+        expected = len(self.results) + _YIELDED_BESIDES_RESULTS.get(self.op_type, 0)
+        for region in self.regions:
+            end = region.blocks.first.last_op if region.blocks.first is not None else None
+            if end is None or len(end.operands) != expected:
+                given = 0 if end is None else len(end.operands)
+                raise VerifyException(
+                    f"its subgraphs must yield {expected} value(s), one yields {given}"
+                )
         if self.op_type == "Constant" and len(self.properties) != 1:
             raise VerifyException(f"expected one value, got {len(self.properties)}")
+
+
+_YIELDED_BESIDES_RESULTS = {"Loop": 1}
+"""A loop's body also yields whether to go on."""
 
 
 def _verify_values(

@@ -83,17 +83,24 @@ def build(name: str, declared: Schema, operands: int | None = None) -> SchemaOpe
     bound: dict[str, str] = {}
     inputs = declared.min_inputs if operands is None else operands
     source = test.TestOp(result_types=types_of(declared.inputs, inputs, bound))
+    # A loop's body also yields whether to go on.
+    yielded = declared.min_outputs + (name == "Loop")
     op = operation_class(name).make(
         source.results,
         types_of(declared.outputs, declared.min_outputs, bound),
         {k: VALUES[kind] for k, kind in declared.attributes.items() if kind in VALUES},
         "a node",
-        [Region(Block([Yield.make([], [])])) for _ in declared.graphs],
+        [subgraph(yielded) for _ in declared.graphs],
     )
     if name == "Constant":
         op.properties = {"value": VALUES["TENSOR"]}
     Block([source, op])
     return op
+
+
+def subgraph(yielded: int) -> Region:
+    values = test.TestOp(result_types=[tensor_type(BY_ONNX["float"].ir, [2])] * yielded)
+    return Region(Block([values, Yield.make(values.results, [])]))
 
 
 def module_of(op: SchemaOperation, opset: int) -> ModuleOp:

@@ -115,3 +115,31 @@ builtin.module attributes {onnx.opset = 17 : i64} {
     func.return
   }
 }
+
+// -----
+
+// A branch yields what the operation returns, a loop's body the condition, too.
+// CHECK: error: node "?" (If, opset 17): its subgraphs must yield 1 value(s), one yields 2
+builtin.module attributes {onnx.opset = 17 : i64} {
+  func.func @f(%c: tensor<i1>, %x: tensor<2xf32>) {
+    %0 = onnx.If(%c) ({
+      onnx.Yield(%x) : (tensor<2xf32>) -> ()
+    }, {
+      onnx.Yield(%x, %x) : (tensor<2xf32>, tensor<2xf32>) -> ()
+    }) : (tensor<i1>) -> tensor<2xf32>
+    func.return
+  }
+}
+
+// -----
+
+// CHECK: error: node "y" (Loop, opset 17): its subgraphs must yield 2 value(s), one yields 1
+builtin.module attributes {onnx.opset = 17 : i64} {
+  func.func @f(%n: tensor<i64>, %c: tensor<i1>, %x: tensor<2xf32>) {
+    %y = onnx.Loop(%n, %c, %x) ({
+    ^bb0(%i: tensor<i64>, %go: tensor<i1>, %v: tensor<2xf32>):
+      onnx.Yield(%v) : (tensor<2xf32>) -> ()
+    }) : (tensor<i64>, tensor<i1>, tensor<2xf32>) -> tensor<2xf32>
+    func.return
+  }
+}
