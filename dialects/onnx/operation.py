@@ -28,6 +28,10 @@ from ramiel.dialects.text import parse_optional_text, text_of
 
 NODE = "onnx.node"
 OPSET = "onnx.opset"
+MODEL = "onnx.model"
+"""Module attribute: what the model is called, by its file or by its graph."""
+NAME = "onnx.name"
+"""Argument and result attribute: the value's name in the model."""
 
 
 def opset_of(op: Operation) -> int:

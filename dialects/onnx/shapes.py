@@ -6,7 +6,6 @@ from typing import cast
 
 import onnx
 from onnx import checker, shape_inference
-from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import Array, WeightAttr, array_of
@@ -152,8 +151,3 @@ def meet(one: Attribute, other: Attribute) -> Attribute:
     if a is None or b is None or len(a) != len(b):
         return tensor_type(element, None)
     return tensor_type(element, [x if x == y else None for x, y in zip(a, b, strict=True)])
-
-
-def is_static(type: Attribute) -> bool:
-    """Whether every dimension of a tensor type is known."""
-    return isinstance(type, TensorType) and static_shape_of(cast(Attribute, type)) is not None

@@ -24,7 +24,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ramiel.dialects.onnx import operation_class
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr, dense, floats, ints
-from ramiel.dialects.onnx.operation import OPSET
+from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET
 from ramiel.dialects.onnx.protos import type_of_proto
 from ramiel.dialects.onnx.schemas import NEWEST_OPSET, schema
 from ramiel.dialects.onnx.structure import (
@@ -51,12 +51,6 @@ from ramiel.frontend.order import topological_order
 from ramiel.frontend.tensors import dense_of_sparse, tensor_ref
 from ramiel.transforms.onnx_infer_shapes import infer_shapes
 from ramiel.verify import verify_module
-
-NAME = "onnx.name"
-"""Argument and result attribute: the value's name in the model."""
-
-MODEL = "onnx.model"
-"""Module attribute: what the model is called, by its file or by its graph."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 

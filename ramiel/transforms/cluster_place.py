@@ -25,12 +25,11 @@ from ramiel.analysis.simulate import simulate
 from ramiel.dialects.cluster import ChannelOp, ProgramOp, RecvOp, SectionOp, SendOp, WorkerOp
 from ramiel.dialects.cluster.ops import CLUSTER, LANE
 from ramiel.dialects.torch import TorchOperation, WeightOp
-from ramiel.dialects.torch.operation import NAMES
+from ramiel.dialects.torch.operation import NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
 from ramiel.schedule.choose import Choice, choose
 from ramiel.schedule.place import place, serial
 from ramiel.tasks import Tasks, main_function, numbers_of, tasks_of
-from ramiel.transforms.torch_assign_names import PYTHON_NAME
 
 SCHEDULES = ("auto", "linear", "serial")
 MOST_WORKERS = 1024
@@ -66,7 +65,7 @@ class ClusterPlacePass(ModulePass):
         lanes = numbers_of(tasks.ops, LANE, "cluster-merge")
         choice = self._choose(tasks, clusters, lanes)
         workers = [w for w in choice.placement.workers if w] or [()]
-        program = _Materializer(function, tasks, workers).program(op)
+        program = _Materializer(function, tasks, workers).program()
         graph = tasks.graph
         program.attributes.update(
             {
@@ -115,7 +114,7 @@ class _Materializer:
         self.workers = workers
         self.channels: dict[SSAValue, str] = {}
 
-    def program(self, module: ModuleOp) -> ProgramOp:
+    def program(self) -> ProgramOp:
         block = self.function.body.block
         assert block.last_op is not None
         outputs = list(dict.fromkeys(block.last_op.operands))
@@ -204,7 +203,7 @@ class _Materializer:
         return WorkerOp.of(number, Region(block))
 
     def _title(self, section: Sequence[int]) -> SectionOp:
-        """The mark of a section: its cluster, its first and last value, and its cost."""
+        """The mark of a section: its cluster, what its values have in common, and its cost."""
         ops = self.tasks.ops
         number = ops[section[0]].attributes[CLUSTER]
         assert isinstance(number, IntegerAttr)

@@ -20,17 +20,11 @@ from ramiel.backend.pytorch.names import (
     says_something,
     snake,
 )
+from ramiel.dialects.onnx.operation import MODEL, NAME
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
-from ramiel.dialects.torch.operation import LAYER_NAME, NAMES
+from ramiel.dialects.torch.operation import CLASS, LAYER_NAME, NAMES, PYTHON_NAME
 from ramiel.tasks import main_function
-
-MODEL = "onnx.model"
-"""Module attribute: what the model calls itself."""
-CLASS = "torch.class"
-"""Module attribute: the name of the emitted class."""
-PYTHON_NAME = "torch.name"
-"""Argument attribute: the Python name of an input."""
 
 _LETTERS = f"{ascii_letters}_.-$"
 
@@ -69,7 +63,9 @@ class TorchAssignNamesPass(ModulePass):
             if isinstance(o, LayerOp | WeightOp):
                 key: Hashable = o.identity if isinstance(o, LayerOp) else o.weight
                 if key not in layer_names:
-                    layer_names[key] = layers.unique(base)
+                    # A weight may be an output, and then its channel stands among the values.
+                    beside = (values,) if isinstance(o, WeightOp) else ()
+                    layer_names[key] = layers.unique(base, *beside)
                 o.attributes[LAYER_NAME] = StringAttr(layer_names[key])
 
 
@@ -78,7 +74,7 @@ def _name_arguments(function: func.FuncOp, names: Names) -> None:
     attributes: list[DictionaryAttr] = []
     for i, arg in enumerate(function.body.block.args):
         entries = dict(given[i].data) if i < len(given) else {}
-        text = text_of(entries.get("onnx.name")) or arg.name_hint or ""
+        text = text_of(entries.get(NAME)) or arg.name_hint or ""
         entries[PYTHON_NAME] = StringAttr(names.unique(identifier(text, "x")))
         attributes.append(DictionaryAttr(entries))
     function.properties["arg_attrs"] = ArrayAttr(attributes)

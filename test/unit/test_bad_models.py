@@ -318,6 +318,14 @@ def test_constant_and_repeated_outputs() -> None:
         ]
 
 
+def test_a_constant_output_named_like_an_input() -> None:
+    """Their channels have different names, even where the identifiers are made the same."""
+    weight = numpy_helper.from_array(np.arange(40, dtype=np.float32), "x!")
+    proto = model([relu()], [("x", [4])], [("y", [4]), ("x!", [40])], [weight])
+    with load(compile_model(proto, Options(2, "linear"))) as program:
+        assert program(torch.ones(4))[1].tolist() == list(range(40))
+
+
 def test_nothing_to_compute() -> None:
     proto = model([], [("x", [4])], [("x", [4])])
     with load(compile_model(proto, Options(2, "linear"))) as program:

@@ -144,13 +144,13 @@ class Names:
         self._taken: set[str] = set()
         self._next: dict[str, int] = {}
 
-    def unique(self, name: str) -> str:
-        if name not in self._taken:
-            self._taken.add(name)
-            return name
-        count = self._next.get(name, 2)
-        while f"{name}_{count}" in self._taken:
-            count += 1
-        self._next[name] = count + 1
-        self._taken.add(f"{name}_{count}")
-        return f"{name}_{count}"
+    def unique(self, name: str, *beside: Names) -> str:
+        """The name, or a numbered one, that is free here and in the others; it is taken in all."""
+        spaces = (self, *beside)
+        candidate, count = name, self._next.get(name, 2)
+        while any(candidate in space._taken for space in spaces):
+            candidate, count = f"{name}_{count}", count + 1
+        self._next[name] = count
+        for space in spaces:
+            space._taken.add(candidate)
+        return candidate

@@ -17,6 +17,7 @@ import ramiel
 from ramiel.backend.pytorch.expressions import call_expression, layer_expression
 from ramiel.backend.pytorch.format import (
     INDENT,
+    WIDTH,
     Bracket,
     Expression,
     flat,
@@ -25,14 +26,13 @@ from ramiel.backend.pytorch.format import (
 )
 from ramiel.dialects.cluster import ProgramOp, RecvOp, SectionOp, SendOp
 from ramiel.dialects.onnx.attributes import WeightAttr
-from ramiel.dialects.onnx.operation import OPSET
+from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, FreeOp, LayerOp, TorchOperation, WeightOp
-from ramiel.dialects.torch.operation import is_identifier
+from ramiel.dialects.torch.operation import CLASS, PYTHON_NAME, is_identifier
 from ramiel.errors import CompileError
 from ramiel.tasks import main_function
-from ramiel.transforms.torch_assign_names import CLASS, MODEL, PYTHON_NAME
 
 BODY = INDENT * 2
 
@@ -123,7 +123,7 @@ class _Printer:
             lines.append("import torch.nn.functional as F")
         names = [*classes, *functions]
         line = f"from ramiel.runtime import {', '.join(names)}"
-        if len(line) <= 88:
+        if len(line) <= WIDTH:
             lines.append(line)
         else:
             lines += ["from ramiel.runtime import (", *(f"{INDENT}{n}," for n in names), ")"]
@@ -149,7 +149,7 @@ class _Printer:
         dims = _tuple([str(d) for d in shape])
         items: list[Expression] = [quoted(name), f"torch.{dtype.name}", dims]
         assert self.function.arg_attrs is not None
-        own = text_of(self.function.arg_attrs.data[i].data.get("onnx.name"))
+        own = text_of(self.function.arg_attrs.data[i].data.get(NAME))
         if own is not None and own != name:
             items.append(f"onnx_name={quoted(own)}")
         return Bracket("Input", items)
@@ -187,7 +187,7 @@ class _Printer:
         if count == 1:
             return [*lines, f"{BODY}return {values[0]}"]
         line = f"{BODY}return {', '.join(values)}"
-        return lines + ([line] if len(line) <= 88 else statement("return", _tuple(values), BODY))
+        return lines + ([line] if len(line) <= WIDTH else statement("return", _tuple(values), BODY))
 
     def _body(self, block: Block, names: Mapping[SSAValue, str]) -> list[str]:
         lines: list[str] = []
@@ -296,11 +296,11 @@ def _tuple(items: Sequence[Expression]) -> Bracket:
 
 def _signature(call: Bracket, end: str) -> list[str]:
     line = flat(call) + end
-    if len(line) <= 88:
+    if len(line) <= WIDTH:
         return [line]
     head, inner = f"{call.head}(", BODY
     one = inner + call.inside
-    if len(one) <= 88:
+    if len(one) <= WIDTH:
         return [head, one, f"{INDENT}){end}"]
     return [head, *(f"{inner}{flat(i)}," for i in call.items), f"{INDENT}){end}"]
 

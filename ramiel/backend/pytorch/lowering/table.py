@@ -58,10 +58,12 @@ _FOR_WIDE_UNSIGNED = frozenset(
 
 
 def lowers(op_type: str, since: int = 1) -> Callable[[Lowering], Lowering]:
-    """Registers the lowering of an operator as of a version."""
+    """Registers the lowering of an operator as of a version. It may have one only."""
 
     def register(lowering: Lowering) -> Lowering:
         entries = _TABLE.setdefault(op_type, [])
+        if any(since == other for other, _ in entries):
+            raise ValueError(f"{op_type} has two lowerings as of version {since}")
         entries.append((since, lowering))
         entries.sort(key=lambda entry: entry[0], reverse=True)
         return lowering
