@@ -48,7 +48,7 @@ def main() -> None:
         )
     )
     timeline = simulate(tasks.graph, placement)
-    worker_of = placement.worker_of(len(tasks.ops))
+    worker_of = placement.leaders(len(tasks.ops))
     colours = plt.get_cmap("tab20").colors
 
     plt.rcParams["svg.hashsalt"] = "ramiel"  # the same picture for the same schedule

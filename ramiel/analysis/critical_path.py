@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from ramiel.analysis.task_graph import TaskGraph
 
 
-def distance_to_end(graph: TaskGraph, edge_cost: float = 0.0) -> list[float]:
+def distance_to_end(
+    graph: TaskGraph, edge_cost: float = 0.0, costs: Sequence[float] | None = None
+) -> list[float]:
     """The longest path in µs from the start of each task to the end of the graph.
 
-    A path costs its tasks plus `edge_cost` µs for each edge. Raises ValueError if `edge_cost`
-    is negative. O(V + E).
+    A path costs its tasks, by `costs` or else on one thread, plus `edge_cost` µs for each edge.
+    Raises ValueError if `edge_cost` is negative. O(V + E).
     """
     if not edge_cost >= 0:
         raise ValueError(f"edge_cost is {edge_cost}: need a number >= 0")
-    distance = list(graph.costs)
+    distance = list(graph.costs if costs is None else costs)
     for task in reversed(range(len(graph))):
         consumers = graph.successors[task]
         if consumers:
@@ -34,13 +36,15 @@ def by_distance(distance: Sequence[float]) -> list[int]:
     return sorted(range(len(distance)), key=lambda task: -distance[task])
 
 
-def critical_path(graph: TaskGraph) -> tuple[float, list[int]]:
+def critical_path(
+    graph: TaskGraph, costs: Sequence[float] | None = None
+) -> tuple[float, list[int]]:
     """The length in µs and the tasks of a longest path, hand-overs not counted.
 
-    Ties are broken by the smaller task id. The path of an empty graph is `(0.0, [])`.
+    Tasks cost what `costs` says, or else their time on one thread. Ties are broken by the smaller task id. The path of an empty graph is `(0.0, [])`.
     O(V + E).
     """
-    distance = distance_to_end(graph)
+    distance = distance_to_end(graph, costs=costs)
     path: list[int] = []
     reachable: Sequence[int] = range(len(graph))
     while reachable:
@@ -52,9 +56,14 @@ def critical_path(graph: TaskGraph) -> tuple[float, list[int]]:
 def bound(graph: TaskGraph, workers: int) -> float:
     """A makespan in µs that no schedule on `workers` workers can beat.
 
-    It is the larger of the critical path and an even share of the work. Raises ValueError if
-    `workers` is less than 1.
+    It is the larger of the critical path, each task on the number of threads that is fastest,
+    and an even share of the work, each task on the number that keeps cores busy for the least
+    time. Raises ValueError if `workers` is less than 1.
     """
     if workers < 1:
         raise ValueError(f"need at least 1 worker, not {workers}")
-    return max(critical_path(graph)[0], graph.work / workers)
+    columns = [(count, graph.costs_on(count)) for count in graph.threads if count <= workers]
+    fastest = [min(times) for times in zip(*(costs for _, costs in columns), strict=True)]
+    least = [[count * cost for cost in costs] for count, costs in columns]
+    work = sum(map(min, zip(*least, strict=True)), 0.0)
+    return max(critical_path(graph, fastest)[0], work / workers)

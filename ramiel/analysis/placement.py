@@ -1,27 +1,53 @@
-"""Which worker runs which task, and in which order."""
+"""Which worker runs which task, on how many threads, and in which order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The task ids that each worker runs, in order. A worker may be empty."""
+    """The task ids that each worker runs, in order. A worker may be empty.
+
+    A task that stands in the orders of several workers is wide: the lowest-numbered of them, its
+    leader, runs it on as many threads as there are of them, and the others lend their cores:
+    they run nothing else while it runs.
+    """
 
     workers: tuple[tuple[int, ...], ...]
 
-    def worker_of(self, tasks: int) -> list[int]:
-        """The worker of each of the tasks `0 .. tasks - 1`.
+    def leaders(self, tasks: int) -> list[int]:
+        """The worker that runs each of the tasks `0 .. tasks - 1`.
 
-        Raises ValueError unless every task is there exactly once and there is no other.
+        Raises ValueError unless every task is there, and none twice on one worker, and there is
+        no other.
         """
-        worker_of = [-1] * tasks
+        return self._placed(tasks)[0]
+
+    def threads(self, tasks: int) -> list[int]:
+        """The number of threads of each task. Raises as `leaders` does."""
+        return self._placed(tasks)[1]
+
+    def _placed(self, tasks: int) -> tuple[list[int], list[int]]:
+        leaders, threads, last = [-1] * tasks, [0] * tasks, [-1] * tasks
         for worker, order in enumerate(self.workers):
             for task in order:
                 if not 0 <= task < tasks:
                     raise ValueError(f"task {task} is placed, but there are only {tasks} tasks")
-                if worker_of[task] >= 0:
+                if last[task] == worker:
                     raise ValueError(f"task {task} is placed twice")
-                worker_of[task] = worker
-        if -1 in worker_of:
-            raise ValueError(f"task {worker_of.index(-1)} is not placed")
-        return worker_of
+                if leaders[task] < 0:
+                    leaders[task] = worker
+                last[task] = worker
+                threads[task] += 1
+        if -1 in leaders:
+            raise ValueError(f"task {leaders.index(-1)} is not placed")
+        return leaders, threads
+
+
+def group_of(groups: Sequence[Sequence[int]], tasks: int) -> list[int]:
+    """The group of each of the tasks `0 .. tasks - 1`. ValueError if it is not a partition."""
+    placement = Placement(tuple(map(tuple, groups)))
+    for task, count in enumerate(placement.threads(tasks)):
+        if count > 1:
+            raise ValueError(f"task {task} is in {count} groups")
+    return placement.leaders(tasks)

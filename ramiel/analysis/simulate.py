@@ -19,7 +19,7 @@ class Timeline:
     makespan: float
     """When the last task ends."""
     busy: tuple[float, ...]
-    """The summed cost of each worker's tasks."""
+    """How long each worker runs tasks, or lends its core to one."""
     hand_overs: int
     """The number of tasks whose value is read on another worker."""
 
@@ -35,43 +35,56 @@ class Deadlock(ValueError):
 
 
 def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
-    """Run `placement`: a task starts once its worker is free and all its inputs are there.
+    """Run `placement`: a task starts once its workers are free and all its inputs are there.
 
     A value is there when its producer finishes, or `graph.hand_over` µs later if it comes from
-    another worker. Start times are longest paths in the graph of the edges and of each worker's
-    program order, in O(V + E).
+    another worker; so is a core that another worker lends. Going on with another number of
+    threads costs `graph.switch` µs. Start times are longest paths in the graph of the edges and
+    of each worker's program order, in O(V + E + entries of the placement).
 
-    Raises ValueError if the placement misses or repeats a task, and Deadlock if that graph
-    has a cycle.
+    Raises ValueError if the placement misses or repeats a task or runs one on a number of
+    threads without costs, and Deadlock if that graph has a cycle.
     """
-    worker_of = placement.worker_of(len(graph))
+    leader, threads = placement.leaders(len(graph)), placement.threads(len(graph))
+    costs = {count: graph.costs_on(count) for count in set(threads)}
+    duration = [costs[count][task] for task, count in enumerate(threads)]
     waits_for = [len(producers) for producers in graph.predecessors]
-    follower: list[int | None] = [None] * len(graph)
-    for order in placement.workers:
+    followers: list[list[int]] = [[] for _ in graph.costs]
+    start = [0.0] * len(graph)
+    for worker, order in enumerate(placement.workers):
+        if order and leader[order[0]] == worker and threads[order[0]] > 1:
+            start[order[0]] = graph.switch  # a worker begins with one thread
         for task, following in pairwise(order):
-            follower[task] = following
+            followers[task].append(following)
             waits_for[following] += 1
 
-    start = [0.0] * len(graph)
     finish = [0.0] * len(graph)
     runnable = [task for task, count in enumerate(waits_for) if count == 0]
     crosses = bytearray(len(graph))
     while runnable:
         task = runnable.pop()
-        finish[task] = start[task] + graph.costs[task]
-        releases: list[tuple[int, float]] = []
+        here, end = leader[task], start[task] + duration[task]
+        finish[task] = end
         for consumer in graph.successors[task]:
-            remote = worker_of[consumer] != worker_of[task]
-            crosses[task] |= remote
-            releases.append((consumer, finish[task] + graph.hand_over * remote))
-        following = follower[task]
-        if following is not None:
-            releases.append((following, finish[task]))
-        for released, time in releases:
-            start[released] = max(start[released], time)
-            waits_for[released] -= 1
-            if waits_for[released] == 0:
-                runnable.append(released)
+            time = end
+            if leader[consumer] != here:
+                crosses[task] = True
+                time += graph.hand_over
+            if start[consumer] < time:
+                start[consumer] = time
+            waits_for[consumer] -= 1
+            if waits_for[consumer] == 0:
+                runnable.append(consumer)
+        for following in followers[task]:
+            if leader[following] != here:
+                time = end + graph.hand_over
+            else:
+                time = end + graph.switch * (threads[following] != threads[task])
+            if start[following] < time:
+                start[following] = time
+            waits_for[following] -= 1
+            if waits_for[following] == 0:
+                runnable.append(following)
 
     if any(waits_for):
         stuck = (next((t for t in order if waits_for[t]), None) for order in placement.workers)
@@ -80,6 +93,6 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
         start=tuple(start),
         finish=tuple(finish),
         makespan=max(finish, default=0.0),
-        busy=tuple(sum((graph.costs[t] for t in order), 0.0) for order in placement.workers),
+        busy=tuple(sum((duration[t] for t in order), 0.0) for order in placement.workers),
         hand_overs=sum(crosses),
     )

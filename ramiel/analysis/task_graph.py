@@ -1,7 +1,7 @@
 """The weighted DAG that every analysis and scheduler works on."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
 
@@ -10,24 +10,39 @@ from math import isfinite
 class TaskGraph:
     """A DAG of tasks, numbered in a topological order.
 
-    `costs[i]` is the run time of task `i` in µs. An edge `(producer, consumer)` says that the
-    consumer reads a value of the producer. `hand_over` is the time in µs that a value needs to
-    reach another worker; on its own worker it is there at once.
+    An edge `(producer, consumer)` says that the consumer reads a value of the producer.
+    Tasks are moldable: one may run on several threads at once, if it has a cost for them.
 
-    Raises ValueError if a cost or `hand_over` is negative or not finite, if an edge names an
-    unknown task or has `producer >= consumer`, or if an edge is repeated.
+    Raises ValueError if a time is negative or not finite, if `wide` or `sizes` do not fit the
+    tasks, if an edge names an unknown task or has `producer >= consumer`, or if an edge is
+    repeated.
     """
 
     costs: tuple[float, ...]
+    """The run time of each task on one thread, in µs."""
     edges: tuple[tuple[int, int], ...]
     hand_over: float = 24.0
+    """µs that a value needs to reach another worker; on its own worker it is there at once."""
+    wide: Mapping[int, tuple[float, ...]] = field(default_factory=dict[int, tuple[float, ...]])
+    """Thread count (2 or more) -> the run time of each task on so many threads, in µs."""
+    switch: float = 0.0
+    """µs that a worker needs to go from one number of threads to another."""
+    sizes: tuple[float, ...] = ()
+    """The bytes of what each task makes, 0 for a view of what it reads. Empty: not known."""
 
     def __post_init__(self) -> None:
-        for task, cost in enumerate(self.costs):
-            if not (isfinite(cost) and cost >= 0):
-                raise ValueError(f"task {task} has cost {cost}: not a finite number >= 0")
-        if not (isfinite(self.hand_over) and self.hand_over >= 0):
-            raise ValueError(f"hand_over is {self.hand_over}: not a finite number >= 0")
+        for threads, costs in ((1, self.costs), *self.wide.items()):
+            on = f" on {threads} threads" if threads > 1 else ""
+            for task, cost in enumerate(costs):
+                if not (isfinite(cost) and cost >= 0):
+                    raise ValueError(f"task {task} has cost {cost}{on}: not a finite number >= 0")
+            if len(costs) != len(self.costs) or threads < 1:
+                raise ValueError(f"{len(costs)} costs{on} are given for {len(self.costs)} tasks")
+        for name, time in (("hand_over", self.hand_over), ("switch", self.switch)):
+            if not (isfinite(time) and time >= 0):
+                raise ValueError(f"{name} is {time}: not a finite number >= 0")
+        if self.sizes and len(self.sizes) != len(self.costs):
+            raise ValueError(f"{len(self.sizes)} sizes are given for {len(self.costs)} tasks")
         for producer, consumer in self.edges:
             if not 0 <= producer < consumer < len(self.costs):
                 raise ValueError(
@@ -39,6 +54,19 @@ class TaskGraph:
 
     def __len__(self) -> int:
         return len(self.costs)
+
+    @cached_property
+    def threads(self) -> tuple[int, ...]:
+        """The numbers of threads that tasks have costs for, ascending from 1."""
+        return (1, *sorted(self.wide))
+
+    def costs_on(self, threads: int) -> Sequence[float]:
+        """The run time of each task on a number of threads, µs. ValueError if not known."""
+        if threads == 1:
+            return self.costs
+        if threads not in self.wide:
+            raise ValueError(f"there are no costs on {threads} threads")
+        return self.wide[threads]
 
     @cached_property
     def successors(self) -> tuple[tuple[int, ...], ...]:

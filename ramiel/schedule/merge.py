@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from heapq import heappush, heapreplace
 
 from ramiel.analysis.critical_path import by_distance, distance_to_end
-from ramiel.analysis.placement import Placement
+from ramiel.analysis.placement import group_of
 from ramiel.analysis.task_graph import TaskGraph
 
 
@@ -31,7 +31,7 @@ def merge_clusters(graph: TaskGraph, clusters: Sequence[Sequence[int]]) -> list[
 
     Raises ValueError if `clusters` is not a partition of the tasks.
     """
-    cluster_of = Placement(tuple(map(tuple, clusters))).worker_of(len(graph))
+    cluster_of = group_of(clusters, len(graph))
     distance = distance_to_end(graph, graph.hand_over)
     members: list[list[int]] = [[] for _ in clusters]
     for task in by_distance(distance):

@@ -5,7 +5,7 @@ from heapq import heapreplace
 from itertools import pairwise
 
 from ramiel.analysis.critical_path import by_distance, distance_to_end
-from ramiel.analysis.placement import Placement
+from ramiel.analysis.placement import Placement, group_of
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.order import order_tasks
@@ -33,7 +33,7 @@ def place(graph: TaskGraph, clusters: Sequence[Sequence[int]], workers: int) -> 
     """
     if workers < 1:
         raise ValueError(f"need at least 1 worker, not {workers}")
-    cluster_of = Placement(tuple(map(tuple, clusters))).worker_of(len(graph))
+    cluster_of = group_of(clusters, len(graph))
     totals = [sum(graph.costs[task] for task in cluster) for cluster in clusters]
     useful = min(workers, len(clusters))
     assignments = (

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramiel.analysis.critical_path import bound, by_distance, critical_path, distance_to_end
+from ramiel.analysis.memory import high_water
 from ramiel.analysis.placement import Placement
-from ramiel.analysis.simulate import Deadlock, simulate
+from ramiel.analysis.simulate import Deadlock, Timeline, simulate
 from ramiel.analysis.task_graph import TaskGraph
 
 DIAMOND = TaskGraph((1.0, 5.0, 2.0, 3.0), ((0, 1), (0, 2), (1, 3), (2, 3)), hand_over=0.5)
@@ -16,7 +17,7 @@ DIAMOND = TaskGraph((1.0, 5.0, 2.0, 3.0), ((0, 1), (0, 2), (1, 3), (2, 3)), hand
 
 @st.composite
 def placed_graphs(draw: st.DrawFn) -> tuple[TaskGraph, Placement]:
-    """A random DAG, its tasks dealt out at random and run in id order."""
+    """A random DAG, its tasks dealt out at random, some to several workers, and run in id order."""
     tasks = draw(st.integers(0, 40))
     workers = draw(st.integers(1, 5))
     random = draw(st.randoms(use_true_random=False))
@@ -25,10 +26,18 @@ def placed_graphs(draw: st.DrawFn) -> tuple[TaskGraph, Placement]:
         tuple(float(random.randint(0, 9)) for _ in range(tasks)),
         tuple((i, j) for j in range(tasks) for i in range(j) if random.random() < density),
         hand_over=float(random.randint(0, 5)),
+        wide={
+            count: tuple(float(random.randint(0, 9)) for _ in range(tasks))
+            for count in range(2, workers + 1)
+        },
+        switch=float(random.randint(0, 2)),
+        sizes=tuple(float(random.randint(0, 3)) for _ in range(tasks)),
     )
     orders: list[list[int]] = [[] for _ in range(workers)]
     for task in range(tasks):
-        random.choice(orders).append(task)
+        count = random.randint(1, workers) if random.random() < 0.3 else 1
+        for order in random.sample(orders, count):
+            order.append(task)
     return graph, Placement(tuple(map(tuple, orders)))
 
 
@@ -113,24 +122,80 @@ def test_simulate_nothing() -> None:
 def test_timeline_is_feasible_and_tight(placed: tuple[TaskGraph, Placement]) -> None:
     graph, placement = placed
     timeline = simulate(graph, placement)
-    worker_of = placement.worker_of(len(graph))
+    leader, threads = placement.leaders(len(graph)), placement.threads(len(graph))
     allowed = [[0.0] for _ in graph.costs]
     for producer, consumer in graph.edges:
-        remote = worker_of[producer] != worker_of[consumer]
+        remote = leader[producer] != leader[consumer]
         allowed[consumer].append(timeline.finish[producer] + graph.hand_over * remote)
-    for order in placement.workers:
+    for worker, order in enumerate(placement.workers):
+        if order and threads[order[0]] > 1 and leader[order[0]] == worker:
+            allowed[order[0]].append(graph.switch)
         for task, following in pairwise(order):
-            allowed[following].append(timeline.finish[task])
+            gap = graph.switch * (threads[task] != threads[following])
+            if leader[task] != leader[following]:
+                gap = graph.hand_over
+            allowed[following].append(timeline.finish[task] + gap)
     assert timeline.start == tuple(map(max, allowed))
     assert timeline.makespan >= bound(graph, len(placement.workers)) * (1 - 1e-12)
-    assert sum(timeline.busy) == graph.work
+    times = [graph.costs_on(count)[task] for task, count in enumerate(threads)]
+    assert [f - s for s, f in zip(timeline.start, timeline.finish, strict=True)] == times
+    assert sum(timeline.busy) == sum(t * n for t, n in zip(times, threads, strict=True))
+
+
+@settings(deadline=None, derandomize=True)
+@given(placed_graphs())
+def test_cores_run_one_task_at_a_time(placed: tuple[TaskGraph, Placement]) -> None:
+    graph, placement = placed
+    timeline = simulate(graph, placement)
+    for order in placement.workers:
+        for task, following in pairwise(order):
+            assert timeline.finish[task] <= timeline.start[following]
+
+
+@settings(deadline=None, derandomize=True)
+@given(placed_graphs())
+def test_memory_is_that_of_the_values_that_live(placed: tuple[TaskGraph, Placement]) -> None:
+    graph, placement = placed
+    timeline = simulate(graph, placement)
+    spans = list(zip(timeline.start, last_uses(graph, timeline), graph.sizes, strict=True))
+    alive = [sum(size for a, b, size in spans if a <= now <= b) for now in timeline.start]
+    assert high_water(graph, timeline) == max(alive, default=0.0)
+
+
+def last_uses(graph: TaskGraph, timeline: Timeline) -> list[float]:
+    """When the memory of what each task makes is read for the last time, views included."""
+    ends = [0.0] * len(graph)
+    for task in reversed(range(len(graph))):
+        readers = graph.successors[task]
+        uses = [timeline.finish[r] if graph.sizes[r] else ends[r] for r in readers]
+        ends[task] = max(uses, default=timeline.makespan)
+    return ends
+
+
+def test_memory_of_a_chain() -> None:
+    graph = TaskGraph((1.0,) * 4, ((0, 1), (1, 2), (2, 3)), sizes=(5.0, 3.0, 0.0, 2.0))
+    timeline = simulate(graph, Placement(((0, 1, 2, 3),)))
+    assert high_water(graph, timeline) == 8.0  # the first two; 2 is a view of 1
+    no_sizes = TaskGraph((1.0,), ())
+    assert high_water(no_sizes, simulate(no_sizes, Placement(((0,),)))) == 0.0
+
+
+def test_a_wide_task_waits_for_the_cores_it_takes() -> None:
+    graph = TaskGraph(
+        (4.0, 10.0, 8.0, 1.0), ((0, 2), (2, 3)), hand_over=1.0, switch=0.5, wide={2: (4.0,) * 4}
+    )
+    timeline = simulate(graph, Placement(((0, 2, 3), (1, 2))))
+    assert timeline.start == (0.0, 0.0, 11.0, 15.5)  # 1 ends at 10, its core is lent at 11
+    assert timeline.busy == (9.0, 14.0)
+    assert bound(graph, 2) == 10.5  # half of 4 + 8 + 8 + 1: tasks 1 and 2 both keep cores for 8
 
 
 @pytest.mark.parametrize(
     ("orders", "problem"),
     [
         (((0, 1), (2,)), "task 3 is not placed"),
-        (((0, 1, 3), (2, 1)), "task 1 is placed twice"),
+        (((0, 1, 1, 3), (2,)), "task 1 is placed twice"),
+        (((0, 1, 3), (2, 1)), "no costs on 2 threads"),
         (((0, 1, 2, 3, 4),), "only 4 tasks"),
         (((-1, 0, 1, 2, 3),), "task -1"),
     ],

@@ -164,7 +164,7 @@ def test_placements_run_and_keep_clusters_whole(graph: TaskGraph, workers: int) 
         timeline = simulate(graph, placement)
         assert len(placement.workers) == workers
         assert timeline.makespan >= bound(graph, workers) * (1 - 1e-12)
-        worker_of = placement.worker_of(len(graph))
+        worker_of = placement.leaders(len(graph))
         assert all(len({worker_of[task] for task in part}) == 1 for part in parts)
 
 
@@ -200,7 +200,7 @@ def test_place_needs_a_worker(workers: int) -> None:
 def test_any_assignment_can_be_ordered(graph: TaskGraph, workers: int, random: Random) -> None:
     worker_of = [random.randrange(workers) for _ in graph.costs]
     placement = order_tasks(graph, worker_of, workers)
-    assert placement.worker_of(len(graph)) == worker_of
+    assert placement.leaders(len(graph)) == worker_of
     start = simulate(graph, placement).start
     for order in placement.workers:
         assert [start[task] for task in order] == sorted(start[task] for task in order)
