@@ -20,7 +20,7 @@ from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.compiler import Options, compile_model
 from ramiel.dialects.cluster import ProgramOp
-from ramiel.dialects.cluster.ops import CLUSTER
+from ramiel.dialects.cluster.attributes import CLUSTER
 from ramiel.dialects.torch import CallOp, LayerOp
 from ramiel.tasks import main_function, tasks_of
 

@@ -13,10 +13,11 @@ from typing import Any, cast
 from ramiel.artifact import tied, write_program
 from ramiel.backend.pytorch.printer import Emitted
 from ramiel.backend.pytorch.tensors import tensor_of
-from ramiel.compiler import Compilation, Options, Report, compile_model
+from ramiel.compiler import Compilation, Report, compile_model
 from ramiel.errors import CompileError
 from ramiel.frontend.importer import Shapes
 from ramiel.frontend.model_file import ModelSource
+from ramiel.pipelines import Options
 from ramiel.runtime import Program, Weights
 
 _numbers = itertools.count()
@@ -43,19 +44,29 @@ def compile(
     workers: int | None = None,
     schedule: str = "auto",
     shapes: Shapes | None = None,
+    batch: int = 1,
+    switched: bool = False,
+    profile: bool = False,
+    memory_limit: int | None = None,
 ) -> CompiledProgram:
     """Compiles an ONNX model to a parallel program.
 
     `model` is a path, the bytes of a file or a ModelProto. `workers` is the number of threads,
-    by default that of the cores. `schedule` is `auto`, `linear` or `serial`. `shapes` gives
-    inputs with open dimensions a shape. The result is a `torch.nn.Module` that takes the
+    by default that of the cores. `schedule` is one of `ramiel.pipelines.SCHEDULES`. `shapes` gives
+    inputs with open dimensions a shape. With a `batch` of N, a model for one sample takes any
+    number of samples and runs N at a time as interleaved hyperclusters (`switched`: each sample's
+    on other workers than those of the one before). `profile` measures what operations cost on
+    this machine, once. `memory_limit` is the most bytes that values may occupy at one time, as
+    simulated. The result is a `torch.nn.Module` that takes the
     model's inputs in order or by name, as torch tensors or numpy arrays, and runs in parallel;
     `serial` is the same work in one thread, `close` ends the threads, `source` is the program,
     `save` writes it, and `report` says what is expected of it.
 
     Raises CompileError.
     """
-    options = Options(workers, schedule, shapes or {})
+    options = Options(
+        workers, schedule, shapes or {}, batch, switched, profile, memory_limit=memory_limit
+    )
     return load(compile_model(model, options))
 
 

@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, StringAttr
@@ -15,9 +15,11 @@ from xdsl.utils.arg_spec import ArgSpec
 from ramiel.backend.pytorch.printer import Emitted, print_program
 from ramiel.dialects.cluster import ProgramOp
 from ramiel.errors import CompileError
-from ramiel.frontend.importer import Shapes, import_model
+from ramiel.frontend.importer import import_model
 from ramiel.frontend.model_file import ModelSource
-from ramiel.transforms import PASS_NAMES, pass_factory
+from ramiel.pipelines import Options, Pipeline, pipeline
+from ramiel.progress import ListeningContext, Progress
+from ramiel.transforms import pass_factory
 from ramiel.verify import verify_module
 
 Stage = Callable[[str, ModuleOp], None]
@@ -29,18 +31,23 @@ class Report:
     """What is expected of a schedule. Times in µs, by the cost model, hand-overs included.
 
     `critical_path_us` is the longest chain of operations, `bound_us` what no schedule on these
-    workers can beat: max(critical path, work / workers).
+    workers can beat: max(critical path, work / workers). `cores` counts those of the workers and
+    those that only help an operation on several threads. `memory_bytes` is the most that values
+    occupy at one time. All of them are for the whole batch.
     """
 
     schedule: str
     clusters_before_merge: int
     clusters: int
+    batch: int
     workers: int
+    cores: int
     channels: int
     serial_us: float
     parallel_us: float
     critical_path_us: float
     bound_us: float
+    memory_bytes: int
 
     @staticmethod
     def of(program: ProgramOp) -> Report:
@@ -57,17 +64,6 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Options:
-    """What can be asked of the compiler."""
-
-    workers: int | None = None
-    """None is the number of cores that this process may use."""
-    schedule: str = "auto"
-    shapes: Shapes = field(default_factory=dict[str, tuple[int, ...]])
-    """Shapes for inputs whose dimensions the model leaves open."""
-
-
-@dataclass(frozen=True)
 class Compilation:
     """A compiled model: the final module, the printed program and what is expected of it."""
 
@@ -76,26 +72,29 @@ class Compilation:
     report: Report
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
 def compile_model(
-    source: ModelSource, options: Options | None = None, on_stage: Stage | None = None
+    source: ModelSource,
+    options: Options | None = None,
+    on_stage: Stage | None = None,
+    progress: Progress | None = None,
 ) -> Compilation:
-    """Compiles a model to a program. Raises CompileError, naming the file, if that fails."""
-    options = options or Options()
+    """Compiles a model to a program. Raises CompileError, naming the file, if that fails.
+
+    `on_stage` is called after each stage, `progress` while one measures or searches.
+    """
+    ctx = Context() if progress is None else ListeningContext(progress)
     with _paused_collector():
-        return _compile(source, options, on_stage or _ignore)
+        return _compile(source, options or Options(), on_stage or _ignore, ctx)
 
 
-def _compile(source: ModelSource, options: Options, report_stage: Stage) -> Compilation:
-    module = import_model(source, options.shapes)
+def _compile(
+    source: ModelSource, options: Options, report_stage: Stage, ctx: Context
+) -> Compilation:
+    passes = pipeline(options)
+    module = import_model(source, options.shapes, batch_of_one=options.batch > 1)
     try:
         report_stage("import", module)
-        run_passes(module, options, report_stage)
+        run_passes(module, passes, report_stage, ctx)
         verify_module(module)
         emitted = print_program(module)
     except CompileError as error:
@@ -123,16 +122,12 @@ def _ignore(name: str, module: ModuleOp) -> None:
     pass
 
 
-def run_passes(module: ModuleOp, options: Options, on_stage: Stage) -> None:
-    """Runs the compiler's passes over an imported module, whose shapes are inferred already."""
-    given = {
-        "cluster-place": {
-            "workers": (cores() if options.workers is None else options.workers,),
-            "schedule": (options.schedule,),
-        }
-    }
-    ctx = Context()
-    for name in PASS_NAMES[1:]:
-        spec = ArgSpec(name, given.get(name, {}))  # pyright: ignore[reportArgumentType]
-        pass_factory(name)().from_spec(spec).apply(ctx, module)
-        on_stage(name, module)
+def run_passes(
+    module: ModuleOp, passes: Pipeline, on_stage: Stage | None = None, ctx: Context | None = None
+) -> None:
+    """Runs passes with their options over a module, in place."""
+    for name, options in passes:
+        spec = ArgSpec(name, {key: (value,) for key, value in options.items()})
+        pass_factory(name)().from_spec(spec).apply(ctx or Context(), module)
+        if on_stage is not None:
+            on_stage(name, module)

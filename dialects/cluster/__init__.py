@@ -13,8 +13,10 @@
       cluster.worker 1 {...}
     }
 
-Before placement the schedule is a number on each operation of the function: `cluster.cost`
-(µs), `cluster.id` (its linear cluster) and `cluster.lane` (the merged cluster).
+Before that the schedule is a few attributes on each operation of the function (attributes.py).
+An operation that runs on several threads (`torch.threads 2 {cluster.reserves = array<i64: 1>}`)
+has the cores of the workers that it reserves to itself: a `turn` is a channel without a value,
+by which a worker says that its core is free, or waits for it.
 """
 
 from __future__ import annotations
@@ -27,12 +29,15 @@ from ramiel.dialects.cluster.ops import (
     RecvOp,
     SectionOp,
     SendOp,
+    WaitOp,
     WorkerOp,
 )
 
 
 def cluster_dialect() -> Dialect:
-    return Dialect("cluster", [ProgramOp, ChannelOp, WorkerOp, SectionOp, RecvOp, SendOp], [])
+    return Dialect(
+        "cluster", [ProgramOp, ChannelOp, WorkerOp, SectionOp, RecvOp, SendOp, WaitOp], []
+    )
 
 
 __all__ = [
@@ -41,6 +46,7 @@ __all__ = [
     "RecvOp",
     "SectionOp",
     "SendOp",
+    "WaitOp",
     "WorkerOp",
     "cluster_dialect",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Self, cast
 
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, StringAttr, f64, i64
@@ -13,18 +13,13 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 
-from ramiel.dialects.cluster.verify import verify_program
+from ramiel.dialects.cluster.attributes import reserved_by
+from ramiel.dialects.cluster.verify import Compute, Event, Recv, Send, Threads, verify_program
+from ramiel.dialects.torch import CallOp, LayerOp
+from ramiel.dialects.torch.effects import FreeOp, ThreadsOp
 from ramiel.dialects.torch.operation import TorchOperation, is_identifier, verify_properties
-from ramiel.dialects.torch.ops import FreeOp
 
-COST = "cluster.cost"
-"""Attribute of a `torch` operation: its cost in µs."""
-CLUSTER = "cluster.id"
-"""Attribute: the number of its linear cluster."""
-LANE = "cluster.lane"
-"""Attribute: the number of the merged cluster that its linear cluster is in."""
-
-KINDS = ("input", "value", "output")
+KINDS = ("input", "value", "output", "turn")
 
 
 def _text(op: Operation, name: str) -> str:
@@ -109,13 +104,21 @@ def _verify_values(op: Operation, operands: int, results: int) -> None:
         raise VerifyException(f"expected {operands} operand(s) and {results} result(s)")
 
 
-def _event(op: Operation) -> tuple[str, str, Attribute] | None:
-    """What an operation does with a channel: ("send" or "recv", channel, type)."""
-    if isinstance(op, SendOp):
-        return "send", op.channel, op.operands[0].type
-    if isinstance(op, RecvOp):
-        return "recv", op.channel, op.results[0].type
-    return None
+def _event(op: Operation) -> Event:
+    """What an operation means to the schedule."""
+    match op:
+        case SendOp():
+            return Send(op.channel, op.operands[0].type if op.operands else None)
+        case RecvOp():
+            return Recv(op.channel, op.results[0].type)
+        case WaitOp():
+            return Recv(op.channel, None)
+        case ThreadsOp():
+            return Threads(op.count, reserved_by(op))
+        case CallOp() | LayerOp():
+            return Compute()
+        case _:
+            return None
 
 
 def _verify_order(worker: WorkerOp) -> None:
@@ -134,16 +137,23 @@ def _verify_order(worker: WorkerOp) -> None:
 
 
 class ChannelOp(Operation):
-    """Declares a channel. `input` ones are sent by the caller, `output` ones received by it."""
+    """Declares a channel. `input` ones are sent by the caller, `output` ones received by it.
+
+    A `turn` carries nothing: whoever waits for it goes on after what came before its send.
+    """
 
     name = "cluster.channel"
     traits = traits_def(HasParent(ProgramOp))
 
     @classmethod
-    def of(cls, kind: str, name: str, type: Attribute) -> Self:
-        return cls.create(
-            properties={"kind": StringAttr(kind), "sym_name": StringAttr(name), "type": type}
-        )
+    def of(cls, kind: str, name: str, type: Attribute | None = None) -> Self:
+        properties: dict[str, Attribute] = {
+            "kind": StringAttr(kind),
+            "sym_name": StringAttr(name),
+        }
+        if type is not None:
+            properties["type"] = type
+        return cls.create(properties=properties)
 
     @property
     def kind(self) -> str:
@@ -154,16 +164,16 @@ class ChannelOp(Operation):
         return _text(self, "sym_name")
 
     @property
-    def type(self) -> Attribute:
-        return self.properties["type"]
+    def type(self) -> Attribute | None:
+        return self.properties.get("type")
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         kind = parser.parse_keyword_in(KINDS)
         name = parser.parse_symbol_name()
         attributes = parser.parse_optional_attr_dict()
-        parser.parse_punctuation(":")
-        op = cls.of(kind, name.data, parser.parse_type())
+        has_type = parser.parse_optional_punctuation(":") is not None
+        op = cls.of(kind, name.data, parser.parse_type() if has_type else None)
         op.attributes.update(attributes)
         return op
 
@@ -171,13 +181,16 @@ class ChannelOp(Operation):
         printer.print_string(f" {self.kind} ")
         printer.print_symbol_name(self.sym_name)
         printer.print_op_attributes(self.attributes)
-        printer.print_string(" : ")
-        printer.print_attribute(self.type)
+        if self.type is not None:
+            printer.print_string(" : ")
+            printer.print_attribute(self.type)
 
     def verify_(self) -> None:
-        verify_properties(self, kind=StringAttr, sym_name=StringAttr, type=TypeAttribute)
+        verify_properties(self, kind=StringAttr, sym_name=StringAttr)
         if self.kind not in KINDS:
             raise VerifyException(f"a channel is one of {', '.join(KINDS)}")
+        if isinstance(self.type, TypeAttribute) == (self.kind == "turn"):
+            raise VerifyException("a channel has a type, unless it is a turn")
         if not is_identifier(self.sym_name):
             raise VerifyException(f"{self.sym_name!r} is no Python identifier")
 
@@ -208,7 +221,7 @@ class WorkerOp(Operation):
     def verify_(self) -> None:
         verify_properties(self, number=IntegerAttr)
         for op in _block(self).ops:
-            if not isinstance(op, TorchOperation | SendOp | SectionOp):
+            if not isinstance(op, TorchOperation | SendOp | WaitOp | SectionOp):
                 raise VerifyException(f"a worker cannot run {op.name}")
             op.verify_()
 
@@ -254,8 +267,8 @@ class SectionOp(Operation):
 
     def verify_(self) -> None:
         verify_properties(self, cluster=IntegerAttr, title=StringAttr, cost=FloatAttr)
-        if not all(c.isalnum() or c in " _-." for c in self.title):
-            raise VerifyException("a title is letters, digits, spaces and ._- only")
+        if not all(c.isalnum() or c in " _-.," for c in self.title):
+            raise VerifyException("a title is letters, digits, spaces and ._-, only")
 
 
 class RecvOp(TorchOperation):
@@ -298,15 +311,45 @@ class RecvOp(TorchOperation):
         self.verify_names()
 
 
+class WaitOp(Operation):
+    """Waits for a turn: the worker goes on after what came before the turn's send."""
+
+    name = "cluster.wait"
+    traits = traits_def(HasParent(WorkerOp))
+
+    @classmethod
+    def of(cls, channel: str) -> Self:
+        return cls.create(properties={"channel": StringAttr(channel)})
+
+    @property
+    def channel(self) -> str:
+        return _text(self, "channel")
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        return cls.of(parser.parse_symbol_name().data)
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.channel)
+
+    def verify_(self) -> None:
+        verify_properties(self, channel=StringAttr)
+        _verify_values(self, 0, 0)
+
+
 class SendOp(Operation):
-    """Puts a value into a channel."""
+    """Puts a value into a channel, or nothing into a turn."""
 
     name = "cluster.send"
     traits = traits_def(HasParent(WorkerOp))
 
     @classmethod
-    def of(cls, channel: str, value: SSAValue) -> Self:
-        return cls.create(properties={"channel": StringAttr(channel)}, operands=[value])
+    def of(cls, channel: str, value: SSAValue | None = None) -> Self:
+        return cls.create(
+            properties={"channel": StringAttr(channel)},
+            operands=[] if value is None else [value],
+        )
 
     @property
     def channel(self) -> str:
@@ -315,19 +358,21 @@ class SendOp(Operation):
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         channel = parser.parse_symbol_name()
-        value = parser.parse_unresolved_operand()
+        value = parser.parse_optional_unresolved_operand()
+        if value is None:
+            return cls.of(channel.data)
         parser.parse_punctuation(":")
-        operands: Sequence[SSAValue] = [parser.resolve_operand(value, parser.parse_type())]
-        return cls.of(channel.data, operands[0])
+        return cls.of(channel.data, parser.resolve_operand(value, parser.parse_type()))
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         printer.print_symbol_name(self.channel)
-        printer.print_string(" ")
-        printer.print_ssa_value(self.operands[0])
-        printer.print_string(" : ")
-        printer.print_attribute(self.operands[0].type)
+        for value in self.operands:
+            printer.print_string(" ")
+            printer.print_ssa_value(value)
+            printer.print_string(" : ")
+            printer.print_attribute(value.type)
 
     def verify_(self) -> None:
         verify_properties(self, channel=StringAttr)
-        _verify_values(self, 1, 0)
+        _verify_values(self, min(len(self.operands), 1), 0)

@@ -1,37 +1,74 @@
-"""What makes a schedule valid: each channel is sent once, and nobody waits forever."""
+"""What makes a schedule valid: each channel is sent once, nobody waits forever, and an operation
+on several threads has the cores of the workers that it reserves to itself.
+
+The workers are run abstractly, each until it waits for a channel that is not sent yet. With
+threads reserved, a vector clock says what has happened before each point (Lamport, "Time, clocks,
+and the ordering of events in a distributed system", CACM 1978; Mattern, "Virtual time and global
+states of distributed systems", 1989).
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import VerifyException
 
-Event = tuple[str, str, Attribute] | None
-"""("send" or "recv", channel, type of the value); None for an operation that does neither."""
+
+@dataclass(frozen=True)
+class Send:
+    channel: str
+    type: Attribute | None
+    """None is a turn, which carries nothing."""
+
+
+@dataclass(frozen=True)
+class Recv:
+    channel: str
+    type: Attribute | None
+
+
+@dataclass(frozen=True)
+class Threads:
+    """What follows in this worker runs on `count` threads, on the cores of `lenders` too."""
+
+    count: int
+    lenders: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """An operation that needs a core."""
+
+
+Event = Send | Recv | Threads | Compute | None
 
 
 def verify_program(
-    channels: Mapping[str, tuple[str, Attribute]], workers: Sequence[Sequence[Event]]
+    channels: Mapping[str, tuple[str, Attribute | None]], workers: Sequence[Sequence[Event]]
 ) -> None:
     """Checks the events of all workers, in program order, against the declared channels.
 
     Raises VerifyException for an unknown channel, another type than the declared one, a channel
-    that is sent not exactly once or received by nobody or twice by one worker, and for a
-    deadlock: a cycle of program order and channel edges.
+    that is sent not exactly once or received by nobody or twice by one worker, for a deadlock (a
+    cycle of program order and channel edges), and for a core that two operations use at once.
     """
     sends = dict.fromkeys(channels, 0)
     receivers: dict[str, set[int]] = {name: set() for name in channels}
     for number, events in enumerate(workers):
         for event in events:
-            if event is None:
+            if not isinstance(event, Send | Recv):
                 continue
-            what, name, type = event
+            name = event.channel
             if name not in channels:
                 raise VerifyException(f"there is no channel @{name}")
-            if type != channels[name][1]:
-                raise VerifyException(f"@{name} carries {channels[name][1]}, not {type}")
-            if what == "send":
+            if event.type != channels[name][1]:
+                raise VerifyException(
+                    f"@{name} carries {_carried(channels[name][1])}, not {_carried(event.type)}"
+                )
+            if isinstance(event, Send):
                 sends[name] += 1
             elif number in receivers[name]:
                 raise VerifyException(f"worker {number} receives @{name} twice")
@@ -43,30 +80,148 @@ def verify_program(
             raise VerifyException(
                 f"the {kind} channel @{name} must be sent {expected} time(s), is {sends[name]}"
             )
-        if kind == "value" and not receivers[name]:
+        if kind in ("value", "turn") and not receivers[name]:
             raise VerifyException(f"nobody receives @{name}")
-    _verify_progress({n for n, (kind, _) in channels.items() if kind == "input"}, workers)
+    run = _Run({n for n, (kind, _) in channels.items() if kind == "input"}, workers)
+    run.go()
+    if any(isinstance(event, Threads) for events in workers for event in events):
+        _verify_cores(workers, run.clocks)
 
 
-def _verify_progress(sent: set[str], workers: Sequence[Sequence[Event]]) -> None:
-    """Runs all workers abstractly: each goes on until it waits for a channel not yet sent."""
-    position = [0] * len(workers)
-    waiting: dict[str, list[int]] = {}
-    ready = list(range(len(workers)))
-    while ready:
-        number = ready.pop()
-        events = workers[number]
-        while position[number] < len(events):
-            event = events[position[number]]
-            if event is not None and event[0] == "recv" and event[1] not in sent:
-                waiting.setdefault(event[1], []).append(number)
-                break
-            if event is not None and event[0] == "send":
-                sent.add(event[1])
-                ready += waiting.pop(event[1], [])
-            position[number] += 1
-    if waiting:
-        stuck = "; ".join(
-            f"worker {numbers[0]} waits for @{name}" for name, numbers in sorted(waiting.items())
+def _carried(type: Attribute | None) -> str:
+    return "nothing" if type is None else str(type)
+
+
+Clock = tuple[int, ...]
+"""For each worker, how many of its events have happened before."""
+
+
+class _Run:
+    """An abstract run of all workers. `clocks[w]` holds what worker `w` knew, and from which of
+    its events on."""
+
+    def __init__(self, sent: set[str], workers: Sequence[Sequence[Event]]) -> None:
+        self.workers = workers
+        start = (0,) * len(workers)
+        self.sent: dict[str, Clock] = dict.fromkeys(sent, start)
+        self.clocks: list[list[tuple[int, Clock]]] = [[(0, start)] for _ in workers]
+
+    def go(self) -> None:
+        position = [0] * len(self.workers)
+        waiting: dict[str, list[int]] = {}
+        ready = list(range(len(self.workers)))
+        while ready:
+            number = ready.pop()
+            events = self.workers[number]
+            while position[number] < len(events):
+                at, event = position[number], events[position[number]]
+                if isinstance(event, Recv):
+                    if event.channel not in self.sent:
+                        waiting.setdefault(event.channel, []).append(number)
+                        break
+                    self._learn(number, at, self.sent[event.channel])
+                elif isinstance(event, Send):
+                    self.sent[event.channel] = self._know(number, at)
+                    ready += waiting.pop(event.channel, [])
+                position[number] += 1
+        if waiting:
+            stuck = "; ".join(
+                f"worker {numbers[0]} waits for @{name}"
+                for name, numbers in sorted(waiting.items())
+            )
+            raise VerifyException(f"deadlock: {stuck}")
+
+    def _know(self, number: int, at: int) -> Clock:
+        """What worker `number` knows before its event `at`, all of its own events included."""
+        clock = self.clocks[number][-1][1]
+        return (*clock[:number], at, *clock[number + 1 :])
+
+    def _learn(self, number: int, at: int, clock: Clock) -> None:
+        known = self.clocks[number][-1][1]
+        merged = tuple(map(max, known, clock))
+        if merged != known:
+            self.clocks[number].append((at, merged))
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Events `start` to `end` of a worker, which run on the cores of `lenders` too."""
+
+    leader: int
+    start: int
+    end: int
+    lenders: tuple[int, ...]
+
+
+def _verify_cores(
+    workers: Sequence[Sequence[Event]], clocks: Sequence[Sequence[tuple[int, Clock]]]
+) -> None:
+    """Whoever lends its core computes nothing that could run at the same time.
+
+    Worker `w` has core `w`; a number that no worker has is a core that nobody else uses.
+    """
+    stretches = [s for number, events in enumerate(workers) for s in _stretches(number, events)]
+    for stretch in stretches:
+        if len({stretch.leader, *stretch.lenders}) <= len(stretch.lenders):
+            raise VerifyException(
+                f"worker {stretch.leader} reserves a core twice, or its own: "
+                f"{list(stretch.lenders)}"
+            )
+    # Which events of a worker, from and up to, occupy a core: its own, or one that is lent.
+    busy: dict[int, dict[int, list[tuple[int, int]]]] = {}
+    for number, events in enumerate(workers):
+        busy[number] = {number: _computing(events)}
+    for stretch in stretches:
+        for core in stretch.lenders:
+            span = (stretch.start, stretch.end)
+            busy.setdefault(core, {}).setdefault(stretch.leader, []).append(span)
+    for stretch in stretches:
+        for core in (stretch.leader, *stretch.lenders):
+            for worker, spans in busy[core].items():
+                if worker != stretch.leader:
+                    _verify_apart(stretch, worker, spans, clocks)
+
+
+def _stretches(number: int, events: Sequence[Event]) -> list[_Stretch]:
+    marks = [(i, e) for i, e in enumerate(events) if isinstance(e, Threads)]
+    ends = [i for i, _ in marks[1:]] + [len(events)] * bool(marks)
+    stretches: list[_Stretch] = []
+    for (start, mark), end in zip(marks, ends, strict=True):
+        if mark.count != len(mark.lenders) + 1:
+            raise VerifyException(
+                f"worker {number}: {mark.count} thread(s) with {len(mark.lenders)} lent core(s)"
+            )
+        computing = _computing(events[start:end])
+        if mark.count > 1 and computing:
+            first, last = start + computing[0][0], start + computing[-1][1]
+            stretches.append(_Stretch(number, first, last, mark.lenders))
+    return stretches
+
+
+def _computing(events: Sequence[Event]) -> list[tuple[int, int]]:
+    """The events that need a core, from and up to."""
+    return [(i, i + 1) for i, event in enumerate(events) if isinstance(event, Compute)]
+
+
+def _verify_apart(
+    stretch: _Stretch,
+    other: int,
+    spans: Sequence[tuple[int, int]],
+    clocks: Sequence[Sequence[tuple[int, Clock]]],
+) -> None:
+    """Each span of events of worker `other` is over before the stretch, or starts after it."""
+    over = _clock_at(clocks[stretch.leader], stretch.start)[other]
+    following = bisect_right(spans, over, key=lambda span: span[1])
+    if following == len(spans):
+        return
+    # What comes later on that worker starts later.
+    start = spans[following][0]
+    if _clock_at(clocks[other], start)[stretch.leader] < stretch.end:
+        raise VerifyException(
+            f"worker {other} may compute while worker {stretch.leader} runs on its core"
         )
-        raise VerifyException(f"deadlock: {stuck}")
+
+
+def _clock_at(clocks: Sequence[tuple[int, Clock]], event: int) -> Clock:
+    """What a worker knows when it comes to one of its events."""
+    return clocks[bisect_right(clocks, event, key=lambda entry: entry[0]) - 1][1]

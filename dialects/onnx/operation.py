@@ -27,6 +27,8 @@ from ramiel.dialects.onnx.types import schema_name, type_of_nothing
 from ramiel.dialects.text import parse_optional_text, text_of
 
 NODE = "onnx.node"
+CLONE = "onnx.clone"
+"""Attribute: the number of a clone, which keeps it apart from its original."""
 OPSET = "onnx.opset"
 MODEL = "onnx.model"
 """Module attribute: what the model is called, by its file or by its graph."""

@@ -3,7 +3,6 @@
 %0 = torch.weight "scale" : tensor<64xf32>
 %1 = torch.layer Conv2d(%x) {stride = 2} weights {weight = "conv1.weight" : tensor<..>} : ...
 %2 = torch.call torch.cat([%a, %b], dim = 1) : (tensor<..>, tensor<..>) -> tensor<..>
-torch.free %a, %b : tensor<..>, tensor<..>
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
-from xdsl.traits import MemoryFreeEffect, Pure
+from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
@@ -303,37 +302,6 @@ class LayerOp(TorchOperation):
 def _refuse_operand(a: Attribute) -> None:
     if isinstance(a, OperandAttr):
         raise VerifyException("the options of a layer are no tensors")
-
-
-class FreeOp(TorchOperation):
-    """Ends the life of values, so that their memory can be used again: `torch.free %a, %b`."""
-
-    name = "torch.free"
-    traits = traits_def(MemoryFreeEffect())
-
-    @classmethod
-    def of(cls, values: Sequence[SSAValue]) -> Self:
-        return cls.create(operands=values)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> Self:
-        values = parser.parse_comma_separated_list(
-            parser.Delimiter.NONE, parser.parse_unresolved_operand
-        )
-        parser.parse_punctuation(":")
-        position = parser.pos
-        types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
-        return cls.of(parser.resolve_operands(values, types, position))
-
-    def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_list(self.operands, printer.print_ssa_value)
-        printer.print_string(" : ")
-        printer.print_list([v.type for v in self.operands], printer.print_attribute)
-
-    def verify_(self) -> None:
-        if not self.operands or len(set(self.operands)) < len(self.operands):
-            raise VerifyException("expected one or more distinct values")
 
 
 class WeightOp(TorchOperation):

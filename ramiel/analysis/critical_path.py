@@ -41,8 +41,8 @@ def critical_path(
 ) -> tuple[float, list[int]]:
     """The length in µs and the tasks of a longest path, hand-overs not counted.
 
-    Tasks cost what `costs` says, or else their time on one thread. Ties are broken by the smaller task id. The path of an empty graph is `(0.0, [])`.
-    O(V + E).
+    Tasks cost what `costs` says, or else their time on one thread. Ties are broken by the
+    smaller task id. The path of an empty graph is `(0.0, [])`. O(V + E).
     """
     distance = distance_to_end(graph, costs=costs)
     path: list[int] = []

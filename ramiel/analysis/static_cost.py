@@ -47,6 +47,21 @@ PRICES = Work(
 """µs for one unit of each kind of work."""
 
 
-def static_cost(work: Work) -> float:
-    """The cost of an operation in µs, on one thread."""
-    return sum(a * p for a, p in zip(astuple(work), astuple(PRICES), strict=True))
+SHARED = Work(calls=0.0, product=0.9, convolution=0.95, grouped=0.9, windows=0.95, moved=0.9)
+"""The part of each kind of work that threads share out among themselves."""
+TEAM = 3.0
+"""µs to set a team of threads to an operation and to wait for all of them."""
+
+
+def static_cost(work: Work, threads: int = 1) -> float:
+    """The cost of an operation in µs, on a number of threads. ValueError if that is below 1.
+
+    An operation too small to gain from more threads is left to one, as PyTorch's kernels do.
+    """
+    if threads < 1:
+        raise ValueError(f"need at least 1 thread, not {threads}")
+    alone = together = 0.0
+    for amount, price, shared in zip(astuple(work), astuple(PRICES), astuple(SHARED), strict=True):
+        alone += amount * price
+        together += amount * price * (1 - shared + shared / threads)
+    return alone if threads == 1 else min(alone, together + TEAM)

@@ -55,16 +55,19 @@ from ramiel.verify import verify_module
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def import_model(source: ModelSource, shapes: Shapes | None = None) -> ModuleOp:
+def import_model(
+    source: ModelSource, shapes: Shapes | None = None, *, batch_of_one: bool = False
+) -> ModuleOp:
     """A model as a module of the `onnx` dialect, with shapes inferred and names kept.
 
-    `shapes` gives inputs whose dimensions the model leaves open a concrete shape. Raises
+    `shapes` gives inputs whose dimensions the model leaves open a concrete shape; with
+    `batch_of_one`, an open first dimension of the others is 1. Raises
     CompileError, naming the file if there is one, for anything that is wrong with the model.
     """
     file = None if isinstance(source, bytes | onnx.ModelProto) else str(source)
     try:
         model, folder = read_model(source)
-        module = _Importer(model, folder).module(shapes or {})
+        module = _Importer(model, folder).module(shapes or {}, batch_of_one)
         module.attributes[MODEL] = StringAttr(Path(file).stem if file else _own_name(model))
         verify_module(module)  # the shape rules expect operations of the right arity
         infer_shapes(module)
@@ -82,11 +85,11 @@ class _Importer:
         self.opset = opset_of_model(model)
         self.names = FreshNames()
 
-    def module(self, shapes: Shapes) -> ModuleOp:
+    def module(self, shapes: Shapes, batch_of_one: bool) -> ModuleOp:
         graph = self.model.graph
         initialized = {t.name for t in graph.initializer}
         inputs = [i for i in graph.input if i.name not in initialized]
-        types = [_input_type(i, shapes) for i in inputs]
+        types = [_input_type(i, shapes, batch_of_one) for i in inputs]
         unknown = shapes.keys() - {i.name for i in inputs}
         if unknown:
             raise CompileError(f'it has no input "{shorten(min(unknown))}" to give a shape')
@@ -300,13 +303,15 @@ def _names(names: Iterable[str]) -> ArrayAttr[DictionaryAttr]:
     return ArrayAttr([DictionaryAttr({NAME: StringAttr(n)}) for n in names])
 
 
-def _input_type(info: onnx.ValueInfoProto, shapes: Shapes) -> Attribute:
+def _input_type(info: onnx.ValueInfoProto, shapes: Shapes, batch_of_one: bool) -> Attribute:
     type = type_of_proto(info.type)
     given = shapes.get(info.name)
+    known = shape_of(type)
     if given is None:
+        if batch_of_one and known and known[0] is None:
+            return tensor_type(cast(AnyTensor, type).element_type, (1, *known[1:]))
         return type
     element = cast(AnyTensor, type).element_type
-    known = shape_of(type)
     if known is not None and (
         len(known) != len(given)
         or any(k not in (None, g) for k, g in zip(known, given, strict=False))

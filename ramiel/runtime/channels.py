@@ -29,8 +29,11 @@ class Channel:
         self._latch = allocate_lock()
         self._latch.acquire()
 
-    def send(self, value: Any) -> None:
-        """Fill the channel. A second send is a RuntimeError; Stopped if the run has failed."""
+    def send(self, value: Any = None) -> None:
+        """Fill the channel; without a value, it is the receiver's turn.
+
+        A second send is a RuntimeError; Stopped if the run has failed.
+        """
         if self._value is not _UNSENT:
             if self._value is _STOPPED:
                 raise Stopped

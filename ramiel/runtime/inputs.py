@@ -31,27 +31,23 @@ class Input:
     def __str__(self) -> str:
         return f"{self.name}: {_tensor_type(self.dtype, self.shape)}"
 
-    def tensor(self, value: Any) -> Tensor:
+    def tensor(self, value: Any, batched: bool = False) -> Tensor:
         """The tensor for an argument: itself, or an array, a number or nested lists converted.
 
-        Raises ValueError if its dtype, rank or a static dimension is not the declared one, and
-        TypeError if it is nothing a tensor can be made of. Only numbers and lists take on the
-        declared dtype; tensors and arrays must have it.
+        With `batched`, the first dimension may be any number of samples. Raises ValueError if its
+        dtype, rank or a static dimension is not the declared one, and TypeError if it is nothing
+        a tensor can be made of. Only numbers and lists take on the declared dtype; tensors and
+        arrays must have it.
         """
         tensor = value if isinstance(value, Tensor) else self._convert(value)
         shape = tensor.shape
         # The first test is for speed: it settles all but the dynamic shapes.
-        if tensor.dtype == self.dtype and (shape == self.shape or self._fits(shape)):
+        declared = (None, *self.shape[1:]) if batched else self.shape
+        if tensor.dtype == self.dtype and (shape == declared or _fits(shape, declared)):
             return tensor
-        expected = _tensor_type(self.dtype, self.shape)
+        expected = _tensor_type(self.dtype, declared)
         given = _tensor_type(tensor.dtype, shape)
         raise ValueError(f'input "{self.name}": expected {expected}, got {given}')
-
-    def _fits(self, shape: Sequence[int]) -> bool:
-        return len(shape) == len(self.shape) and all(
-            declared is None or declared == given
-            for declared, given in zip(self.shape, shape, strict=True)
-        )
 
     def _convert(self, value: Any) -> Tensor:
         try:
@@ -68,8 +64,35 @@ class Input:
             raise kind(f'input "{self.name}": {message}') from error
 
 
+def _fits(shape: Sequence[int], declared: Sequence[int | None]) -> bool:
+    return len(shape) == len(declared) and all(
+        dim is None or dim == given for dim, given in zip(declared, shape, strict=True)
+    )
+
+
+def samples_of(inputs: Sequence[Input], tensors: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+    """The samples of a batch: views of the inputs, each with a first dimension of 1.
+
+    Raises ValueError if there is no sample, or the inputs do not have the same number of them.
+    """
+    first = tensors[0].shape[0] if tensors else 0
+    for declared, tensor in zip(inputs, tensors, strict=True):
+        if tensor.shape[0] != first:
+            raise ValueError(
+                f'input "{declared.name}" has {tensor.shape[0]} samples, '
+                f'"{inputs[0].name}" has {first}'
+            )
+    if first == 0:
+        raise ValueError("a batch needs at least one sample")
+    return list(zip(*(tensor.split(1) for tensor in tensors), strict=True))
+
+
 def bind(
-    model: str, inputs: Sequence[Input], args: Sequence[Any], kwargs: Mapping[str, Any]
+    model: str,
+    inputs: Sequence[Input],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    batched: bool = False,
 ) -> list[Tensor]:
     """The tensors for the inputs, in their order, from the arguments of a call.
 
@@ -77,7 +100,8 @@ def bind(
     too many, or one is unknown, missing or given twice, and what Input.tensor() raises.
     """
     if not kwargs and len(args) == len(inputs):
-        return [declared.tensor(value) for declared, value in zip(inputs, args, strict=True)]
+        pairs = zip(inputs, args, strict=True)
+        return [declared.tensor(value, batched) for declared, value in pairs]
 
     if len(args) > len(inputs):
         names = ", ".join(declared.name for declared in inputs)
@@ -97,4 +121,4 @@ def bind(
     for declared in inputs:
         if declared.name not in values:
             raise TypeError(f'{model} is missing input "{declared.name}"')
-    return [declared.tensor(values[declared.name]) for declared in inputs]
+    return [declared.tensor(values[declared.name], batched) for declared in inputs]

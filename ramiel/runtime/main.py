@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ramiel.runtime.measure import interleaved, parse_shapes, random_inputs, same_bits
-from ramiel.runtime.program import Program
+from ramiel.runtime.program import Program, as_tuple
 from ramiel.runtime.weights import Weights
 
 
@@ -23,12 +23,14 @@ def main(program_class: Callable[[Weights], Program], file: str) -> None:
     options = _parse()
     try:
         model = program_class(Weights.open(Path(file).with_suffix(".safetensors")))
-        inputs = random_inputs(model.inputs, parse_shapes(options.shape), options.seed)
+        inputs = random_inputs(
+            model.inputs, parse_shapes(options.shape), options.seed, batch=model.batch
+        )
         parallel, serial = model(*inputs), _serial(model)(*inputs)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise SystemExit(str(error.args[0] if isinstance(error, KeyError) else error)) from None
 
-    for name, left, right in zip(model.outputs, _tuple(parallel), _tuple(serial), strict=True):
+    for name, left, right in zip(model.outputs, as_tuple(parallel), as_tuple(serial), strict=True):
         if not same_bits(left, right):
             raise SystemExit(f'the workers and the serial form differ in output "{name}"')
     print(model)
@@ -60,7 +62,3 @@ def _parse() -> argparse.Namespace:
 
 def _serial(model: Program) -> Callable[..., Tensor | tuple[Tensor, ...]]:
     return getattr(model, "serial")  # noqa: B009  (each program has its own signature)
-
-
-def _tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return outputs if isinstance(outputs, tuple) else (outputs,)

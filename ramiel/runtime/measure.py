@@ -31,8 +31,12 @@ def random_inputs(
     shapes: Mapping[str, tuple[int, ...]],
     seed: int,
     integers: tuple[int, int] = (0, 2),
+    batch: int = 1,
 ) -> list[Tensor]:
-    """A tensor per input. ValueError if a shape is for no input, or does not fit one."""
+    """A tensor per input, of `batch` samples if that is not 1.
+
+    ValueError if a shape is for no input, or does not fit one.
+    """
     names = {name for declared in inputs for name in (declared.name, declared.onnx_name)}
     if unknown := shapes.keys() - names:
         raise ValueError(f"--shape: no input {', '.join(sorted(unknown))}")
@@ -41,12 +45,14 @@ def random_inputs(
     for declared in inputs:
         shape = tuple(1 if dim is None else dim for dim in declared.shape)
         shape = shapes.get(declared.name, shapes.get(declared.onnx_name or "", shape))
+        if batch > 1:
+            shape = (batch, *shape[1:])
         if declared.dtype.is_floating_point or declared.dtype.is_complex:
             tensor = torch.randn(shape, generator=generator).to(declared.dtype)
         else:
             # Integers are ids, masks or token types: 0 and 1 are in range for all of them.
             tensor = torch.randint(*integers, shape, generator=generator).to(declared.dtype)
-        tensors.append(declared.tensor(tensor))
+        tensors.append(declared.tensor(tensor, batch > 1))
     return tensors
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
+from itertools import chain
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
 from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import op_error, place_of
-from ramiel.runtime.inputs import Input, bind
+from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.weights import Weights
 from ramiel.runtime.workers import Pool, with_one_thread
-
-Result = TypeVar("Result")
 
 
 class Program(nn.Module):
@@ -25,6 +26,9 @@ class Program(nn.Module):
     `__init__`, and has the methods `worker_0(ch)`, `worker_1(ch)`, ..., which run at the same
     time and meet at the channels only, and `serial(inputs...)`, the same work in one thread.
 
+    With a `batch` of 2 or more, the workers run so many samples at the same time: the channels
+    of sample `b` are called `name_b`, and `serial` is written for one sample.
+
     Calls from several threads are safe. The threads are started by the first call and live
     until close(), or until the program is collected; a copy has threads of its own.
     """
@@ -32,38 +36,79 @@ class Program(nn.Module):
     inputs: ClassVar[tuple[Input, ...]] = ()
     outputs: ClassVar[tuple[str, ...]] = ()
     channels: ClassVar[tuple[str, ...]] = ()
+    batch: ClassVar[int] = 1
 
     def __init__(self, weights: Weights, workers: int = 1) -> None:
         super().__init__()
         self._workers = tuple(f"worker_{k}" for k in range(workers))
         self._nodes = weights.nodes
+        suffixes = [""] if self.batch == 1 else [f"_{sample}" for sample in range(self.batch)]
+        self._inputs = [[f"{i.name}{suffix}" for i in self.inputs] for suffix in suffixes]
+        self._outputs = [[f"{name}{suffix}" for name in self.outputs] for suffix in suffixes]
         # An output may be an input as well: one channel then.
-        names = (*(declared.name for declared in self.inputs), *self.channels, *self.outputs)
-        self._channels = tuple(dict.fromkeys(names))
+        ends = chain.from_iterable(self._inputs + self._outputs)
+        self._channels = tuple(dict.fromkeys((*ends, *self.channels)))
         self._pool = Pool(type(self).__name__)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor, ...]:
         """Run the workers; return the output, or a tuple of them in the order of `outputs`.
 
         Inputs are given in order, or by their Python or ONNX name: tensors, numpy arrays,
-        numbers or lists.
+        numbers or lists. With a `batch`, any number of samples may be given: so many at a time
+        run together, and a rest that does not fill a batch is run sample by sample, each on one
+        worker.
 
         Raises TypeError or ValueError for wrong inputs (see bind()), OpError if an operator
         fails, RuntimeError after close().
         """
-        tensors = bind(type(self).__name__, self.inputs, args, kwargs)
+        tensors = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
+        if self.batch == 1:
+            outputs = self._run_batch([tensors])[0]
+            return outputs[0] if len(outputs) == 1 else outputs
+        samples = samples_of(self.inputs, tensors)
+        results: list[tuple[Tensor, ...]] = []
+        full = len(samples) - len(samples) % self.batch
+        for start in range(0, full, self.batch):
+            results += self._run_batch(samples[start : start + self.batch])
+        if full < len(samples):
+            results += self._run_apart(samples[full:])
+        return joined(results)
+
+    def _run_batch(self, samples: Sequence[Sequence[Tensor]]) -> list[tuple[Tensor, ...]]:
+        """The outputs of as many samples as the workers run at a time."""
         channels = Channels(self._channels)
-        for declared, tensor in zip(self.inputs, tensors, strict=True):
-            getattr(channels, declared.name).send(tensor)
+        for names, tensors in zip(self._inputs, samples, strict=True):
+            for name, tensor in zip(names, tensors, strict=True):
+                getattr(channels, name).send(tensor)
         workers = [getattr(self, name) for name in self._workers]
+        self._run(channels, workers, {worker.__code__ for worker in workers})
+        return [tuple(getattr(channels, name).take() for name in row) for row in self._outputs]
+
+    def _run_apart(self, samples: Sequence[Sequence[Tensor]]) -> list[tuple[Tensor, ...]]:
+        """The outputs of samples that are each run by one worker."""
+        serial = inspect.unwrap(getattr(type(self), "serial"))  # noqa: B009
+        results: dict[int, tuple[Tensor, ...]] = {}
+
+        def runner(first: int) -> Callable[[Channels], None]:
+            def run(_: Channels) -> None:
+                for i in range(first, len(samples), len(self._workers)):
+                    results[i] = as_tuple(serial(self, *samples[i]))
+
+            return run
+
+        runners = [runner(i) for i in range(min(len(self._workers), len(samples)))]
+        self._run(Channels(()), runners, {serial.__code__})
+        return [results[i] for i in range(len(samples))]
+
+    def _run(
+        self, channels: Channels, workers: Sequence[Callable[[Channels], None]], codes: set[Any]
+    ) -> None:
         try:
             with_one_thread(self._pool.run, channels, workers)
         except Exception as error:
-            if place := place_of(error, {worker.__code__ for worker in workers}):
+            if place := place_of(error, codes):
                 raise op_error(error, place, self._nodes) from error
             raise
-        outputs = tuple(getattr(channels, name).take() for name in self.outputs)
-        return outputs[0] if len(outputs) == 1 else outputs
 
     def close(self) -> None:
         """Wait for running calls, then end the threads: a later call is a RuntimeError.
@@ -106,20 +151,41 @@ class Program(nn.Module):
         self._pool = Pool(type(self).__name__)
 
 
-def one_thread(function: Callable[..., Result]) -> Callable[..., Result]:
+def one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a method of a Program take inputs as the program itself does, and run in one thread.
 
-    The method gets its inputs in order, as tensors. Errors are those of Program.forward().
+    The method gets its inputs in order, as tensors, one sample at a time if the program has a
+    batch. Errors are those of Program.forward().
     """
 
     @functools.wraps(function)
-    def call(self: Program, *args: Any, **kwargs: Any) -> Result:
-        tensors = bind(type(self).__name__, self.inputs, args, kwargs)
+    def call(self: Program, *args: Any, **kwargs: Any) -> Any:
+        tensors = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
         try:
-            return with_one_thread(function, self, *tensors)
+            if self.batch == 1:
+                return with_one_thread(function, self, *tensors)
+            samples = samples_of(self.inputs, tensors)
+            return joined([as_tuple(with_one_thread(function, self, *s)) for s in samples])
         except Exception as error:
             if place := place_of(error, {function.__code__}):
                 raise op_error(error, place, self._nodes) from error  # pyright: ignore[reportPrivateUsage]
             raise
 
     return call
+
+
+def as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def joined(samples: Sequence[tuple[Tensor, ...]]) -> Tensor | tuple[Tensor, ...]:
+    """The outputs of several samples as those of a batch.
+
+    Raises ValueError for outputs that are no batches of one sample.
+    """
+    for outputs in samples:
+        for tensor in outputs:
+            if tensor.dim() == 0 or tensor.shape[0] != 1:
+                raise ValueError(f"an output of one sample is {list(tensor.shape)}: no batch of 1")
+    batch = tuple(torch.cat(tensors) for tensors in zip(*samples, strict=True))
+    return batch[0] if len(batch) == 1 else batch

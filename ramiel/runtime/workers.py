@@ -79,6 +79,7 @@ class _Job:
 
     def work(self) -> None:
         try:
+            torch.set_num_threads(1)  # whatever an earlier run of this thread ended with
             self.worker(self.run.channels)
         except BaseException as error:  # the caller will raise it
             self.run.fail(error)
@@ -135,7 +136,6 @@ def _serve(jobs: _Jobs) -> None:
     It holds its queue and nothing else while it waits, so that no program is kept alive by its
     own threads.
     """
-    torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     while job := jobs.get():
         job.work()
@@ -172,6 +172,8 @@ class Pool:
 
     def run(self, channels: Channels, workers: Sequence[Worker]) -> None:
         """Run one function per worker, the first in this thread, until all have returned.
+
+        A run may have fewer workers than one before.
 
         Raises the first error of any worker, once all have stopped. An interrupt (Ctrl-C) of
         the calling thread comes before it. RuntimeError after close().
@@ -224,7 +226,7 @@ class Pool:
                 _quick_switching.begin(run)
             while len(self._threads) < len(workers):
                 self._start()
-            for jobs, worker in zip(self._queues, workers, strict=True):
+            for jobs, worker in zip(self._queues, workers, strict=False):
                 job = _Job(run, worker)
                 jobs.put(job)
                 run.jobs.append(job)

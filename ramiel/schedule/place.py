@@ -19,6 +19,17 @@ def serial(graph: TaskGraph) -> Placement:
     return Placement((tuple(range(len(graph))),))
 
 
+def intra_op(graph: TaskGraph, workers: int) -> Placement:
+    """All tasks in id order, each on as many of `workers` threads as there are costs for.
+
+    Raises ValueError if `workers` is less than 1.
+    """
+    if workers < 1:
+        raise ValueError(f"need at least 1 worker, not {workers}")
+    threads = max(count for count in graph.threads if count <= workers)
+    return Placement((tuple(range(len(graph))),) * threads)
+
+
 def place(graph: TaskGraph, clusters: Sequence[Sequence[int]], workers: int) -> Placement:
     """Put each cluster on one of `workers` workers; some may stay empty.
 

@@ -18,6 +18,7 @@ from ramiel.compiler import Compilation
 from ramiel.errors import CompileError, shorten
 from ramiel.runtime import OpError
 from ramiel.runtime.measure import interleaved, random_inputs, same_bits
+from ramiel.runtime.program import as_tuple
 
 Arrays = Sequence[npt.NDArray[Any]]
 
@@ -59,18 +60,16 @@ def compare(
     open, or if one of them fails.
     """
     with load(compilation) as program:
-        inputs = _inputs(program, how)
+        inputs = inputs_of(program, how)
         try:
-            serial = _tuple(cast(Any, program).serial(*inputs))
-            parallel = _tuple(program(*inputs))
+            serial = as_tuple(cast(Any, program).serial(*inputs))
+            parallel = as_tuple(program(*inputs))
             differing = _differing(program, inputs, serial, calls, threads)
         except OpError as error:
             raise CompileError(f"the program fails: {error}", file=str(model)) from error
-    feeds = {
-        declared.onnx_name or declared.name: array_of_tensor(tensor)
-        for declared, tensor in zip(program.inputs, inputs, strict=True)
-    }
-    reference, expected = _reference(model, feeds)
+    names = [declared.onnx_name or declared.name for declared in program.inputs]
+    arrays = [array_of_tensor(tensor) for tensor in inputs]
+    reference, expected = _reference(model, names, arrays, program.batch)
     rows = [
         _row(name, p, e, i not in differing)
         for i, (name, p, e) in enumerate(zip(program.outputs, parallel, expected, strict=True))
@@ -88,7 +87,7 @@ def _differing(
     """The outputs that in any call of the parallel program differ in a bit from the serial."""
 
     def call(_: int) -> set[int]:
-        results = _tuple(program(*inputs))
+        results = as_tuple(program(*inputs))
         pairs = enumerate(zip(results, serial, strict=True))
         return {i for i, (a, b) in pairs if not same_bits(a, b)}
 
@@ -101,7 +100,7 @@ def measure(
 ) -> tuple[list[float], list[float]]:
     """Seconds of the serial and of the parallel program, run in turns after a warm-up."""
     with load(compilation) as program:
-        inputs = _inputs(program, how)
+        inputs = inputs_of(program, how)
         forms = [
             lambda: cast(Any, program).serial(*inputs),
             lambda: program(*inputs),
@@ -111,7 +110,8 @@ def measure(
         return serial, parallel
 
 
-def _inputs(program: CompiledProgram, how: Inputs) -> list[Tensor]:
+def inputs_of(program: CompiledProgram, how: Inputs) -> list[Tensor]:
+    """Seeded inputs. Raises CompileError if a shape is open."""
     for declared in program.inputs:
         given = how.shapes.get(declared.onnx_name or declared.name)
         # A batch of 1 is a safe guess for the first dimension; there is none for the others.
@@ -120,10 +120,24 @@ def _inputs(program: CompiledProgram, how: Inputs) -> list[Tensor]:
             raise CompileError(
                 f'input "{name}" has open dimensions ({declared}): say --shape {name}=...'
             )
-    return random_inputs(program.inputs, how.shapes, how.seed, how.integers)
+    return random_inputs(program.inputs, how.shapes, how.seed, how.integers, program.batch)
 
 
-def _reference(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[str, Arrays]:
+def _reference(
+    model: Path, names: Sequence[str], arrays: Arrays, batch: int
+) -> tuple[str, Arrays]:
+    """The reference's name and results: those of each sample of a batch, put together."""
+    samples = [arrays] if batch == 1 else zip(*(np.split(a, batch) for a in arrays), strict=True)
+    reference, results = "", list[Arrays]()
+    for sample in samples:
+        reference, outputs = _reference_run(model, dict(zip(names, sample, strict=True)))
+        results.append(outputs)
+    if batch == 1:
+        return reference, results[0]
+    return reference, [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+
+def _reference_run(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[str, Arrays]:
     """onnxruntime's results if it is installed and knows the model, else onnx's reference's."""
     try:
         import onnxruntime
@@ -171,7 +185,3 @@ def _difference(got: npt.NDArray[Any], expected: npt.NDArray[Any]) -> tuple[floa
     difference = np.where(same, 0.0, np.abs(np.where(same, 0.0, a) - np.where(same, 0.0, b)))
     finite = np.abs(b[np.isfinite(b)])
     return float(difference.max()), float(finite.max()) if finite.size else 0.0
-
-
-def _tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return outputs if isinstance(outputs, tuple) else (outputs,)

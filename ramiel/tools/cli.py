@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ramiel.errors import CompileError
+from ramiel.tools.cache import group as cache_group
 from ramiel.tools.opt import run_tool
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cache_group, name="cache")
 out = Console(highlight=False, soft_wrap=True)
 progress = Console(stderr=True, highlight=False)
 
@@ -159,6 +161,97 @@ def bench(
     out.print(f"serial    {result['serial_ms']:9.2f} ms  median of {len(ratios)}, one thread")
     out.print(f"parallel  {result['parallel_ms']:9.2f} ms  in turns with it")
     out.print(f"speed-up  {result['speedup']:9.2f}     half of the runs in {low:.2f} to {high:.2f}")
+
+
+@app.command("export-partition")
+def export_partition_command(
+    model: Model,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT.json", help="By default MODEL.partition.json."),
+    ] = None,
+    workers: Workers = None,
+    schedule: Schedule = "linear",
+    shape: Shape = None,
+    debug: Debug = False,
+) -> None:
+    """Write a model's schedule as a node partition config for ONNX Runtime, a stream a worker."""
+    with progress.status("compiling, and asking onnxruntime for its graph"):
+        from ramiel.compiler import Options
+        from ramiel.tools.partition import CONFIG, export_partition
+
+        path = output or Path(f"{model.stem}.partition.json")
+        options = Options(workers=workers, schedule=schedule, shapes=_shapes(shape))
+        partition = export_partition(model, path, options)
+    streams = len(partition.streams)
+    out.print(f"wrote {path}", markup=False)
+    out.print(
+        f"streams   {streams}, of {', '.join(str(len(s)) for s in partition.streams)} nodes; "
+        f"{partition.matched} of {partition.nodes} known by name, the others beside a neighbour"
+    )
+    out.print(f"to use    {CONFIG}, ORT_PARALLEL, inter_op_num_threads {streams + 1}")
+
+
+@app.command()
+def report(
+    model: Model,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT.html", help="By default MODEL.html."),
+    ] = None,
+    run: Annotated[
+        bool, typer.Option("--run", help="Run the program, and show what it did, too.")
+    ] = False,
+    workers: Workers = None,
+    schedule: Schedule = "auto",
+    shape: Shape = None,
+    seed: Seed = 0,
+    integers: Integers = "0,2",
+    debug: Debug = False,
+) -> None:
+    """Write a page that shows the schedule: Gantt chart, graph, critical path and source."""
+    compilation = _compile(model, workers, schedule, shape)
+    from ramiel.compiler import cores
+    from ramiel.tools.report import write_report
+
+    path = output or Path(f"{model.stem}.html")
+    measured = None
+    if run:
+        from ramiel.tools.check import Inputs
+        from ramiel.tools.trace import run_traced
+
+        with progress.status("running"):
+            measured = run_traced(
+                compilation, Inputs(_shapes(shape), seed, _range(integers)), model
+            )
+    write_report(compilation, model.stem, workers or cores(), measured, path)
+    out.print(f"wrote {path}", markup=False)
+
+
+@app.command()
+def trace(
+    model: Model,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT.json", help="By default MODEL.trace.json."),
+    ] = None,
+    workers: Workers = None,
+    schedule: Schedule = "auto",
+    shape: Shape = None,
+    seed: Seed = 0,
+    integers: Integers = "0,2",
+    debug: Debug = False,
+) -> None:
+    """Run a model and write its timeline, as predicted and as measured, for ui.perfetto.dev."""
+    compilation = _compile(model, workers, schedule, shape)
+    from ramiel.tools.check import Inputs
+    from ramiel.tools.trace import run_traced, write_trace
+
+    path = output or Path(f"{model.stem}.trace.json")
+    with progress.status("running"):
+        measured = run_traced(compilation, Inputs(_shapes(shape), seed, _range(integers)), model)
+    write_trace(compilation, measured, path)
+    out.print(f"wrote {path}", markup=False)
 
 
 @app.command()

@@ -17,15 +17,20 @@ PASS_NAMES = (
     "onnx-common-subexpressions",
     "onnx-fold-batch-norm",
     "onnx-dead-code",
+    "onnx-clone-tasks",
     "onnx-to-torch",
     "torch-assign-names",
     "cluster-costs",
     "cluster-linear",
     "cluster-merge",
     "cluster-place",
+    "cluster-serial",
+    "cluster-hyper",
+    "torch-merge-convolutions",
+    "cluster-channels",
     "cluster-free-values",
 )
-"""In the order in which the compiler runs them."""
+"""In the order in which they can run; `ramiel.pipelines` says which the compiler runs."""
 
 
 def pass_factory(name: str) -> Callable[[], type[ModulePass]]:

@@ -2,30 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import FloatAttr, ModuleOp, f64
+from xdsl.dialects import func
+from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, ModuleOp, f64, i64
 from xdsl.passes import ModulePass
 
 from ramiel.analysis.static_cost import static_cost
 from ramiel.backend.pytorch.work import work_of
-from ramiel.dialects.cluster.ops import COST
-from ramiel.tasks import main_function, tasks_of
+from ramiel.dialects.cluster.attributes import COST, HAND_OVER, SWITCH, THREADS, WIDE_COST
+from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
+from ramiel.errors import CompileError
+from ramiel.placements import check_workers
+from ramiel.progress import progress_of
+from ramiel.tasks import main_function, thread_counts
+
+Cost = Callable[[TorchOperation, int], float]
+"""The µs of an operation on a number of threads."""
 
 
 @dataclass(frozen=True)
 class ClusterCostsPass(ModulePass):
-    """Writes `cluster.cost`, in µs on one thread, on each operation: the static model's.
+    """Writes `cluster.cost`, in µs on one thread, on each operation, and `cluster.wide_cost`
+    for 2, 4, ... up to `threads` threads.
 
-    %y = torch.call F.relu(%x) : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
-    // becomes
-    %y = torch.call F.relu(%x) {cluster.cost = 181.4 : f64} : ...
+    With `source=static` they come from the shapes (`ramiel.analysis.static_cost`), with
+    `source=profile` from this machine: operations that no earlier run has measured are timed
+    (`ramiel.measured_costs`), and so is a hand-over.
+
+        %y = torch.call F.relu(%x) : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
+        // becomes, with threads=2
+        %y = torch.call F.relu(%x) {cluster.cost = 43.9 : f64,
+                                    cluster.wide_cost = array<f64: 25.9>} : ...
     """
 
     name = "cluster-costs"
 
+    source: str = "static"
+    threads: int = 1
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        tasks = tasks_of(main_function(op), lambda task: static_cost(work_of(task)))
-        for task, cost in zip(tasks.ops, tasks.graph.costs, strict=True):
-            task.attributes[COST] = FloatAttr(round(cost, 1), f64)
+        if self.source not in _SOURCES:
+            raise CompileError(f"costs are {' or '.join(_SOURCES)}, not {self.source!r}")
+        check_workers(self.threads)
+        function = main_function(op)
+        counts = thread_counts(self.threads)
+        cost = _SOURCES[self.source](ctx, function, counts)
+        for task in function.body.block.ops:
+            if isinstance(task, CallOp | LayerOp):
+                first, *wide = [round(cost(task, count), 1) for count in counts]
+                task.attributes[COST] = FloatAttr(first, f64)
+                task.attributes.pop(WIDE_COST, None)
+                if wide:
+                    task.attributes[WIDE_COST] = DenseArrayBase.from_list(f64, wide)
+        function.attributes[THREADS] = DenseArrayBase.from_list(i64, counts[1:])
+
+
+def _static(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:
+    return lambda op, count: static_cost(work_of(op), count)
+
+
+def _profile(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:
+    from ramiel.measured_costs import measured_costs
+
+    costs = measured_costs(function, counts, progress_of(ctx))
+    function.attributes[HAND_OVER] = FloatAttr(round(costs.hand_over, 1), f64)
+    function.attributes[SWITCH] = FloatAttr(round(costs.switch, 1), f64)
+    return costs.of
+
+
+_SOURCES = {"static": _static, "profile": _profile}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
 from xdsl.passes import ModulePass
 
-from ramiel.dialects.cluster.ops import CLUSTER
+from ramiel.dialects.cluster.attributes import CLUSTER, CLUSTERING
 from ramiel.schedule.linear import linear_clusters
 from ramiel.tasks import main_function, tasks_of
 
@@ -23,7 +23,9 @@ class ClusterLinearPass(ModulePass):
     name = "cluster-linear"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        tasks = tasks_of(main_function(op))
+        function = main_function(op)
+        tasks = tasks_of(function)
+        function.attributes[CLUSTERING] = StringAttr("linear")
         for number, cluster in enumerate(linear_clusters(tasks.graph)):
             for task in cluster:
                 tasks.ops[task].attributes[CLUSTER] = IntegerAttr(number, i64)

@@ -8,7 +8,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.passes import ModulePass
 
-from ramiel.dialects.cluster.ops import CLUSTER, LANE
+from ramiel.dialects.cluster.attributes import CLUSTER, LANE
 from ramiel.schedule.merge import merge_clusters
 from ramiel.tasks import main_function, numbers_of, tasks_of
 

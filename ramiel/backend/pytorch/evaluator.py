@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -59,12 +60,16 @@ class Evaluator:
         """The results of one operation."""
         if isinstance(op, WeightOp):
             return (tensor_of(op.weight.array()),)
+        result = self.call(op, operands)()
+        return tuple(result) if len(op.results) > 1 or isinstance(result, tuple) else (result,)
+
+    def call(self, op: CallOp | LayerOp, operands: Sequence[Tensor]) -> Callable[[], Any]:
+        """The call that an operation is, with all its arguments: what a line of a program does."""
         if isinstance(op, LayerOp):
-            return (self._layer(op)(*operands),)
+            return partial(self._layer(op), *operands)
         args = [_argument(a, operands) for a in op.args]
         kwargs = {k: _argument(a, operands) for k, a in op.kwargs.items()}
-        result = resolve(op.callee)(*args, **kwargs)
-        return tuple(result) if len(op.results) > 1 or isinstance(result, tuple) else (result,)
+        return partial(resolve(op.callee), *args, **kwargs)
 
     def _layer(self, op: LayerOp) -> Callable[..., Tensor]:
         layer = self._layers.get(op.identity)

@@ -17,7 +17,7 @@ LONGEST = 29
 """Identifiers are cut to this many characters, so that `a = ch.a.recv()` is one line."""
 
 PROGRAM_NAMES = frozenset(
-    "F T_destination Tensor add_module apply bfloat16 bind buffers call_super_init ch "
+    "F T_destination Tensor add_module apply batch bfloat16 bind buffers call_super_init ch "
     "channels children close compile cpu cuda double dump_patches eval extra_repr float "
     "forward get_buffer get_extra_state get_parameter get_submodule half inputs ipu "
     "load_state_dict main modules mtia named_buffers named_children named_modules "

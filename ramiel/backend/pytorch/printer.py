@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
@@ -24,12 +25,19 @@ from ramiel.backend.pytorch.format import (
     quoted,
     statement,
 )
-from ramiel.dialects.cluster import ProgramOp, RecvOp, SectionOp, SendOp
+from ramiel.dialects.cluster import ProgramOp, RecvOp, SectionOp, SendOp, WaitOp
 from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.text import text_of
-from ramiel.dialects.torch import CallOp, FreeOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch import (
+    CallOp,
+    FreeOp,
+    LayerOp,
+    ThreadsOp,
+    TorchOperation,
+    WeightOp,
+)
 from ramiel.dialects.torch.operation import CLASS, PYTHON_NAME, is_identifier
 from ramiel.errors import CompileError
 from ramiel.tasks import main_function
@@ -70,6 +78,7 @@ class _Printer:
         self.function = function
         self.program = program
         self.operations = [op for op in function.body.block.ops if isinstance(op, TorchOperation)]
+        self.batch = self._number("batch")
 
     def emit(self) -> Emitted:
         name = self._module_text(CLASS)
@@ -95,15 +104,23 @@ class _Printer:
     def _header(self) -> list[str]:
         count = sum(isinstance(op, CallOp | LayerOp) for op in self.operations)
         number, us = self._number, self._milliseconds
-        workers, channels = number("workers"), number("channels")
         schedule = _safe(text_of(self.program.attributes.get("schedule")) or "")
+        workers, cores = number("workers"), number("cores")
+        parts = [f"on {counted(workers, 'worker')}"]
+        if cores > workers:
+            parts[0] += f" and {counted(cores - workers, 'core')} beside"
+        if before := number("clusters_before_merge"):
+            merged = number("clusters")
+            after = f", {merged} after merging" if merged else ""
+            parts.insert(0, f"{counted(before, 'cluster')}{after}")
+        if self.batch > 1:
+            parts.append(counted(self.batch, "sample") + " at a time")
+        parts.append(counted(number("channels"), "channel"))
         text = [
             f"{_safe(self._module_text(MODEL))}, compiled by Ramiel {ramiel.__version__}.",
             "",
             f"Model     ai.onnx opset {self._opset()}, {counted(count, 'operation')}",
-            f"Schedule  {schedule}: {counted(number('clusters_before_merge'), 'cluster')}, "
-            f"{number('clusters')} after merging, on {counted(workers, 'worker')}, "
-            f"{counted(channels, 'channel')}",
+            f"Schedule  {schedule}: {', '.join(parts)}",
             f"Expected  serial {us('serial_us')}, parallel {us('parallel_us')}, "
             f"no schedule below {us('bound_us')}",
             "",
@@ -111,6 +128,11 @@ class _Printer:
             "the channels `ch`. The weights are in the .safetensors file beside this one. Run it",
             "to check the parallel program against the serial one and to time both.",
         ]
+        if any(isinstance(op, ThreadsOp) for op in self.operations):
+            text += [
+                "",
+                "After `torch.set_num_threads(n)` a worker uses the cores of others that wait.",
+            ]
         return [f'"""{text[0]}', *text[1:], '"""', ""]
 
     def _imports(self) -> list[str]:
@@ -131,12 +153,14 @@ class _Printer:
 
     def _declarations(self) -> list[str]:
         inputs = [self._input(i) for i in range(len(self.function.body.block.args))]
-        inner = [c.sym_name for c in self.program.channels if c.kind == "value"]
+        inner = [c.sym_name for c in self.program.channels if c.kind in ("value", "turn")]
         outputs = self._output_names()
         lines = statement("inputs", _tuple(inputs), INDENT)
         lines += statement("outputs", _tuple([quoted(n) for n in outputs]), INDENT)
         if inner:
             lines += statement("channels", _tuple([quoted(n) for n in inner]), INDENT)
+        if self.batch > 1:
+            lines += statement("batch", str(self.batch), INDENT)
         return lines
 
     def _input(self, i: int) -> Expression:
@@ -209,7 +233,9 @@ class _Printer:
         return weights
 
     def _nodes(self) -> dict[str, tuple[str, str]]:
-        return {name: op.origin for op in self.operations for name in op.python_names}
+        bodies = (worker.regions[0].block.ops for worker in self.program.workers)
+        ops = (op for op in chain(self.operations, *bodies) if isinstance(op, CallOp | LayerOp))
+        return {name: op.origin for op in ops for name in op.python_names}
 
     # --- the IR's attributes ---
 
@@ -262,8 +288,12 @@ def _lines(op: Operation, names: Mapping[SSAValue, str]) -> list[str]:
         case RecvOp():
             return statement(op.python_names[0], Bracket(f"ch.{op.channel}.recv", []), BODY)
         case SendOp():
-            value = _value(op.operands[0], names)
-            return statement("", Bracket(f"ch.{op.channel}.send", [value]), BODY)
+            values = [_value(value, names) for value in op.operands]
+            return statement("", Bracket(f"ch.{op.channel}.send", values), BODY)
+        case WaitOp():
+            return statement("", Bracket(f"ch.{op.channel}.recv", []), BODY)
+        case ThreadsOp():
+            return [f"{BODY}torch.set_num_threads({op.count})"]
         case FreeOp():
             return [f"{BODY}del {', '.join(_value(v, names) for v in op.operands)}"]
         case CallOp() | LayerOp():

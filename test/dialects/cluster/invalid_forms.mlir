@@ -3,7 +3,7 @@
 // What is no program at all.
 
 // A channel of another kind.
-// CHECK: Expected one of 'input', 'output', 'value'
+// CHECK: Expected one of 'input', 'output', 'turn', 'value'
 cluster.program @p {
   cluster.channel secret @x : tensor<4xf32>
   cluster.worker 0 {

@@ -1,0 +1,165 @@
+"""Measured costs: what each operation of a function takes on this machine, on 1 to P threads.
+
+The function is run operation by operation, several times, on its own values: an operation
+that looks at its data sees real data, and caches and memory are about as cold as in a run of
+the program. What is timed is the call that the emitted program makes, without the evaluator.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from threading import Thread
+
+import torch
+from torch import Tensor
+from xdsl.dialects import func
+from xdsl.ir import SSAValue
+
+from ramiel.backend.pytorch.evaluator import Evaluator
+from ramiel.backend.pytorch.expressions import call_expression
+from ramiel.backend.pytorch.format import flat
+from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
+from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.errors import CompileError
+from ramiel.runtime.channels import Channel
+
+ROUNDS = 7
+"""Timed runs of the whole function, of which the median counts, after one that warms up."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of runs that are done, and of all."""
+
+
+def key_of(op: TorchOperation) -> str:
+    """What two operations of the same cost have in common: callee, arguments, types."""
+    operands = [f"%{i}" for i in range(len(op.operands))]
+    if isinstance(op, LayerOp):
+        weights = ", ".join(f"{k}: {w.data.type}" for k, w in op.weights.items())
+        config = ", ".join(f"{k}={v}" for k, v in op.config.items())
+        text = f"{op.layer}({config}; {weights})"
+    else:
+        assert isinstance(op, CallOp)
+        text = flat(call_expression(op, operands))
+    given = ", ".join(str(v.type) for v in op.operands)
+    made = ", ".join(str(v.type) for v in op.results)
+    return f"{text}: ({given}) -> ({made})"
+
+
+def profile(
+    function: func.FuncOp, threads: Sequence[int], progress: Progress
+) -> dict[tuple[str, int], float]:
+    """The time in µs of each distinct operation on each number of threads.
+
+    If a function has several operations of one key, it is their mean. Raises CompileError if
+    an input's shape is open, or an operation fails.
+    """
+    inputs = _inputs(function)
+    ops = [op for op in function.body.block.ops if isinstance(op, CallOp | LayerOp | WeightOp)]
+    last_use = {v: op for op in ops for v in op.operands}
+    evaluator = Evaluator()
+    env: dict[SSAValue, Tensor] = {}
+    evaluator.run((op for op in ops if isinstance(op, WeightOp)), env)
+    env |= zip(function.body.block.args, inputs, strict=True)
+    calls = [op for op in ops if not isinstance(op, WeightOp)]
+    costs: dict[tuple[str, int], float] = {}
+    total = len(threads) * (ROUNDS + 1)
+    before = torch.get_num_threads()
+    try:
+        for k, count in enumerate(threads):
+            torch.set_num_threads(count)
+            rounds: list[list[float]] = []
+            for i in range(ROUNDS + 1):
+                rounds.append(_times(calls, dict(env), last_use, evaluator))
+                progress(k * (ROUNDS + 1) + i + 1, total)
+            medians = map(statistics.median, zip(*rounds[1:], strict=True))
+            by_key: dict[str, list[float]] = {}
+            for op, cost in zip(calls, medians, strict=True):
+                by_key.setdefault(key_of(op), []).append(cost)
+            costs |= {(key, count): statistics.fmean(times) for key, times in by_key.items()}
+    finally:
+        torch.set_num_threads(before)
+    return costs
+
+
+def _times(
+    ops: Sequence[CallOp | LayerOp],
+    env: dict[SSAValue, Tensor],
+    last_use: dict[SSAValue, CallOp | LayerOp | WeightOp],
+    evaluator: Evaluator,
+) -> list[float]:
+    """µs of each operation, in one run. Values die after their last use."""
+    times: list[float] = []
+    with torch.no_grad():
+        for op in ops:
+            operands = [env[v] for v in op.operands]
+            call = evaluator.call(op, operands)
+            start = time.perf_counter_ns()
+            try:
+                result = call()
+            except Exception as error:
+                raise CompileError(f"cannot be profiled: {error}", node=op.origin[0]) from error
+            times.append((time.perf_counter_ns() - start) / 1e3)
+            several = len(op.results) > 1 or isinstance(result, tuple)
+            env.update(zip(op.results, result if several else (result,), strict=True))
+            del operands, call, result
+            for value in set(op.operands):
+                if last_use.get(value) is op:
+                    env.pop(value, None)
+    return times
+
+
+def _inputs(function: func.FuncOp) -> list[Tensor]:
+    """Random inputs: numbers around 0, and 0 or 1 for integers, which are in range for ids."""
+    generator = torch.Generator().manual_seed(0)
+    tensors: list[Tensor] = []
+    for i, arg in enumerate(function.body.block.args):
+        shape, dtype = static_shape_of(arg.type), numpy_dtype_of(arg.type)
+        if shape is None or dtype is None:
+            raise CompileError(f"input {i} has an open shape: to profile, give it one (--shape)")
+        torch_dtype = getattr(torch, dtype.name)
+        if torch_dtype.is_floating_point:
+            tensors.append(torch.randn(shape, generator=generator).to(torch_dtype))
+        else:
+            tensors.append(torch.randint(0, 2, shape, generator=generator).to(torch_dtype))
+    return tensors
+
+
+def measure_hand_over(times: int = 200) -> float:
+    """The median µs from a send on one thread to the return of recv() on another that waits."""
+    samples: list[float] = []
+    for _ in range(times):
+        go, back = Channel("go"), Channel("back")
+
+        def answer(go: Channel = go, back: Channel = back) -> None:
+            sent = go.recv()
+            back.send(time.perf_counter_ns() - sent)
+
+        thread = Thread(target=answer)
+        thread.start()
+        time.sleep(0.0005)  # now it waits
+        go.send(time.perf_counter_ns())
+        samples.append(back.recv() / 1e3)
+        thread.join()
+    return statistics.median(samples)
+
+
+def measure_switch(threads: int, times: int = 200) -> float:
+    """The median µs that an operation on several threads takes longer after one on a single
+    thread than after one on as many: its team has gone to sleep."""
+    small, work = torch.ones(1 << 16), torch.ones(1 << 19)
+    before = torch.get_num_threads()
+    samples: dict[int, list[float]] = {1: [], threads: []}
+    try:
+        for _ in range(times):
+            for count, taken in samples.items():
+                torch.set_num_threads(count)
+                torch.relu(work)
+                torch.set_num_threads(threads)
+                start = time.perf_counter_ns()
+                torch.relu(small)
+                taken.append((time.perf_counter_ns() - start) / 1e3)
+    finally:
+        torch.set_num_threads(before)
+    return max(0.0, statistics.median(samples[1]) - statistics.median(samples[threads]))

@@ -1,0 +1,339 @@
+"""cluster-channels: a placement as workers with channels between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from os.path import commonprefix
+
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    FloatAttr,
+    IntegerAttr,
+    ModuleOp,
+    StringAttr,
+    f64,
+    i64,
+)
+from xdsl.ir import Attribute, Block, OpResult, Region, SSAValue
+from xdsl.passes import ModulePass
+
+from ramiel.analysis.critical_path import bound, critical_path
+from ramiel.analysis.memory import high_water
+from ramiel.analysis.simulate import Deadlock, simulate
+from ramiel.dialects.cluster import (
+    ChannelOp,
+    ProgramOp,
+    RecvOp,
+    SectionOp,
+    SendOp,
+    WaitOp,
+    WorkerOp,
+)
+from ramiel.dialects.cluster.attributes import CLUSTER, LANE, POSITION, RESERVES, WORKERS
+from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
+from ramiel.dialects.torch.operation import NAMES, PYTHON_NAME
+from ramiel.errors import CompileError
+from ramiel.placements import Placed, read_placement
+from ramiel.tasks import main_function
+
+
+@dataclass(frozen=True)
+class ClusterChannelsPass(ModulePass):
+    """Adds the `cluster.program` that says what each worker runs, in which order.
+
+    What crosses workers goes through a channel. Where an operation takes over a core from
+    another worker and no value comes with it, a turn does. The function stays: it is the serial
+    program of one sample, and gets the thread counts. Needs names and a placement.
+
+        %y = torch.call F.relu(%x) {cluster.workers = [array<i64: 1>], ...} : ...
+        // is, in the program
+        cluster.worker 1 {
+          %x = cluster.recv @x : tensor<4xf32>
+          %y = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+          cluster.send @y %y : tensor<4xf32>
+        }
+    """
+
+    name = "cluster-channels"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = main_function(op)
+        placed = read_placement(function)
+        graph, placement = placed.graph, placed.placement
+        try:
+            timeline = simulate(graph, placement)
+        except (Deadlock, ValueError) as error:
+            raise CompileError(f"the placement cannot run: {error}") from error
+        program = _Materializer(function, placed).program()
+        leading = set(placement.leaders(len(graph)))
+        program.attributes.update(
+            {
+                "schedule": StringAttr(placed.name),
+                "clusters_before_merge": _distinct(placed, CLUSTER),
+                "clusters": _distinct(placed, LANE),
+                "batch": IntegerAttr(placed.batch, i64),
+                "workers": IntegerAttr(max(len(leading), 1), i64),
+                "cores": IntegerAttr(max(sum(map(bool, placement.workers)), 1), i64),
+                "channels": IntegerAttr(timeline.hand_overs, i64),
+                "serial_us": _us(graph.work),
+                "parallel_us": _us(timeline.makespan),
+                "critical_path_us": _us(critical_path(graph)[0]),
+                "bound_us": _us(bound(graph, len(placement.workers))),
+                "memory_bytes": IntegerAttr(int(high_water(graph, timeline)), i64),
+            }
+        )
+        _set_threads(function, placed)
+        op.body.block.add_op(program)
+
+
+def _distinct(placed: Placed, attribute: str) -> IntegerAttr:
+    """How many clusters there are, by an attribute; 0 where the operations carry none."""
+    return IntegerAttr(len({op.attributes.get(attribute) for op in placed.tasks.ops} - {None}), i64)
+
+
+def _us(value: float) -> FloatAttr:
+    return FloatAttr(round(value, 1), f64)
+
+
+def _set_threads(function: func.FuncOp, placed: Placed) -> None:
+    """Has the serial program run each operation on as many threads as the first sample's."""
+    threads = placed.placement.threads(len(placed.graph))
+    current = 1
+    for op, count in zip(placed.tasks.ops, threads, strict=False):
+        if count != current:
+            function.body.block.insert_op_before(ThreadsOp.of(count), op)
+            current = count
+
+
+class _Materializer:
+    """Writes a placement as workers with channels.
+
+    A value is known by the sample that it belongs to and the value of the function.
+    """
+
+    def __init__(self, function: func.FuncOp, placed: Placed) -> None:
+        self.function = function
+        self.ops = placed.tasks.ops
+        self.batch = placed.batch
+        self.graph = placed.graph
+        # Whoever only lends its core needs no program: its number comes after the others'.
+        leading = set(placed.placement.leaders(len(self.graph)))
+        order = sorted(range(len(placed.placement.workers)), key=lambda w: w not in leading)
+        self.workers = [placed.placement.workers[w] for w in order]
+        number = {worker: i for i, worker in enumerate(order)}
+        self.leader = [number[w] for w in placed.placement.leaders(len(self.graph))]
+        self.count = max(len(leading), 1)
+        self.holders: list[list[int]] = [[] for _ in self.leader]
+        for worker, tasks in enumerate(self.workers):
+            for task in tasks:
+                self.holders[task].append(worker)
+        self.channels: dict[tuple[int, SSAValue], str] = {}
+        self.turns = self._turns()
+
+    def program(self) -> ProgramOp:
+        block = self.function.body.block
+        assert block.last_op is not None
+        outputs = list(dict.fromkeys(block.last_op.operands))
+        declared = self._declare_channels(outputs)
+        bodies = [self._worker(number, outputs) for number in range(self.count)]
+        region = Region(Block([*declared, *bodies]))
+        return ProgramOp.of(f"{self.function.sym_name.data}_parallel", region, {})
+
+    def _turns(self) -> dict[tuple[int, int], str]:
+        """Channels from a task to the next one on one of its cores, where another worker leads
+        that one and no value says when it may start."""
+        taken = {self._name(r) for op in self.ops for r in op.results}
+        turns: dict[tuple[int, int], str] = {}
+        number = 0
+        for order in self.workers:
+            for pair in pairwise(order):
+                task, following = pair
+                if self.leader[task] == self.leader[following] or pair in turns:
+                    continue
+                if following not in self.graph.successors[task]:
+                    number += 1
+                    while f"turn_{number}" in taken:
+                        number += 1
+                    turns[pair] = f"turn_{number}"
+        return turns
+
+    def _declare_channels(self, outputs: Sequence[SSAValue]) -> list[ChannelOp]:
+        """A channel for each input, each value that crosses workers, each output, each turn."""
+        task_of = {r: i for i, op in enumerate(self.ops) for r in op.results}
+        channels: list[ChannelOp] = []
+        for sample in range(self.batch):
+            crossing: dict[SSAValue, None] = {}
+            copies = sample * len(self.ops)
+            for i, op in enumerate(self.ops, copies):
+                for value in op.operands:
+                    producer = task_of.get(value)
+                    if producer is not None and self.leader[copies + producer] != self.leader[i]:
+                        crossing[value] = None
+            for arg in self.function.body.block.args:
+                channels.append(self._channel("input", sample, arg))
+            for value in crossing:
+                if value not in outputs:
+                    channels.append(self._channel("value", sample, value))
+            for value in outputs:
+                if (sample, value) not in self.channels:
+                    channels.append(self._channel("output", sample, value))
+        return channels + [ChannelOp.of("turn", name) for name in self.turns.values()]
+
+    def _channel(self, kind: str, sample: int, value: SSAValue) -> ChannelOp:
+        name = self._of_sample(self._name(value), sample)
+        self.channels[sample, value] = name
+        return ChannelOp.of(kind, name, value.type)
+
+    def _of_sample(self, name: str, sample: int) -> str:
+        """The name of one sample's copy. Names differ if the values or the samples do."""
+        return f"{name}_{sample}" if self.batch > 1 else name
+
+    def _name(self, value: SSAValue) -> str:
+        """The Python name of a value, which its channel shares."""
+        if isinstance(value, OpResult):
+            owner = value.owner
+            assert isinstance(owner, TorchOperation)
+            if isinstance(owner, WeightOp):
+                return owner.layer_name or "weight"
+            if not owner.python_names:
+                raise CompileError(f"{owner.name} has no name: run torch-assign-names first")
+            return owner.python_names[value.index]
+        arg_attrs = self.function.arg_attrs
+        entry = arg_attrs.data[value.index].data.get(PYTHON_NAME) if arg_attrs else None  # pyright: ignore
+        if not isinstance(entry, StringAttr):
+            raise CompileError("an input has no name: run torch-assign-names first")
+        return entry.data
+
+    def _worker(self, number: int, outputs: Sequence[SSAValue]) -> WorkerOp:
+        body = _Body()
+        lead = [task for task in self.workers[number] if self.leader[task] == number]
+        signals, waits = self._turns_of(number)
+        for section in self._sections(lead):
+            title = self._title(section)
+            if title is not None:
+                body.block.add_op(title)
+            for task in section:
+                self._task(task, body, waits.get(task, ()), signals.get(task, ()))
+        if number == 0:
+            for sample in range(self.batch):
+                for value in outputs:
+                    if isinstance(value.owner, WeightOp):
+                        local = self._local(body, sample, value)
+                        body.block.add_op(SendOp.of(self.channels[sample, value], local))
+        return WorkerOp.of(number, Region(body.block))
+
+    def _turns_of(self, number: int) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+        """The turns that a worker signals after its tasks, and waits for before them."""
+        signals: dict[int, list[str]] = {}
+        waits: dict[int, list[str]] = {}
+        for (task, following), name in self.turns.items():
+            if self.leader[task] == number:
+                signals.setdefault(task, []).append(name)
+            if self.leader[following] == number:
+                waits.setdefault(following, []).append(name)
+        return signals, waits
+
+    def _task(self, task: int, body: _Body, waits: Iterable[str], signals: Iterable[str]) -> None:
+        sample, i = divmod(task, len(self.ops))
+        op, block = self.ops[i], body.block
+        for value in op.operands:
+            self._local(body, sample, value)
+        for name in waits:
+            block.add_op(WaitOp.of(name))
+        body.run_on([w for w in self.holders[task] if w != self.leader[task]])
+        copy = op.clone({value: body.values[sample, value] for value in op.operands})
+        for attribute in (WORKERS, POSITION):
+            copy.attributes.pop(attribute, None)
+        copy.attributes[NAMES] = _names([self._of_sample(n, sample) for n in op.python_names])
+        block.add_op(copy)
+        for old, new in zip(op.results, copy.results, strict=True):
+            body.values[sample, old] = new
+            if (channel := self.channels.get((sample, old))) is not None:
+                block.add_op(SendOp.of(channel, new))
+        for name in signals:
+            block.add_op(SendOp.of(name))
+
+    def _local(self, body: _Body, sample: int, value: SSAValue) -> SSAValue:
+        """The worker's own copy of a value: computed here, received, or a weight."""
+        if (sample, value) not in body.values:
+            if isinstance(value.owner, WeightOp):
+                local = body.weights.get(value)
+                if local is None:
+                    copy = value.owner.clone()
+                    body.block.add_op(copy)
+                    local = body.weights[value] = copy.results[0]
+            else:
+                channel = self.channels[sample, value]
+                recv = RecvOp.of(channel, value.type)
+                recv.attributes[NAMES] = _names([channel])
+                recv.value.name_hint = value.name_hint
+                body.block.add_op(recv)
+                local = recv.value
+            body.values[sample, value] = local
+        return body.values[sample, value]
+
+    def _sections(self, tasks: Sequence[int]) -> Iterable[list[int]]:
+        """A worker's tasks, cut where the cluster changes."""
+        section: list[int] = []
+        for task in tasks:
+            if section and self._cluster(task) != self._cluster(section[-1]):
+                yield section
+                section = []
+            section.append(task)
+        if section:
+            yield section
+
+    def _cluster(self, task: int) -> Attribute | None:
+        return self.ops[task % len(self.ops)].attributes.get(CLUSTER)
+
+    def _title(self, section: Sequence[int]) -> SectionOp | None:
+        """The mark of a section: its cluster, what its values have in common, and its cost."""
+        number = self._cluster(section[0])
+        if not isinstance(number, IntegerAttr):
+            return None
+        count = len(self.ops)
+        ops = [self.ops[i] for i in dict.fromkeys(task % count for task in section)]
+        title = _common([self._name(op.results[0]) for op in ops])
+        if self.batch > 1:
+            samples = sorted({task // count for task in section})
+            title += f", sample {' '.join(map(str, samples))}"
+        cost = sum(self.graph.costs_on(len(self.holders[task]))[task] for task in section)
+        return SectionOp.of(number.value.data, title, cost)
+
+
+class _Body:
+    """A worker while it is written: its operations, its values, and its number of threads."""
+
+    def __init__(self) -> None:
+        self.block = Block()
+        self.values: dict[tuple[int, SSAValue], SSAValue] = {}
+        self.weights: dict[SSAValue, SSAValue] = {}
+        self.lenders: list[int] = []
+
+    def run_on(self, lenders: list[int]) -> None:
+        """What comes next runs on the cores of these workers, too."""
+        if lenders == self.lenders:
+            return
+        mark = ThreadsOp.of(1 + len(lenders))
+        if lenders:
+            mark.attributes[RESERVES] = DenseArrayBase.from_list(i64, lenders)
+        self.block.add_op(mark)
+        self.lenders = lenders
+
+
+def _common(names: Sequence[str]) -> str:
+    """What names have in common, in whole words; else the first and the last."""
+    words = [f"{n}_" for n in names]
+    shared = commonprefix(words).rpartition("_")[0]
+    if shared or len(names) == 1:
+        return shared or names[0]
+    return f"{names[0]} to {names[-1]}"
+
+
+def _names(names: Sequence[str]) -> ArrayAttr[Attribute]:
+    return ArrayAttr([StringAttr(n) for n in names])

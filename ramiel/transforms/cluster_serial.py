@@ -1,0 +1,48 @@
+"""cluster-serial: one operation after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from ramiel.errors import CompileError
+from ramiel.placements import Placed, check_workers, write_placement
+from ramiel.schedule.place import intra_op, serial
+from ramiel.tasks import main_function, tasks_of
+
+
+@dataclass(frozen=True)
+class ClusterSerialPass(ModulePass):
+    """Places all operations on one worker, or with `workers` all of them on so many threads.
+
+    The latter is what frameworks do, called intra-op parallelism. It needs costs on more
+    threads: `cluster-costs{threads=2}`.
+
+        %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64} : ...
+        // becomes
+        %y = torch.call F.relu(%x) {..., cluster.workers = [array<i64: 0>],
+                                    cluster.position = array<i64: 2>} : ...
+    """
+
+    name = "cluster-serial"
+
+    workers: int = 1
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        check_workers(self.workers)
+        function = main_function(op)
+        tasks = tasks_of(function)
+        if self.workers == 1:
+            placed = Placed("serial", tasks, tasks.graph, serial(tasks.graph))
+        elif tasks.graph.threads == (1,):
+            raise CompileError(
+                "there are no costs on more than one thread: run cluster-costs with threads="
+                f"{self.workers}"
+            )
+        else:
+            placement = intra_op(tasks.graph, self.workers)
+            placed = Placed("intra-op", tasks, tasks.graph, placement)
+        write_placement(function, placed)
