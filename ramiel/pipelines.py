@@ -32,8 +32,8 @@ class Options:
     """Whether cheap producers are cloned for their consumers."""
     memory_limit: int | None = None
     """The most bytes that values may occupy at one time, as simulated."""
-    refine_s: float | None = None
-    """Seconds that `refine` may search; None is its default."""
+    refine_s: float = 2.0
+    """Seconds that the schedule `refine` may search."""
 
     @property
     def most_workers(self) -> int:
@@ -50,15 +50,24 @@ SIMPLIFY = (
 LOWER = ("onnx-to-torch", "torch-assign-names")
 PRINTABLE = ("cluster-channels", "cluster-free-values")
 
-SCHEDULES: Mapping[str, tuple[str, ...]] = {
-    "serial": ("cluster-serial",),
-    "intra-op": ("cluster-serial",),
-    "linear": ("cluster-place",),
-    "hyper": ("cluster-place", "cluster-hyper"),
-}
-"""The passes that schedule, by the name of the schedule."""
+LINEAR = ("cluster-linear", "cluster-merge")
 
-BATCHED = ("auto", "hyper")
+SCHEDULES: Mapping[str, tuple[str, ...]] = {
+    "auto": (*LINEAR, "cluster-auto"),
+    "serial": (*LINEAR, "cluster-serial"),
+    "intra-op": (*LINEAR, "cluster-serial"),
+    "linear": (*LINEAR, "cluster-place"),
+    "dsc": ("cluster-dsc", "cluster-merge", "cluster-place"),
+    "list": (*LINEAR, "cluster-list"),
+    "greedy": (*LINEAR, "cluster-greedy"),
+    "ios": (*LINEAR, "cluster-ios", "torch-merge-convolutions"),
+    "hyper": (*LINEAR, "cluster-place", "cluster-hyper"),
+    "refine": (*LINEAR, "cluster-auto", "cluster-refine"),
+}
+"""The passes that schedule, by the name of the schedule. Each has clusters, if only to name the
+parts of the program after them."""
+
+BATCHED = ("auto", "hyper", "refine")
 """The schedules for more than one sample."""
 
 
@@ -67,34 +76,42 @@ def pipeline(options: Options) -> Pipeline:
 
     Raises CompileError for options that do not go together.
     """
-    if options.schedule not in SCHEDULES:
-        raise CompileError(
-            f"there is no schedule {options.schedule!r}; there are {', '.join(SCHEDULES)}"
-        )
-    if options.batch != 1 and options.schedule not in BATCHED:
-        raise CompileError(
-            f"the schedule {options.schedule!r} is for one sample; for a batch there are "
-            f"{', '.join(BATCHED)}"
-        )
-    if options.switched and options.batch == 1:
-        raise CompileError("switched hyperclusters need a batch of 2 or more")
-    workers = options.most_workers
+    _check(options)
+    workers, limit = options.most_workers, options.memory_limit or 0
+    schedule = "hyper" if options.switched else options.schedule
     given: dict[str, PassOptions] = {
         "cluster-costs": {
             "threads": workers,
             "source": "profile" if options.profile else "static",
         },
         "cluster-place": {"workers": workers},
-        "cluster-serial": {"workers": 1 if options.schedule == "serial" else workers},
+        "cluster-serial": {"workers": 1 if schedule == "serial" else workers},
+        "cluster-list": {"workers": workers, "memory-limit": limit},
+        "cluster-greedy": {"workers": workers},
+        "cluster-ios": {"workers": workers},
         "cluster-hyper": {"batch": options.batch, "switched": options.switched},
+        "cluster-auto": {"workers": workers, "batch": options.batch, "memory-limit": limit},
+        "cluster-refine": {"seconds": options.refine_s, "memory-limit": limit},
+        "cluster-channels": {"memory-limit": limit},
     }
-    names = (
-        *SIMPLIFY,
-        *LOWER,
-        "cluster-costs",
-        "cluster-linear",
-        "cluster-merge",
-        *SCHEDULES[options.schedule],
-        *PRINTABLE,
-    )
+    cloning = ("onnx-clone-tasks",) if options.clone else ()
+    names = (*SIMPLIFY, *cloning, *LOWER, "cluster-costs", *SCHEDULES[schedule], *PRINTABLE)
     return [(name, given.get(name, {})) for name in names]
+
+
+def _check(options: Options) -> None:
+    """Raises CompileError for options that do not go together."""
+    schedule = options.schedule
+    if schedule not in SCHEDULES:
+        raise CompileError(f"there is no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
+    if options.batch != 1 and schedule not in BATCHED:
+        raise CompileError(
+            f"the schedule {schedule!r} is for one sample; for a batch there are "
+            f"{', '.join(BATCHED)}"
+        )
+    if options.switched and (options.batch == 1 or schedule == "refine"):
+        raise CompileError("switched hyperclusters need a batch of 2 or more, and --schedule hyper")
+    if options.memory_limit is not None and options.memory_limit < 1:
+        raise CompileError(
+            f"a memory limit of {options.memory_limit} bytes: it must be more than 0"
+        )

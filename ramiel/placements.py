@@ -47,6 +47,13 @@ def check_workers(workers: int) -> None:
         raise CompileError(f"workers must be 1 to {MOST_WORKERS}, not {workers}")
 
 
+def limit_of(memory_limit: int) -> float | None:
+    """A memory limit in bytes as schedulers take it, 0 being none. CompileError if negative."""
+    if memory_limit < 0:
+        raise CompileError(f"a memory limit of {memory_limit} bytes: it must be more than 0")
+    return float(memory_limit) if memory_limit else None
+
+
 def check_batch(function: func.FuncOp, batch: int) -> None:
     """Raises CompileError unless the function can run once for each sample of a batch.
 
@@ -114,10 +121,10 @@ def _slots(attributes: Mapping[str, Attribute]) -> list[tuple[tuple[int, ...], i
     if not isinstance(workers, ArrayAttr) or not isinstance(positions, DenseArrayBase):
         raise CompileError("an operation is not placed: run a scheduler, as cluster-place, first")
     holders = [
-        cast("tuple[int, ...]", entry.get_values()) if isinstance(entry, DenseArrayBase) else ()
+        entry.get_values() if isinstance(entry, DenseArrayBase) else ()
         for entry in cast(ArrayAttr[Attribute], workers)
     ]
-    places = cast("tuple[int, ...]", positions.get_values())
+    places = positions.get_values()
     if len(holders) != len(places) or not all(holders):
         raise CompileError("an operation's workers and positions do not match")
     return list(zip(holders, places, strict=True))

@@ -11,8 +11,6 @@ The last two have an entry for each sample of a batch. On the function stands wh
 
 from __future__ import annotations
 
-from typing import cast
-
 from xdsl.dialects.builtin import DenseArrayBase
 from xdsl.ir import Operation
 
@@ -24,6 +22,8 @@ CLUSTER = "cluster.id"
 """The number of its cluster."""
 LANE = "cluster.lane"
 """The number of the merged cluster that its cluster is in."""
+MERGE = "cluster.merge"
+"""The number that convolutions have in common which are to become one."""
 WORKERS = "cluster.workers"
 """The workers that it holds, for each sample: several if it runs on several threads."""
 POSITION = "cluster.position"
@@ -42,6 +42,9 @@ SCHEDULE = "cluster.schedule"
 PLACED_ON = "cluster.placed_on"
 """The number of workers that it was made for."""
 
+SEARCH = "cluster.search"
+"""What a scheduler that searches did, in words."""
+
 RESERVES = "cluster.reserves"
 """Attribute of `torch.threads` in a worker: the workers that lend their cores until the next,
 and beyond them the numbers of cores that have no worker."""
@@ -52,7 +55,7 @@ def integers(op: Operation, name: str) -> tuple[int, ...]:
     array = op.attributes.get(name)
     if not isinstance(array, DenseArrayBase):
         return ()
-    return cast("tuple[int, ...]", array.get_values())
+    return array.get_values()
 
 
 def reserved_by(op: Operation) -> tuple[int, ...]:

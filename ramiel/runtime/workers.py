@@ -20,6 +20,7 @@ from typing import TypeVar
 import torch
 
 from ramiel.runtime.channels import Channel, Channels
+from ramiel.runtime.memory import keep_memory
 
 Worker = Callable[[Channels], None]
 Result = TypeVar("Result")
@@ -136,6 +137,8 @@ def _serve(jobs: _Jobs) -> None:
     It holds its queue and nothing else while it waits, so that no program is kept alive by its
     own threads.
     """
+    # The first operator of a thread would set the count that was set last, anywhere: have it done.
+    torch.get_num_threads()
     torch.set_grad_enabled(False)
     while job := jobs.get():
         job.work()
@@ -223,6 +226,7 @@ class Pool:
                 raise RuntimeError(f"{self._model} is closed")
             self._runs.add(run)
             if workers:
+                keep_memory()
                 _quick_switching.begin(run)
             while len(self._threads) < len(workers):
                 self._start()

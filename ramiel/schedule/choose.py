@@ -1,11 +1,25 @@
 """Choosing between schedules by simulation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ramiel.analysis.memory import high_water
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import Timeline, simulate
 from ramiel.analysis.task_graph import TaskGraph
+from ramiel.schedule.dsc import dsc_clusters
+from ramiel.schedule.greedy import greedy_stages
+from ramiel.schedule.hyper import hyperclusters, replicate, whole_samples
+from ramiel.schedule.linear import linear_clusters
+from ramiel.schedule.list_scheduling import list_schedule
+from ramiel.schedule.merge import merge_clusters
+from ramiel.schedule.place import intra_op, place, serial
+
+GAIN = 0.95
+"""A parallel schedule is chosen if it is simulated to need at most this part of the time of the
+best one that runs one task after the other: smaller gains are lost in what no model knows."""
+
+Candidate = tuple[str, Placement]
 
 
 @dataclass(frozen=True)
@@ -17,13 +31,78 @@ class Choice:
     timeline: Timeline
 
 
-def choose(graph: TaskGraph, candidates: Mapping[str, Placement]) -> Choice:
+def choose(graph: TaskGraph, candidates: Iterable[Candidate]) -> Choice:
     """The candidate of least simulated makespan, ties to the first.
 
-    With the serial placement first, a parallel one is only chosen if it is strictly faster.
     Raises ValueError if there is no candidate, or as `simulate` does.
     """
-    if not candidates:
+    choices = [Choice(name, p, simulate(graph, p)) for name, p in candidates]
+    if not choices:
         raise ValueError("there is no candidate to choose from")
-    choices = [Choice(name, p, simulate(graph, p)) for name, p in candidates.items()]
     return min(choices, key=lambda choice: choice.timeline.makespan)
+
+
+def choose_automatically(
+    graph: TaskGraph, workers: int, batch: int = 1, memory_limit: float | None = None
+) -> Choice:
+    """The best schedule of all that are quick to make, for `batch` samples of a graph.
+
+    It runs one task after the other, on one thread or on several, unless a parallel one is
+    faster by a margin (`GAIN`). With `memory_limit`, in bytes, only what fits is chosen. The
+    placement is one of `replicate(graph, batch)`.
+
+    Raises ValueError if `workers` or `batch` is less than 1, or nothing fits into the memory.
+    """
+    whole = replicate(graph, batch)
+    choices = [Choice(n, p, simulate(whole, p)) for n, p in one_by_one(whole, workers)]
+    simple = len(choices)
+    if workers > 1:
+        parallel = one_sample(graph, workers) if batch == 1 else samples(graph, workers, batch)
+        choices += [Choice(n, p, simulate(whole, p)) for n, p in parallel]
+    if memory_limit is not None:
+        listed = list_schedule(whole, workers, memory_limit)
+        choices.append(Choice("list", listed, simulate(whole, listed)))
+    fitting = [
+        memory_limit is None or high_water(whole, choice.timeline) <= memory_limit
+        for choice in choices
+    ]
+    times = [choice.timeline.makespan for choice in choices]
+    ranks = [
+        time * (GAIN if i < simple else 1.0) if fits else float("inf")
+        for i, (time, fits) in enumerate(zip(times, fitting, strict=True))
+    ]
+    return choices[ranks.index(min(ranks))]
+
+
+def one_by_one(graph: TaskGraph, workers: int) -> Iterator[Candidate]:
+    """The schedules that run one task after the other."""
+    yield "serial", serial(graph)
+    if workers > 1 and len(graph.threads) > 1:
+        yield "intra-op", intra_op(graph, workers)
+
+
+def one_sample(graph: TaskGraph, workers: int) -> Iterator[Candidate]:
+    """The parallel schedules of a graph that are quick to make."""
+    clusters = linear_clusters(graph)
+    yield "linear, merged", place(graph, merge_clusters(graph, clusters), workers)
+    yield "linear", place(graph, clusters, workers)
+    yield "dsc", place(graph, dsc_clusters(graph), workers)
+    yield "list", list_schedule(graph, workers)
+    yield "greedy", greedy_stages(graph, workers).placement(graph, workers)
+
+
+def samples(graph: TaskGraph, workers: int, batch: int) -> Iterator[Candidate]:
+    """The parallel schedules of a batch: all of them hyperclusters of some clustering.
+
+    Operations run on one thread each, so that all samples' copies run on the same number.
+    """
+    yield "whole samples", whole_samples(graph, workers, batch)
+    clusters = linear_clusters(graph)
+    for name, groups in (
+        ("linear, merged", merge_clusters(graph, clusters)),
+        ("linear", clusters),
+    ):
+        placement = place(graph, groups, workers)
+        for switched in (False, True):
+            kind = "switched hyperclusters" if switched else "hyperclusters"
+            yield f"{name}, {kind}", hyperclusters(graph, placement, batch, switched=switched)

@@ -123,9 +123,7 @@ def inputs_of(program: CompiledProgram, how: Inputs) -> list[Tensor]:
     return random_inputs(program.inputs, how.shapes, how.seed, how.integers, program.batch)
 
 
-def _reference(
-    model: Path, names: Sequence[str], arrays: Arrays, batch: int
-) -> tuple[str, Arrays]:
+def _reference(model: Path, names: Sequence[str], arrays: Arrays, batch: int) -> tuple[str, Arrays]:
     """The reference's name and results: those of each sample of a batch, put together."""
     samples = [arrays] if batch == 1 else zip(*(np.split(a, batch) for a in arrays), strict=True)
     reference, results = "", list[Arrays]()

@@ -211,7 +211,7 @@ def report(
 ) -> None:
     """Write a page that shows the schedule: Gantt chart, graph, critical path and source."""
     compilation = _compile(model, workers, schedule, shape)
-    from ramiel.compiler import cores
+    from ramiel.cores import cores
     from ramiel.tools.report import write_report
 
     path = output or Path(f"{model.stem}.html")

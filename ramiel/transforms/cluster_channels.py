@@ -38,7 +38,7 @@ from ramiel.dialects.cluster.attributes import CLUSTER, LANE, POSITION, RESERVES
 from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
-from ramiel.placements import Placed, read_placement
+from ramiel.placements import Placed, limit_of, read_placement
 from ramiel.tasks import main_function
 
 
@@ -46,6 +46,7 @@ from ramiel.tasks import main_function
 class ClusterChannelsPass(ModulePass):
     """Adds the `cluster.program` that says what each worker runs, in which order.
 
+    `memory_limit` refuses a schedule whose values occupy more bytes at a time; 0 is no limit.
     What crosses workers goes through a channel. Where an operation takes over a core from
     another worker and no value comes with it, a turn does. The function stays: it is the serial
     program of one sample, and gets the thread counts. Needs names and a placement.
@@ -61,6 +62,8 @@ class ClusterChannelsPass(ModulePass):
 
     name = "cluster-channels"
 
+    memory_limit: int = 0
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = main_function(op)
         placed = read_placement(function)
@@ -69,6 +72,12 @@ class ClusterChannelsPass(ModulePass):
             timeline = simulate(graph, placement)
         except (Deadlock, ValueError) as error:
             raise CompileError(f"the placement cannot run: {error}") from error
+        memory = high_water(graph, timeline)
+        if (limit := limit_of(self.memory_limit)) is not None and memory > limit:
+            raise CompileError(
+                f"the schedule {placed.name!r} needs {memory / 1e6:.1f} MB for its values, the "
+                f"limit is {limit / 1e6:.1f} MB: the schedules auto and list can keep to it"
+            )
         program = _Materializer(function, placed).program()
         leading = set(placement.leaders(len(graph)))
         program.attributes.update(
@@ -84,7 +93,7 @@ class ClusterChannelsPass(ModulePass):
                 "parallel_us": _us(timeline.makespan),
                 "critical_path_us": _us(critical_path(graph)[0]),
                 "bound_us": _us(bound(graph, len(placement.workers))),
-                "memory_bytes": IntegerAttr(int(high_water(graph, timeline)), i64),
+                "memory_bytes": IntegerAttr(int(memory), i64),
             }
         )
         _set_threads(function, placed)
@@ -164,7 +173,7 @@ class _Materializer:
 
     def _declare_channels(self, outputs: Sequence[SSAValue]) -> list[ChannelOp]:
         """A channel for each input, each value that crosses workers, each output, each turn."""
-        task_of = {r: i for i, op in enumerate(self.ops) for r in op.results}
+        task_of: dict[SSAValue, int] = {r: i for i, op in enumerate(self.ops) for r in op.results}
         channels: list[ChannelOp] = []
         for sample in range(self.batch):
             crossing: dict[SSAValue, None] = {}

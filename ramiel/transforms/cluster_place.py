@@ -11,7 +11,7 @@ from xdsl.passes import ModulePass
 from ramiel.dialects.cluster.attributes import CLUSTER, CLUSTERING, LANE
 from ramiel.dialects.text import text_of
 from ramiel.placements import Placed, check_workers, write_placement
-from ramiel.schedule.choose import choose
+from ramiel.schedule.choose import Candidate, choose
 from ramiel.schedule.place import place
 from ramiel.tasks import main_function, numbers_of, tasks_of
 
@@ -39,10 +39,10 @@ class ClusterPlacePass(ModulePass):
         tasks = tasks_of(function)
         clusters = numbers_of(tasks.ops, CLUSTER, "cluster-linear")
         clustering = text_of(function.attributes.get(CLUSTERING)) or "clusters"
-        candidates = {}
+        candidates: list[Candidate] = []
         if any(LANE in task.attributes for task in tasks.ops):
             lanes = numbers_of(tasks.ops, LANE, "cluster-merge")
-            candidates[f"{clustering}, merged"] = place(tasks.graph, lanes, self.workers)
-        candidates[clustering] = place(tasks.graph, clusters, self.workers)
+            candidates.append((f"{clustering}, merged", place(tasks.graph, lanes, self.workers)))
+        candidates.append((clustering, place(tasks.graph, clusters, self.workers)))
         best = choose(tasks.graph, candidates)
         write_placement(function, Placed(best.name, tasks, tasks.graph, best.placement))

@@ -26,7 +26,8 @@ class OnnxCommonSubexpressionsPass(ModulePass):
         %1 = onnx.Relu "a"(%0) : (tensor<4xf32>) -> tensor<4xf32>
         %3 = onnx.Add(%1, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
 
-    Operators that draw random numbers stay, and so do those with subgraphs.
+    Operators that draw random numbers stay, and so do those with subgraphs. Clones have distinct
+    numbers in `onnx.clone`, so that they are not merged with each other or their original.
     """
 
     name = "onnx-common-subexpressions"

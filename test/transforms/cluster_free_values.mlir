@@ -11,7 +11,7 @@ builtin.module attributes {torch.class = "Model"} {
     %y = torch.call operator.sub(%a, %small) {torch.names = ["y"]} : (tensor<1x2048xf32>, tensor<1x1xf32>) -> tensor<1x2048xf32>
     func.return %y : tensor<1x2048xf32>
   }
-  cluster.program @main_parallel attributes {schedule = "linear", clusters_before_merge = 1 : i64, clusters = 1 : i64, workers = 2 : i64, channels = 1 : i64, serial_us = 9.0 : f64, parallel_us = 9.0 : f64, critical_path_us = 9.0 : f64, bound_us = 9.0 : f64} {
+  cluster.program @main_parallel attributes {schedule = "linear", clusters_before_merge = 1 : i64, clusters = 1 : i64, workers = 2 : i64, batch = 1 : i64, cores = 2 : i64, channels = 1 : i64, serial_us = 9.0 : f64, parallel_us = 9.0 : f64, critical_path_us = 9.0 : f64, bound_us = 9.0 : f64} {
     cluster.channel input @x : tensor<1x2048xf32>
     cluster.channel value @a : tensor<1x2048xf32>
     cluster.channel value @b : tensor<1x2048xf32>

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, FloatAttr
 from xdsl.ir import Attribute, SSAValue
 
+from ramiel.analysis.static_cost import static_cost
 from ramiel.backend.pytorch.lowering.windows import scalar
+from ramiel.backend.pytorch.work import work_of
+from ramiel.dialects.cluster.attributes import COST, WIDE_COST
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import element_of, shape_of, tensor_type
 from ramiel.dialects.onnx.weights import FreshNames
 from ramiel.dialects.torch import LayerOp, TorchOperation
 from ramiel.dialects.torch.literals import python_literal
-
-MERGE = "cluster.merge"
-"""Attribute: the number that convolutions have in common which are to become one."""
 
 DIMS = {"Conv1d": 1, "Conv2d": 2, "Conv3d": 3}
 """The layers that can be merged, and how many dimensions their kernels have."""
@@ -122,6 +123,30 @@ def merged_layer(ops: Sequence[LayerOp], names: FreshNames | None = None) -> Lay
 def channels_of(op: LayerOp) -> int:
     """The output channels of a convolution."""
     return op.weight_shape[0]
+
+
+def costs_of_merged(ops: Sequence[LayerOp], new: TorchOperation) -> list[float]:
+    """The cost of what replaces convolutions, on one thread and on more, µs.
+
+    It is what they cost together, by what is written on them, times what the static model says
+    that merging changes; a view gets no faster on more threads. Empty if they have no costs.
+    """
+    rows = [_costs(op) for op in ops]
+    if not rows[0] or len({len(row) for row in rows}) != 1:
+        return []
+    totals = [sum(column) for column in zip(*rows, strict=True)]
+    if not isinstance(new, LayerOp):
+        totals = [totals[0]] * len(totals)
+    factor = static_cost(work_of(new)) / sum(static_cost(work_of(op)) for op in ops)
+    return [round(total * factor, 1) for total in totals]
+
+
+def _costs(op: LayerOp) -> list[float]:
+    one, wide = op.attributes.get(COST), op.attributes.get(WIDE_COST)
+    if not isinstance(one, FloatAttr):
+        return []
+    more = cast("Sequence[float]", wide.get_values()) if isinstance(wide, DenseArrayBase) else ()
+    return [one.value.data, *more]
 
 
 def title(op: TorchOperation) -> str:

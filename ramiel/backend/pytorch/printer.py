@@ -64,7 +64,7 @@ def print_program(module: ModuleOp) -> Emitted:
     """
     programs = [op for op in module.ops if isinstance(op, ProgramOp)]
     if len(programs) != 1:
-        raise CompileError("there is no schedule to print: run cluster-place first")
+        raise CompileError("there is no schedule to print: run cluster-channels first")
     for op in module.walk():
         nameless = isinstance(op, CallOp | LayerOp | RecvOp) and not op.python_names
         if nameless or (isinstance(op, LayerOp | WeightOp) and op.layer_name is None):
@@ -258,7 +258,7 @@ class _Printer:
     def _us(self, name: str) -> float:
         value = self.program.attributes.get(name)
         if not isinstance(value, IntegerAttr | FloatAttr):
-            raise CompileError(f"the schedule does not say its {name}: run cluster-place")
+            raise CompileError(f"the schedule does not say its {name}: run cluster-channels")
         return value.value.data
 
     def _input_name(self, i: int) -> str:

@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from threading import Thread
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -99,11 +100,12 @@ def _times(
             try:
                 result = call()
             except Exception as error:
-                raise CompileError(f"cannot be profiled: {error}", node=op.origin[0]) from error
+                raise CompileError(f'"{op.origin[0]}" cannot be profiled: {error}') from error
             times.append((time.perf_counter_ns() - start) / 1e3)
             several = len(op.results) > 1 or isinstance(result, tuple)
-            env.update(zip(op.results, result if several else (result,), strict=True))
-            del operands, call, result
+            results = cast("tuple[Tensor, ...]", tuple(result) if several else (result,))
+            env.update(zip(op.results, results, strict=True))
+            del operands, call, result, results
             for value in set(op.operands):
                 if last_use.get(value) is op:
                     env.pop(value, None)

@@ -1,0 +1,294 @@
+"""IOS: the best sequence of stages, by dynamic programming over the endings of the graph.
+
+Source: Ding et al., "IOS: Inter-Operator Scheduler for CNN Acceleration", arXiv 2011.01302,
+the problem definition (stages, merging) and the IOS algorithm (endings, pruning). A state is
+a set S of units that are still to run, with all producers in it of whatever is in it. An ending
+of it is a subset S' that no edge leaves to S - S'; it may be the last stage of S:
+
+    cost[S] = min over endings S' of cost[S - S'] + latency of the stage S'
+
+The groups of an ending are the connected parts of it, so a group is a connected ending of S by
+itself, and two that are disjoint have no edge between them: the endings are exactly the sets of
+disjoint groups, and each is met once, with r and s bounding the search and not just its result.
+
+What is ours: the latency of a stage (`share_out`), wide stages, the count of states in advance.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, islice
+from math import inf, isfinite
+from typing import Literal, get_args
+
+from ramiel.analysis.task_graph import TaskGraph
+from ramiel.schedule.blocks import blocks, contract_chains, contract_light, halves, subgraph
+from ramiel.schedule.endings import EndingGraph, bits, endings
+from ramiel.schedule.greedy import joined
+from ramiel.schedule.stages import BlockReport, Stage, StagePlan
+
+Strategies = Literal["both", "parallel", "merge"]
+Merges = Mapping[frozenset[int], Mapping[int, float]]
+"""Tasks that one task can replace -> thread count -> its run time in µs."""
+
+SAMPLES = 64
+"""States at which endings are counted for the estimate."""
+EVERY = 256
+"""States between two reports of progress."""
+
+
+def ios(
+    graph: TaskGraph,
+    workers: int,
+    *,
+    r: int = 3,
+    s: int = 8,
+    merges: Merges | None = None,
+    strategies: Strategies = "both",
+    wide: bool = True,
+    max_transitions: int = 200_000,
+    progress: Callable[[int, int], None] | None = None,
+) -> StagePlan:
+    """The sequence of stages of least latency on `workers` workers, found block by block.
+
+    A stage runs at most `s` groups of at most `r` units side by side (strategies `parallel` and
+    `both`), or a single unit, with `wide` on any number of threads up to `workers` that it has
+    costs for; or it runs one task instead of several: a set of `merges` that is an ending
+    (`merge` and `both`). Units are chains of tasks, see `contract_chains`; a task that may be
+    merged begins its unit, and what follows it there is run after the merged stage, one unit a
+    stage. Going to another number of threads and back costs `2 * graph.switch` µs a stage.
+
+    A block with n units in d chains has up to `(n / d + 1) ** d` states. So these are counted
+    first, and the transitions estimated from those of a sample. A block that would need more
+    than `max_transitions` (a few µs each) is searched with s at most `2 * workers`, then with r
+    at most 2, too; then so with whole chains as units, and with light units joined to others;
+    and then in two halves, each by the same rules. A half of one unit needs one or two
+    transitions. `StagePlan.reports` tells what was done. `progress` is called with the number of
+    tasks that are done and of all tasks.
+
+    Raises ValueError if `workers`, `r`, `s` or `max_transitions` is less than 1, if `strategies`
+    is unknown, or if a set of `merges` has less than 2 tasks or tasks that are not there, or
+    its times are no finite numbers >= 0 or do not include that on 1 thread.
+    """
+    for name, value in (
+        ("workers", workers),
+        ("r", r),
+        ("s", s),
+        ("max_transitions", max_transitions),
+    ):
+        if value < 1:
+            raise ValueError(f"{name} is {value}: need at least 1")
+    if strategies not in get_args(Strategies):
+        raise ValueError(f"strategies are {', '.join(get_args(Strategies))}, not {strategies!r}")
+    merges = {} if strategies == "parallel" else _checked(graph, merges or {})
+    settings = _Settings(graph, workers, merges, strategies != "merge", wide, max_transitions)
+    heads = frozenset(chain.from_iterable(merges))
+    units, members = contract_chains(graph, grain=2 * graph.hand_over, heads=heads)
+
+    plans: list[StagePlan] = []
+    done = 0
+    pending = [(block, False) for block in reversed(blocks(units))]
+    while pending:
+        ids, cut = pending.pop()
+        local, parts = subgraph(units, ids), [members[unit] for unit in ids]
+        affordable = _affordable(settings, local, parts, r, s, cut)
+        if affordable is None:
+            pending += [([ids[i] for i in half], True) for half in reversed(halves(local))]
+            continue
+        size = sum(map(len, parts))
+
+        def tell(share: float, before: int = done, size: int = size) -> None:
+            if progress is not None:
+                progress(before + int(share * size), len(graph))
+
+        plans.append(_search(*affordable, tell))
+        done += size
+    return joined(plans)
+
+
+def _checked(graph: TaskGraph, merges: Merges) -> Merges:
+    for tasks, times in merges.items():
+        if len(tasks) < 2 or not all(0 <= task < len(graph) for task in tasks):
+            raise ValueError(f"tasks {sorted(tasks)} can not be merged: need 2 or more that exist")
+        if 1 not in times or not all(isfinite(time) and time >= 0 for time in times.values()):
+            raise ValueError(f"tasks {sorted(tasks)} merged need times >= 0, and one on 1 thread")
+    return merges
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What is the same for all blocks."""
+
+    graph: TaskGraph
+    workers: int
+    merges: Merges
+    concurrent: bool
+    wide: bool
+    max_transitions: int
+
+    def fastest(self, times: Mapping[int, float]) -> tuple[float, int]:
+        """The least time in µs that a single task takes, and on how many threads."""
+        return min(
+            (time + (2 * self.graph.switch if count > 1 else 0.0), count)
+            for count, time in times.items()
+            if count == 1 or (self.wide and count <= self.workers and count in self.graph.wide)
+        )
+
+
+@dataclass(frozen=True)
+class _Special:
+    """Stages for an ending that do not run its groups side by side."""
+
+    latency: float
+    stages: tuple[Stage, ...]
+
+
+class _Block:
+    """A block, its units as bits of masks."""
+
+    def __init__(
+        self, settings: _Settings, units: TaskGraph, members: Sequence[Sequence[int]]
+    ) -> None:
+        self.settings = settings
+        self.members = members
+        self.masks = EndingGraph(units)
+        self.loads = (0.0,) + (2 * units.hand_over,) * (settings.workers - 1)
+        self.special: dict[int, _Special] = {}
+        for unit, tasks in enumerate(members):
+            time, threads = settings.fastest({n: units.costs_on(n)[unit] for n in units.threads})
+            if threads > 1 or not settings.concurrent:
+                stage = Stage((tuple(tasks),), threads=threads)
+                self.special[1 << unit] = _Special(time, (stage,))
+        unit_of = {tasks[0]: unit for unit, tasks in enumerate(members)}
+        for tasks, times in settings.merges.items():
+            if tasks <= unit_of.keys():
+                merged = sorted(unit_of[task] for task in tasks)
+                self.special[sum(1 << unit for unit in merged)] = self._merged(merged, times)
+
+    def _merged(self, units: Sequence[int], times: Mapping[int, float]) -> _Special:
+        """The first tasks of units as one, then the other tasks of each."""
+        latency, threads = self.settings.fastest(times)
+        tasks = sorted(self.members[unit][0] for unit in units)
+        stages = [Stage((tuple(tasks),), True, threads)]
+        for unit in units:
+            if rest := tuple(self.members[unit][1:]):
+                stages.append(Stage((rest,)))
+                latency += sum(self.settings.graph.costs[task] for task in rest)
+        return _Special(latency, tuple(stages))
+
+    def concurrent(self, state: int, r: int, s: int) -> Iterator[tuple[int, float]]:
+        """The endings of a state that are stages of groups, and their latencies in µs."""
+        if not self.settings.concurrent:
+            return iter(())
+        return endings(self.masks.groups(state, r), s, self.loads[:s])
+
+    def specials(self, state: int, s: int) -> Iterator[tuple[int, float]]:
+        """The endings of a state that are run otherwise, and their latencies in µs."""
+        sinks = sum(1 << task for task in self.masks.sinks(state))
+        for ending, special in self.special.items():
+            if ending & sinks == ending and ending.bit_count() <= s:
+                yield ending, special.latency
+
+    def estimate(self, states: Sequence[int], r: int, s: int) -> int:
+        """The number of transitions, from those of some states. Too large ones are cut off."""
+        sample = states[:: -(-len(states) // SAMPLES)]
+        limit = self.settings.max_transitions * len(sample) // len(states)
+        counted = 0
+        for state in sample:
+            transitions = chain(self.concurrent(state, r, s), self.specials(state, s))
+            counted += sum(1 for _ in islice(transitions, limit + 1 - counted))
+        return -(-counted * len(states) // len(sample))
+
+    def stages(self, ending: int, *, special: bool) -> tuple[Stage, ...]:
+        """The stages that an ending is."""
+        if special:
+            return self.special[ending].stages
+        groups: list[tuple[int, ...]] = []
+        for group in self.masks.components(ending):
+            groups.append(tuple(sorted(t for unit in bits(group) for t in self.members[unit])))
+        return (Stage(tuple(groups)),)
+
+
+def _affordable(
+    settings: _Settings, units: TaskGraph, members: list[list[int]], r: int, s: int, cut: bool
+) -> tuple[_Block, list[int], BlockReport] | None:
+    """The finest way to search a block in `max_transitions`: its states and the plan, if any."""
+    limit = settings.max_transitions
+    fewer = min(s, 2 * settings.workers)
+    pruning = dict.fromkeys([(r, s), (r, fewer), (min(r, 2), fewer)])
+    for level, graph, parts in _levels(settings, units, members):
+        block = _Block(settings, graph, parts)
+        states = block.masks.states(limit + 1)  # the last one, with nothing left, has no ending
+        if states is None:
+            continue  # there are as many with any r and s
+        for groups_of, groups in pruning:
+            estimate = block.estimate(states, groups_of, groups)
+            if estimate <= limit or len(parts) == 1:
+                what = (
+                    "window" if cut else "",
+                    level,
+                    "" if (groups_of, groups) == (r, s) else "tighter",
+                )
+                report = BlockReport(
+                    tasks=sum(map(len, parts)),
+                    units=len(parts),
+                    states=len(states),
+                    estimate=estimate,
+                    transitions=0,
+                    r=groups_of,
+                    s=groups,
+                    fallback=", ".join(filter(None, what)),
+                )
+                return block, states, report
+    return None
+
+
+def _levels(
+    settings: _Settings, units: TaskGraph, members: list[list[int]]
+) -> Iterator[tuple[str, TaskGraph, list[list[int]]]]:
+    """A block with less and less units, each time with their graph and their tasks."""
+    heads = frozenset(chain.from_iterable(settings.merges))
+    grain = 2 * units.hand_over
+    yield "", units, members
+    for level, contract in (
+        ("whole chains", contract_chains),
+        ("light units joined", partial(contract_light, grain=grain)),
+    ):
+        fixed = [unit for unit, tasks in enumerate(members) if tasks[0] in heads]
+        units, parts = contract(units, heads=fixed)
+        if len(parts) < len(members):
+            members = [sorted(task for unit in row for task in members[unit]) for row in parts]
+            yield level, units, members
+
+
+def _search(
+    block: _Block, states: Sequence[int], report: BlockReport, tell: Callable[[float], None]
+) -> StagePlan:
+    """The stages of least latency, by the recurrence of the paper, from the last stage on."""
+    masks = block.masks
+    cost = {masks.all: 0.0}
+    # The state that a state is left from, and whether by a special stage.
+    after: dict[int, tuple[int, bool]] = {}
+    transitions = 0
+    for number, state in enumerate(states):
+        if number % EVERY == 0:
+            tell(number / len(states))
+        so_far = cost[state]
+        for special, found in (
+            (False, block.concurrent(state, report.r, report.s)),
+            (True, block.specials(state, report.s)),
+        ):
+            for ending, latency in found:
+                transitions += 1
+                rest = state ^ ending
+                if so_far + latency < cost.get(rest, inf):
+                    cost[rest] = so_far + latency
+                    after[rest] = state, special
+    stages: list[Stage] = []
+    state = 0
+    while state != masks.all:
+        previous, special = after[state]
+        stages += block.stages(previous ^ state, special=special)
+        state = previous
+    tell(1.0)
+    return StagePlan(tuple(stages), cost[0], (replace(report, transitions=transitions),))

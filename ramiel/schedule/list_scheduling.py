@@ -1,0 +1,286 @@
+"""List scheduling of moldable tasks: the most urgent task goes where it finishes first.
+
+Sources: Topcuoglu, Hariri & Wu, "Performance-effective and low-complexity task scheduling for
+heterogeneous computing", IEEE TPDS 13(3), 2002, section 5.1 (HEFT: upward rank, insertion);
+Radulescu & van Gemund, "A low-cost approach towards mixed task and data parallel scheduling",
+ICPP 2001, section 3 (an allotment first, then a list schedule of it).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from ramiel.analysis.critical_path import by_distance, distance_to_end
+from ramiel.analysis.memory import high_water
+from ramiel.analysis.placement import Placement
+from ramiel.analysis.simulate import simulate
+from ramiel.analysis.task_graph import TaskGraph
+from ramiel.schedule.allotment import allotments, counts_up_to, fastest
+from ramiel.schedule.memory_order import MemoryProfile, least_memory_order
+
+WEIGHTS = (8.0, 4.0, 2.0, 2.5)
+"""What an allotment made on the way pays for area: µs of delay per µs more of work per worker."""
+
+GAPS = 4
+"""The most idle gaps of a worker that a task is tried in, so that time stays linear."""
+
+LARGE = 20_000
+"""From so many tasks on, only four allotments are tried without a memory limit."""
+
+
+def serial_wide(graph: TaskGraph, workers: int, order: Sequence[int] | None = None) -> Placement:
+    """All tasks one after the other, in id order or `order`, each on its fastest thread count.
+
+    Worker 0 leads them all. Raises ValueError if `workers` is less than 1. O(V * workers).
+    """
+    counts = fastest(graph, workers)
+    sequence = range(len(graph)) if order is None else order
+    return Placement(
+        tuple(tuple(t for t in sequence if counts[t] > worker) for worker in range(workers))
+    )
+
+
+def list_schedule(graph: TaskGraph, workers: int, memory_limit: float | None = None) -> Placement:
+    """The fastest of several list schedules, all of them simulated.
+
+    A list schedule meets the tasks in descending distance to end (with `graph.hand_over` for
+    each edge), and puts each where it finishes first; tasks on one thread also into idle gaps.
+    One is made for each of the `allotments`, and others choose the thread count with the
+    place, at a price for the area that it needs. The serial order, on one thread and on as many
+    as are fastest, is among the candidates, so that nothing slower is returned.
+
+    With `memory_limit`, in bytes, values never occupy more (`high_water`). Schedules that do are
+    replaced by ones that meet the tasks in an order that would fit serially, and put each where
+    it finishes first without exceeding the limit, on fewer workers if need be.
+
+    O((V * workers + E) log V) for each candidate. Raises ValueError if `workers` is less than 1,
+    or if no order is found that fits into the memory: the message names the least that one needs.
+    """
+    choices = _choices(graph, workers)
+    orders: list[Sequence[int]] = [range(len(graph))]
+    if memory_limit is not None:
+        orders = _orders_that_fit(graph, memory_limit)
+    candidates = [_padded(Placement((tuple(order),)), workers) for order in orders]
+    candidates += [serial_wide(graph, workers, order) for order in orders]
+    for allowed, weight in choices if len(graph) < LARGE else (*choices[:3], choices[-1]):
+        schedule = _ListSchedule(graph, workers, allowed, weight)
+        schedule.run(_by_urgency(graph, allowed))
+        candidates.append(schedule.placement())
+    fastest_first = _by_makespan(graph, candidates)
+    if memory_limit is None:
+        return fastest_first[0]
+    if not fits(graph, fastest_first[0], memory_limit):
+        candidates += _frugal(graph, workers, memory_limit, orders)
+        fastest_first = _by_makespan(graph, candidates)
+    return next(p for p in fastest_first if fits(graph, p, memory_limit))
+
+
+def fits(graph: TaskGraph, placement: Placement, memory_limit: float | None) -> bool:
+    """Whether values never occupy more than `memory_limit` bytes; None is no limit."""
+    if memory_limit is None:
+        return True
+    return high_water(graph, simulate(graph, placement)) <= memory_limit
+
+
+def _frugal(
+    graph: TaskGraph, workers: int, memory_limit: float, orders: Sequence[Sequence[int]]
+) -> list[Placement]:
+    """List schedules that fit into the memory, on as many workers as any of them is found for."""
+    found: list[Placement] = []
+    width = workers
+    while width > 1 and not found:
+        for order in orders:
+            for allowed, weight in _choices(graph, width):
+                memory = MemoryProfile(graph, memory_limit)
+                schedule = _ListSchedule(graph, width, allowed, weight, memory)
+                if schedule.run(order):
+                    found.append(_padded(schedule.placement(), workers))
+        width //= 2
+    return found
+
+
+def _choices(graph: TaskGraph, workers: int) -> list[tuple[Sequence[Sequence[int]], float]]:
+    """What list schedules are made of: the thread counts of each task, and the price of area."""
+    fixed = [[(n,) for n in allotment] for allotment in allotments(graph, workers)]
+    choices: list[tuple[Sequence[Sequence[int]], float]] = [(allowed, 0.0) for allowed in fixed]
+    counts = counts_up_to(graph, workers)
+    if len(counts) > 1:
+        choices += [([counts] * len(graph), weight) for weight in WEIGHTS]
+    return choices
+
+
+def _by_makespan(graph: TaskGraph, candidates: Sequence[Placement]) -> list[Placement]:
+    return sorted(candidates, key=lambda candidate: simulate(graph, candidate).makespan)
+
+
+def _padded(placement: Placement, workers: int) -> Placement:
+    """A placement with empty workers added."""
+    return Placement(placement.workers + ((),) * (workers - len(placement.workers)))
+
+
+def _orders_that_fit(graph: TaskGraph, memory_limit: float) -> list[Sequence[int]]:
+    """Topological orders whose serial run fits. ValueError if there is none."""
+    orders: list[Sequence[int]] = [
+        by_distance(distance_to_end(graph, graph.hand_over)),
+        range(len(graph)),
+        least_memory_order(graph),
+    ]
+    needs = [high_water(graph, simulate(graph, Placement((tuple(o),)))) for o in orders]
+    if min(needs) > memory_limit:
+        raise ValueError(
+            f"a memory limit of {memory_limit:.0f} bytes is too small: {min(needs):.0f} are needed"
+        )
+    return [order for order, need in zip(orders, needs, strict=True) if need <= memory_limit]
+
+
+def _by_urgency(graph: TaskGraph, allowed: Sequence[Sequence[int]]) -> list[int]:
+    """All tasks in descending distance to end, each task on its fastest allowed thread count."""
+    columns = {n: graph.costs_on(n) for n in {n for counts in allowed for n in counts}}
+    costs = [min([columns[n][task] for n in counts]) for task, counts in enumerate(allowed)]
+    return by_distance(distance_to_end(graph, graph.hand_over, costs))
+
+
+class _ListSchedule:
+    """A list schedule in the making. Times are those that `simulate` will find, or later."""
+
+    def __init__(
+        self,
+        graph: TaskGraph,
+        workers: int,
+        allowed: Sequence[Sequence[int]],
+        weight: float,
+        memory: MemoryProfile | None = None,
+    ) -> None:
+        self.graph, self.workers, self.allowed = graph, workers, allowed
+        self.price = weight / workers
+        self.memory = memory
+        self.costs = {n: graph.costs_on(n) for n in counts_up_to(graph, workers)}
+        self.blocks = {n: list(_blocks(workers, n)) for n in self.costs}
+        self.start = [0.0] * len(graph)
+        self.finish = [0.0] * len(graph)
+        self.leader = [-1] * len(graph)
+        self.count = [0] * len(graph)
+        self.free = [0.0] * workers  # when a worker's last task ends
+        self.last = [-1] * workers
+        # The task after each task, and the first one after -1, for each worker.
+        self.following: list[dict[int, int]] = [{} for _ in range(workers)]
+        # Idle gaps of a worker, each as the tasks before and after it.
+        self.gaps: list[list[tuple[int, int]]] = [[] for _ in range(workers)]
+
+    def run(self, order: Sequence[int]) -> bool:
+        """Place the tasks in a topological order. False if one fits nowhere into the memory."""
+        for task in order:
+            places = [place for n in self.allowed[task] for place in self._places(task, n)]
+            if self.memory is None:
+                place = min(places)
+            else:
+                size = self.graph.sizes[task] if self.graph.sizes else 0.0
+                memory = self.memory
+                found = (p for p in sorted(places) if memory.has_room(p[2], size))
+                place = next(found, None)
+                if place is None:
+                    return False
+            _, _, start, team, before = place
+            self._put(task, start, team, before)
+        return True
+
+    def placement(self) -> Placement:
+        orders: list[tuple[int, ...]] = []
+        for following in self.following:
+            order: list[int] = []
+            task = following.get(-1, -1)
+            while task >= 0:
+                order.append(task)
+                task = following.get(task, -1)
+            orders.append(tuple(order))
+        return Placement(tuple(orders))
+
+    def _places(
+        self, task: int, count: int
+    ) -> Iterator[tuple[float, float, float, tuple[int, ...], int]]:
+        """`(score, idle, start, team, task before or -2 to append)` for each place to consider."""
+        cost = self.costs[count][task]
+        price = self.price * (count * cost - self.graph.costs[task])
+        nearest, near, far = self._arrival(task)
+        free = self.free
+        teams = self.blocks[count]
+        if 1 < count < self.workers:
+            ranked = sorted(range(self.workers), key=free.__getitem__)
+            teams = [*teams, tuple(sorted(ranked[:count]))]
+        for team in teams:
+            leader = team[0]
+            start = near if leader == nearest else far
+            idle = 0.0
+            for worker in team:
+                time = self._ready(worker, self.last[worker], leader, count)
+                idle -= free[worker]
+                if time > start:
+                    start = time
+            yield start + cost + price, idle, start, team, -2
+            if count == 1 and self.gaps[leader] and cost > 0 and self.memory is None:
+                data = near if leader == nearest else far
+                for before, after in self.gaps[leader]:
+                    latest = self.start[after] - self._between(1, leader, after)
+                    if data + cost > latest:
+                        continue
+                    start = max(data, self._ready(leader, before, leader, 1))
+                    if start < start + cost <= latest:
+                        yield start + cost + price, 0.0, start, team, before
+                        break
+
+    def _ready(self, worker: int, before: int, leader: int, count: int) -> float:
+        """When `worker` can serve a task of `leader` on `count` threads after the task `before`."""
+        if before < 0:
+            return self.graph.switch if worker == leader and count > 1 else 0.0
+        return self.finish[before] + self._between(count, leader, before)
+
+    def _between(self, count: int, leader: int, neighbour: int) -> float:
+        """µs between a task on `count` threads and the one before or after it on a worker."""
+        if self.leader[neighbour] != leader:
+            return self.graph.hand_over
+        return self.graph.switch if self.count[neighbour] != count else 0.0
+
+    def _arrival(self, task: int) -> tuple[int, float, float]:
+        """`(nearest, near, far)`: the inputs are at `near` on worker `nearest`, else at `far`."""
+        latest, nearest, hand_over = 0.0, -1, self.graph.hand_over
+        producers = self.graph.predecessors[task]
+        for producer in producers:
+            if nearest < 0 or self.finish[producer] > latest:
+                latest, nearest = self.finish[producer], self.leader[producer]
+        if nearest < 0:
+            return -1, 0.0, 0.0
+        near = latest
+        for producer in producers:
+            if self.leader[producer] != nearest:
+                near = max(near, self.finish[producer] + hand_over)
+        return nearest, near, latest + hand_over
+
+    def _put(self, task: int, start: float, team: tuple[int, ...], before: int) -> None:
+        count = len(team)
+        finish = start + self.costs[count][task]
+        self.start[task], self.finish[task] = start, finish
+        self.leader[task], self.count[task] = team[0], count
+        if self.memory is not None:
+            self.memory.add(task, start, finish)
+        if before != -2:
+            (worker,) = team
+            following, gaps = self.following[worker], self.gaps[worker]
+            after = following[before]
+            following[before], following[task] = task, after
+            number = gaps.index((before, after))
+            gaps[number : number + 1] = [(before, task), (task, after)]
+            del gaps[:-GAPS]
+            return
+        for worker in team:
+            last = self.last[worker]
+            self.following[worker][last] = task
+            if start > self.free[worker]:
+                gaps = self.gaps[worker]
+                gaps.append((last, task))
+                del gaps[:-GAPS]
+            self.last[worker], self.free[worker] = task, finish
+
+
+def _blocks(workers: int, count: int) -> Iterator[tuple[int, ...]]:
+    """Teams of `count` neighbours that together have all workers."""
+    for first in range(0, workers, count):
+        first = min(first, workers - count)
+        yield tuple(range(first, first + count))

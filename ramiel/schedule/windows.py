@@ -1,0 +1,202 @@
+"""A schedule that can be changed within a window, and the makespan that this leads to.
+
+The state is one topological order of all tasks and the team of workers of each task; a worker's
+order follows from it, so that no state can deadlock. The idea of judging a change by the longest
+path through it, heads before and tails after, is that of Nowicki & Smutnicki, "A fast taboo search
+algorithm for the job shop problem", Management Science 42(6), 1996, section 3.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+from math import inf
+
+from ramiel.analysis.placement import Placement
+from ramiel.analysis.simulate import simulate
+from ramiel.analysis.task_graph import TaskGraph
+
+Team = tuple[int, ...]
+"""The workers that a task occupies, ascending; the first one leads."""
+
+
+class Schedule:
+    """An order, teams, and for each task the longest paths before and after it (µs)."""
+
+    def __init__(self, graph: TaskGraph, placement: Placement) -> None:
+        self.graph, self.workers = graph, len(placement.workers)
+        self.costs = {n: graph.costs_on(n) for n in graph.threads if n <= max(1, self.workers)}
+        teams: list[list[int]] = [[] for _ in graph.costs]
+        for worker, order in enumerate(placement.workers):
+            for task in order:
+                teams[task].append(worker)
+        self.teams: list[Team] = [tuple(team) for team in teams]
+        self.order = _order(graph, placement)
+        self.position = [0] * len(graph)
+        self.finish = [0.0] * len(graph)
+        self.tail = [0.0] * len(graph)
+        self.lanes: list[list[int]] = [[] for _ in range(self.workers)]
+        """The positions of each worker's tasks."""
+        self.makespan = 0.0
+        self.update()
+
+    def placement(self) -> Placement:
+        """The order of each worker's tasks."""
+        return Placement(tuple(tuple(self.order[i] for i in lane) for lane in self.lanes))
+
+    def start(self, task: int) -> float:
+        """When a task starts, in µs."""
+        return self.finish[task] - self.costs[len(self.teams[task])][task]
+
+    def update(self, first: int = 0, end: int | None = None) -> None:
+        """Compute all times anew after a change of the positions `first` to `end`, `end` excluded.
+
+        Without `end`, of all. O(V + E + entries of the placement).
+        """
+        whole = end is None
+        end = len(self.order) if end is None else end
+        lanes: list[list[int]] = [[] for _ in range(self.workers)]
+        for i in range(first, end):
+            task = self.order[i]
+            self.position[task] = i
+            for worker in self.teams[task]:
+                lanes[worker].append(i)
+        for lane, changed in zip(self.lanes, lanes, strict=True):
+            lane[bisect_left(lane, first) : bisect_left(lane, end)] = changed
+        start = first if whole else end  # `run` has set those of the window
+        self.run(start, self.order[start:], {})
+        self._update_tails(end)
+        self.makespan = max(self.finish, default=0.0)
+
+    def _update_tails(self, end: int) -> None:
+        """Compute the tails of the tasks before the position `end`."""
+        hand_over, tail, teams = self.graph.hand_over, self.tail, self.teams
+        successors, costs = self.graph.successors, self.costs
+        following: list[int] = []
+        for lane in self.lanes:
+            i = bisect_left(lane, end)
+            following.append(self.order[lane[i]] if i < len(lane) else -1)
+        for task in reversed(self.order[:end]):
+            team = teams[task]
+            leader, count = team[0], len(team)
+            rest = 0.0
+            for consumer in successors[task]:
+                time = tail[consumer]
+                if teams[consumer][0] != leader:
+                    time += hand_over
+                if time > rest:
+                    rest = time
+            for worker in team:
+                after = following[worker]
+                following[worker] = task
+                if after >= 0:
+                    time = self._between(team, teams[after]) + tail[after]
+                    if time > rest:
+                        rest = time
+            tail[task] = rest + costs[count][task]
+
+    def _between(self, team: Team, after: Team) -> float:
+        """µs between tasks of two teams that a worker runs one after the other."""
+        if team[0] != after[0]:
+            return self.graph.hand_over
+        return self.graph.switch if len(team) != len(after) else 0.0
+
+    def lasts(self, first: int) -> list[int]:
+        """The last task of each worker before a position, or -1."""
+        found: list[int] = []
+        for lane in self.lanes:
+            i = bisect_left(lane, first)
+            found.append(self.order[lane[i - 1]] if i else -1)
+        return found
+
+    def run(
+        self,
+        first: int,
+        tasks: Sequence[int],
+        changed: Mapping[int, Team],
+        worst: float = inf,
+    ) -> float:
+        """The longest path through the positions from `first` on if `tasks` stood there (µs).
+
+        `tasks` is a topological order of the tasks that stand there now; `changed` has new teams
+        of some of them. Paths that do not touch these positions do not count: with them, it
+        would be the makespan. Sets `finish` and `teams` of these tasks as if the change were
+        made, and gives up, at a result that is too small, as soon as it is above `worst`.
+        """
+        predecessors, successors = self.graph.predecessors, self.graph.successors
+        teams, finish, tail, position = self.teams, self.finish, self.tail, self.position
+        hand_over, switch, costs = self.graph.hand_over, self.graph.switch, self.costs
+        end = first + len(tasks)
+        last = self.lasts(first) if first else [-1] * self.workers
+        longest = 0.0
+        for task, team in changed.items():
+            teams[task] = team
+        for task in tasks:
+            team = teams[task]
+            leader, count = team[0], len(team)
+            start = 0.0
+            for producer in predecessors[task]:
+                time = finish[producer]
+                if teams[producer][0] != leader:
+                    time += hand_over
+                if time > start:
+                    start = time
+            for worker in team:
+                before = last[worker]
+                last[worker] = task
+                if before >= 0:
+                    time = finish[before]
+                    previous = teams[before]
+                    if previous[0] != leader:
+                        time += hand_over
+                    elif len(previous) != count:
+                        time += switch
+                elif worker == leader and count > 1:
+                    time = switch
+                else:
+                    continue
+                if time > start:
+                    start = time
+            finish[task] = time = start + costs[count][task]
+            if time > longest:
+                longest = time
+            for consumer in successors[task]:
+                if position[consumer] >= end:
+                    path = time + tail[consumer]
+                    if teams[consumer][0] != leader:
+                        path += hand_over
+                    if path > longest:
+                        longest = path
+            if longest > worst:
+                return longest
+        if end < len(self.order):
+            for worker, lane in enumerate(self.lanes):
+                i = bisect_left(lane, end)
+                if i < len(lane) and last[worker] >= 0:
+                    after, before = self.order[lane[i]], last[worker]
+                    path = finish[before] + self._between(teams[before], teams[after]) + tail[after]
+                    if path > longest:
+                        longest = path
+        return longest
+
+
+def _order(graph: TaskGraph, placement: Placement) -> list[int]:
+    """A topological order of the edges and of each worker's order, by simulated start."""
+    start = simulate(graph, placement).start
+    followers: list[list[int]] = [list(row) for row in graph.successors]
+    missing = [len(row) for row in graph.predecessors]
+    for worker_order in placement.workers:
+        for task, following in pairwise(worker_order):
+            followers[task].append(following)
+            missing[following] += 1
+    ready = [(start[task], task) for task, count in enumerate(missing) if count == 0]
+    heapify(ready)
+    order: list[int] = []
+    while ready:
+        task = heappop(ready)[1]
+        order.append(task)
+        for following in followers[task]:
+            missing[following] -= 1
+            if missing[following] == 0:
+                heappush(ready, (start[following], following))
+    return order

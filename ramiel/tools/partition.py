@@ -1,0 +1,228 @@
+"""ONNX Runtime's node partition config from our clusters: what `ramiel export-partition` does.
+
+The config (JSON: `type`, `streams`, `devices`) gives each node to a stream; streams run beside
+each other, and each runs its nodes in topological order, whatever order the config has. So any
+partition is correct, and how well nodes are matched decides about time alone. The rules, found
+in microsoft/onnxruntime, core/framework/allocation_planner.cc (DeviceBasedPartitioner) and
+stream_execution_context.cc, and by trying them on version 1.31.1:
+
+- Nodes are those of the *optimised* graph. It refuses a config in which one of them is missing,
+  ignores names that it does not know, and falls back to one stream, with a warning, if the
+  config is no such JSON. A stream without nodes crashes it.
+- A node without a name goes by its operator and a number. Nodes of subgraphs are not listed.
+
+ONNX Runtime is therefore asked for its optimised graph and for its own config, which lists that
+graph's nodes in the same order, and each node gets the worker of what it was made of.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+import onnx
+from xdsl.dialects.builtin import ModuleOp
+
+from ramiel.compiler import Options, compile_model
+from ramiel.dialects.cluster import ProgramOp
+from ramiel.dialects.torch import TorchOperation
+from ramiel.errors import CompileError, shorten
+from ramiel.frontend.model_file import ModelSource, read_model
+from ramiel.frontend.store import replacing
+
+CONFIG = "session.node_partition_config_file"
+"""The session option that names the file."""
+CPU = "0"
+"""ONNX Runtime's number of the device type."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The nodes of ONNX Runtime's optimised graph, by stream.
+
+    `matched` of them come from a node of the schedule by their name or by a value that they
+    make; the others stand beside a neighbour.
+    """
+
+    streams: list[list[str]]
+    matched: int
+
+    @property
+    def nodes(self) -> int:
+        return sum(map(len, self.streams))
+
+    def text(self) -> str:
+        config = {
+            "type": "DeviceBasedPartitioner",
+            "streams": self.streams,
+            "devices": [CPU] * len(self.streams),
+        }
+        return json.dumps(config, indent=1) + "\n"
+
+
+def export_partition(model: Path, output: Path, options: Options) -> Partition:
+    """Writes the schedule of a model as a config for ONNX Runtime, one stream a worker.
+
+    Raises CompileError if the model cannot be compiled, if ONNX Runtime is missing or does not
+    load it, or if the file cannot be written. O(nodes) beside the compiler's work.
+    """
+    graph, source = _named(model)
+    optimized = optimized_nodes(model)
+    schedule = schedule_of(compile_model(source, options).module)
+    try:
+        partition = partition_of(graph, schedule, optimized)
+        with replacing(output) as temporary:
+            temporary.write_text(partition.text(), encoding="utf-8")
+    except CompileError as error:
+        error.file = error.file or str(model)
+        raise
+    return partition
+
+
+def schedule_of(module: ModuleOp) -> dict[str, int]:
+    """The worker of each ONNX node of a compiled module: the first one that runs a part of it."""
+    program = next(op for op in module.ops if isinstance(op, ProgramOp))
+    workers: dict[str, int] = {}
+    for worker in program.workers:
+        for op in worker.walk():
+            if isinstance(op, TorchOperation):
+                workers.setdefault(op.origin[0], worker.number)
+    workers.pop("", None)
+    return workers
+
+
+def optimized_nodes(model: Path) -> list[tuple[str, onnx.NodeProto]]:
+    """The nodes that ONNX Runtime makes of a model by default on this machine, in its order, each
+    with the name that its config has for it. Raises CompileError."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise CompileError("onnxruntime is not installed: pip install onnxruntime") from error
+    with TemporaryDirectory() as folder:
+        graph, config = Path(folder, "optimized.onnx"), Path(folder, "partition.json")
+        session = onnxruntime.SessionOptions()
+        session.log_severity_level = 4
+        session.optimized_model_filepath = str(graph)
+        entries = {
+            CONFIG: str(config),  # written, as it does not exist
+            # The graph without its weights is small enough for protobuf.
+            "session.optimized_model_external_initializers_file_name": "weights",
+            "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
+        }
+        for key, value in entries.items():
+            session.add_session_config_entry(key, value)
+        try:
+            onnxruntime.InferenceSession(str(model), session, providers=["CPUExecutionProvider"])
+            nodes = onnx.load(str(graph), load_external_data=False).graph.node
+            written = cast("dict[str, list[list[str]]]", json.loads(config.read_text("utf-8")))
+        except Exception as error:  # onnxruntime has no common base class for its errors
+            reason = shorten(" ".join(str(error).split()) or type(error).__name__, 300)
+            raise CompileError(f"onnxruntime cannot load it: {reason}", file=str(model)) from error
+    # Without any node there are no streams in it either.
+    listed = [name for stream in written.get("streams", []) for name in stream]
+    if len(listed) != len(nodes) or any(
+        n.name not in ("", name) for n, name in zip(nodes, listed, strict=True)
+    ):
+        raise CompileError(
+            f"onnxruntime {onnxruntime.__version__} lists other nodes than it optimises",
+            file=str(model),
+        )
+    return list(zip(listed, nodes, strict=True))
+
+
+def partition_of(
+    graph: onnx.GraphProto,
+    schedule: Mapping[str, int],
+    optimized: Sequence[tuple[str, onnx.NodeProto]],
+) -> Partition:
+    """Puts each node of an optimised graph into the stream of what it was made of.
+
+    `schedule` has the worker of each node of `graph`, by name; one that it lacks (folded or
+    fused away) counts to where its input comes from. A node of the optimised graph that makes a
+    value of the model, or is named after one or after a node, goes where that is; one that is
+    new stands with a producer, or else a consumer. Empty streams are left out. Raises CompileError
+    if there is no node at all. O(nodes + edges).
+    """
+    placed = _beside([schedule.get(n.name) for n in graph.node], _forward(graph.node))
+    known = {
+        value: place
+        for node, place in zip(graph.node, placed, strict=True)
+        for value in node.output
+        if place is not None
+    } | dict(schedule)
+    nodes = [node for _, node in optimized]
+    places = [_first(known, [*node.output, *_stems(name)]) for name, node in optimized]
+    matched = sum(place is not None for place in places)
+    places = _beside(places, _forward(nodes))
+    places = _beside(places[::-1], [(n.output, n.input) for n in nodes[::-1]])[::-1]
+    streams: dict[int, list[str]] = {}
+    for (name, _), place in zip(optimized, places, strict=True):
+        streams.setdefault(place or 0, []).append(name)
+    if not streams:
+        raise CompileError("onnxruntime computes all of it when it loads it: there is no node")
+    return Partition([streams[worker] for worker in sorted(streams)], matched)
+
+
+Values = Sequence[str]
+
+
+def _forward(nodes: Iterable[onnx.NodeProto]) -> list[tuple[Values, Values]]:
+    return [(node.input, node.output) for node in nodes]
+
+
+def _beside(
+    places: Iterable[int | None], nodes: Iterable[tuple[Values, Values]]
+) -> list[int | None]:
+    """Gives a node without a place that of the first value it takes that has one. A node is
+    the values that it takes and those that it gives on to later nodes."""
+    known: dict[str, int] = {}
+    result: list[int | None] = []
+    for place, (takes, gives) in zip(places, nodes, strict=True):
+        if place is None:
+            place = _first(known, takes)
+        if place is not None:
+            known |= dict.fromkeys(gives, place)
+        result.append(place)
+    return result
+
+
+def _first(known: Mapping[str, int], names: Iterable[str]) -> int | None:
+    """The first that is known. The empty name is an optional value that is not there."""
+    return next((known[name] for name in names if name and name in known), None)
+
+
+def _stems(name: str) -> Iterable[str]:
+    """What a node may be named after, the longest first: `/a/Relu_output_0_nchwc` after the
+    value `/a/Relu_output_0`, `/a/MatMul/MatMulAddFusion` after the node `/a/MatMul`."""
+    ends = [match.start() for match in re.finditer("[^A-Za-z0-9]", name)]
+    return [name, *(name[:end] for end in reversed(ends))]
+
+
+def _named(model: Path) -> tuple[onnx.GraphProto, ModelSource]:
+    """A model's graph, each node with a name, and what to compile for these names to hold.
+
+    The schedule knows operations by the names of their nodes. A node without one is named after
+    its first output, and then the model is compiled from memory, weights and all.
+    """
+    try:
+        proto, folder = read_model(model)
+    except CompileError as error:
+        error.file = error.file or str(model)
+        raise
+    unnamed = [node for node in proto.graph.node if not node.name and node.output]
+    if not unnamed:
+        return proto.graph, model
+    for node in unnamed:
+        node.name = node.output[0]
+    try:
+        onnx.load_external_data_for_model(proto, str(folder))
+    except Exception as error:  # onnx raises what it likes for a file that is not there
+        raise CompileError(
+            f"its external data cannot be read: {shorten(str(error))}", file=str(model)
+        ) from error
+    return proto.graph, proto

@@ -1,0 +1,50 @@
+"""cluster-auto: whatever schedule is simulated to be the fastest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from ramiel.errors import CompileError
+from ramiel.placements import Placed, check_batch, check_workers, limit_of, write_placement
+from ramiel.schedule.choose import choose_automatically
+from ramiel.schedule.hyper import replicate
+from ramiel.tasks import main_function, tasks_of
+
+
+@dataclass(frozen=True)
+class ClusterAutoPass(ModulePass):
+    """Places the operations as the fastest of the quick schedulers does, by simulation.
+
+    Running one operation after the other, on one thread or on several, is among the candidates,
+    so the result is never slower than that. `memory_limit` is in bytes, 0 is none. Needs costs.
+    See `ramiel.schedule.choose`.
+
+        %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64} : ...
+        // becomes
+        %y = torch.call F.relu(%x) {..., cluster.workers = [array<i64: 0>],
+                                    cluster.position = array<i64: 2>} : ...
+    """
+
+    name = "cluster-auto"
+
+    workers: int = 2
+    batch: int = 1
+    memory_limit: int = 0
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        check_workers(self.workers)
+        function = main_function(op)
+        if self.batch != 1:
+            check_batch(function, self.batch)
+        tasks = tasks_of(function)
+        limit = limit_of(self.memory_limit)
+        try:
+            choice = choose_automatically(tasks.graph, self.workers, self.batch, limit)
+        except ValueError as error:
+            raise CompileError(str(error)) from error
+        graph = replicate(tasks.graph, self.batch)
+        write_placement(function, Placed(choice.name, tasks, graph, choice.placement, self.batch))

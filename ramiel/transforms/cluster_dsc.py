@@ -1,0 +1,36 @@
+"""cluster-dsc: dominant sequence clustering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
+from xdsl.passes import ModulePass
+
+from ramiel.dialects.cluster.attributes import CLUSTER, CLUSTERING, LANE
+from ramiel.schedule.dsc import dsc_clusters
+from ramiel.tasks import main_function, tasks_of
+
+
+@dataclass(frozen=True)
+class ClusterDscPass(ModulePass):
+    """Writes `cluster.id`, the number of its cluster by DSC, on each operation.
+
+    What was clustered and merged before is forgotten. See `ramiel.schedule.dsc`.
+
+        %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64} : ...
+        // becomes
+        %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64, cluster.id = 1 : i64} : ...
+    """
+
+    name = "cluster-dsc"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = main_function(op)
+        tasks = tasks_of(function)
+        function.attributes[CLUSTERING] = StringAttr("dsc")
+        for number, cluster in enumerate(dsc_clusters(tasks.graph)):
+            for task in cluster:
+                tasks.ops[task].attributes[CLUSTER] = IntegerAttr(number, i64)
+                tasks.ops[task].attributes.pop(LANE, None)

@@ -1,0 +1,146 @@
+"""torch-merge-convolutions: convolutions that a schedule wants merged, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    FloatAttr,
+    IntegerAttr,
+    ModuleOp,
+    StringAttr,
+    f64,
+)
+from xdsl.passes import ModulePass
+
+from ramiel.backend.pytorch.merging import channels_of, costs_of_merged, merged_layer, title
+from ramiel.backend.pytorch.names import Names, identifier
+from ramiel.dialects.cluster import ProgramOp
+from ramiel.dialects.cluster.attributes import COST, MERGE, WIDE_COST
+from ramiel.dialects.onnx.weights import FreshNames, weights_of
+from ramiel.dialects.text import text_of
+from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch.operation import LAYER_NAME, NAMES, PYTHON_NAME
+from ramiel.errors import CompileError
+from ramiel.tasks import main_function
+
+
+@dataclass(frozen=True)
+class TorchMergeConvolutionsPass(ModulePass):
+    """Merges convolutions of the same number in `cluster.merge` into one, with a split after it.
+
+        %a = torch.layer Conv2d(%x) weights {weight = "a" : tensor<8x4x1x1xf32>}
+          attributes {cluster.merge = 0 : i64} : ...
+        %b = torch.layer Conv2d(%x) {padding = 1} weights {weight = "b" : tensor<6x4x3x3xf32>}
+          attributes {cluster.merge = 0 : i64} : ...
+        // becomes
+        %0 = torch.layer Conv2d(%x) {padding = 1}
+          weights {weight = "a.merged.weight" : tensor<14x4x3x3xf32>} : ...
+        %a, %b = torch.call torch.split(%0, [8, 6], dim = 1) : ...
+
+    The new convolution stands where the first one stood, and has its origin and its place in the
+    schedule; the split has those of the last. It works with Python names and without. See
+    `ramiel.backend.pytorch.merging` for what can be merged; anything else is refused.
+    """
+
+    name = "torch-merge-convolutions"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = main_function(op)
+        groups: dict[int, list[TorchOperation]] = {}
+        for task in function.body.block.ops:
+            if isinstance(task, TorchOperation) and MERGE in task.attributes:
+                groups.setdefault(_number(task), []).append(task)
+        if groups and any(isinstance(o, ProgramOp) for o in op.ops):
+            raise CompileError(f"{self.name}: the workers have their operations already")
+        weights, values, layers = FreshNames(weights_of(op)), Names(), Names()
+        _take_names(function, values, layers)
+        for number, group in groups.items():
+            convolutions = [o for o in group if isinstance(o, LayerOp)]
+            try:
+                if strangers := [o for o in group if not isinstance(o, LayerOp)]:
+                    raise ValueError(f"{title(strangers[0])} is no convolution")
+                merged = merged_layer(convolutions, weights)
+            except ValueError as error:
+                raise CompileError(f"{MERGE} = {number}: {error}") from error
+            _replace(convolutions, merged, values, layers)
+
+
+def _number(op: TorchOperation) -> int:
+    number = op.attributes[MERGE]
+    if not isinstance(number, IntegerAttr):
+        raise CompileError(f"{MERGE} is {number}: it must be an integer")
+    return number.value.data
+
+
+def _take_names(function: func.FuncOp, values: Names, layers: Names) -> None:
+    """Marks the Python names that a function has."""
+    given = function.arg_attrs.data if function.arg_attrs is not None else ()
+    for entries in given:
+        if (name := text_of(entries.data.get(PYTHON_NAME))) is not None:
+            values.unique(name)
+    for op in function.body.block.ops:
+        if not isinstance(op, TorchOperation):
+            continue
+        for name in op.python_names:
+            values.unique(name)
+        if op.layer_name is not None:
+            layers.unique(op.layer_name)
+            if isinstance(op, WeightOp):  # its channel, if it has one, stands among the values
+                values.unique(op.layer_name)
+
+
+def _replace(ops: Sequence[LayerOp], merged: LayerOp, values: Names, layers: Names) -> None:
+    """Puts the merged convolution and its split in the place of the first of the convolutions."""
+    first, last = ops[0], ops[-1]
+    old = [op.results[0] for op in ops]
+    sizes = [channels_of(op) for op in ops]
+    split = CallOp.of(
+        "torch.split", [merged.results[0], sizes], {"dim": 1}, [value.type for value in old]
+    )
+    merged.attributes |= {k: v for k, v in first.attributes.items() if k != MERGE}
+    split.attributes |= {k: v for k, v in last.attributes.items() if k not in (MERGE, LAYER_NAME)}
+    _write_names(ops, merged, split, values, layers)
+    _write_costs(ops, merged, split)
+    block = first.parent
+    assert block is not None
+    block.insert_ops_before([merged, split], first)
+    for op, new in zip(ops, split.results, strict=True):
+        new.name_hint = op.results[0].name_hint
+        op.results[0].replace_all_uses_with(new)
+        op.detach()
+        op.erase()
+
+
+def _write_names(
+    ops: Sequence[LayerOp], merged: LayerOp, split: CallOp, values: Names, layers: Names
+) -> None:
+    """The parts keep their names, and what they were merged into gets one of its own."""
+    names = [name for op in ops for name in op.python_names]
+    if len(names) < len(ops):
+        for new in (merged, split):
+            new.attributes.pop(NAMES, None)
+            new.attributes.pop(LAYER_NAME, None)
+        return
+    columns = zip(*(name.split("_") for name in names), strict=False)
+    shared = " ".join(words[0] for words in takewhile(lambda words: len({*words}) == 1, columns))
+    base = identifier(shared or names[0], "conv", "merged")
+    merged.attributes[NAMES] = ArrayAttr([StringAttr(values.unique(base))])
+    merged.attributes[LAYER_NAME] = StringAttr(layers.unique(base))
+    split.attributes[NAMES] = ArrayAttr([StringAttr(name) for name in names])
+
+
+def _write_costs(ops: Sequence[LayerOp], merged: LayerOp, split: CallOp) -> None:
+    for new in (merged, split):
+        new.attributes.pop(COST, None)
+        new.attributes.pop(WIDE_COST, None)
+        if costs := costs_of_merged(ops, new):
+            new.attributes[COST] = FloatAttr(costs[0], f64)
+            if len(costs) > 1:
+                new.attributes[WIDE_COST] = DenseArrayBase.from_list(f64, costs[1:])
