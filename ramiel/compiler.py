@@ -48,6 +48,8 @@ class Report:
     critical_path_us: float
     bound_us: float
     memory_bytes: int
+    search: str = ""
+    """What a scheduler that searches did, in words."""
 
     @staticmethod
     def of(program: ProgramOp) -> Report:
@@ -58,6 +60,8 @@ class Report:
                     values[name] = text.data
                 case IntegerAttr() | FloatAttr() as number:
                     values[name] = number.value.data
+                case None if name == "search":
+                    pass
                 case _:
                     raise CompileError(f"the schedule does not say its {name}")
         return Report(**values)  # pyright: ignore[reportArgumentType]

@@ -7,7 +7,7 @@ A batch of samples runs as so many copies of the tasks: copy `b` of task `i` of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import cast
@@ -19,7 +19,13 @@ from xdsl.ir import Attribute
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
-from ramiel.dialects.cluster.attributes import PLACED_ON, POSITION, SCHEDULE, WORKERS
+from ramiel.dialects.cluster.attributes import (
+    PLACED_ON,
+    POSITION,
+    SCHEDULE,
+    WORKERS,
+    integers_of,
+)
 from ramiel.dialects.onnx.types import shape_of
 from ramiel.dialects.text import text_of
 from ramiel.errors import CompileError
@@ -39,6 +45,15 @@ class Placed:
     graph: TaskGraph
     placement: Placement
     batch: int = 1
+
+    def numbered(self) -> Placed:
+        """The same, its workers numbered as in the program: those that run operations first,
+        then those that only lend their cores. Workers that do neither are left out."""
+        leading = set(self.placement.leaders(len(self.graph)))
+        used = [w for w, order in enumerate(self.placement.workers) if order]
+        order = sorted(used, key=lambda worker: worker not in leading)
+        workers = tuple(self.placement.workers[worker] for worker in order)
+        return replace(self, placement=Placement(workers or ((),)))
 
 
 def check_workers(workers: int) -> None:
@@ -63,13 +78,16 @@ def check_batch(function: func.FuncOp, batch: int) -> None:
     if not 1 <= batch <= MOST_SAMPLES:
         raise CompileError(f"a batch must be 1 to {MOST_SAMPLES} samples, not {batch}")
     types = function.function_type
+    if not types.inputs.data:
+        raise CompileError("a batch is made of models with inputs, and this one has none")
     for kind, values in (("input", types.inputs.data), ("output", types.outputs.data)):
         for i, type in enumerate(values):
             shape = shape_of(type)
             if not shape or shape[0] != 1:
-                dims = "unknown" if shape is None else "x".join(map(str, shape)) or "scalar"
+                dims = ["?" if dim is None else str(dim) for dim in shape or ()]
+                given = "unknown" if shape is None else "x".join(dims) or "scalar"
                 raise CompileError(
-                    f"{kind} {i} is {dims}: a batch is made of models whose inputs and outputs "
+                    f"{kind} {i} is {given}: a batch is made of models whose inputs and outputs "
                     "have a first dimension of 1"
                 )
 
@@ -104,6 +122,8 @@ def read_placement(function: func.FuncOp) -> Placed:
     batch = len(slots[0]) if slots else 1
     if any(len(row) != batch for row in slots):
         raise CompileError("operations are placed for batches of different sizes")
+    if batch != 1:
+        check_batch(function, batch)
     orders: list[list[tuple[int, int]]] = [[] for _ in range(workers.value.data)]
     for i, row in enumerate(slots):
         for sample, (holders, position) in enumerate(row):
@@ -120,11 +140,8 @@ def _slots(attributes: Mapping[str, Attribute]) -> list[tuple[tuple[int, ...], i
     workers, positions = attributes.get(WORKERS), attributes.get(POSITION)
     if not isinstance(workers, ArrayAttr) or not isinstance(positions, DenseArrayBase):
         raise CompileError("an operation is not placed: run a scheduler, as cluster-place, first")
-    holders = [
-        entry.get_values() if isinstance(entry, DenseArrayBase) else ()
-        for entry in cast(ArrayAttr[Attribute], workers)
-    ]
-    places = positions.get_values()
+    holders = [integers_of(entry) for entry in cast(ArrayAttr[Attribute], workers)]
+    places = integers_of(positions)
     if len(holders) != len(places) or not all(holders):
         raise CompileError("an operation's workers and positions do not match")
     return list(zip(holders, places, strict=True))

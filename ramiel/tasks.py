@@ -41,6 +41,8 @@ def main_function(module: ModuleOp) -> func.FuncOp:
     functions = [f for f in module.ops if isinstance(f, func.FuncOp) and f.body.blocks]
     if len(functions) != 1:
         raise CompileError(f"expected one function with a body, found {len(functions)}")
+    if len(functions[0].body.blocks) != 1:
+        raise CompileError("expected a function of one block, without branches")
     return functions[0]
 
 
@@ -48,8 +50,11 @@ def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | No
     """The tasks of a function. Weights are no tasks: every worker has them.
 
     Costs (µs) are those that cluster-costs wrote, unless `cost` gives others. Raises
-    CompileError for an operation without one.
+    CompileError for an operation without one, and for one that PyTorch does not have.
     """
+    for op in function.body.block.ops:
+        if not isinstance(op, TorchOperation | func.ReturnOp):
+            raise CompileError(f"{op.name} cannot be scheduled: run onnx-to-torch first")
     ops = tuple(op for op in function.body.block.ops if isinstance(op, CallOp | LayerOp))
     task_of: dict[SSAValue, int] = {r: i for i, op in enumerate(ops) for r in op.results}
     edges = {
@@ -59,14 +64,17 @@ def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | No
         if value in task_of
     }
     read = cost or _written_cost
-    graph = TaskGraph(
-        costs=tuple(read(op) for op in ops),
-        edges=tuple(edges),
-        hand_over=_number(function, HAND_OVER, DEFAULT_HAND_OVER),
-        wide={} if cost else _wide_costs(function, ops),
-        switch=_number(function, SWITCH, DEFAULT_SWITCH),
-        sizes=tuple(_size(op) for op in ops),
-    )
+    try:
+        graph = TaskGraph(
+            costs=tuple(read(op) for op in ops),
+            edges=tuple(edges),
+            hand_over=_number(function, HAND_OVER, DEFAULT_HAND_OVER),
+            wide={} if cost else _wide_costs(function, ops),
+            switch=_number(function, SWITCH, DEFAULT_SWITCH),
+            sizes=tuple(_size(op) for op in ops),
+        )
+    except ValueError as error:
+        raise CompileError(f"the costs are not valid: {error}") from error
     return Tasks(ops, graph)
 
 

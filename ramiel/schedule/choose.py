@@ -59,19 +59,24 @@ def choose_automatically(
     if workers > 1:
         parallel = one_sample(graph, workers) if batch == 1 else samples(graph, workers, batch)
         choices += [Choice(n, p, simulate(whole, p)) for n, p in parallel]
+    needs = [high_water(whole, choice.timeline) for choice in choices]
     if memory_limit is not None:
-        listed = list_schedule(whole, workers, memory_limit)
-        choices.append(Choice("list", listed, simulate(whole, listed)))
-    fitting = [
-        memory_limit is None or high_water(whole, choice.timeline) <= memory_limit
-        for choice in choices
-    ]
-    times = [choice.timeline.makespan for choice in choices]
+        try:
+            listed = list_schedule(whole, workers, memory_limit)
+        except ValueError as error:
+            if min(needs) > memory_limit:
+                raise ValueError(
+                    f"a memory limit of {memory_limit:.0f} bytes is too small: the least that a "
+                    f"schedule was found to need is {min(needs):.0f}"
+                ) from error
+        else:
+            choices.append(Choice("list", listed, simulate(whole, listed)))
+            needs.append(memory_limit)
     ranks = [
-        time * (GAIN if i < simple else 1.0) if fits else float("inf")
-        for i, (time, fits) in enumerate(zip(times, fitting, strict=True))
+        choice.timeline.makespan * (GAIN if i < simple else 1.0) for i, choice in enumerate(choices)
     ]
-    return choices[ranks.index(min(ranks))]
+    fitting = [i for i, need in enumerate(needs) if memory_limit is None or need <= memory_limit]
+    return choices[min(fitting, key=ranks.__getitem__)]
 
 
 def one_by_one(graph: TaskGraph, workers: int) -> Iterator[Candidate]:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from ramiel.errors import CompileError
+from ramiel.pipelines import Options
 from ramiel.tools.cache import group as cache_group
 from ramiel.tools.opt import run_tool
+from ramiel.tools.options import compiling
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -32,14 +35,6 @@ out = Console(highlight=False, soft_wrap=True)
 progress = Console(stderr=True, highlight=False)
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", show_default=False)]
-Workers = Annotated[
-    int | None, typer.Option("--workers", "-w", help="Threads. By default one for each core.")
-]
-Schedule = Annotated[str, typer.Option("--schedule", help="auto, linear or serial.")]
-Shape = Annotated[
-    list[str] | None,
-    typer.Option("--shape", metavar="NAME=1x3x224x224", help="The shape of an open input."),
-]
 Runs = Annotated[
     int | None, typer.Option("--runs", min=1, help="Timed runs of each form; else for a second.")
 ]
@@ -51,14 +46,13 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 
 @app.command("compile")
+@compiling()
 def compile_command(
     model: Model,
+    options: Options,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT.py", help="By default MODEL.py.")
     ] = None,
-    workers: Workers = None,
-    schedule: Schedule = "auto",
-    shape: Shape = None,
     dump_ir: Annotated[
         Path | None, typer.Option("--dump-ir", metavar="DIR", help="Write the IR of each stage.")
     ] = None,
@@ -68,7 +62,7 @@ def compile_command(
     from ramiel.artifact import write_program
 
     path = output or Path(f"{model.stem}.py")
-    compilation = _compile(model, workers, schedule, shape, dump_ir)
+    compilation = _compile(model, options, dump_ir)
     with progress.status("writing the weights"):
         weights = write_program(compilation.emitted, path)
     size = weights.stat().st_size / 1e6
@@ -77,11 +71,10 @@ def compile_command(
 
 
 @app.command()
+@compiling()
 def check(
     model: Model,
-    workers: Workers = None,
-    schedule: Schedule = "auto",
-    shape: Shape = None,
+    options: Options,
     seed: Seed = 0,
     integers: Integers = "0,2",
     calls: Annotated[int, typer.Option(min=1, help="Calls of the parallel program.")] = 1,
@@ -96,10 +89,10 @@ def check(
     The exit code is 1 if the parallel and the serial program differ in one bit, or either from
     the reference by more than the tolerance.
     """
-    compilation = _compile(model, workers, schedule, shape)
+    compilation = _compile(model, options)
     from ramiel.tools.check import Inputs, compare
 
-    how = Inputs(_shapes(shape), seed, _range(integers))
+    how = Inputs(options.shapes, seed, _range(integers))
     with progress.status("running"):
         comparison = compare(model, compilation, how, calls, threads)
     table = Table("output", "shape", "largest difference", "relative", "parallel = serial")
@@ -124,11 +117,10 @@ def check(
 
 
 @app.command()
+@compiling()
 def bench(
     model: Model,
-    workers: Workers = None,
-    schedule: Schedule = "auto",
-    shape: Shape = None,
+    options: Options,
     runs: Runs = None,
     seed: Seed = 0,
     integers: Integers = "0,2",
@@ -136,10 +128,10 @@ def bench(
     debug: Debug = False,
 ) -> None:
     """Time a model's parallel program against its own serial one, in turns."""
-    compilation = _compile(model, workers, schedule, shape)
+    compilation = _compile(model, options)
     from ramiel.tools.check import Inputs, measure
 
-    how = Inputs(_shapes(shape), seed, _range(integers))
+    how = Inputs(options.shapes, seed, _range(integers))
     with progress.status("measuring"):
         serial, parallel = measure(compilation, how, runs)
     ratios = [s / p for s, p in zip(serial, parallel, strict=True)]
@@ -164,24 +156,21 @@ def bench(
 
 
 @app.command("export-partition")
+@compiling(schedule="linear")
 def export_partition_command(
     model: Model,
+    options: Options,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="OUT.json", help="By default MODEL.partition.json."),
     ] = None,
-    workers: Workers = None,
-    schedule: Schedule = "linear",
-    shape: Shape = None,
     debug: Debug = False,
 ) -> None:
     """Write a model's schedule as a node partition config for ONNX Runtime, a stream a worker."""
     with progress.status("compiling, and asking onnxruntime for its graph"):
-        from ramiel.compiler import Options
         from ramiel.tools.partition import CONFIG, export_partition
 
         path = output or Path(f"{model.stem}.partition.json")
-        options = Options(workers=workers, schedule=schedule, shapes=_shapes(shape))
         partition = export_partition(model, path, options)
     streams = len(partition.streams)
     out.print(f"wrote {path}", markup=False)
@@ -193,8 +182,10 @@ def export_partition_command(
 
 
 @app.command()
+@compiling()
 def report(
     model: Model,
+    options: Options,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="OUT.html", help="By default MODEL.html."),
@@ -202,16 +193,12 @@ def report(
     run: Annotated[
         bool, typer.Option("--run", help="Run the program, and show what it did, too.")
     ] = False,
-    workers: Workers = None,
-    schedule: Schedule = "auto",
-    shape: Shape = None,
     seed: Seed = 0,
     integers: Integers = "0,2",
     debug: Debug = False,
 ) -> None:
     """Write a page that shows the schedule: Gantt chart, graph, critical path and source."""
-    compilation = _compile(model, workers, schedule, shape)
-    from ramiel.cores import cores
+    compilation = _compile(model, options)
     from ramiel.tools.report import write_report
 
     path = output or Path(f"{model.stem}.html")
@@ -222,34 +209,33 @@ def report(
 
         with progress.status("running"):
             measured = run_traced(
-                compilation, Inputs(_shapes(shape), seed, _range(integers)), model
+                compilation, Inputs(options.shapes, seed, _range(integers)), model
             )
-    write_report(compilation, model.stem, workers or cores(), measured, path)
+    write_report(compilation, model.stem, options.most_workers, measured, path)
     out.print(f"wrote {path}", markup=False)
 
 
 @app.command()
+@compiling()
 def trace(
     model: Model,
+    options: Options,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="OUT.json", help="By default MODEL.trace.json."),
     ] = None,
-    workers: Workers = None,
-    schedule: Schedule = "auto",
-    shape: Shape = None,
     seed: Seed = 0,
     integers: Integers = "0,2",
     debug: Debug = False,
 ) -> None:
     """Run a model and write its timeline, as predicted and as measured, for ui.perfetto.dev."""
-    compilation = _compile(model, workers, schedule, shape)
+    compilation = _compile(model, options)
     from ramiel.tools.check import Inputs
     from ramiel.tools.trace import run_traced, write_trace
 
     path = output or Path(f"{model.stem}.trace.json")
     with progress.status("running"):
-        measured = run_traced(compilation, Inputs(_shapes(shape), seed, _range(integers)), model)
+        measured = run_traced(compilation, Inputs(options.shapes, seed, _range(integers)), model)
     write_trace(compilation, measured, path)
     out.print(f"wrote {path}", markup=False)
 
@@ -280,50 +266,47 @@ def summary(report: Report) -> str:
     from ramiel.backend.pytorch.printer import milliseconds as ms
 
     speedup = report.serial_us / report.parallel_us if report.parallel_us else 1.0
-    return (
-        f"schedule  {report.schedule}: {counted(report.clusters_before_merge, 'cluster')}, "
-        f"{report.clusters} after merging, {counted(report.workers, 'worker')}, "
-        f"{counted(report.channels, 'channel')}\n"
+    parts = [counted(report.workers, "worker"), counted(report.channels, "channel")]
+    if report.clusters_before_merge:
+        merged = f", {report.clusters} after merging" if report.clusters else ""
+        parts.insert(0, f"{counted(report.clusters_before_merge, 'cluster')}{merged}")
+    if report.cores > report.workers:
+        parts.insert(-1, f"on {counted(report.cores, 'core')}")
+    if report.batch > 1:
+        parts.append(f"{counted(report.batch, 'sample')} at a time")
+    lines = [
+        f"schedule  {report.schedule}: {', '.join(parts)}",
         f"expected  serial {ms(report.serial_us)}, parallel {ms(report.parallel_us)} "
         f"({speedup:.2f}x); critical path {ms(report.critical_path_us)}, "
-        f"bound {ms(report.bound_us)}"
-    )
+        f"bound {ms(report.bound_us)}; {report.memory_bytes / 1e6:.1f} MB of values",
+    ]
+    if report.search:
+        lines.append(f"searched  {report.search}")
+    return "\n".join(lines)
 
 
-def _compile(
-    model: Path,
-    workers: int | None,
-    schedule: str,
-    shape: list[str] | None,
-    dump_ir: Path | None = None,
-) -> Compilation:
-    with progress.status("reading") as status:
-        from ramiel.compiler import Options, compile_model
+def _compile(model: Path, options: Options, dump_ir: Path | None = None) -> Compilation:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    quiet = not progress.is_terminal
+    with Progress(*columns, console=progress, transient=True, disable=quiet) as bar:
+        task = bar.add_task("reading", total=None)
+        from ramiel.compiler import compile_model
         from ramiel.tools.dump import IrDump
 
         dump = IrDump(dump_ir) if dump_ir is not None else None
 
         def on_stage(stage: str, module: ModuleOp) -> None:
-            status.update(f"compiling: {stage}")
+            bar.update(task, description=f"compiling: {stage}", completed=0, total=None)
             if dump is not None:
                 dump(stage, module)
 
-        options = Options(workers, schedule, _shapes(shape))
-        compilation = compile_model(model, options, on_stage)
+        def on_progress(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        compilation = compile_model(model, options, on_stage, on_progress)
         if dump is not None:
             dump.close()
         return compilation
-
-
-def _shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    for option in given or ():
-        name, equals, dims = option.rpartition("=")
-        sizes = dims.split("x") if dims else []
-        if not equals or not all(s.isdecimal() for s in sizes):
-            raise CompileError(f"--shape {option}: expected NAME=1x3x224x224")
-        shapes[name] = tuple(map(int, sizes))
-    return shapes
 
 
 def _range(given: str) -> tuple[int, int]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Attribute
 
-from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import Timeline, simulate
 from ramiel.dialects.cluster.attributes import CLUSTER
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
@@ -19,15 +18,9 @@ from ramiel.tasks import main_function
 def placement_of(module: ModuleOp) -> Placed:
     """The schedule that a module's operations carry, its workers numbered as in the program.
 
-    There, those that run operations come first, then those that only lend their cores; the ones
-    that do neither are left out. Raises CompileError if there is no schedule.
+    Raises CompileError if there is none.
     """
-    placed = read_placement(main_function(module))
-    leading = set(placed.placement.leaders(len(placed.graph)))
-    used = [w for w, order in enumerate(placed.placement.workers) if order]
-    order = sorted(used, key=lambda worker: worker not in leading)
-    workers = tuple(placed.placement.workers[worker] for worker in order)
-    return replace(placed, placement=Placement(workers))
+    return read_placement(main_function(module)).numbered()
 
 
 def name_of(op: TorchOperation, sample: int = 0, batch: int = 1) -> str:

@@ -34,7 +34,7 @@ from ramiel.dialects.cluster import (
     WaitOp,
     WorkerOp,
 )
-from ramiel.dialects.cluster.attributes import CLUSTER, LANE, POSITION, RESERVES, WORKERS
+from ramiel.dialects.cluster.attributes import CLUSTER, LANE, POSITION, RESERVES, SEARCH, WORKERS
 from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
@@ -66,7 +66,8 @@ class ClusterChannelsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = main_function(op)
-        placed = read_placement(function)
+        written = read_placement(function)
+        placed = written.numbered()
         graph, placement = placed.graph, placed.placement
         try:
             timeline = simulate(graph, placement)
@@ -80,6 +81,7 @@ class ClusterChannelsPass(ModulePass):
             )
         program = _Materializer(function, placed).program()
         leading = set(placement.leaders(len(graph)))
+        available = len(written.placement.workers)
         program.attributes.update(
             {
                 "schedule": StringAttr(placed.name),
@@ -87,15 +89,17 @@ class ClusterChannelsPass(ModulePass):
                 "clusters": _distinct(placed, LANE),
                 "batch": IntegerAttr(placed.batch, i64),
                 "workers": IntegerAttr(max(len(leading), 1), i64),
-                "cores": IntegerAttr(max(sum(map(bool, placement.workers)), 1), i64),
+                "cores": IntegerAttr(len(placement.workers), i64),
                 "channels": IntegerAttr(timeline.hand_overs, i64),
                 "serial_us": _us(graph.work),
                 "parallel_us": _us(timeline.makespan),
                 "critical_path_us": _us(critical_path(graph)[0]),
-                "bound_us": _us(bound(graph, len(placement.workers))),
+                "bound_us": _us(bound(graph, available)),
                 "memory_bytes": IntegerAttr(int(memory), i64),
             }
         )
+        if (search := function.attributes.get(SEARCH)) is not None:
+            program.attributes["search"] = search
         _set_threads(function, placed)
         op.body.block.add_op(program)
 
@@ -130,13 +134,10 @@ class _Materializer:
         self.ops = placed.tasks.ops
         self.batch = placed.batch
         self.graph = placed.graph
-        # Whoever only lends its core needs no program: its number comes after the others'.
-        leading = set(placed.placement.leaders(len(self.graph)))
-        order = sorted(range(len(placed.placement.workers)), key=lambda w: w not in leading)
-        self.workers = [placed.placement.workers[w] for w in order]
-        number = {worker: i for i, worker in enumerate(order)}
-        self.leader = [number[w] for w in placed.placement.leaders(len(self.graph))]
-        self.count = max(len(leading), 1)
+        self.workers = placed.placement.workers
+        self.leader = placed.placement.leaders(len(self.graph))
+        # Whoever only lends its core needs no program.
+        self.count = max(len(set(self.leader)), 1)
         self.holders: list[list[int]] = [[] for _ in self.leader]
         for worker, tasks in enumerate(self.workers):
             for task in tasks:
@@ -156,7 +157,9 @@ class _Materializer:
     def _turns(self) -> dict[tuple[int, int], str]:
         """Channels from a task to the next one on one of its cores, where another worker leads
         that one and no value says when it may start."""
-        taken = {self._name(r) for op in self.ops for r in op.results}
+        block = self.function.body.block
+        values = [*block.args, *(r for op in block.ops for r in op.results)]
+        taken = {self._of_sample(self._name(v), b) for v in values for b in range(self.batch)}
         turns: dict[tuple[int, int], str] = {}
         number = 0
         for order in self.workers:

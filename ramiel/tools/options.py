@@ -1,0 +1,134 @@
+"""The options that every command which compiles a model has in common."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from ramiel.errors import CompileError
+from ramiel.pipelines import SCHEDULES, Options
+
+Result = TypeVar("Result")
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMG]I?|)B?", re.IGNORECASE)
+
+_OPTIONS: Mapping[str, tuple[Any, Any]] = {
+    "workers": (
+        Annotated[
+            int | None,
+            typer.Option("--workers", "-w", help="Threads. By default one for each core."),
+        ],
+        None,
+    ),
+    "schedule": (
+        Annotated[str, typer.Option("--schedule", help=f"{', '.join(SCHEDULES)}.")],
+        "auto",
+    ),
+    "shape": (
+        Annotated[
+            list[str] | None,
+            typer.Option("--shape", metavar="NAME=1x3x224x224", help="The shape of an open input."),
+        ],
+        None,
+    ),
+    "batch": (
+        Annotated[int, typer.Option("--batch", help="Samples at a time, for a model of batch 1.")],
+        1,
+    ),
+    "switched": (
+        Annotated[bool, typer.Option("--switched", help="In a batch, switched hyperclusters.")],
+        False,
+    ),
+    "profile": (
+        Annotated[bool, typer.Option("--profile", help="Measure what operations cost here, once.")],
+        False,
+    ),
+    "clone": (
+        Annotated[bool, typer.Option("--clone", help="Clone cheap producers.")],
+        False,
+    ),
+    "memory_limit": (
+        Annotated[
+            str | None,
+            typer.Option("--memory-limit", metavar="SIZE", help="For values, as 200MB or 1.5G."),
+        ],
+        None,
+    ),
+    "seconds": (
+        Annotated[float, typer.Option("--seconds", help="That the schedule refine may search.")],
+        2.0,
+    ),
+}
+"""Name -> type and default."""
+
+
+def compiling(
+    **defaults: object,
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Gives a command, which has a parameter `options: Options`, the options of the compiler.
+
+    `defaults` are those that differ for this command.
+    """
+    return lambda command: _with_options(command, defaults)
+
+
+def _with_options(
+    command: Callable[..., Result], defaults: Mapping[str, object]
+) -> Callable[..., Result]:
+    signature = inspect.signature(command, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.name != "options":
+            parameters.append(parameter)
+            continue
+        parameters += [
+            inspect.Parameter(
+                name,
+                parameter.kind,
+                default=defaults.get(name, default),
+                annotation=annotation,
+            )
+            for name, (annotation, default) in _OPTIONS.items()
+        ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> Result:
+        common = {name: given.pop(name) for name in _OPTIONS}
+        return command(options=_options(**common), **given)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # pyright: ignore
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def _options(
+    shape: list[str] | None, memory_limit: str | None, seconds: float, **others: Any
+) -> Options:
+    limit = None if memory_limit is None else size_of(memory_limit)
+    return Options(shapes=shapes_of(shape or []), memory_limit=limit, refine_s=seconds, **others)
+
+
+def shapes_of(given: list[str]) -> dict[str, tuple[int, ...]]:
+    """The shapes by input name. Raises CompileError for a malformed one."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for option in given:
+        name, equals, dims = option.rpartition("=")
+        sizes = dims.split("x") if dims else []
+        if not equals or not all(s.isdecimal() for s in sizes):
+            raise CompileError(f"--shape {option}: expected NAME=1x3x224x224")
+        shapes[name] = tuple(map(int, sizes))
+    return shapes
+
+
+def size_of(text: str) -> int:
+    """A size in bytes: `300000000`, `300MB`, `0.3G`, `256MiB`. CompileError if it is none."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise CompileError(f"--memory-limit {text}: expected a size, as 200MB or 1.5G")
+    return int(float(match[1]) * _UNITS[match[2].upper()])

@@ -1,0 +1,276 @@
+"""`ramiel report`: a schedule as one self-contained HTML page.
+
+Everything is drawn here, so the page shows its numbers, charts and source without JavaScript;
+the script links them to each other. All text of a model passes Jinja2's autoescape.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import ramiel
+from ramiel.analysis.critical_path import bound, critical_path
+from ramiel.analysis.placement import Placement
+from ramiel.analysis.simulate import simulate
+from ramiel.analysis.task_graph import TaskGraph
+from ramiel.backend.pytorch.printer import counted, milliseconds
+from ramiel.compiler import Compilation
+from ramiel.dialects.cluster.attributes import CLUSTER, LANE
+from ramiel.frontend.store import replacing
+from ramiel.placements import Placed
+from ramiel.runtime.trace import Trace, statements_of
+from ramiel.schedule.hyper import hyperclusters
+from ramiel.schedule.place import intra_op, place, serial
+from ramiel.tasks import numbers_of
+from ramiel.tools.gantt import Neighbours, measured, neighbours, predicted, ticks
+from ramiel.tools.layered import NODE_HEIGHT, NODE_WIDTH, Drawing, draw
+from ramiel.tools.schedule_view import OpView, ScheduleView, name_of, view_of
+
+_WORKER = re.compile(r"worker_\d+")
+_LABEL = 24
+"""Characters of a name that fit into a node of the graph."""
+_LEAST_LABEL = 1.5
+"""A narrower bar, in percent of the width, has no label."""
+_GOLDEN_ANGLE = 137.508
+"""Degrees between the hues of clusters of neighbouring numbers: none come close to each other."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one scheduler reaches: a simulated makespan in µs, and what it takes."""
+
+    name: str
+    makespan: float
+    hand_overs: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Lines of the source that are one statement. `op` is -1 if they are no operation."""
+
+    op: int
+    anchor: bool
+    """Whether the operation's own link leads here; the serial program repeats it."""
+    lines: tuple[tuple[int, str], ...]
+
+
+def compare_schedulers(placed: Placed, workers: int) -> list[Row]:
+    """What the schedulers that need no search make of the same tasks and batch, simulated.
+
+    Those that start from clusters are there if the operations carry clusters.
+    """
+    one, batch = placed.tasks.graph, placed.batch
+    placements = {"serial": serial(placed.graph)}
+    if len(one.threads) > 1:
+        placements["intra-op"] = intra_op(placed.graph, workers)
+    for name, attribute in (("linear", CLUSTER), ("linear, merged", LANE)):
+        if all(attribute in op.attributes for op in placed.tasks.ops):
+            groups = numbers_of(placed.tasks.ops, attribute, "cluster-linear")
+            placement = place(one, groups, workers)
+            if batch == 1:
+                placements[name] = placement
+            else:
+                placements[f"{name}, hyperclusters"] = hyperclusters(one, placement, batch)
+    return [_row(name, placed.graph, placement) for name, placement in placements.items()]
+
+
+def _row(name: str, graph: TaskGraph, placement: Placement) -> Row:
+    timeline = simulate(graph, placement)
+    return Row(name, timeline.makespan, timeline.hand_overs, sum(map(bool, placement.workers)))
+
+
+def write_report(
+    compilation: Compilation,
+    title: str,
+    workers: int,
+    measured_run: Trace | None,
+    path: Path,
+    comparison: Sequence[Row] | None = None,
+) -> None:
+    """Writes the page, which appears only when it is complete.
+
+    `workers` is the number that the bound is for. Raises CompileError if there is no schedule.
+    """
+    view = view_of(compilation.module)
+    if comparison is None:
+        comparison = compare_schedulers(view.placed, workers)
+    with replacing(path) as temporary:
+        text = page(compilation, view, title, workers, measured_run, comparison)
+        temporary.write_text(text, encoding="utf-8")
+
+
+def page(
+    compilation: Compilation,
+    view: ScheduleView,
+    title: str,
+    workers: int,
+    measured_run: Trace | None,
+    comparison: Sequence[Row],
+) -> str:
+    """The HTML of a report."""
+    placed, graph = view.placed, view.placed.tasks.graph
+    span = max(view.timeline.makespan, measured_run.makespan_us if measured_run else 0.0)
+    charts = [predicted(view, span)]
+    if measured_run is not None:
+        charts.append(measured(view, measured_run, span))
+    path_us, path = critical_path(graph)
+    drawing = draw(graph)
+    chunks = source_chunks(compilation.emitted.source, view)
+    name = compilation.report.schedule
+    if all(row.name != name for row in comparison):
+        comparison = [*comparison, _row(name, placed.graph, placed.placement)]
+    data = {
+        "ops": [_facts(op) for op in view.ops],
+        "nodes": len(graph),
+        "edges": graph.edges,
+        "views": {
+            **{c.name: [c.prefix, neighbours(c.bars)] for c in charts},
+            "graph": ["node", _graph_neighbours(graph, drawing)],
+            "path": ["path", _column(path)],
+            "source": ["op", _column([c.op for c in chunks if c.anchor])],
+        },
+    }
+    script = _asset("script.js")
+    environment = Environment(
+        loader=PackageLoader("ramiel.tools", "report_page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {}  # the order of the views is that of the page
+    environment.filters["ms"] = milliseconds
+    environment.filters["curve"] = _curve
+    return environment.get_template("page.html").render(
+        title=title,
+        version=ramiel.__version__,
+        report=compilation.report,
+        headline=_headline(view, workers, path_us, measured_run),
+        view=view,
+        charts=charts,
+        ticks=ticks(span),
+        least_label=_LEAST_LABEL,
+        drawing=drawing,
+        node=(NODE_WIDTH, NODE_HEIGHT, _LABEL),
+        hues={op.cluster: round(op.cluster * _GOLDEN_ANGLE) % 360 for op in view.ops},
+        path=path,
+        path_us=path_us,
+        critical=frozenset(path),
+        critical_edges=frozenset(pairwise(path)),
+        comparison=comparison,
+        bound=bound(placed.graph, workers),
+        graph=graph,
+        hand_overs=counted(len(view.hand_overs), "hand-over"),
+        cores=counted(len(placed.placement.workers), "worker"),
+        workers=counted(workers, "worker"),
+        serial_us=placed.graph.work,
+        chunks=chunks,
+        data=data,
+        style=Markup(_asset("style.css")),
+        script=Markup(script),
+        # The browser runs this script and no other, whatever a model's names may contain.
+        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+    )
+
+
+def source_chunks(source: str, view: ScheduleView) -> list[Chunk]:
+    """The lines of a program, cut into the statements that are operations, and the rest."""
+    workers = {op.name: task for task, op in enumerate(view.ops)}
+    serial = {name_of(op): task for task, op in enumerate(view.placed.tasks.ops)}
+    lines = list(enumerate(source.splitlines(), start=1))
+    found = sorted(
+        (s.first, s.last, task_of[s.name], task_of is workers)
+        for (function, _), statements in statements_of(source).items()
+        if _WORKER.fullmatch(function) or function == "serial"
+        for task_of in [serial if function == "serial" else workers]
+        for s in statements
+        if s.kind == "op" and s.name in task_of
+    )
+    chunks: list[Chunk] = []
+    done = 0
+    for first, last, op, anchor in found:
+        chunks.append(Chunk(-1, False, tuple(lines[done : first - 1])))
+        chunks.append(Chunk(op, anchor, tuple(lines[first - 1 : last])))
+        done = last
+    chunks.append(Chunk(-1, False, tuple(lines[done:])))
+    return [chunk for chunk in chunks if chunk.lines]
+
+
+def _headline(
+    view: ScheduleView, workers: int, path_us: float, run: Trace | None
+) -> list[tuple[str, str, str]]:
+    """The numbers that come first: what, how much, and what it means."""
+    graph = view.placed.graph
+    work, least, makespan = graph.work, bound(graph, workers), view.timeline.makespan
+    numbers = [
+        ("Work", milliseconds(work), "all operations, one after the other"),
+        ("Critical path", milliseconds(path_us), f"parallelism {_ratio(work, path_us)}"),
+        ("Bound", milliseconds(least), f"no schedule on {counted(workers, 'worker')} is faster"),
+        ("Predicted", milliseconds(makespan), f"{_ratio(work, makespan)}× as fast as serial"),
+    ]
+    if run is not None:
+        note = f"{_ratio(run.makespan_us, makespan)}× the prediction"
+        numbers.append(("Measured", milliseconds(run.makespan_us), note))
+    return numbers
+
+
+def _ratio(a: float, b: float) -> str:
+    return f"{a / b:.2f}" if b else "1.00"
+
+
+def _facts(op: OpView) -> list[str]:
+    """What the page says of a selected operation, in the order of its fields."""
+    return [
+        op.name,
+        op.node,
+        op.op_type,
+        op.type,
+        f"{op.cluster}",
+        f"{op.worker}",
+        milliseconds(op.cost),
+        milliseconds(op.start),
+    ]
+
+
+def _column(ops: Sequence[int]) -> Mapping[int, Neighbours]:
+    """Neighbours of what stands in one column."""
+    around = [-1, *ops, -1]
+    return {op: (-1, -1, around[i], around[i + 2]) for i, op in enumerate(ops)}
+
+
+def _graph_neighbours(graph: TaskGraph, drawing: Drawing) -> Mapping[int, Neighbours]:
+    """Sideways in the layer, up to a producer and down to a consumer."""
+    result: dict[int, Neighbours] = {}
+    for layer in drawing.layers:
+        around = [-1, *layer, -1]
+        for i, op in enumerate(layer):
+            up = max(graph.predecessors[op], default=-1)
+            down = min(graph.successors[op], default=-1)
+            result[op] = (around[i], around[i + 2], up, down)
+    return result
+
+
+def _curve(route: Sequence[tuple[float, float]]) -> str:
+    """A route as SVG path data: it leaves and enters every point vertically."""
+    (x, y), *rest = route
+    parts = [f"M{x:.0f} {y:.0f}"]
+    for next_x, next_y in rest:
+        middle = (y + next_y) / 2
+        parts.append(f"C{x:.0f} {middle:.0f} {next_x:.0f} {middle:.0f} {next_x:.0f} {next_y:.0f}")
+        x, y = next_x, next_y
+    return "".join(parts)
+
+
+def _asset(name: str) -> str:
+    return files("ramiel.tools").joinpath("report_page", name).read_text(encoding="utf-8")

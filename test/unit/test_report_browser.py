@@ -1,0 +1,202 @@
+"""The report page in a real browser: headless Chromium, from a file, without a network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+import torch
+from test_report import HOSTILE, hostile
+
+from ramiel.api import load
+from ramiel.compiler import compile_model
+from ramiel.pipelines import Options
+from ramiel.runtime.trace import trace
+from ramiel.tools.report import write_report
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    BROWSER is None or DRIVER is None, reason="chromium or chromedriver is not on the PATH"
+)
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
+--disable-background-networking --disable-component-update --disable-sync"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Generator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER or ""
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    compilation = compile_model(hostile(), Options(2, "linear"))
+    with load(compilation) as program:
+        measured = trace(program, torch.ones(1, 8, 16, 16))
+    write_report(compilation, HOSTILE, 2, measured, path)
+    return path.as_uri()
+
+
+def show(browser: Any, report: str, width: int = 1280, scheme: str = "light") -> None:
+    """Opens the page anew: nothing is selected, and the logs are empty."""
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.get("about:blank")
+    browser.get_log("browser")
+    browser.get_log("performance")
+    browser.get(report)
+
+
+def hot(browser: Any) -> set[str]:
+    """The ids of what is highlighted."""
+    return {e.get_attribute("id") for e in browser.find_elements(By.CSS_SELECTOR, "a.hot[id]")}
+
+
+def linked(op: int, path: bool) -> set[str]:
+    prefixes = ("bar", "run", "node", "op", *(["path"] if path else []))
+    return {f"{prefix}-{op}" for prefix in prefixes}
+
+
+def focused(browser: Any) -> str:
+    return browser.execute_script("return document.activeElement.id")
+
+
+def test_no_errors_and_no_requests(browser: Any, report: str) -> None:
+    show(browser, report)
+    browser.find_element(By.CSS_SELECTOR, "#bar-0 rect").click()
+    assert browser.get_log("browser") == []
+    sent = [
+        row["message"]
+        for row in browser.get_log("performance")
+        if '"Network.requestWillBeSent"' in row["message"]
+    ]
+    assert all("file://" in message or "about:blank" in message for message in sent)
+    assert len([message for message in sent if "file://" in message]) == 1, "the page, no more"
+    assert HOSTILE in browser.find_element(By.TAG_NAME, "h1").text
+    assert not browser.find_elements(By.TAG_NAME, "img")
+
+
+@pytest.mark.parametrize("prefix", ["bar", "run", "node", "op"])
+def test_a_click_links_all_of_an_operation(browser: Any, report: str, prefix: str) -> None:
+    show(browser, report)
+    panel = browser.find_element(By.ID, "selection")
+    assert not panel.is_displayed()
+    # A link in a chart is as large as its text; what can be hit is its rectangle.
+    inner = f"#{prefix}-1" if prefix == "op" else f"#{prefix}-1 rect"
+    browser.find_element(By.CSS_SELECTOR, inner).click()
+    on_path = bool(browser.find_elements(By.ID, "path-1"))
+    assert linked(1, on_path) <= hot(browser)
+    assert panel.is_displayed() and focused(browser) == f"{prefix}-1"
+    name = panel.find_element(By.CSS_SELECTOR, "[data-field=name]").text
+    assert name and name in browser.find_element(By.ID, "op-1").text
+    assert HOSTILE in panel.text
+    panel.find_element(By.TAG_NAME, "button").click()
+    assert not panel.is_displayed()
+
+
+def test_the_keyboard_is_enough(browser: Any, report: str) -> None:
+    """Tab leads to one element of each view, arrows along a worker, Enter selects."""
+    show(browser, report)
+    order: list[str] = []
+    for _ in range(60):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        order.append(focused(browser))
+    views = [i.partition("-")[0] for i in order if i.partition("-")[0] in ("bar", "run", "node")]
+    assert views[:4] == ["bar", "run", "node", "bar"], "once around the page"
+
+    orders = browser.execute_script(
+        "return JSON.parse(document.getElementById('data').textContent).views.predicted[1]"
+    )
+    first = next(op for op, around in orders.items() if around[0] < 0 and around[1] >= 0)
+    browser.execute_script(f"document.getElementById('bar-{first}').focus()")
+    following = orders[first][1]
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert focused(browser) == f"bar-{following}"
+    assert linked(following, False) <= hot(browser), "what has the focus is highlighted"
+    stroke = "return getComputedStyle(document.activeElement.querySelector('rect')).strokeWidth"
+    assert browser.execute_script(stroke) == "6px", "and the focus can be seen"
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert browser.find_element(By.ID, "selection").is_displayed()
+    browser.switch_to.active_element.send_keys(Keys.ARROW_LEFT)
+    assert focused(browser) == f"bar-{first}"
+    assert linked(following, False) <= hot(browser), "the selected one stays highlighted"
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not browser.find_element(By.ID, "selection").is_displayed()
+    assert not linked(following, False) & hot(browser)
+    browser.switch_to.active_element.send_keys(Keys.ARROW_LEFT)
+    assert focused(browser) == f"bar-{first}", "there is nothing before the first bar"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits(browser: Any, report: str, width: int, scheme: str) -> None:
+    show(browser, report, width, scheme)
+    browser.find_element(By.CSS_SELECTOR, "[data-zoom=gantt-scale] button").click()
+    browser.find_element(By.ID, "op-0").click()
+    size = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    content, room = browser.execute_script(size)
+    assert content <= room <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(browser: Any, report: str, scheme: str) -> None:
+    """At least 4.5 to 1 for the colours of text on those of pages, panels and bars."""
+    show(browser, report, scheme=scheme)
+
+    def luminance(colour: str) -> float:
+        channels = [float(c) / 255 for c in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def colour(selector: str, style: str) -> str:
+        script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+        return browser.execute_script(script, selector, style)
+
+    pairs = [
+        (("body", "color"), ("body", "backgroundColor")),
+        (("p", "color"), ("body", "backgroundColor")),
+        (("nav a", "color"), ("body", "backgroundColor")),
+        (("dd span", "color"), (".numbers div", "backgroundColor")),
+        (("#node-0 text", "fill"), ("#node-0 rect", "fill")),
+        (("#op-0", "color"), ("#op-0", "backgroundColor")),
+        (("#op-0 i", "color"), ("#op-0", "backgroundColor")),
+    ]
+    for front, back in pairs:
+        a, b = sorted((luminance(colour(*front)), luminance(colour(*back))))
+        assert (b + 0.05) / (a + 0.05) >= 4.5, (front, back)
+
+
+def test_without_javascript(browser: Any, report: str) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        show(browser, report)
+        text = browser.find_element(By.TAG_NAME, "body").text
+        for needed in ("Critical path", "Bound", "Predicted", "Measured", "linear", "def worker_1"):
+            assert needed in text
+        assert not browser.find_element(By.ID, "selection").is_displayed()
+        assert not browser.find_element(By.CLASS_NAME, "tools").is_displayed()
+        bar = browser.find_element(By.CSS_SELECTOR, "#bar-0 rect")
+        assert bar.is_displayed() and bar.size["width"] > 0
+        assert browser.find_element(By.ID, "node-0").is_displayed()
+        bar.click()  # a plain link
+        assert browser.current_url.endswith("#op-0")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
