@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
+from machine import machine
 from rich.console import Console
 from rich.table import Table
 
@@ -27,17 +25,6 @@ def bench(model: Path, workers: int, runs: int) -> dict[str, object]:
     command += ["--workers", str(workers), "--schedule", "linear", "--runs", str(runs)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
-
-
-def machine() -> dict[str, object]:
-    cpu = Path("/proc/cpuinfo")
-    names = [line for line in cpu.read_text().splitlines() if line.startswith("model name")]
-    return {
-        "cpu": names[0].partition(":")[2].strip() if names else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        **{package: version(package) for package in ("torch", "onnx", "xdsl", "numpy")},
-    }
 
 
 def main() -> None:

@@ -111,7 +111,11 @@ def write_placement(function: func.FuncOp, placed: Placed) -> None:
 
 
 def read_placement(function: func.FuncOp) -> Placed:
-    """The placement that a function's operations carry. Raises CompileError if there is none."""
+    """The placement that a function's operations carry.
+
+    Raises CompileError if there is none, or if it cannot run: one that repeats an operation on a
+    worker, has one on more threads than it has costs for, or deadlocks.
+    """
     tasks = tasks_of(function)
     name = text_of(function.attributes.get(SCHEDULE))
     workers = function.attributes.get(PLACED_ON)
@@ -132,7 +136,12 @@ def read_placement(function: func.FuncOp) -> Placed:
                     raise CompileError(f"an operation is placed on worker {worker}")
                 orders[worker].append((position, sample * len(slots) + i))
     placement = Placement(tuple(tuple(task for _, task in sorted(order)) for order in orders))
-    return Placed(name, tasks, replicate(tasks.graph, batch), placement, batch)
+    graph = replicate(tasks.graph, batch)
+    try:
+        simulate(graph, placement)
+    except ValueError as error:
+        raise CompileError(f"the placement cannot run: {error}") from error
+    return Placed(name, tasks, graph, placement, batch)
 
 
 def _slots(attributes: Mapping[str, Attribute]) -> list[tuple[tuple[int, ...], int]]:

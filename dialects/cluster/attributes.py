@@ -11,8 +11,8 @@ The last two have an entry for each sample of a batch. On the function stands wh
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import DenseArrayBase
-from xdsl.ir import Operation
+from xdsl.dialects.builtin import DenseArrayBase, IntegerType
+from xdsl.ir import Attribute, Operation
 
 COST = "cluster.cost"
 """Attribute of an operation: its time on one thread, µs."""
@@ -51,9 +51,13 @@ and beyond them the numbers of cores that have no worker."""
 
 
 def integers(op: Operation, name: str) -> tuple[int, ...]:
-    """The integers of an array attribute; none if it is not there."""
-    array = op.attributes.get(name)
-    if not isinstance(array, DenseArrayBase):
+    """The integers of an array attribute; none if it is not there or holds something else."""
+    return integers_of(op.attributes.get(name))
+
+
+def integers_of(array: Attribute | None) -> tuple[int, ...]:
+    """The integers of an array; none if it is something else."""
+    if not isinstance(array, DenseArrayBase) or not isinstance(array.elt_type, IntegerType):
         return ()
     return array.get_values()
 

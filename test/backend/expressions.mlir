@@ -1,5 +1,5 @@
 // How each kind of operation is written, and where lines break.
-// RUN: ramiel-opt %s -p cluster-costs,cluster-linear,cluster-merge,'cluster-place{schedule=serial}' -t pytorch | filecheck %s
+// RUN: ramiel-opt %s -p cluster-costs,cluster-serial,cluster-channels -t pytorch | filecheck %s
 
 builtin.module attributes {torch.class = "Expressions"} {
   func.func @main(%x: tensor<2x8xf32> {torch.name = "x"}) -> (tensor<2x8xf32>, tensor<2x8xf32>) {

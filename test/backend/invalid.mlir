@@ -6,7 +6,7 @@ builtin.module attributes {torch.class = "C(Program): pass\0Aimport os #"} {
   func.func @main(%x: tensor<4xf32> {torch.name = "x"}) {
     func.return
   }
-  cluster.program @p attributes {schedule = "s", workers = 1 : i64, channels = 0 : i64, clusters = 1 : i64, clusters_before_merge = 1 : i64, serial_us = 1.0 : f64, parallel_us = 1.0 : f64, bound_us = 1.0 : f64} {
+  cluster.program @p attributes {schedule = "s", workers = 1 : i64, batch = 1 : i64, cores = 1 : i64, channels = 0 : i64, clusters = 1 : i64, clusters_before_merge = 1 : i64, serial_us = 1.0 : f64, parallel_us = 1.0 : f64, bound_us = 1.0 : f64} {
     cluster.worker 0 {
     }
   }
@@ -19,7 +19,7 @@ builtin.module attributes {torch.class = "C"} {
   func.func @main(%x: tensor<4xf32> {torch.name = "x=print(1)"}) {
     func.return
   }
-  cluster.program @p attributes {schedule = "s", workers = 1 : i64, channels = 0 : i64, clusters = 1 : i64, clusters_before_merge = 1 : i64, serial_us = 1.0 : f64, parallel_us = 1.0 : f64, bound_us = 1.0 : f64} {
+  cluster.program @p attributes {schedule = "s", workers = 1 : i64, batch = 1 : i64, cores = 1 : i64, channels = 0 : i64, clusters = 1 : i64, clusters_before_merge = 1 : i64, serial_us = 1.0 : f64, parallel_us = 1.0 : f64, bound_us = 1.0 : f64} {
     cluster.worker 0 {
     }
   }
@@ -54,7 +54,7 @@ builtin.module attributes {torch.class = "C"} {
 
 // -----
 
-// CHECK: error: there is no schedule to print: run cluster-place first
+// CHECK: error: there is no schedule to print: run cluster-channels first
 builtin.module {
   func.func @main(%x: tensor<4xf32>) {
     func.return
@@ -69,7 +69,7 @@ builtin.module attributes {torch.class = "C"} {
   func.func @main(%x: tensor<*xf32> {torch.name = "x"}) {
     func.return
   }
-  cluster.program @p attributes {schedule = "\22\22\22\0Aimport os", workers = 1 : i64, channels = 0 : i64, clusters = 1 : i64, clusters_before_merge = 1 : i64, serial_us = 1.0 : f64, parallel_us = 1.0 : f64, bound_us = 1.0 : f64} {
+  cluster.program @p attributes {schedule = "\22\22\22\0Aimport os", workers = 1 : i64, batch = 1 : i64, cores = 1 : i64, channels = 0 : i64, clusters = 1 : i64, clusters_before_merge = 1 : i64, serial_us = 1.0 : f64, parallel_us = 1.0 : f64, bound_us = 1.0 : f64} {
     cluster.worker 0 {
     }
   }

@@ -1,4 +1,4 @@
-// RUN: ramiel-opt --split-input-file %s -p torch-assign-names,cluster-costs,cluster-linear,cluster-merge,'cluster-place{schedule=linear}' -t pytorch | filecheck %s
+// RUN: ramiel-opt --split-input-file %s -p torch-assign-names,cluster-costs,cluster-linear,cluster-merge,cluster-place,cluster-channels -t pytorch | filecheck %s
 
 // An input that is an output, a weight that is one, one twice, and more of them than fit on a line.
 builtin.module attributes {onnx.model = "\22\22\22 + conv2d"} {

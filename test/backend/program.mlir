@@ -1,5 +1,5 @@
 // The whole program of two branches on two workers, as text.
-// RUN: ramiel-opt %s -p onnx-to-torch,torch-assign-names,cluster-costs,cluster-linear,cluster-merge,'cluster-place{schedule=linear}' -t pytorch | filecheck %s
+// RUN: ramiel-opt %s -p onnx-to-torch,torch-assign-names,cluster-costs,cluster-linear,cluster-merge,cluster-place,cluster-channels -t pytorch | filecheck %s
 
 builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
   func.func @main(%image: tensor<1x64x56x56xf32> {onnx.name = "image:0"}) -> (tensor<1x128x56x56xf32>, tensor<1x64x56x56xf32>) {

@@ -1,6 +1,17 @@
 // RUN: ramiel-opt %s -p cluster-costs | filecheck %s
+// RUN: ramiel-opt %s -p 'cluster-costs{threads=2}' | filecheck %s --check-prefix TWO
+// RUN: ramiel-opt %s -p 'cluster-costs{threads=6}' | filecheck %s --check-prefix SIX
+// RUN: ramiel-opt %s -p 'cluster-costs{threads=6},cluster-costs' | filecheck %s
+// RUN: not ramiel-opt %s -p 'cluster-costs{source=guess}' 2>&1 | filecheck %s --check-prefix GUESS
+// GUESS: error: costs are static or profile, not 'guess'
+// RUN: not ramiel-opt %s -p 'cluster-costs{threads=0}' 2>&1 | filecheck %s --check-prefix ZERO
+// ZERO: error: workers must be 1 to 1024, not 0
+// RUN: not ramiel-opt %s -p 'cluster-costs{threads=1025}' 2>&1 | filecheck %s --check-prefix MANY
+// MANY: error: workers must be 1 to 1024, not 1025
 
-// A cost for each call and layer, by the work that its shapes imply; a weight costs nothing.
+// A cost for each call and layer, by the work that its shapes imply; a weight costs nothing. More
+// threads have costs of their own, for powers of two and the most; an operation too small to gain
+// from them costs what it does on one.
 func.func @main(%x: tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32> {
   %w = torch.weight "scale" : tensor<64x1x1xf32>
   %0 = torch.layer Conv2d(%x) {padding = 1} weights {weight = "w" : tensor<64x64x3x3xf32>} : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
@@ -10,8 +21,16 @@ func.func @main(%x: tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32> {
   func.return %1 : tensor<1x64x56x56xf32>
 }
 
+// CHECK:      attributes {cluster.threads = array<i64>}
 // CHECK:      torch.weight "scale" : tensor<64x1x1xf32>
-// CHECK-NEXT: torch.layer Conv2d{{.*}}cluster.cost = {{[0-9.e+]+}} : f64
-// CHECK-NEXT: torch.call operator.mul{{.*}}cluster.cost = {{[0-9.e+]+}} : f64
-// CHECK-NEXT: torch.call Tensor.reshape{{.*}}cluster.cost = {{[0-9.e+]+}} : f64
-// CHECK-NEXT: torch.call torch.full{{.*}}cluster.cost = {{[0-9.e+]+}} : f64
+// CHECK-NEXT: torch.layer Conv2d{{.*}}cluster.cost = {{[0-9.e+]+}} : f64}
+// CHECK-NEXT: torch.call operator.mul{{.*}}cluster.cost = {{[0-9.e+]+}} : f64}
+// CHECK-NEXT: torch.call Tensor.reshape{{.*}}cluster.cost = {{[0-9.e+]+}} : f64}
+// CHECK-NEXT: torch.call torch.full{{.*}}cluster.cost = {{[0-9.e+]+}} : f64}
+
+// TWO:      attributes {cluster.threads = array<i64: 2>}
+// TWO:      torch.layer Conv2d{{.*}}cluster.cost = 1.{{[0-9]+}}e+03 : f64, cluster.wide_cost = array<f64: {{[5-9]}}.{{[0-9]+}}e+02>}
+// TWO:      torch.call Tensor.reshape{{.*}}cluster.cost = 2.200000e+01 : f64, cluster.wide_cost = array<f64: 2.200000e+01>}
+
+// SIX:      attributes {cluster.threads = array<i64: 2, 4, 6>}
+// SIX:      torch.layer Conv2d{{.*}}cluster.wide_cost = array<f64: {{[0-9.e+]+}}, {{[0-9.e+]+}}, {{[0-9.e+]+}}>}

@@ -46,8 +46,8 @@ cluster.program @p {
 
 // -----
 
-// A send of nothing.
-// CHECK: error: cluster.program: expected 1 operand(s) and 0 result(s)
+// A send of nothing where a value is expected.
+// CHECK: error: cluster.program: @y carries tensor<4xf32>, not nothing
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>

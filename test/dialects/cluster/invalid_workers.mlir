@@ -99,7 +99,7 @@ cluster.program @p {
 // -----
 
 // A title that would be code.
-// CHECK: error: cluster.program: a title is letters, digits, spaces and ._- only
+// CHECK: error: cluster.program: a title is letters, digits, spaces and ._-, only
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>
