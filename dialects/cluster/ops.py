@@ -339,7 +339,7 @@ class WaitOp(Operation):
 
 
 class SendOp(Operation):
-    """Puts a value into a channel, or nothing into a turn."""
+    """Puts a value into a channel, or nothing into a turn: `cluster.send turn @turn_1`."""
 
     name = "cluster.send"
     traits = traits_def(HasParent(WorkerOp))
@@ -357,15 +357,16 @@ class SendOp(Operation):
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
+        if parser.parse_optional_keyword("turn") is not None:
+            return cls.of(parser.parse_symbol_name().data)
         channel = parser.parse_symbol_name()
-        value = parser.parse_optional_unresolved_operand()
-        if value is None:
-            return cls.of(channel.data)
+        value = parser.parse_unresolved_operand()
         parser.parse_punctuation(":")
         return cls.of(channel.data, parser.resolve_operand(value, parser.parse_type()))
 
     def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
+        # Without the keyword, the result of the next operation would be read as the value.
+        printer.print_string(" " if self.operands else " turn ")
         printer.print_symbol_name(self.channel)
         for value in self.operands:
             printer.print_string(" ")

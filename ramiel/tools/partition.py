@@ -69,8 +69,15 @@ def export_partition(model: Path, output: Path, options: Options) -> Partition:
     """Writes the schedule of a model as a config for ONNX Runtime, one stream a worker.
 
     Raises CompileError if the model cannot be compiled, if ONNX Runtime is missing or does not
-    load it, or if the file cannot be written. O(nodes) beside the compiler's work.
+    load it, if the file cannot be written, or for a batch of several samples. O(nodes) beside the
+    compiler's work.
     """
+    if options.batch > 1:
+        raise CompileError(
+            f"a partition is for one sample, and the schedule of a batch of {options.batch} gives "
+            "each node to several workers: leave --batch out",
+            file=str(model),
+        )
     graph, source = _named(model)
     optimized = optimized_nodes(model)
     schedule = schedule_of(compile_model(source, options).module)

@@ -179,7 +179,7 @@ func.func @main(%x: tensor<4xf32> {torch.name = "x"}) -> tensor<4xf32> attribute
 // -----
 
 // Positions by which an operation waits for one that comes after it.
-// CHECK: error: the placement cannot run: deadlock: workers are blocked forever at tasks 1
+// CHECK: error: the placement cannot run: deadlock: workers are blocked forever at tasks 0, 1
 func.func @main(%x: tensor<4xf32> {torch.name = "x"}) -> tensor<4xf32> attributes {cluster.schedule = "s", cluster.placed_on = 2 : i64, cluster.threads = array<i64: 2>} {
   %a = torch.call torch.exp(%x) {torch.names = ["a"], cluster.cost = 5.0 : f64, cluster.wide_cost = array<f64: 3.0>, cluster.workers = [array<i64: 0, 1>], cluster.position = array<i64: 9>} : (tensor<4xf32>) -> tensor<4xf32>
   %b = torch.call torch.sin(%a) {torch.names = ["b"], cluster.cost = 5.0 : f64, cluster.wide_cost = array<f64: 3.0>, cluster.workers = [array<i64: 1>], cluster.position = array<i64: 1>} : (tensor<4xf32>) -> tensor<4xf32>

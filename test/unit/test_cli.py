@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from small_models import branches
 
-from ramiel.transforms import PASS_NAMES
+from ramiel.pipelines import Options, pipeline
 
 
 def run(*args: object, cwd: Path, tool: str = "cli") -> subprocess.CompletedProcess[str]:
@@ -45,14 +45,18 @@ def test_dumped_stages_feed_back(model: Path, tmp_path: Path) -> None:
     arguments = ["--schedule", "linear", "--workers", 2, "--dump-ir", "ir"]
     assert run("compile", model, *arguments, cwd=tmp_path).returncode == 0
     stages = sorted(p.name for p in (tmp_path / "ir").glob("*.mlir"))
+    steps = pipeline(Options(workers=2, schedule="linear"))
     names = [s.removesuffix(".mlir").partition("_")[2] for s in stages]
-    assert names == ["import", *PASS_NAMES[1:]]
+    assert names == ["import", *(name for name, _ in steps)]
     assert [s[:2] for s in stages] == [f"{i:02}" for i in range(len(stages))]
     expected = (tmp_path / "branches.py").read_text()
     for i, stage in enumerate(stages):
-        rest = [f"{n}{{schedule=linear}}" if n == "cluster-place" else n for n in names[i + 1 :]]
-        pipeline = ["-p", ",".join(rest)] if rest else []
-        result = run(f"ir/{stage}", *pipeline, "-t", "pytorch", cwd=tmp_path, tool="opt")
+        rest = [
+            f"{name}{{{' '.join(f'{k}={v}' for k, v in options.items())}}}" if options else name
+            for name, options in steps[i:]
+        ]
+        passes = ["-p", ",".join(rest)] if rest else []
+        result = run(f"ir/{stage}", *passes, "-t", "pytorch", cwd=tmp_path, tool="opt")
         assert result.returncode == 0, result.stderr
         assert result.stdout == expected, stage
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,12 @@ def test_mistakes(which: str, message: str, tmp_path: Path) -> None:
     assert str(caught.value).startswith(str(model)) and "\n" not in str(caught.value)
     assert output.read_text() == "older"
     assert not list(tmp_path.glob(".partition*"))
+
+
+def test_a_batch_is_refused(tmp_path: Path) -> None:
+    """Its samples run on different workers, and ONNX Runtime's graph has each node once."""
+    with pytest.raises(CompileError, match="for one sample, .* leave --batch out"):
+        export_partition(tmp_path / "m.onnx", tmp_path / "p.json", replace(TWO, batch=2))
 
 
 def test_command(tmp_path: Path) -> None:

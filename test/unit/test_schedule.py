@@ -250,7 +250,7 @@ def test_choose_prefers_the_first_of_equals() -> None:
     graph = path(3)
     same = Placement(((0, 1, 2), ()))
     worse = Placement(((0, 1), (2,)))
-    choice = choose(graph, {"worse": worse, "serial": serial(graph), "same": same})
+    choice = choose(graph, [("worse", worse), ("serial", serial(graph)), ("same", same)])
     assert (choice.name, choice.timeline.makespan) == ("serial", 3.0)
     assert choice.placement == serial(graph)
 
@@ -258,12 +258,12 @@ def test_choose_prefers_the_first_of_equals() -> None:
 def test_choose_takes_a_strictly_faster_schedule() -> None:
     graph = fork_join(2)
     parallel = place(graph, linear_clusters(graph), 2)
-    assert choose(graph, {"serial": serial(graph), "parallel": parallel}).name == "parallel"
+    assert choose(graph, [("serial", serial(graph)), ("parallel", parallel)]).name == "parallel"
 
 
 def test_choose_needs_a_candidate() -> None:
     with pytest.raises(ValueError, match="no candidate"):
-        choose(EMPTY, {})
+        choose(EMPTY, [])
 
 
 def test_large_layered_graph() -> None:
@@ -278,10 +278,10 @@ def test_large_layered_graph() -> None:
     graph = TaskGraph(costs, tuple(sorted(edges)))
     clusters = linear_clusters(graph)
     lanes = merge_clusters(graph, clusters)
-    candidates = {
-        "serial": serial(graph),
-        "clusters": place(graph, clusters, 8),
-        "lanes": place(graph, lanes, 8),
-    }
+    candidates = [
+        ("serial", serial(graph)),
+        ("clusters", place(graph, clusters, 8)),
+        ("lanes", place(graph, lanes, 8)),
+    ]
     choice = choose(graph, candidates)
     assert bound(graph, 8) <= choice.timeline.makespan < graph.work / 4

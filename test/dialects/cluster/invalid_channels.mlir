@@ -147,3 +147,222 @@ cluster.program @p {
     %x = cluster.recv @lambda : tensor<4xf32>
   }
 }
+
+// -----
+
+// A turn that carries a value.
+// CHECK: error: cluster.program: a channel has a type, unless it is a turn
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel turn @t : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.send turn @t
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.wait @t
+  }
+}
+
+
+// -----
+
+// A value of no type.
+// CHECK: error: cluster.program: a channel has a type, unless it is a turn
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel value @v
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.send @v %x : tensor<4xf32>
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    %v = cluster.recv @v : tensor<4xf32>
+  }
+}
+
+
+// -----
+
+// A turn that nobody waits for.
+// CHECK: error: cluster.program: nobody receives @t
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel turn @t
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.send turn @t
+  }
+}
+
+
+// -----
+
+// A turn that never comes.
+// CHECK: error: cluster.program: the turn channel @t must be sent 1 time(s), is 0
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel turn @t
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.wait @t
+  }
+}
+
+
+// -----
+
+// A turn that comes twice.
+// CHECK: error: cluster.program: the turn channel @t must be sent 1 time(s), is 2
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel turn @t
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.send turn @t
+    cluster.send turn @t
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.wait @t
+  }
+}
+
+
+// -----
+
+// A value sent as a turn.
+// CHECK: error: cluster.program: @t carries nothing, not tensor<4xf32>
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel turn @t
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.send @t %x : tensor<4xf32>
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.wait @t
+  }
+}
+
+
+// -----
+
+// A turn received as a value.
+// CHECK: error: cluster.program: @t carries nothing, not tensor<4xf32>
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel turn @t
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.send turn @t
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    %t = cluster.recv @t : tensor<4xf32>
+  }
+}
+
+
+// -----
+
+// A value waited for as a turn.
+// CHECK: error: cluster.program: @v carries tensor<4xf32>, not nothing
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel value @v : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.send @v %x : tensor<4xf32>
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.wait @v
+  }
+}
+
+
+// -----
+
+// Turns that wait for each other.
+// CHECK: error: cluster.program: deadlock: worker 1 waits for @s; worker 0 waits for @t
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel turn @s
+  cluster.channel turn @t
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.wait @t
+    cluster.send turn @s
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.wait @s
+    cluster.send turn @t
+  }
+}
+
+
+// -----
+
+// A wait for no channel.
+// CHECK: error: cluster.program: there is no channel @t
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.wait @t
+  }
+}
+
+
+// -----
+
+// A wait without a channel.
+// CHECK: error: cluster.program: property 'channel' is missing or malformed
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    "cluster.wait"() : () -> ()
+  }
+}
+
+
+// -----
+
+// A wait with a value.
+// CHECK: error: cluster.program: expected 0 operand(s) and 0 result(s)
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel turn @t
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.send turn @t
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    "cluster.wait"(%x) <{channel = "t"}> : (tensor<4xf32>) -> ()
+  }
+}
+
+
+// -----
+
+// A send of two values.
+// CHECK: error: cluster.program: expected 1 operand(s) and 0 result(s)
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel value @v : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    "cluster.send"(%x, %x) <{channel = "v"}> : (tensor<4xf32>, tensor<4xf32>) -> ()
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    %v = cluster.recv @v : tensor<4xf32>
+  }
+}

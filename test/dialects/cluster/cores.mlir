@@ -1,0 +1,99 @@
+// RUN: ramiel-opt %s | filecheck %s
+// RUN: ramiel-opt %s | ramiel-opt | filecheck %s
+// RUN: ramiel-opt --print-op-generic %s | ramiel-opt | filecheck %s
+
+// Both workers compute, then worker 0 uses both cores, then worker 1, then each has its own again.
+// Turns say when: a turn carries nothing, and a value can take its place.
+
+// CHECK: cluster.program @net {
+cluster.program @net {
+  // CHECK-NEXT: cluster.channel input @x : tensor<4xf32>
+  cluster.channel input @x : tensor<4xf32>
+  // CHECK-NEXT: cluster.channel value @b : tensor<4xf32>
+  cluster.channel value @b : tensor<4xf32>
+  // CHECK-NEXT: cluster.channel output @c : tensor<4xf32>
+  cluster.channel output @c : tensor<4xf32>
+  // CHECK-NEXT: cluster.channel turn @free_1
+  cluster.channel turn @free_1
+  // CHECK-NEXT: cluster.channel turn @back_0
+  cluster.channel turn @back_0
+  // CHECK-NEXT: cluster.worker 0 {
+  cluster.worker 0 {
+    // CHECK-NEXT: %x = cluster.recv @x : tensor<4xf32>
+    %x = cluster.recv @x : tensor<4xf32>
+    // CHECK-NEXT: %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    // CHECK-NEXT: cluster.wait @free_1
+    cluster.wait @free_1
+    // CHECK-NEXT: torch.threads 2 {cluster.reserves = array<i64: 1>}
+    torch.threads 2 {cluster.reserves = array<i64: 1>}
+    // CHECK-NEXT: %b = torch.call torch.exp(%a) : (tensor<4xf32>) -> tensor<4xf32>
+    %b = torch.call torch.exp(%a) : (tensor<4xf32>) -> tensor<4xf32>
+    // CHECK-NEXT: cluster.send @b %b : tensor<4xf32>
+    cluster.send @b %b : tensor<4xf32>
+    // CHECK-NEXT: cluster.wait @back_0
+    cluster.wait @back_0
+    // CHECK-NEXT: torch.threads 1
+    torch.threads 1
+    // CHECK-NEXT: %d = torch.call torch.tan(%b) : (tensor<4xf32>) -> tensor<4xf32>
+    %d = torch.call torch.tan(%b) : (tensor<4xf32>) -> tensor<4xf32>
+  // CHECK-NEXT: }
+  }
+  // CHECK-NEXT: cluster.worker 1 {
+  cluster.worker 1 {
+    // CHECK-NEXT: %x = cluster.recv @x : tensor<4xf32>
+    %x = cluster.recv @x : tensor<4xf32>
+    // CHECK-NEXT: %y = torch.call torch.cos(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    %y = torch.call torch.cos(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    // CHECK-NEXT: cluster.send turn @free_1
+    cluster.send turn @free_1
+    // CHECK-NEXT: %b = cluster.recv @b : tensor<4xf32>
+    %b = cluster.recv @b : tensor<4xf32>
+    // CHECK-NEXT: torch.threads 2 {cluster.reserves = array<i64: 0>}
+    torch.threads 2 {cluster.reserves = array<i64: 0>}
+    // CHECK-NEXT: %c = torch.call torch.sin(%b) : (tensor<4xf32>) -> tensor<4xf32>
+    %c = torch.call torch.sin(%b) : (tensor<4xf32>) -> tensor<4xf32>
+    // CHECK-NEXT: cluster.send turn @back_0
+    cluster.send turn @back_0
+    // CHECK-NEXT: torch.threads 1
+    torch.threads 1
+    // CHECK-NEXT: cluster.send @c %c : tensor<4xf32>
+    cluster.send @c %c : tensor<4xf32>
+  // CHECK-NEXT: }
+  }
+// CHECK-NEXT: }
+}
+
+// A worker that has four cores to itself, three of which no worker has.
+// CHECK: cluster.program @alone {
+cluster.program @alone {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel output @y : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    // CHECK: torch.threads 4 {cluster.reserves = array<i64: 1, 2, 7>}
+    torch.threads 4 {cluster.reserves = array<i64: 1, 2, 7>}
+    %y = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    cluster.send @y %y : tensor<4xf32>
+  }
+}
+
+// A stretch begins with its first operation and ends with its last: what a worker receives and
+// sends within may order it.
+// CHECK: cluster.program @ordered {
+cluster.program @ordered {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel value @a : tensor<4xf32>
+  cluster.channel output @y : tensor<4xf32>
+  cluster.worker 0 {
+    torch.threads 2 {cluster.reserves = array<i64: 1>}
+    %a = cluster.recv @a : tensor<4xf32>
+    %y = torch.call F.relu(%a) : (tensor<4xf32>) -> tensor<4xf32>
+    cluster.send @y %y : tensor<4xf32>
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    %a = torch.call torch.cos(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    cluster.send @a %a : tensor<4xf32>
+  }
+}
