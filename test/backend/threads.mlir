@@ -11,3 +11,42 @@ builtin.module attributes {torch.class = "Model"} {
     func.return %e : tensor<4xf32>
   }
 }
+
+// CHECK:      Schedule  by hand: on 2 workers, 1 channel
+// CHECK:      After `torch.set_num_threads(n)` a worker uses the cores of others that wait.
+// CHECK:      channels = ("c", "turn_2", "turn_3")
+// CHECK:      super().__init__(weights, workers=2)
+// CHECK:      def worker_0(self, ch: Channels) -> None:
+// CHECK-NEXT:     turn_1 = ch.turn_1.recv()
+// CHECK-NEXT:     torch.set_num_threads(2)
+// CHECK-NEXT:     a = torch.exp(turn_1)
+// CHECK-NEXT:     ch.turn_2.send()
+// CHECK-NEXT:     torch.set_num_threads(1)
+// CHECK-NEXT:     b = torch.sin(a)
+// CHECK-NEXT:     ch.turn_3.recv()
+// CHECK-NEXT:     torch.set_num_threads(2)
+// CHECK-NEXT:     d = torch.tan(b)
+// CHECK-NEXT:     c = ch.c.recv()
+// CHECK-NEXT:     torch.set_num_threads(1)
+// CHECK-NEXT:     e = c + d
+// CHECK-NEXT:     ch.e.send(e)
+// CHECK-EMPTY:
+// CHECK-NEXT: def worker_1(self, ch: Channels) -> None:
+// CHECK-NEXT:     turn_1 = ch.turn_1.recv()
+// CHECK-NEXT:     ch.turn_2.recv()
+// CHECK-NEXT:     c = torch.cos(turn_1)
+// CHECK-NEXT:     ch.c.send(c)
+// CHECK-NEXT:     ch.turn_3.send()
+// CHECK-EMPTY:
+// CHECK-NEXT: @one_thread
+// CHECK-NEXT: def serial(self, turn_1: Tensor) -> Tensor:
+// CHECK-NEXT:     torch.set_num_threads(2)
+// CHECK-NEXT:     a = torch.exp(turn_1)
+// CHECK-NEXT:     torch.set_num_threads(1)
+// CHECK-NEXT:     b = torch.sin(a)
+// CHECK-NEXT:     c = torch.cos(turn_1)
+// CHECK-NEXT:     torch.set_num_threads(2)
+// CHECK-NEXT:     d = torch.tan(b)
+// CHECK-NEXT:     torch.set_num_threads(1)
+// CHECK-NEXT:     e = c + d
+// CHECK-NEXT:     return e

@@ -213,7 +213,7 @@ def test_mistakes(which: str, message: str, tmp_path: Path) -> None:
 
 def test_a_batch_is_refused(tmp_path: Path) -> None:
     """Its samples run on different workers, and ONNX Runtime's graph has each node once."""
-    with pytest.raises(CompileError, match="for one sample, .* leave --batch out"):
+    with pytest.raises(CompileError, match=r"for one sample, .* leave --batch out"):
         export_partition(tmp_path / "m.onnx", tmp_path / "p.json", replace(TWO, batch=2))
 
 
