@@ -154,10 +154,14 @@ def page(document: dict[str, Any]) -> str:
     """The page with the document's table between its marks."""
     machine = document["machine"]
     head, *rows = (f"| {' | '.join(row)} |" for row in cells(document))
+    quiet = machine["load_average"] <= max(
+        c.inter for c in contestants(document["workers"]).values()
+    )
     same = all(r["same_bits"] for r in document["results"])
     intro = (
         f"Batch 1, f32, onnxruntime {machine['onnxruntime']}, {machine['cpu']}, "
-        f"{machine['cores']} cores; load average {machine['load_average']:.1f} at the end. "
+        f"{machine['cores']} cores; load average {machine['load_average']:.1f} at the end"
+        f"{'' if quiet else ': others computed beside it, and the numbers are preliminary'}. "
         f"The outputs {'are the same bits everywhere' if same else 'differ'}."
     )
     columns = "|---" * (len(document["results"]) + 1) + "|"
@@ -188,7 +192,6 @@ def main() -> None:
     document["results"] = [
         bench(model, options.workers, options.runs, options.rounds) for model in options.models
     ]
-    # One contestant at a time runs on up to three threads: more than 3 is somebody else's load.
     document["machine"]["load_average"] = os.getloadavg()[0]
     head, *rows = cells(document)
     table = Table(*head)

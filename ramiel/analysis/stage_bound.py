@@ -9,7 +9,7 @@ fictitious play (Robinson, "An iterative method of solving a game", Annals of Ma
 determination of minimum cost paths", IEEE TSSC 4(2), 1968).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush

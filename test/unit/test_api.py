@@ -143,3 +143,27 @@ def test_more_workers_than_work(image: torch.Tensor) -> None:
         assert model.report.workers <= 4
         for result, reference in zip(model(image), expected(image), strict=True):
             torch.testing.assert_close(result, reference)
+
+
+def test_layers_are_not_taken_for_workers() -> None:
+    """`worker_0` and `worker_1` are methods of the program, whatever a model calls its nodes."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], name="worker_0"),
+        helper.make_node("Conv", ["x", "w"], ["b"], name="worker"),
+        helper.make_node("Conv", ["a", "w"], ["c"], name="/worker"),
+        helper.make_node("Add", ["b", "c"], ["y"], name="worker_1"),
+    ]
+    weight = helper.make_tensor("w", 1, [2, 2, 1, 1], [1.0, 2.0, 3.0, 4.0])
+    shape = [1, 2, 4, 4]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", 1, shape)],
+        [helper.make_tensor_value_info("y", 1, shape)],
+        [weight],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with ramiel.compile(proto, workers=2, schedule="linear") as model:
+        # By columns, the weight makes (3, 7) of (1, 1), and (17, 37) of that.
+        result = model(torch.ones(shape))
+    assert [float(v) for v in result[0, :, 0, 0]] == [3 + 17, 7 + 37]

@@ -37,6 +37,8 @@ CLASS_NAMES = LAYERS | {"Channels", "F", "Input", "Program", "Tensor", "Weights"
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NUMBERED = re.compile(r"(.*?)_?(\d*)$")
+_WORKER = re.compile(r"worker(_\d+)?")
+"""The methods of a program, and what a number that makes a name distinct would turn into one."""
 
 
 def snake(text: str) -> str:
@@ -56,7 +58,8 @@ def identifier(text: str, fallback: str, suffix: str = "") -> str:
         name = fallback
     if name[0].isdigit():
         name = f"{fallback}_{name}"[:LONGEST].rstrip("_")
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in PROGRAM_NAMES:
+    taken = name in PROGRAM_NAMES or _WORKER.fullmatch(name)
+    if taken or keyword.iskeyword(name) or keyword.issoftkeyword(name):
         name = f"{name}_"
     return name
 
