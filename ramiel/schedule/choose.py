@@ -1,7 +1,7 @@
 """Choosing between schedules by simulation."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ramiel.analysis.memory import high_water
 from ramiel.analysis.placement import Placement
@@ -16,8 +16,8 @@ from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 
 GAIN = 0.95
-"""A parallel schedule is chosen if it is simulated to need at most this part of the time of the
-best one that runs one task after the other: smaller gains are lost in what no model knows."""
+"""A schedule that hands values over is chosen if it is simulated to need at most this part of the
+time of the best one that does not: smaller gains are lost in what no model knows."""
 
 Candidate = tuple[str, Placement]
 
@@ -47,14 +47,17 @@ def choose_automatically(
 ) -> Choice:
     """The best schedule of all that are quick to make, for `batch` samples of a graph.
 
-    It runs one task after the other, on one thread or on several, unless a parallel one is
-    faster by a margin (`GAIN`). With `memory_limit`, in bytes, only what fits is chosen. The
-    placement is one of `replicate(graph, batch)`.
+    Nothing is handed over (one task after the other, on one thread or on several, or a worker
+    for each sample) unless that is faster by a margin (`GAIN`). With `memory_limit`, in bytes,
+    only what fits is chosen. The placement is one of `replicate(graph, batch)`.
 
     Raises ValueError if `workers` or `batch` is less than 1, or nothing fits into the memory.
     """
     whole = replicate(graph, batch)
     choices = [Choice(n, p, simulate(whole, p)) for n, p in one_by_one(whole, workers)]
+    if batch > 1 and workers > 1:
+        apart = whole_samples(graph, workers, batch)
+        choices.append(Choice("whole samples", apart, simulate(whole, apart)))
     simple = len(choices)
     if workers > 1:
         parallel = one_sample(graph, workers) if batch == 1 else samples(graph, workers, batch)
@@ -62,7 +65,9 @@ def choose_automatically(
     needs = [high_water(whole, choice.timeline) for choice in choices]
     if memory_limit is not None:
         try:
-            listed = list_schedule(whole, workers, memory_limit)
+            # All samples' copies of a task have to run on the same number of threads.
+            alike = whole if batch == 1 else replace(whole, wide={})
+            listed = list_schedule(alike, workers, memory_limit)
         except ValueError as error:
             if min(needs) > memory_limit:
                 raise ValueError(
@@ -101,7 +106,6 @@ def samples(graph: TaskGraph, workers: int, batch: int) -> Iterator[Candidate]:
 
     Operations run on one thread each, so that all samples' copies run on the same number.
     """
-    yield "whole samples", whole_samples(graph, workers, batch)
     clusters = linear_clusters(graph)
     for name, groups in (
         ("linear, merged", merge_clusters(graph, clusters)),
