@@ -70,8 +70,14 @@ def _fits(shape: Sequence[int], declared: Sequence[int | None]) -> bool:
     )
 
 
+_ALIGNMENT = 64
+"""Bytes. torch's own memory begins at multiples of it, and matrix products round otherwise where
+memory does not: a sample is to give the same bits in a batch as alone."""
+
+
 def samples_of(inputs: Sequence[Input], tensors: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
-    """The samples of a batch: views of the inputs, each with a first dimension of 1.
+    """The samples of a batch, each with a first dimension of 1: views of the inputs, or copies
+    where a view would not be aligned.
 
     Raises ValueError if there is no sample, or the inputs do not have the same number of them.
     """
@@ -84,7 +90,11 @@ def samples_of(inputs: Sequence[Input], tensors: Sequence[Tensor]) -> list[tuple
             )
     if first == 0:
         raise ValueError("a batch needs at least one sample")
-    return list(zip(*(tensor.split(1) for tensor in tensors), strict=True))
+    return list(zip(*(map(_aligned, tensor.split(1)) for tensor in tensors), strict=True))
+
+
+def _aligned(tensor: Tensor) -> Tensor:
+    return tensor if tensor.data_ptr() % _ALIGNMENT == 0 else tensor.clone()
 
 
 def bind(

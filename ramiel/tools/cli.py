@@ -150,7 +150,9 @@ def bench(
         return
     low, high = quartiles
     out.print(summary(compilation.report))
-    out.print(f"serial    {result['serial_ms']:9.2f} ms  median of {len(ratios)}, one thread")
+    out.print(
+        f"serial    {result['serial_ms']:9.2f} ms  median of {len(ratios)}, one after the other"
+    )
     out.print(f"parallel  {result['parallel_ms']:9.2f} ms  in turns with it")
     out.print(f"speed-up  {result['speedup']:9.2f}     half of the runs in {low:.2f} to {high:.2f}")
 

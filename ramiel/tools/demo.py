@@ -49,7 +49,7 @@ def demo() -> None:
     target = Path("out") / "googlenet.py"
     target.parent.mkdir(exist_ok=True)
     with out.status("compiling"):
-        compilation = compile_model(model, Options())
+        compilation = compile_model(model, Options(schedule="linear"))
         weights = write_program(compilation.emitted, target)
     out.print(f"compiled  {model.name}, GoogLeNet from the onnx package", markup=False)
     out.print(summary(compilation.report))
