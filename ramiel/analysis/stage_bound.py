@@ -16,7 +16,13 @@ from heapq import heappop, heappush
 from math import inf
 
 ROUNDS = 100
-"""Rounds of fictitious play."""
+"""The most rounds of fictitious play."""
+
+LEAST_ROUNDS = 10
+"""The fewest."""
+
+MOVES = 2_000_000
+"""How often a task is looked at, if that leaves `LEAST_ROUNDS`."""
 
 LARGEST = 40
 """The most tasks of a stage that is searched."""
@@ -96,9 +102,10 @@ class Stage:
         for that answer. 100 rounds come within 0.5 % of the best bound. O((V + E) * rounds).
         """
         shares = [count / self.workers for count in self.counts]
+        rounds = max(LEAST_ROUNDS, min(ROUNDS, MOVES // len(self.times)))
         paths, area_price = [0.0] * len(self.times), 1.0
         best = Prices(0.0, tuple(paths), 1.0)
-        for number in range(ROUNDS):
+        for number in range(rounds):
             prices = [area_price * share for share in shares]
             least, area = 0.0, 0.0
             chosen: list[float] = []

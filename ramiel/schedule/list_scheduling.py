@@ -23,7 +23,7 @@ GAPS = 4
 """The most idle gaps of a worker that a task is tried in, so that time stays linear."""
 
 LARGE = 20_000
-"""From so many tasks on, only four allotments are tried without a memory limit."""
+"""From so many tasks on, only four list schedules are made where there would be ten."""
 
 
 def serial_wide(graph: TaskGraph, workers: int, order: Sequence[int] | None = None) -> Placement:
@@ -52,25 +52,31 @@ def list_schedule(graph: TaskGraph, workers: int, memory_limit: float | None = N
     it finishes first without exceeding the limit, on fewer workers if need be.
 
     O((V * workers + E) log V) for each candidate. Raises ValueError if `workers` is less than 1,
-    or if no order is found that fits into the memory: the message names the least that one needs.
+    or if nothing is found that fits into the memory: the message names the least that was found.
     """
     choices = _choices(graph, workers)
     orders: list[Sequence[int]] = [range(len(graph))]
     if memory_limit is not None:
-        orders = _orders_that_fit(graph, memory_limit)
+        orders.append(by_distance(distance_to_end(graph, graph.hand_over)))
+        orders.append(least_memory_order(graph))
     candidates = [_padded(Placement((tuple(order),)), workers) for order in orders]
+    orders = [o for o, p in zip(orders, candidates, strict=True) if fits(graph, p, memory_limit)]
     candidates += [serial_wide(graph, workers, order) for order in orders]
-    for allowed, weight in choices if len(graph) < LARGE else (*choices[:3], choices[-1]):
+    for allowed, weight in choices:
         schedule = _ListSchedule(graph, workers, allowed, weight)
         schedule.run(_by_urgency(graph, allowed))
         candidates.append(schedule.placement())
     fastest_first = _by_makespan(graph, candidates)
-    if memory_limit is None:
-        return fastest_first[0]
-    if not fits(graph, fastest_first[0], memory_limit):
+    if memory_limit is not None and not fits(graph, fastest_first[0], memory_limit):
         candidates += _frugal(graph, workers, memory_limit, orders)
         fastest_first = _by_makespan(graph, candidates)
-    return next(p for p in fastest_first if fits(graph, p, memory_limit))
+    for placement in fastest_first:
+        if fits(graph, placement, memory_limit):
+            return placement
+    need = min(high_water(graph, simulate(graph, candidate)) for candidate in candidates)
+    raise ValueError(
+        f"a memory limit of {memory_limit:.0f} bytes is too small: {need:.0f} are needed"
+    )
 
 
 def fits(graph: TaskGraph, placement: Placement, memory_limit: float | None) -> bool:
@@ -104,7 +110,7 @@ def _choices(graph: TaskGraph, workers: int) -> list[tuple[Sequence[Sequence[int
     counts = counts_up_to(graph, workers)
     if len(counts) > 1:
         choices += [([counts] * len(graph), weight) for weight in WEIGHTS]
-    return choices
+    return choices if len(graph) < LARGE else [*choices[:3], *choices[3:][-1:]]
 
 
 def _by_makespan(graph: TaskGraph, candidates: Sequence[Placement]) -> list[Placement]:
@@ -114,21 +120,6 @@ def _by_makespan(graph: TaskGraph, candidates: Sequence[Placement]) -> list[Plac
 def _padded(placement: Placement, workers: int) -> Placement:
     """A placement with empty workers added."""
     return Placement(placement.workers + ((),) * (workers - len(placement.workers)))
-
-
-def _orders_that_fit(graph: TaskGraph, memory_limit: float) -> list[Sequence[int]]:
-    """Topological orders whose serial run fits. ValueError if there is none."""
-    orders: list[Sequence[int]] = [
-        by_distance(distance_to_end(graph, graph.hand_over)),
-        range(len(graph)),
-        least_memory_order(graph),
-    ]
-    needs = [high_water(graph, simulate(graph, Placement((tuple(o),)))) for o in orders]
-    if min(needs) > memory_limit:
-        raise ValueError(
-            f"a memory limit of {memory_limit:.0f} bytes is too small: {min(needs):.0f} are needed"
-        )
-    return [order for order, need in zip(orders, needs, strict=True) if need <= memory_limit]
 
 
 def _by_urgency(graph: TaskGraph, allowed: Sequence[Sequence[int]]) -> list[int]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from math import inf, log
 from random import Random
 
+from ramiel.analysis.critical_path import bound
 from ramiel.analysis.lower_bound import lower_bound
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
@@ -27,6 +28,9 @@ REACH = 12
 
 PRICES = (0.0, 1.0, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
 """What a task that is placed anew pays for area: µs of delay per µs more of work per worker."""
+
+LARGEST = 2000
+"""From more tasks on, the bound at which the search ends is a simple one, which takes no time."""
 
 LONGEST = 24
 """The most tasks that are built anew at a time."""
@@ -70,7 +74,8 @@ def refine(
     if not timeline.makespan:
         return placement
     search = _Search(graph, placement, memory_limit, Random(seed))
-    target = lower_bound(graph, max(1, len(placement.workers))) * (1 + 1e-9)
+    target = (lower_bound if len(graph) <= LARGEST else bound)(graph, len(placement.workers))
+    target *= 1 + 1e-9
     done = 0
     while search.best > target and (moves is None or done < moves):
         spent = (clock() - began) / budget_s
