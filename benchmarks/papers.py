@@ -1,6 +1,6 @@
 """Measures what the papers report, on this machine, and simulates it on more workers.
 
-    python benchmarks/papers.py MODEL.onnx ... [--seconds 20] [--out benchmarks/results/papers.json]
+    python benchmarks/papers.py MODEL.onnx ... [--seconds 20] [--part measured|simulated]
 
 Each model has a process of its own, in which the programs to compare are run in turns, round by
 round. Costs are measured (`--profile`); simulations on more workers than there are cores take
@@ -53,8 +53,12 @@ from ramiel.tasks import main_function, tasks_of
 WORKERS = 2
 SIMULATED = (2, 4, 8, 16)
 BATCHES = (2, 4, 8)
+ONLY_IOS = ("randwire",)
+"""Models that only IOS's paper has."""
 IOS_MODELS = ("inception_v3", "randwire", "nasnet", "squeezenet")
-REFINE_S = 4.0
+REFINE_S = 20.0
+STEPS = 5000
+"""Of the search for the lower bound."""
 
 SCHEDULES = ("serial", "intra-op", "linear", "ios", "auto", "refine")
 
@@ -175,7 +179,8 @@ def simulated(graph: TaskGraph, workers: int) -> dict[str, object]:
     narrow = replace(graph, wide={})
 
     def refined(g: TaskGraph) -> Placement:
-        return refine(g, choose_automatically(g, workers).placement, REFINE_S)
+        start = choose_automatically(g, workers, thorough=True)
+        return refine(g, start.placement, REFINE_S)
 
     ways: dict[str, tuple[TaskGraph, Callable[[], Placement]]] = {
         "serial": (graph, lambda: serial(graph)),
@@ -193,9 +198,9 @@ def simulated(graph: TaskGraph, workers: int) -> dict[str, object]:
     result: dict[str, object] = {name: timed(make, g) for name, (g, make) in ways.items()}
     result["bounds"] = {
         "bound": bound(graph, workers),
-        "lower_bound": lower_bound(graph, workers),
+        "lower_bound": lower_bound(graph, workers, steps=STEPS),
         "narrow_bound": bound(narrow, workers),
-        "narrow_lower_bound": lower_bound(narrow, workers),
+        "narrow_lower_bound": lower_bound(narrow, workers, steps=STEPS),
     }
     base = place(graph, merged, workers)
     batches: dict[str, object] = {}
@@ -276,33 +281,48 @@ def measured_ios(model: Path, seconds: float) -> dict[str, object]:
     return {name: {**reports[name], **result[name]} for name in reports}
 
 
-def one(model: Path, seconds: float, ios_only: bool) -> dict[str, object]:
-    """All results of a model."""
+def all_measured(model: Path, seconds: float) -> dict[str, object]:
+    """What needs a quiet machine."""
     result: dict[str, object] = {}
-    if not ios_only:
+    if model.stem not in ONLY_IOS:
         result["measured"] = measured(model, seconds)
         result["batches"] = measured_batches(model, seconds / 2)
     if model.stem in IOS_MODELS:
         result["ios_measured"] = measured_ios(model, seconds)
-    torch.set_num_threads(1)
-    graph = graph_of(model)
+    graph = graph_of(model)  # with costs for the simulations, which go to the cache
+    start = time.perf_counter()
+    clusters = linear_clusters(graph)
+    merged = merge_clusters(graph, clusters)
     result["graph"] = {
         "tasks": len(graph),
         "work_us": graph.work,
         "critical_path_us": critical_path(graph)[0],
         "hand_over_us": graph.hand_over,
         "switch_us": graph.switch,
+        "clustering_s": time.perf_counter() - start,
+        "clusters": len(clusters),
+        "merged": len(merged),
     }
-    start = time.perf_counter()
-    clusters = linear_clusters(graph)
-    result["graph"]["clusters"] = len(clusters)
-    result["graph"]["merged"] = len(merge_clusters(graph, clusters))
-    result["graph"]["clustering_s"] = time.perf_counter() - start
-    if not ios_only:
+    return result
+
+
+def all_simulated(model: Path, seconds: float) -> dict[str, object]:
+    """What the costs that were measured say about more workers. No contest, so no `seconds`."""
+    del seconds
+    torch.set_num_threads(1)
+    graph = graph_of(model)
+    result: dict[str, object] = {}
+    if model.stem not in ONLY_IOS:
         result["simulated"] = {str(p): simulated(graph, p) for p in SIMULATED}
     if model.stem in IOS_MODELS:
         result["ios_simulated"] = {str(p): ios_variants(graph, p) for p in SIMULATED}
     return result
+
+
+PARTS: dict[str, Callable[[Path, float], dict[str, object]]] = {
+    "measured": all_measured,
+    "simulated": all_simulated,
+}
 
 
 def main() -> None:
@@ -310,25 +330,31 @@ def main() -> None:
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--seconds", type=float, default=20.0, help="for each contest")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/papers.json"))
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=PARTS, help="only what is measured, or simulated")
+    parser.add_argument("--print", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
+    if options.print:
         (model,) = options.models
-        print(json.dumps(one(model, options.seconds, model.stem == "randwire")))
+        print(json.dumps(PARTS[options.part](model, options.seconds)))
         return
     document = {"models": {}}
     if options.out.exists():
         document = json.loads(options.out.read_text())
-    document |= {"machine": machine(), "workers": WORKERS, "cores": os.cpu_count()}
-    for model in options.models:
-        start = time.perf_counter()
-        command = [sys.executable, __file__, str(model), "--one", "--seconds"]
-        done = subprocess.run(
-            [*command, str(options.seconds)], stdout=subprocess.PIPE, text=True, check=True
-        )
-        document["models"][model.stem] = json.loads(done.stdout)
-        options.out.write_text(json.dumps(document, indent=1) + "\n")
-        print(f"{model.stem}: {time.perf_counter() - start:.0f} s", flush=True)
+    for part in [options.part] if options.part else PARTS:
+        for model in options.models:
+            start = time.perf_counter()
+            command = [sys.executable, __file__, str(model), "--print", "--part", part]
+            done = subprocess.run(
+                [*command, "--seconds", str(options.seconds)],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            )
+            document["models"].setdefault(model.stem, {}).update(json.loads(done.stdout))
+            if part == "measured":
+                document |= {"machine": machine(), "workers": WORKERS, "cores": os.cpu_count()}
+            options.out.write_text(json.dumps(document, indent=1) + "\n")
+            print(f"{model.stem}, {part}: {time.perf_counter() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,12 @@ def pipeline(options: Options) -> Pipeline:
         "cluster-greedy": {"workers": workers},
         "cluster-ios": {"workers": workers},
         "cluster-hyper": {"batch": options.batch, "switched": options.switched},
-        "cluster-auto": {"workers": workers, "batch": options.batch, "memory-limit": limit},
+        "cluster-auto": {
+            "workers": workers,
+            "batch": options.batch,
+            "memory-limit": limit,
+            "thorough": schedule == "refine",
+        },
         "cluster-refine": {"seconds": options.refine_s, "memory-limit": limit},
         "cluster-channels": {"memory-limit": limit},
     }

@@ -10,6 +10,7 @@ from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.dsc import dsc_clusters
 from ramiel.schedule.greedy import greedy_stages
 from ramiel.schedule.hyper import hyperclusters, replicate, whole_samples
+from ramiel.schedule.ios import ios
 from ramiel.schedule.linear import linear_clusters
 from ramiel.schedule.list_scheduling import list_schedule
 from ramiel.schedule.merge import merge_clusters
@@ -43,9 +44,16 @@ def choose(graph: TaskGraph, candidates: Iterable[Candidate]) -> Choice:
 
 
 def choose_automatically(
-    graph: TaskGraph, workers: int, batch: int = 1, memory_limit: float | None = None
+    graph: TaskGraph,
+    workers: int,
+    batch: int = 1,
+    memory_limit: float | None = None,
+    *,
+    thorough: bool = False,
 ) -> Choice:
     """The best schedule of all that are quick to make, for `batch` samples of a graph.
+
+    With `thorough`, IOS's is among them for one sample, which may take seconds.
 
     Nothing is handed over (one task after the other, on one thread or on several, or a worker
     for each sample) unless that is faster by a margin (`GAIN`). With `memory_limit`, in bytes,
@@ -60,8 +68,11 @@ def choose_automatically(
         choices.append(Choice("whole samples", apart, simulate(whole, apart)))
     simple = len(choices)
     if workers > 1:
-        parallel = one_sample(graph, workers) if batch == 1 else samples(graph, workers, batch)
+        parallel = samples(graph, workers, batch) if batch > 1 else one_sample(graph, workers)
         choices += [Choice(n, p, simulate(whole, p)) for n, p in parallel]
+    if thorough and workers > 1 and batch == 1:
+        staged = ios(graph, workers).placement(graph, workers)
+        choices.append(Choice("ios", staged, simulate(graph, staged)))
     needs = [high_water(whole, choice.timeline) for choice in choices]
     if memory_limit is not None:
         try:

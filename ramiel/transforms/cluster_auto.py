@@ -20,8 +20,9 @@ class ClusterAutoPass(ModulePass):
     """Places the operations as the fastest of the quick schedulers does, by simulation.
 
     Running one operation after the other, on one thread or on several, is among the candidates,
-    so the result is never slower than that. `memory_limit` is in bytes, 0 is none. Needs costs.
-    See `ramiel.schedule.choose`.
+    so the result is never slower than that. `memory_limit` is in bytes, 0 is none. With
+    `thorough`, IOS is a candidate, too, which may take seconds. Needs costs. See
+    `ramiel.schedule.choose`.
 
         %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64} : ...
         // becomes
@@ -34,6 +35,7 @@ class ClusterAutoPass(ModulePass):
     workers: int = 2
     batch: int = 1
     memory_limit: int = 0
+    thorough: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         check_workers(self.workers)
@@ -43,7 +45,9 @@ class ClusterAutoPass(ModulePass):
         tasks = tasks_of(function)
         limit = limit_of(self.memory_limit)
         try:
-            choice = choose_automatically(tasks.graph, self.workers, self.batch, limit)
+            choice = choose_automatically(
+                tasks.graph, self.workers, self.batch, limit, thorough=self.thorough
+            )
         except ValueError as error:
             raise CompileError(str(error)) from error
         graph = replicate(tasks.graph, self.batch)
