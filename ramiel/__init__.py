@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ramiel.openmp import spin_briefly
+
 if TYPE_CHECKING:
     from ramiel.api import compile
 
 __version__ = "0.1.0"
 __all__ = ["compile"]
+
+spin_briefly()
 
 
 def __getattr__(name: str) -> object:

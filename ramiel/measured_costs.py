@@ -8,21 +8,17 @@ from dataclasses import dataclass
 
 from xdsl.dialects import func
 
-from ramiel.backend.pytorch.profiler import (
-    ROUNDS,
-    key_of,
-    measure_hand_over,
-    measure_switch,
-    profile,
-)
+from ramiel.backend.pytorch.overheads import measure_hand_over, measure_switch
+from ramiel.backend.pytorch.profiler import ROUNDS, key_of, profile
 from ramiel.cores import cores
 from ramiel.cost_cache import CacheUnavailable, CostCache
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.machine import machine_fingerprint
+from ramiel.openmp import waiting
 from ramiel.progress import Progress
 
 HAND_OVER = ("hand-over between workers", 1)
-SWITCH = "switch from one thread"
+SWITCH = "switch between one thread and several"
 LEAST = 0.01
 """µs; a difference of two times can come out as nothing, and the cache takes positive times."""
 
@@ -66,7 +62,7 @@ def measured_costs(
     measured = tuple(count for count in counts if count <= cores())
     keys = {key_of(op) for op in function.body.block.ops if isinstance(op, CallOp | LayerOp)}
     wanted = {(key, count) for key in keys for count in measured}
-    switch = (SWITCH, measured[-1])
+    switch = (" ".join((SWITCH, waiting())).strip(), measured[-1])
     machine = machine_fingerprint()
     known = _cached(machine, wanted | {HAND_OVER, switch})
     found: dict[tuple[str, int], float] = {}

@@ -17,8 +17,8 @@ builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
 // CHECK:      """two branches, compiled by Ramiel
 // CHECK:      Model     ai.onnx opset 17, 4 operations
 // CHECK-NEXT: Schedule  linear{{.*}}: 2 clusters, 2 after merging, on 2 workers, 1 channel
-// CHECK:      import torch
-// CHECK-NEXT: from ramiel.runtime import Channels, Conv2d, Input, Program, Weights, main, one_thread
+// CHECK:      from ramiel.runtime import Channels, Conv2d, Input, Program, Weights, main, one_thread
+// CHECK-NEXT: import torch
 // CHECK-NEXT: from torch import Tensor
 // CHECK:      class TwoBranches(Program):
 // CHECK-NEXT:     inputs = (Input("image_0", torch.float32, (1, 64, 56, 56), onnx_name="image:0"),)

@@ -140,15 +140,15 @@ class _Printer:
         layers = {op.layer for op in self.operations if isinstance(op, LayerOp)}
         classes = sorted({"Channels", "Input", "Program", "Weights", *layers}, key=str.lower)
         functions = ["main", "one_thread", *(["ops"] if "ops" in prefixes else [])]
-        lines = ["import torch"]
-        if "F" in prefixes:
-            lines.append("import torch.nn.functional as F")
         names = [*classes, *functions]
         line = f"from ramiel.runtime import {', '.join(names)}"
-        if len(line) <= WIDTH:
-            lines.append(line)
-        else:
-            lines += ["from ramiel.runtime import (", *(f"{INDENT}{n}," for n in names), ")"]
+        lines = [line]
+        if len(line) > WIDTH:
+            lines = ["from ramiel.runtime import (", *(f"{INDENT}{n}," for n in names), ")"]
+        # After ours, which settles how torch's threads wait; see ramiel/openmp.py.
+        lines.append("import torch")
+        if "F" in prefixes:
+            lines.append("import torch.nn.functional as F")
         return [*lines, "from torch import Tensor"]
 
     def _declarations(self) -> list[str]:

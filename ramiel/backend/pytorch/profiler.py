@@ -10,7 +10,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from threading import Thread
 from typing import cast
 
 import torch
@@ -24,7 +23,6 @@ from ramiel.backend.pytorch.format import flat
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
 from ramiel.errors import CompileError
-from ramiel.runtime.channels import Channel
 
 ROUNDS = 7
 """Timed runs of the whole function, of which the median counts, after one that warms up."""
@@ -126,42 +124,3 @@ def _inputs(function: func.FuncOp) -> list[Tensor]:
         else:
             tensors.append(torch.randint(0, 2, shape, generator=generator).to(torch_dtype))
     return tensors
-
-
-def measure_hand_over(times: int = 200) -> float:
-    """The median µs from a send on one thread to the return of recv() on another that waits."""
-    samples: list[float] = []
-    for _ in range(times):
-        go, back = Channel("go"), Channel("back")
-
-        def answer(go: Channel = go, back: Channel = back) -> None:
-            sent = go.recv()
-            back.send(time.perf_counter_ns() - sent)
-
-        thread = Thread(target=answer)
-        thread.start()
-        time.sleep(0.0005)  # now it waits
-        go.send(time.perf_counter_ns())
-        samples.append(back.recv() / 1e3)
-        thread.join()
-    return statistics.median(samples)
-
-
-def measure_switch(threads: int, times: int = 200) -> float:
-    """The median µs that an operation on several threads takes longer after one on a single
-    thread than after one on as many: its team has gone to sleep."""
-    small, work = torch.ones(1 << 16), torch.ones(1 << 19)
-    before = torch.get_num_threads()
-    samples: dict[int, list[float]] = {1: [], threads: []}
-    try:
-        for _ in range(times):
-            for count, taken in samples.items():
-                torch.set_num_threads(count)
-                torch.relu(work)
-                torch.set_num_threads(threads)
-                start = time.perf_counter_ns()
-                torch.relu(small)
-                taken.append((time.perf_counter_ns() - start) / 1e3)
-    finally:
-        torch.set_num_threads(before)
-    return max(0.0, statistics.median(samples[1]) - statistics.median(samples[threads]))

@@ -1,0 +1,104 @@
+"""What parallelism itself takes: to hand a value over, to go on with more threads or with less."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import Thread
+
+import torch
+
+from ramiel.runtime.channels import Channel
+
+
+def measure_hand_over(times: int = 200) -> float:
+    """The median µs from a send on one thread to the return of recv() on another that waits.
+
+    As in a program, operators go before it and follow it.
+    """
+    small, work = torch.ones(1 << 14), torch.ones(1 << 18)
+    samples: list[float] = []
+    with _threads_restored():
+        torch.set_num_threads(1)
+        for _ in range(times):
+            go, back = Channel("go"), Channel("back")
+
+            def answer(go: Channel = go, back: Channel = back) -> None:
+                sent = go.recv()
+                back.send(time.perf_counter_ns() - sent)
+
+            thread = Thread(target=answer)
+            thread.start()
+            waiting = time.perf_counter() + 0.0005
+            while time.perf_counter() < waiting:
+                torch.relu(work)
+            go.send(time.perf_counter_ns())
+            for _ in range(5):
+                torch.relu(small)
+            samples.append(back.recv() / 1e3)
+            thread.join()
+    return statistics.median(samples)
+
+
+def measure_switch(threads: int) -> float:
+    """The mean µs that going from one thread to several, or back, takes from a worker."""
+    return (_measure_waking(threads) + _measure_spinning(threads)) / 2
+
+
+def _measure_waking(threads: int, times: int = 200) -> float:
+    """The median µs that an operation on several threads takes longer after one on a single
+    thread than after one on as many: its team has gone to sleep."""
+    small, work = torch.ones(1 << 16), torch.ones(1 << 19)
+    samples: dict[int, list[float]] = {1: [], threads: []}
+    with _threads_restored():
+        for _ in range(times):
+            for count, taken in samples.items():
+                torch.set_num_threads(count)
+                torch.relu(work)
+                torch.set_num_threads(threads)
+                start = time.perf_counter_ns()
+                torch.relu(small)
+                taken.append((time.perf_counter_ns() - start) / 1e3)
+    return max(0.0, statistics.median(samples[1]) - statistics.median(samples[threads]))
+
+
+def _measure_spinning(threads: int, times: int = 15) -> float:
+    """The median µs that workers on the other cores need longer for their own operations after
+    one that ran on all cores: its team waits for more, in a loop, on the cores that were lent."""
+    work = torch.ones(640, 640)  # some ms, longer than OpenMP's default for such a loop
+    samples: dict[int, list[float]] = {1: [], threads: []}
+
+    def after(go: Channel, taken: list[float]) -> None:
+        torch.get_num_threads()
+        torch.set_num_threads(1)
+        go.recv()
+        start = time.perf_counter_ns()
+        torch.mm(work, work)
+        taken.append((time.perf_counter_ns() - start) / 1e3)
+
+    with _threads_restored():
+        for _ in range(times):
+            for count, taken in samples.items():
+                go = Channel("go")
+                others = [Thread(target=after, args=(go, taken)) for _ in range(threads - 1)]
+                for thread in others:
+                    thread.start()
+                torch.set_num_threads(count)
+                torch.mm(work, work)
+                torch.set_num_threads(1)
+                go.send()
+                torch.mm(work, work)
+                for thread in others:
+                    thread.join()
+    return max(0.0, statistics.median(samples[threads]) - statistics.median(samples[1]))
+
+
+@contextmanager
+def _threads_restored() -> Generator[None]:
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
