@@ -10,8 +10,9 @@ states of distributed systems", 1989).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import VerifyException
@@ -145,7 +146,10 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Events `start` to `end` of a worker, which run on the cores of `lenders` too."""
+    """Events `start` to `end` of a worker, which run on the cores of `lenders` too.
+
+    The worker does not wait within it: where it does, it may give the cores back for the while.
+    """
 
     leader: int
     start: int
@@ -191,11 +195,18 @@ def _stretches(number: int, events: Sequence[Event]) -> list[_Stretch]:
             raise VerifyException(
                 f"worker {number}: {mark.count} thread(s) with {len(mark.lenders)} lent core(s)"
             )
-        computing = _computing(events[start:end])
-        if mark.count > 1 and computing:
-            first, last = start + computing[0][0], start + computing[-1][1]
-            stretches.append(_Stretch(number, first, last, mark.lenders))
+        if mark.count > 1:
+            for first, last in _between_waits(events, start, end):
+                stretches.append(_Stretch(number, first, last, mark.lenders))
     return stretches
+
+
+def _between_waits(events: Sequence[Event], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """From the first to the last computation, in each part of these events without a wait."""
+    for waits, part in groupby(range(start, end), lambda i: isinstance(events[i], Recv)):
+        computing = [] if waits else [i for i in part if isinstance(events[i], Compute)]
+        if computing:
+            yield computing[0], computing[-1] + 1
 
 
 def _computing(events: Sequence[Event]) -> list[tuple[int, int]]:

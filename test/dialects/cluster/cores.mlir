@@ -97,3 +97,25 @@ cluster.program @ordered {
     cluster.send @a %a : tensor<4xf32>
   }
 }
+
+// The core goes back in the midst of a stretch, while worker 0 waits.
+// CHECK: cluster.program @back_for_a_while {
+cluster.program @back_for_a_while {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel turn @to_1
+  cluster.channel turn @to_0
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    torch.threads 2 {cluster.reserves = array<i64: 1>}
+    %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    cluster.send turn @to_1
+    cluster.wait @to_0
+    %c = torch.call torch.cos(%a) : (tensor<4xf32>) -> tensor<4xf32>
+  }
+  cluster.worker 1 {
+    cluster.wait @to_1
+    %x = cluster.recv @x : tensor<4xf32>
+    %b = torch.call torch.sin(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    cluster.send turn @to_0
+  }
+}
