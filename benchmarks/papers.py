@@ -22,7 +22,6 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-import torch
 from machine import machine
 
 from ramiel.analysis.critical_path import bound, critical_path
@@ -309,7 +308,6 @@ def all_measured(model: Path, seconds: float) -> dict[str, object]:
 def all_simulated(model: Path, seconds: float) -> dict[str, object]:
     """What the costs that were measured say about more workers. No contest, so no `seconds`."""
     del seconds
-    torch.set_num_threads(1)
     graph = graph_of(model)
     result: dict[str, object] = {}
     if model.stem not in ONLY_IOS:

@@ -6,9 +6,9 @@ two workers that do it at the same time wait for each other. With its thresholds
 to 32 MiB are kept for the next operator. Two samples of SqueezeNet at a time, each on a thread of
 its own, ran 1.60 times as fast as one after the other without, and 1.88 times with it.
 
-The thresholds belong to the whole process. They are raised by the first call of a program with
-several workers; the environment variable RAMIEL_KEEP_MEMORY=0 prevents it, and give_back()
-undoes it. On other C libraries nothing happens.
+The thresholds belong to the whole process. They are raised by the first call of a program; the
+environment variable RAMIEL_KEEP_MEMORY=0 prevents it, and give_back() undoes it. On other C
+libraries nothing happens.
 """
 
 from __future__ import annotations

@@ -27,12 +27,13 @@ Result = TypeVar("Result")
 
 
 def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
-    """Call a function with one intra-op thread and without gradients.
+    """Call a function with one intra-op thread, without gradients, and keep_memory().
 
     torch keeps both settings for each thread, so other threads' stay as they are. A thread
     that uses torch for the first time starts with the count that was set last, anywhere:
     that is why the caller's is set again even where it was 1.
     """
+    keep_memory()
     threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
     try:
         torch.set_num_threads(1)
@@ -226,7 +227,6 @@ class Pool:
                 raise RuntimeError(f"{self._model} is closed")
             self._runs.add(run)
             if workers:
-                keep_memory()
                 _quick_switching.begin(run)
             while len(self._threads) < len(workers):
                 self._start()

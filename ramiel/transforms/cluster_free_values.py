@@ -14,6 +14,8 @@ from ramiel.dialects.cluster import ProgramOp, SendOp
 from ramiel.dialects.torch import CallOp, FreeOp, LayerOp
 from ramiel.tasks import main_function
 
+LARGE = 2 << 20
+"""Bytes. Values of at least so many are freed after their last use."""
 PER_LINE = 2
 """Values freed by one operation, so that it is one line of the program."""
 
@@ -34,7 +36,7 @@ class ClusterFreeValuesPass(ModulePass):
 
     name = "cluster-free-values"
 
-    large: int = 2 << 20
+    large: int = LARGE
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         self._free(main_function(op).body.block)

@@ -1,0 +1,203 @@
+"""Costs that are measured: what is timed, what is kept, and what a schedule makes of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import helper
+from small_models import branches
+from xdsl.dialects import func
+
+import ramiel
+from ramiel import measured_costs as module_under_test
+from ramiel.backend.pytorch.profiler import ROUNDS, key_of, profile
+from ramiel.compiler import compile_model, run_passes
+from ramiel.cores import cores
+from ramiel.cost_cache import CostCache, cache_path
+from ramiel.errors import CompileError
+from ramiel.frontend.importer import import_model
+from ramiel.measured_costs import MeasuredCosts, measured_costs
+from ramiel.pipelines import Options, pipeline
+from ramiel.tasks import main_function, tasks_of
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
+    return cache_path()
+
+
+def function_of(model: onnx.ModelProto) -> func.FuncOp:
+    """The function of `torch` operations, before costs."""
+    module = import_model(model)
+    steps = pipeline(Options(2, "serial"))
+    run_passes(module, steps[: [name for name, _ in steps].index("cluster-costs")])
+    return main_function(module)
+
+
+class Calls(list[tuple[int, ...]]):
+    """The thread counts of each time that something was really timed."""
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    calls = Calls()
+
+    def counted(function: func.FuncOp, threads: Sequence[int], progress: object) -> object:
+        calls.append(tuple(threads))
+        return profile(function, threads, progress)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(module_under_test, "profile", counted)
+    return calls
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    pass
+
+
+def test_every_operation_is_timed_once_on_each_number_of_threads() -> None:
+    function = function_of(branches())
+    seen: list[tuple[int, int]] = []
+    costs = profile(function, [1, 2], lambda done, total: seen.append((done, total)))
+    assert {count for _, count in costs} == {1, 2}
+    assert {key for key, _ in costs} == {key_of(op) for op in tasks_of_any(function)}
+    assert all(cost > 0 for cost in costs.values())
+    total = 2 * (ROUNDS + 1)
+    assert seen == [(i + 1, total) for i in range(total)]
+
+
+def tasks_of_any(function: func.FuncOp) -> Sequence[object]:
+    return tasks_of(function, lambda _: 1.0).ops
+
+
+def test_operations_of_one_key_cost_the_same() -> None:
+    """Equal callee, arguments and types, and different weights: as good as the same."""
+    function = function_of(branches())
+    keys = [key_of(op) for op in tasks_of(function, lambda _: 1.0).ops]
+    left, right = (key for key in keys if key.startswith("Conv2d("))
+    assert left == right
+    assert len(set(keys)) == len(keys) - 1
+    assert all("f32" in key for key in keys)
+
+
+def test_what_was_measured_is_not_measured_again(timed: Calls, cache: Path) -> None:
+    for _ in range(3):
+        compile_model(branches(), Options(1, "serial", profile=True))
+    assert timed == [(1,)]
+    with CostCache.open() as costs:
+        (machine,) = costs.machines()
+    assert machine.entries > 3 and cache.is_file()
+
+
+@pytest.mark.skipif(cores() < 2, reason="on more threads than cores nothing is measured")
+def test_only_what_is_missing_is_measured(timed: Calls) -> None:
+    function = function_of(branches())
+    measured_costs(function, [1], no_progress)
+    measured_costs(function, [1, 2], no_progress)
+    assert timed == [(1,), (2,)]
+
+
+def test_the_schedule_has_the_costs_that_were_measured() -> None:
+    compilation = compile_model(branches(), Options(1, "serial", profile=True))
+    with CostCache.open() as costs:
+        (machine,) = costs.machines()
+        entries = {(e.operation, e.threads): e.microseconds for e in costs.entries(machine.machine)}
+    function = main_function(compilation.module)
+    tasks = tasks_of(function)
+    expected = sum(round(entries[key_of(op), 1], 1) for op in tasks.ops)
+    assert compilation.report.serial_us == pytest.approx(expected, abs=0.11)
+    assert tasks.graph.hand_over == pytest.approx(entries[module_under_test.HAND_OVER], abs=0.1)
+
+
+def test_more_threads_than_cores_are_extrapolated() -> None:
+    """Amdahl's law: 100 µs, of which 80 scale, take 60 on 2 threads, 40 on 4, 30 on 8."""
+    function = function_of(branches())
+    op = tasks_of(function, lambda _: 1.0).ops[0]
+    costs = MeasuredCosts({(key_of(op), 1): 100.0, (key_of(op), 2): 60.0}, (1, 2), 20.0, 1.0)
+    assert [costs.of(op, n) for n in (1, 2, 4, 8)] == pytest.approx([100, 60, 40, 30])
+    worse = MeasuredCosts({(key_of(op), 1): 100.0, (key_of(op), 2): 130.0}, (1, 2), 20.0, 1.0)
+    assert worse.of(op, 8) == 130.0
+    alone = MeasuredCosts({(key_of(op), 1): 100.0}, (1,), 20.0, 1.0)
+    assert alone.of(op, 8) == 100.0
+
+
+def test_results_do_not_depend_on_costs() -> None:
+    import torch
+
+    x = torch.randn(1, 8, 16, 16)
+    with (
+        ramiel.compile(branches(), workers=2, schedule="linear", profile=True) as measured,
+        ramiel.compile(branches(), workers=2, schedule="linear") as estimated,
+    ):
+        for a, b in zip(measured(x), estimated(x), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_profiling_leaves_the_number_of_threads_alone() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    profile(function_of(branches()), [1, 2], lambda done, total: None)
+    assert torch.get_num_threads() == before
+
+
+def test_an_open_shape_is_refused() -> None:
+    x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3])
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", 3])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "open", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(CompileError, match="give it one"):
+        compile_model(model, Options(1, "serial", profile=True))
+    compile_model(model, Options(1, "serial", profile=True, shapes={"x": (4, 3)}))
+
+
+def test_an_operation_that_fails_is_named() -> None:
+    x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [4])
+    shape = helper.make_tensor_value_info("shape", onnx.TensorProto.INT64, [2])
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [None, None])
+    node = helper.make_node("Reshape", ["x", "shape"], ["y"], name="the reshape")
+    graph = helper.make_graph([node], "fails", [x, shape], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(CompileError, match='"the reshape" cannot be profiled'):
+        # Random ids, 0 or 1, are no shape of 4 numbers.
+        compile_model(model, Options(1, "serial", profile=True))
+
+
+def test_a_damaged_cache_is_refused(cache: Path) -> None:
+    compile_model(branches(), Options(1, "serial", profile=True))
+    data = bytearray(cache.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    cache.write_bytes(data)
+    with pytest.raises(CompileError, match="ramiel cache clear"):
+        compile_model(branches(), Options(1, "serial", profile=True))
+    compile_model(branches(), Options(1, "serial"))  # who does not ask for it does not need it
+
+
+def test_a_foreign_file_is_refused_and_kept(cache: Path) -> None:
+    cache.parent.mkdir()
+    cache.write_text("my diary")
+    with pytest.raises(CompileError, match=str(cache)):
+        compile_model(branches(), Options(1, "serial", profile=True))
+    assert cache.read_text() == "my diary"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_without_write_access_costs_are_measured_and_not_kept(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache.parent.mkdir()
+    cache.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    compile_model(branches(), Options(1, "serial", profile=True))
+    assert "are not kept" in capsys.readouterr().err
+
+
+def test_a_folder_in_its_place(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cache.mkdir(parents=True)
+    compile_model(branches(), Options(1, "serial", profile=True))
+    note = capsys.readouterr().err.strip()
+    assert note.startswith("note: measured costs are not kept") and "\n" not in note
