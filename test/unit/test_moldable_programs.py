@@ -18,10 +18,10 @@ from xdsl.ir import Attribute
 
 import ramiel
 from ramiel.api import CompiledProgram, load
+from ramiel.backend.pytorch.printer import print_program
 from ramiel.compiler import Compilation, Report, run_passes
 from ramiel.dialects.cluster import ProgramOp
 from ramiel.dialects.cluster.attributes import COST, WIDE_COST
-from ramiel.backend.pytorch.printer import print_program
 from ramiel.frontend.importer import import_model
 from ramiel.pipelines import Options, pipeline
 from ramiel.runtime import OpError
