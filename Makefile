@@ -6,7 +6,7 @@ MODELS := $(VENV)/.models
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types lit pytest format bench models clean
+.PHONY: help setup demo test lint types lit pytest format bench papers models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ format: $(SETUP) ## Format the code and apply safe fixes
 
 bench: $(SETUP) ## Measure compile time; benchmarks/ has the rest
 	$(BIN)/python benchmarks/compile_time.py
+
+# Without models, the page is written from the results that are there.
+papers: $(SETUP) ## Measure ONNX="a.onnx b.onnx" as the papers do, and write docs/papers.md
+	$(BIN)/python -m pip install -c constraints.txt -e '.[bench]'
+	$(if $(ONNX),$(BIN)/python benchmarks/papers.py $(ONNX))
+	$(BIN)/python benchmarks/papers_page.py
 
 models: $(MODELS) ## Install the real models that the tests compile
 

@@ -96,7 +96,7 @@ def pipeline(options: Options) -> Pipeline:
             "memory-limit": limit,
             "thorough": schedule == "refine",
         },
-        "cluster-refine": {"seconds": float(options.refine_s), "memory-limit": limit},
+        "cluster-refine": {"seconds": options.refine_s, "memory-limit": limit},
         "cluster-channels": {"memory-limit": limit},
     }
     cloning = ("onnx-clone-tasks",) if options.clone else ()

@@ -62,17 +62,11 @@ def choose_automatically(
     Raises ValueError if `workers` or `batch` is less than 1, or nothing fits into the memory.
     """
     whole = replicate(graph, batch)
-    choices = [Choice(n, p, simulate(whole, p)) for n, p in one_by_one(whole, workers)]
-    if batch > 1 and workers > 1:
-        apart = whole_samples(graph, workers, batch)
-        choices.append(Choice("whole samples", apart, simulate(whole, apart)))
+    choices = [Choice(n, p, simulate(whole, p)) for n, p in separate(graph, workers, batch)]
     simple = len(choices)
     if workers > 1:
-        parallel = samples(graph, workers, batch) if batch > 1 else one_sample(graph, workers)
-        choices += [Choice(n, p, simulate(whole, p)) for n, p in parallel]
-    if thorough and workers > 1 and batch == 1:
-        staged = ios(graph, workers).placement(graph, workers)
-        choices.append(Choice("ios", staged, simulate(graph, staged)))
+        together = cooperating(graph, workers, batch, thorough=thorough)
+        choices += [Choice(n, p, simulate(whole, p)) for n, p in together]
     needs = [high_water(whole, choice.timeline) for choice in choices]
     if memory_limit is not None:
         try:
@@ -95,15 +89,30 @@ def choose_automatically(
     return choices[min(fitting, key=ranks.__getitem__)]
 
 
-def one_by_one(graph: TaskGraph, workers: int) -> Iterator[Candidate]:
-    """The schedules that run one task after the other."""
-    yield "serial", serial(graph)
+def separate(graph: TaskGraph, workers: int, batch: int = 1) -> Iterator[Candidate]:
+    """The schedules that hand nothing over: one task after the other, or a worker a sample."""
+    whole = replicate(graph, batch)
+    yield "serial", serial(whole)
     if workers > 1 and len(graph.threads) > 1:
-        yield "intra-op", intra_op(graph, workers)
+        yield "intra-op", intra_op(whole, workers)
+    if workers > 1 and batch > 1:
+        yield "whole samples", whole_samples(graph, workers, batch)
 
 
-def one_sample(graph: TaskGraph, workers: int) -> Iterator[Candidate]:
-    """The parallel schedules of a graph that are quick to make."""
+def cooperating(
+    graph: TaskGraph, workers: int, batch: int = 1, *, thorough: bool = False
+) -> Iterator[Candidate]:
+    """The schedules by which workers hand values to each other: those that are quick to make and,
+    with `thorough`, IOS's for one sample."""
+    if batch > 1:
+        yield from _hyperclusters(graph, workers, batch)
+        return
+    yield from _one_sample(graph, workers)
+    if thorough:
+        yield "ios", ios(graph, workers).placement(graph, workers)
+
+
+def _one_sample(graph: TaskGraph, workers: int) -> Iterator[Candidate]:
     clusters = linear_clusters(graph)
     yield "linear, merged", place(graph, merge_clusters(graph, clusters), workers)
     yield "linear", place(graph, clusters, workers)
@@ -112,11 +121,8 @@ def one_sample(graph: TaskGraph, workers: int) -> Iterator[Candidate]:
     yield "greedy", greedy_stages(graph, workers).placement(graph, workers)
 
 
-def samples(graph: TaskGraph, workers: int, batch: int) -> Iterator[Candidate]:
-    """The parallel schedules of a batch: all of them hyperclusters of some clustering.
-
-    Operations run on one thread each, so that all samples' copies run on the same number.
-    """
+def _hyperclusters(graph: TaskGraph, workers: int, batch: int) -> Iterator[Candidate]:
+    """Operations run on one thread each, so that all samples' copies run on the same number."""
     clusters = linear_clusters(graph)
     for name, groups in (
         ("linear, merged", merge_clusters(graph, clusters)),

@@ -25,18 +25,17 @@ from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.backend.pytorch.printer import counted, milliseconds
 from ramiel.compiler import Compilation
-from ramiel.dialects.cluster.attributes import CLUSTER, LANE
 from ramiel.frontend.store import replacing
 from ramiel.placements import Placed
 from ramiel.runtime.trace import Trace, statements_of
-from ramiel.schedule.hyper import hyperclusters
-from ramiel.schedule.place import intra_op, place, serial
-from ramiel.tasks import numbers_of
+from ramiel.schedule.choose import cooperating, separate
 from ramiel.tools.gantt import Neighbours, measured, neighbours, predicted, ticks
 from ramiel.tools.layered import NODE_HEIGHT, NODE_WIDTH, Drawing, draw
 from ramiel.tools.schedule_view import OpView, ScheduleView, name_of, view_of
 
 _WORKER = re.compile(r"worker_\d+")
+MOST_FOR_IOS = 2000
+"""Tasks that IOS is compared for; it takes seconds for them."""
 _LABEL = 24
 """Characters of a name that fit into a node of the graph."""
 _LEAST_LABEL = 1.5
@@ -66,23 +65,13 @@ class Chunk:
 
 
 def compare_schedulers(placed: Placed, workers: int) -> list[Row]:
-    """What the schedulers that need no search make of the same tasks and batch, simulated.
-
-    Those that start from clusters are there if the operations carry clusters.
-    """
+    """What the schedulers make of the same tasks and batch, simulated, IOS only of small graphs."""
     one, batch = placed.tasks.graph, placed.batch
-    placements = {"serial": serial(placed.graph)}
-    if len(one.threads) > 1:
-        placements["intra-op"] = intra_op(placed.graph, workers)
-    for name, attribute in (("linear", CLUSTER), ("linear, merged", LANE)):
-        if all(attribute in op.attributes for op in placed.tasks.ops):
-            groups = numbers_of(placed.tasks.ops, attribute, "cluster-linear")
-            placement = place(one, groups, workers)
-            if batch == 1:
-                placements[name] = placement
-            else:
-                placements[f"{name}, hyperclusters"] = hyperclusters(one, placement, batch)
-    return [_row(name, placed.graph, placement) for name, placement in placements.items()]
+    candidates = [*separate(one, workers, batch)]
+    if workers > 1:
+        small = len(one) <= MOST_FOR_IOS
+        candidates += cooperating(one, workers, batch, thorough=small)
+    return [_row(name, placed.graph, placement) for name, placement in candidates]
 
 
 def _row(name: str, graph: TaskGraph, placement: Placement) -> Row:

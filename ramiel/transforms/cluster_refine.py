@@ -32,7 +32,7 @@ class ClusterRefinePass(ModulePass):
 
     name = "cluster-refine"
 
-    seconds: float = 2.0
+    seconds: int | float = 2.0
     moves: int = 0
     seed: int = 0
     memory_limit: int = 0
