@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xdsl.dialects import func
 
 from ramiel.backend.pytorch.overheads import measure_hand_over, measure_switch
-from ramiel.backend.pytorch.profiler import ROUNDS, key_of, profile
+from ramiel.backend.pytorch.profiler import FEWEST, key_of, profile
 from ramiel.cores import cores
 from ramiel.cost_cache import CacheUnavailable, CostCache
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
@@ -67,15 +67,16 @@ def measured_costs(
     known = _cached(machine, wanted | {HAND_OVER, switch})
     found: dict[tuple[str, int], float] = {}
     missing = [c for c in measured if any((key, c) not in known for key in keys)]
+    runs = FEWEST
     if missing:
-        times = profile(function, missing, lambda done, n: progress("profiling", done, n))
+        times, runs = profile(function, missing, lambda done, n: progress("profiling", done, n))
         found |= {key: max(us, LEAST) for key, us in times.items() if key not in known}
     if HAND_OVER not in known:
         found[HAND_OVER] = measure_hand_over()
     if switch not in known:
         found[switch] = max(measure_switch(measured[-1]), LEAST) if measured[-1] > 1 else LEAST
     if found:
-        _keep(machine, found)
+        _keep(machine, found, runs)
     costs = known | found
     return MeasuredCosts(costs, measured, costs[HAND_OVER], costs[switch])
 
@@ -88,9 +89,9 @@ def _cached(machine: str, keys: set[tuple[str, int]]) -> dict[tuple[str, int], f
         return {}
 
 
-def _keep(machine: str, costs: dict[tuple[str, int], float]) -> None:
+def _keep(machine: str, costs: dict[tuple[str, int], float], runs: int) -> None:
     try:
         with CostCache.open() as cache:
-            cache.put_many(machine, costs, ROUNDS)
+            cache.put_many(machine, costs, runs)
     except CacheUnavailable as error:
         print(f"note: measured costs are not kept: {error}", file=sys.stderr)

@@ -17,8 +17,11 @@ from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 
 GAIN = 0.95
-"""A schedule that hands values over is chosen if it is simulated to need at most this part of the
-time of the best one that does not: smaller gains are lost in what no model knows."""
+"""A schedule whose threads wait for each other more is chosen if it is simulated to need at most
+this part of the time of the best one where they wait less: smaller gains are lost in what no model
+knows, and a thread that is held up holds up those that wait for it."""
+
+WHOLE_SAMPLES = "whole samples"
 
 Candidate = tuple[str, Placement]
 
@@ -55,15 +58,16 @@ def choose_automatically(
 
     With `thorough`, IOS's is among them for one sample, which may take seconds.
 
-    Nothing is handed over (one task after the other, on one thread or on several, or a worker
-    for each sample) unless that is faster by a margin (`GAIN`). With `memory_limit`, in bytes,
-    only what fits is chosen. The placement is one of `replicate(graph, batch)`.
+    Workers of which each has its samples come first, then one task after the other, on one thread
+    or on several, and then what hands values over: if it is faster by a margin (`GAIN`). With
+    `memory_limit`, in bytes, only what fits is chosen. The placement is one of
+    `replicate(graph, batch)`.
 
     Raises ValueError if `workers` or `batch` is less than 1, or nothing fits into the memory.
     """
     whole = replicate(graph, batch)
     choices = [Choice(n, p, simulate(whole, p)) for n, p in separate(graph, workers, batch)]
-    simple = len(choices)
+    margins = [GAIN**2 if choice.name == WHOLE_SAMPLES else GAIN for choice in choices]
     if workers > 1:
         together = cooperating(graph, workers, batch, thorough=thorough)
         choices += [Choice(n, p, simulate(whole, p)) for n, p in together]
@@ -82,9 +86,8 @@ def choose_automatically(
         else:
             choices.append(Choice("list", listed, simulate(whole, listed)))
             needs.append(memory_limit)
-    ranks = [
-        choice.timeline.makespan * (GAIN if i < simple else 1.0) for i, choice in enumerate(choices)
-    ]
+    margins += [1.0] * (len(choices) - len(margins))
+    ranks = [c.timeline.makespan * m for c, m in zip(choices, margins, strict=True)]
     fitting = [i for i, need in enumerate(needs) if memory_limit is None or need <= memory_limit]
     return choices[min(fitting, key=ranks.__getitem__)]
 
@@ -96,7 +99,7 @@ def separate(graph: TaskGraph, workers: int, batch: int = 1) -> Iterator[Candida
     if workers > 1 and len(graph.threads) > 1:
         yield "intra-op", intra_op(whole, workers)
     if workers > 1 and batch > 1:
-        yield "whole samples", whole_samples(graph, workers, batch)
+        yield WHOLE_SAMPLES, whole_samples(graph, workers, batch)
 
 
 def cooperating(

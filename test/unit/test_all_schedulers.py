@@ -21,10 +21,10 @@ from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.compiler import Report, run_passes
-from ramiel.dialects.cluster import ProgramOp, WorkerOp, cluster_dialect
+from ramiel.dialects.cluster import ProgramOp, cluster_dialect
 from ramiel.dialects.torch import CallOp, torch_dialect
 from ramiel.pipelines import SCHEDULES, Options, pipeline
-from ramiel.schedule.choose import choose_automatically
+from ramiel.schedule.choose import GAIN, choose_automatically
 from ramiel.schedule.dsc import dsc_clusters
 from ramiel.schedule.greedy import greedy_stages
 from ramiel.schedule.hyper import hyperclusters, replicate, whole_samples
@@ -95,8 +95,9 @@ def test_every_sample_of_a_batch_runs_once(
 def test_auto_is_no_slower_than_serial(graph: TaskGraph, workers: int, batch: int) -> None:
     whole = replicate(graph, batch)
     choice = choose_automatically(graph, workers, batch)
-    for simple in (serial(whole), intra_op(whole, workers)):
-        assert choice.timeline.makespan <= simulate(whole, simple).makespan * EXACT
+    assert choice.timeline.makespan <= simulate(whole, serial(whole)).makespan * EXACT
+    wide = simulate(whole, intra_op(whole, workers)).makespan
+    assert choice.timeline.makespan <= (wide if batch == 1 else wide / GAIN) * EXACT
 
 
 @settings(deadline=None, derandomize=True)
@@ -108,7 +109,7 @@ def test_refinement_is_no_slower_than_any_other(graph: TaskGraph, workers: int) 
         assert refined <= simulate(graph, SCHEDULERS[name](graph, workers)).makespan * EXACT
     for name in ("linear", "dsc", "list", "ios"):  # they have to be better by a margin
         other = simulate(graph, SCHEDULERS[name](graph, workers)).makespan
-        assert refined <= other / 0.95 * EXACT
+        assert refined <= other / GAIN * EXACT
 
 
 @settings(deadline=None, derandomize=True, max_examples=300)
@@ -136,18 +137,18 @@ def module_of(graph: TaskGraph) -> ModuleOp:
         if counts:
             wide = ", ".join(str(graph.wide[n][task]) for n in counts)
             costs += f", cluster.wide_cost = array<f64: {wide}>"
-        types = ", ".join(["tensor<?xf32>"] * len(reads))
+        types = ", ".join(["tensor<1xf32>"] * len(reads))
         lines.append(
             f"%t{task} = torch.call torch.cat([{', '.join(reads)}]) "
-            f'{{torch.names = ["t{task}"], {costs}}} : ({types}) -> tensor<?xf32>'
+            f'{{torch.names = ["t{task}"], {costs}}} : ({types}) -> tensor<1xf32>'
         )
     results = [f"%t{task}" for task in range(len(graph)) if not graph.successors[task]] or ["%x"]
-    types = ", ".join(["tensor<?xf32>"] * len(results))
+    types = ", ".join(["tensor<1xf32>"] * len(results))
     given = f"cluster.hand_over = {graph.hand_over} : f64, cluster.switch = {graph.switch} : f64"
     if counts:
         given += f", cluster.threads = array<i64: {', '.join(map(str, counts))}>"
     text = (
-        f'func.func @main(%x: tensor<?xf32> {{torch.name = "x"}}) -> ({types}) '
+        f'func.func @main(%x: tensor<1xf32> {{torch.name = "x"}}) -> ({types}) '
         f"attributes {{{given}}} {{\n{chr(10).join(lines)}\n"
         f"func.return {', '.join(results)} : {types}\n}}"
     )
@@ -163,17 +164,17 @@ def module_of(graph: TaskGraph) -> ModuleOp:
 def test_programs_verify(schedule: str, graph: TaskGraph, workers: int) -> None:
     """The passes of each schedule make a program that the verifier accepts: nothing deadlocks,
     every value is there, and no core is lent to two at a time."""
+    assume(schedule != "intra-op" or workers == 1 or graph.wide)  # else it is refused
     module = module_of(graph)
     steps = pipeline(Options(workers, schedule, refine_s=0.05))
     first = [name for name, _ in steps].index("cluster-costs") + 1
     run_passes(module, steps[first:])
     verify_module(module)
     program = next(op for op in module.ops if isinstance(op, ProgramOp))
-    workers_of = [op for op in program.body.block.ops if isinstance(op, WorkerOp)]
     names = Counter(
         name
-        for w in workers_of
-        for op in w.walk()
+        for worker in program.workers
+        for op in worker.walk()
         if isinstance(op, CallOp)
         for name in op.python_names
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -27,8 +27,10 @@ from ramiel.errors import CompileError
 from ramiel.runtime.memory import keep_memory
 from ramiel.transforms.cluster_free_values import LARGE
 
-ROUNDS = 7
-"""Timed runs of the whole function, of which the median counts, after one that warms up."""
+FEWEST, MOST = 7, 31
+"""Timed runs of the whole function on each number of threads, after one that warms up."""
+BUDGET_S = 2.0
+"""The time for which there are more runs than the fewest."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of runs that are done, and of all."""
@@ -49,13 +51,18 @@ def key_of(op: TorchOperation) -> str:
     return f"{text}: ({given}) -> ({made})"
 
 
-def profile(
-    function: func.FuncOp, threads: Sequence[int], progress: Progress
-) -> dict[tuple[str, int], float]:
-    """The time in µs of each distinct operation on each number of threads.
+class Profile(NamedTuple):
+    """The time in µs of each distinct operation on each number of threads, and of how many runs
+    it is the median. If a function has several operations of one key, it is their mean."""
 
-    If a function has several operations of one key, it is their mean. Raises CompileError if
-    an input's shape is open, or an operation fails.
+    costs: dict[tuple[str, int], float]
+    runs: int
+
+
+def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -> Profile:
+    """Times the operations of a function on some numbers of threads, which take turns.
+
+    Raises CompileError if an input's shape is open, or an operation fails.
     """
     inputs = _inputs(function)
     ops = [op for op in function.body.block.ops if isinstance(op, CallOp | LayerOp | WeightOp)]
@@ -65,25 +72,33 @@ def profile(
     evaluator.run((op for op in ops if isinstance(op, WeightOp)), env)
     env |= zip(function.body.block.args, inputs, strict=True)
     calls = [op for op in ops if not isinstance(op, WeightOp)]
-    costs: dict[tuple[str, int], float] = {}
-    total = len(threads) * (ROUNDS + 1)
+    times: dict[int, list[list[float]]] = {count: [] for count in threads}
     keep_memory()  # as programs do
     before = torch.get_num_threads()
-    try:
-        for k, count in enumerate(threads):
+
+    def once() -> float:
+        start = time.perf_counter()
+        for count, rows in times.items():
             torch.set_num_threads(count)
-            rounds: list[list[float]] = []
-            for i in range(ROUNDS + 1):
-                rounds.append(_times(calls, dict(env), last_use, evaluator))
-                progress(k * (ROUNDS + 1) + i + 1, total)
-            medians = map(statistics.median, zip(*rounds[1:], strict=True))
-            by_key: dict[str, list[float]] = {}
-            for op, cost in zip(calls, medians, strict=True):
-                by_key.setdefault(key_of(op), []).append(cost)
-            costs |= {(key, count): statistics.fmean(times) for key, times in by_key.items()}
+            rows.append(_times(calls, dict(env), last_use, evaluator))
+        return time.perf_counter() - start
+
+    try:
+        once()  # to warm up
+        runs = max(FEWEST, min(MOST, int(BUDGET_S / once())))
+        for i in range(1, runs):
+            progress(i, runs)
+            once()
+        progress(runs, runs)
     finally:
         torch.set_num_threads(before)
-    return costs
+    costs: dict[tuple[str, int], float] = {}
+    for count, rows in times.items():
+        by_key: dict[str, list[float]] = {}
+        for op, *row in zip(calls, *rows[1:], strict=True):
+            by_key.setdefault(key_of(op), []).append(statistics.median(row))
+        costs |= {(key, count): statistics.fmean(medians) for key, medians in by_key.items()}
+    return Profile(costs, runs)
 
 
 def _times(
