@@ -1,80 +1,55 @@
 """Fits the constants of the static cost model (ramiel/analysis/static_cost.py).
 
-    python benchmarks/calibrate.py MODEL.onnx ... [--runs 7]
+    python benchmarks/calibrate.py MODEL.onnx ... [--threads 2]
 
-Times every operation of the models on one thread through the evaluator (the median of several
-runs of the whole model, so that caches are as cold as in a real run), and finds the constants
-that make the sum of squared logarithms of predicted / measured smallest.
+Times every operation of the models on one thread and on several, as `--profile` does, and finds
+the constants that make the sum of squared logarithms of predicted / measured smallest: first the
+prices, from the times on one thread, then what threads share, from what they gain.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from dataclasses import astuple, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from xdsl.context import Context
 
-from ramiel.analysis.static_cost import PRICES, Work
-from ramiel.backend.pytorch.evaluator import Evaluator
+from ramiel.analysis.static_cost import PRICES, SHARED, TEAM, Work
+from ramiel.backend.pytorch.profiler import key_of, profile
 from ramiel.backend.pytorch.work import work_of
-from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
-from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
+from ramiel.compiler import run_passes
 from ramiel.frontend.importer import import_model
-from ramiel.tasks import main_function
-from ramiel.transforms import PASS_NAMES, pass_factory
+from ramiel.pipelines import Options, pipeline
+from ramiel.tasks import main_function, tasks_of
 
 SMALLEST = 20.0
 """Operations under this many µs are left out: views and the like, all overhead."""
 
 
-def timed_operations(path: Path, runs: int) -> list[tuple[Work, float]]:
-    """The work and the median time, µs, of each operation of a model."""
-    module = import_model(path)
-    for name in PASS_NAMES[1 : PASS_NAMES.index("onnx-to-torch") + 1]:
-        pass_factory(name)()().apply(Context(), module)
+class Sample(NamedTuple):
+    """The work of an operation, and its times in µs on one thread and on several."""
+
+    work: Work
+    alone: float
+    together: float
+
+
+def samples_of(model: Path, threads: int) -> list[Sample]:
+    module = import_model(model)
+    steps = pipeline(Options(1, "serial"))
+    run_passes(module, steps[: [name for name, _ in steps].index("cluster-costs")])
     function = main_function(module)
-    evaluator = Evaluator()
-    generator = torch.Generator().manual_seed(0)
-    inputs = []
-    for arg in function.body.block.args:
-        shape, dtype = static_shape_of(arg.type), numpy_dtype_of(arg.type)
-        assert shape is not None and dtype is not None, f"{path}: its inputs have open shapes"
-        if dtype.kind == "f":
-            inputs.append(torch.randn(shape, generator=generator))
-        else:
-            inputs.append(torch.randint(0, 2, shape, generator=generator).to(torch.int64))
-    ops = [op for op in function.body.block.ops if isinstance(op, CallOp | LayerOp | WeightOp)]
-    times: dict[object, list[float]] = {op: [] for op in ops}
-    last_use = {v: op for op in ops for v in op.operands}
-    for _ in range(runs + 1):
-        env = dict(zip(function.body.block.args, inputs, strict=True))
-        for op in ops:
-            operands = [env[v] for v in op.operands]
-            start = time.perf_counter()
-            with torch.no_grad():
-                results = evaluator.operation(op, operands)
-            times[op].append(time.perf_counter() - start)
-            env.update(zip(op.results, results, strict=True))
-            del operands, results
-            for value in set(op.operands):
-                if last_use.get(value) is op:
-                    env.pop(value, None)
-    return [
-        (work_of(op), statistics.median(times[op][1:]) * 1e6)
-        for op in ops
-        if not isinstance(op, WeightOp)
-    ]
+    times = profile(function, [1, threads], lambda done, total: None).costs
+    ops = tasks_of(function, lambda _: 1.0).ops
+    return [Sample(work_of(op), times[key_of(op), 1], times[key_of(op), threads]) for op in ops]
 
 
-def fit(samples: list[tuple[Work, float]]) -> tuple[Work, np.ndarray]:
+def prices_of(samples: list[Sample]) -> tuple[Work, np.ndarray]:
     """The prices and the errors, by least squares in log space."""
-    features = np.array([astuple(work) for work, _ in samples])
-    times = np.array([us for _, us in samples])
+    features = np.array([astuple(s.work) for s in samples])
+    times = np.array([s.alone for s in samples])
     logs = np.log(np.array(astuple(PRICES)))
 
     def errors(values: np.ndarray) -> np.ndarray:
@@ -87,25 +62,60 @@ def fit(samples: list[tuple[Work, float]]) -> tuple[Work, np.ndarray]:
     return Work(*np.exp(logs)), errors(logs)
 
 
+def shared_of(samples: list[Sample], prices: Work, threads: int) -> tuple[Work, float, np.ndarray]:
+    """The part of each kind of work that is shared out, the µs of a team, and the errors.
+
+    Calls are not shared. A part stays between 0 and 1 as it is the logistic of what is fitted.
+    """
+    work = np.array([astuple(s.work) for s in samples]) * np.array(astuple(prices))
+    part = work / work.sum(axis=1, keepdims=True)
+    alone = np.array([s.alone for s in samples])
+    together = np.array([s.together for s in samples])
+
+    def errors(values: np.ndarray) -> np.ndarray:
+        share = 1 / (1 + np.exp(-values[:-1]))
+        left = 1 - part[:, 1:] @ share * (1 - 1 / threads)
+        return np.log(np.minimum(alone, alone * left + np.exp(values[-1])) / together)
+
+    start = np.clip(np.array(astuple(SHARED)[1:]), 0.01, 0.99)
+    values = np.append(np.log(start / (1 - start)), np.log(TEAM))
+    for _ in range(200):  # damped Gauss-Newton
+        now, step = errors(values), 1e-4
+        jacobian = np.stack(
+            [(errors(values + d) - now) / step for d in step * np.eye(len(values))], 1
+        )
+        normal = jacobian.T @ jacobian + 0.1 * np.eye(len(values))
+        values = np.clip(values - 0.3 * np.linalg.solve(normal, jacobian.T @ now), -6.0, 6.0)
+    share = 1 / (1 + np.exp(-values[:-1]))
+    return Work(0.0, *share), float(np.exp(values[-1])), errors(values)
+
+
+def within(errors: np.ndarray) -> str:
+    half, most = np.exp(np.quantile(np.abs(errors), [0.5, 0.9]))
+    return f"predicted / measured within {half:.2f}x for half, {most:.2f}x for 9 of 10"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    samples: list[tuple[Work, float]] = []
+    samples: list[Sample] = []
     for model in options.models:
-        found = timed_operations(model, options.runs)
-        samples += [s for s in found if s[1] >= SMALLEST]
-        print(
-            f"{model.stem:20} {len(found):5} operations, {sum(t for _, t in found) / 1e3:8.1f} ms"
-        )
-    prices, errors = fit(samples)
-    half, most = np.exp(np.quantile(np.abs(errors), [0.5, 0.9]))
+        found = samples_of(model, options.threads)
+        samples += [s for s in found if s.alone >= SMALLEST]
+        alone, together = sum(s.alone for s in found) / 1e3, sum(s.together for s in found) / 1e3
+        print(f"{model.stem:20} {len(found):5} operations, {alone:8.1f} and {together:8.1f} ms")
+    prices, errors = prices_of(samples)
+    print(f"one thread: {within(errors)}")
     print(f"calls = {prices.calls:.1f} µs")
     for field in fields(Work)[1:]:
         print(f"{field.name} = 1 / {1 / getattr(prices, field.name):,.0f} µs")
-    print(f"predicted / measured within {half:.2f}x for half, {most:.2f}x for 9 of 10")
+    shared, team, errors = shared_of(samples, prices, options.threads)
+    print(f"{options.threads} threads: {within(errors)}")
+    for field in fields(Work)[1:]:
+        print(f"{field.name} shared {getattr(shared, field.name):.2f}")
+    print(f"team = {team:.1f} µs")
 
 
 if __name__ == "__main__":

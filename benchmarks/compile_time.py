@@ -1,6 +1,6 @@
 """Compile time: of models, in a fresh process each, and of synthetic graphs by stage.
 
-    python benchmarks/compile_time.py [MODEL.onnx ...] [--sizes 6250,12500,25000,50000] [--json F]
+    python benchmarks/compile_time.py [MODEL.onnx ...] [--sizes 12500,25000,50000,100000] [--json F]
 
 For models it is the wall time of `ramiel compile`, imports and writing included. For synthetic
 graphs it is that of each stage, and the growth: the exponent between sizes, where 1 is linear.
@@ -59,7 +59,7 @@ def stage_seconds(operations: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path)
-    parser.add_argument("--sizes", default="6250,12500,25000,50000")
+    parser.add_argument("--sizes", default="12500,25000,50000,100000")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -80,6 +80,7 @@ def main() -> None:
     ]
     print(f"{'growth (1 is linear)':28}{'':9}" + "".join(f"{e:9.2f}" for e in exponents))
     result["synthetic"] = {str(s): round(t, 2) for s, t in zip(sizes, totals, strict=True)}
+    result["largest"] = {stage: round(t, 2) for stage, t in table[sizes[-1]].items()}
     result["growth"] = [round(e, 2) for e in exponents]
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -1,7 +1,7 @@
-"""Checks models the long way: against ONNX Runtime, and parallel against serial bit for bit in
-200 calls from one thread and in 200 from four at once.
+"""Checks models the long way: every schedule against ONNX Runtime, and parallel against serial
+bit for bit in 200 calls from one thread and in 200 from four at once.
 
-    python benchmarks/verify.py MODEL.onnx ... [--inputs models.json]
+    python benchmarks/verify.py MODEL.onnx ... [--inputs models.json] [--schedules linear,auto]
 
 `--inputs` is a list of {"file", "inputs": [{"name", "shape"}], ...} that says the shapes of
 models which leave dimensions open; integers are bytes there ("int:LO,HI").
@@ -13,9 +13,10 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-ROUNDS = (["--calls", "200"], ["--calls", "50", "--threads", "4"])
+from ramiel.pipelines import SCHEDULES
 
 
 def arguments(model: Path, specs: list[dict[str, object]]) -> list[str]:
@@ -28,22 +29,33 @@ def arguments(model: Path, specs: list[dict[str, object]]) -> list[str]:
     return extra
 
 
+def check(model: Path, options: Sequence[str]) -> bool:
+    """Whether a model passes; prints what `ramiel check` says last."""
+    command = [sys.executable, "-m", "ramiel.tools.cli", "check", str(model), "--workers", "2"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    last = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    print(f"{model.stem:32} {' '.join(options)[:60]:60} {'; '.join(last[-2:])}", flush=True)
+    return done.returncode == 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--inputs", type=Path)
+    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--schedules", default=",".join(SCHEDULES))
     options = parser.parse_args()
     specs = json.loads(options.inputs.read_text()) if options.inputs else []
-    failed = 0
-    for model in options.models:
-        for round in ROUNDS:
-            command = [sys.executable, "-m", "ramiel.tools.cli", "check", str(model), *round]
-            command += ["--workers", "2", "--schedule", "linear", *arguments(model, specs)]
-            done = subprocess.run(command, capture_output=True, text=True)
-            last = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-            print(f"{model.stem:32} {' '.join(round):24} {'; '.join(last[-2:])}", flush=True)
-            failed += done.returncode != 0
-    sys.exit(1 if failed else 0)
+    calls = options.calls
+    rounds = (["--calls", str(calls)], ["--calls", str(-(-calls // 4)), "--threads", "4"])
+    passed = [
+        check(model, ["--schedule", schedule, *round, *arguments(model, specs)])
+        for model in options.models
+        for schedule in options.schedules.split(",")
+        for round in rounds
+    ]
+    print(f"{sum(passed)} of {len(passed)} passed")
+    sys.exit(0 if all(passed) else 1)
 
 
 if __name__ == "__main__":

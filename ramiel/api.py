@@ -47,25 +47,32 @@ def compile(
     batch: int = 1,
     switched: bool = False,
     profile: bool = False,
+    clone: bool = False,
     memory_limit: int | None = None,
+    seconds: float = 2.0,
 ) -> CompiledProgram:
     """Compiles an ONNX model to a parallel program.
 
-    `model` is a path, the bytes of a file or a ModelProto. `workers` is the number of threads,
-    by default that of the cores. `schedule` is one of `ramiel.pipelines.SCHEDULES`. `shapes` gives
-    inputs with open dimensions a shape. With a `batch` of N, a model for one sample takes any
-    number of samples and runs N at a time as interleaved hyperclusters (`switched`: each sample's
-    on other workers than those of the one before). `profile` measures what operations cost on
-    this machine, once. `memory_limit` is the most bytes that values may occupy at one time, as
-    simulated. The result is a `torch.nn.Module` that takes the
-    model's inputs in order or by name, as torch tensors or numpy arrays, and runs in parallel;
-    `serial` is the same work in one thread, `close` ends the threads, `source` is the program,
-    `save` writes it, and `report` says what is expected of it.
+    `model` is a path, the bytes of a file or a ModelProto. What is asked for:
+
+    - `workers`: the number of threads, by default that of the cores.
+    - `schedule`: one of `ramiel.pipelines.SCHEDULES`; `refine` searches for so many `seconds`.
+    - `shapes`: the shapes of inputs whose dimensions are open.
+    - `batch`: with N, a model for one sample takes any number of samples and runs N at a time as
+      interleaved hyperclusters (`switched`: each sample's on other workers than the last one's).
+    - `profile`: measure what operations cost on this machine, once.
+    - `clone`: cheap producers are cloned for their consumers.
+    - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
+
+    The result is a `torch.nn.Module` that takes the model's inputs in order or by name, as torch
+    tensors or numpy arrays, and runs in parallel; `serial` is the same work in one thread,
+    `close` ends the threads, `source` is the program, `save` writes it, and `report` says what
+    is expected of it.
 
     Raises CompileError.
     """
     options = Options(
-        workers, schedule, shapes or {}, batch, switched, profile, memory_limit=memory_limit
+        workers, schedule, shapes or {}, batch, switched, profile, clone, memory_limit, seconds
     )
     return load(compile_model(model, options))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import ramiel
+from ramiel.pipelines import SCHEDULES
 from ramiel.runtime.measure import same_bits
 from ramiel.tools.demo import LIGHT_MODELS, TOLERANCE, expected_output, light_input
 
@@ -25,3 +26,21 @@ def test_light_model(path: Path) -> None:
     assert same_bits(parallel, serial)
     difference = (parallel - expected).abs().max() / expected.abs().max()
     assert difference <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["light_squeezenet", "light_inception_v1", "light_shufflenet"])
+def test_schedules(name: str) -> None:
+    """The same bits whatever the schedule, where operations run on the same number of threads."""
+    path = LIGHT_MODELS / f"{name}.onnx"
+    with ramiel.compile(path, workers=1, schedule="serial") as model:
+        x = light_input(model.inputs[0].shape)
+        reference = model(x)
+    for schedule in SCHEDULES:
+        with ramiel.compile(path, workers=2, schedule=schedule, seconds=0.2) as model:
+            parallel, serial = model(x), model.serial(x)
+            assert same_bits(parallel, serial), schedule
+            alike = "set_num_threads" not in model.source and "merged" not in model.source
+            if alike:
+                assert same_bits(parallel, reference), schedule
+            difference = (parallel - reference).abs().max() / reference.abs().max()
+            assert difference <= TOLERANCE, schedule

@@ -1,0 +1,72 @@
+"""Memory that stays with the process: who asks for it, and who may refuse."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="thresholds are glibc's")
+
+FAULTS = """
+import resource, torch
+from ramiel.runtime import memory
+{before}
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.zeros(4 << 20, dtype=torch.uint8)  # 4 MiB, 1024 pages, dropped at once
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+
+
+def faults_after(before: str, **settings: str) -> int:
+    """The page faults of 20 allocations of 1024 pages each."""
+    code = FAULTS.format(before=before)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | settings, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+@GLIBC
+def test_memory_is_kept_until_it_is_given_back() -> None:
+    assert faults_after("") > 10_000
+    assert faults_after("assert memory.keep_memory()") < 1000
+    assert faults_after("memory.keep_memory(); memory.give_back()") > 10_000
+
+
+@GLIBC
+def test_the_environment_prevents_it() -> None:
+    kept = faults_after("assert not memory.keep_memory()", RAMIEL_KEEP_MEMORY="0")
+    assert kept > 10_000
+
+
+@GLIBC
+def test_programs_keep_it() -> None:
+    before = """
+import ramiel
+from onnx import parser
+model = parser.parse_model('<ir_version: 8, opset_import: ["" : 17]>'
+                           'g (float[4] x) => (float[4] y) { y = Relu (x) }')
+ramiel.compile(model, workers=1).serial(torch.ones(4))
+"""
+    assert faults_after(before) < 1000
+
+
+def test_other_libraries_have_no_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ramiel.runtime import memory
+
+    monkeypatch.setattr(memory, "_glibc", lambda: None)
+    memory.keep_memory.cache_clear()
+    try:
+        assert not memory.keep_memory()
+        memory.give_back()
+    finally:
+        memory.keep_memory.cache_clear()
