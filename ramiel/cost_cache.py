@@ -1,6 +1,6 @@
 """Measured costs, kept between runs in one SQLite file in the user's cache folder.
 
-A cost is the median time, in µs, of one operation on a number of threads of one machine. The key
+A cost is the typical time, in µs, of one operation on a number of threads of one machine. The key
 is (machine, operation, threads): `ramiel.machine` writes the machine, the caller writes the
 operation as a canonical text of callee, shapes, types and attributes.
 
@@ -95,7 +95,7 @@ class CacheDamaged(CompileError):
 
 
 class Entry(NamedTuple):
-    """A cost in µs, the number of runs it is the median of, and its Unix time in seconds."""
+    """A cost in µs, the number of runs it is from, and its Unix time in seconds."""
 
     operation: str
     threads: int
@@ -175,13 +175,13 @@ class CostCache:
         return costs
 
     def put_many(self, machine: str, costs: Mapping[Key, float], samples: int) -> None:
-        """Keeps costs (µs), each the median of `samples` runs, in the place of older ones.
+        """Keeps costs (µs), each from `samples` runs, in the place of older ones.
 
         All or none of them. Raises ValueError if a cost is not positive and finite, or if
         threads or samples are below 1.
         """
         if samples < 1:
-            raise ValueError(f"a cost is the median of 1 or more runs, not of {samples}")
+            raise ValueError(f"a cost is from 1 or more runs, not from {samples}")
         for (operation, threads), microseconds in costs.items():
             if not 0 < microseconds < math.inf or threads < 1:
                 raise ValueError(f"{operation} cannot cost {microseconds} µs on {threads} threads")

@@ -16,10 +16,12 @@ from ramiel.schedule.list_scheduling import list_schedule
 from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 
-GAIN = 0.95
-"""A schedule whose threads wait for each other more is chosen if it is simulated to need at most
-this part of the time of the best one where they wait less: smaller gains are lost in what no model
-knows, and a thread that is held up holds up those that wait for it."""
+GAIN = 0.9
+"""A schedule by which workers hand values over is chosen if it is simulated to need at most this
+part of the time of the best one without: simulations are about so exact, and a worker that is held
+up holds up those that wait for it."""
+APART = 0.85
+"""The same for one by which workers do not wait for each other at all."""
 
 WHOLE_SAMPLES = "whole samples"
 
@@ -56,10 +58,10 @@ def choose_automatically(
 ) -> Choice:
     """The best schedule of all that are quick to make, for `batch` samples of a graph.
 
-    With `thorough`, IOS's is among them for one sample, which may take seconds.
-
     Workers of which each has its samples come first, then one task after the other, on one thread
-    or on several, and then what hands values over: if it is faster by a margin (`GAIN`). With
+    or on several, and then what hands values over: if it is faster by a margin. With `thorough`
+    the fastest is taken without a margin, and IOS's is among them for one sample, which may take
+    seconds: that is for whoever goes on from here with a search. With
     `memory_limit`, in bytes, only what fits is chosen. The placement is one of
     `replicate(graph, batch)`.
 
@@ -67,7 +69,7 @@ def choose_automatically(
     """
     whole = replicate(graph, batch)
     choices = [Choice(n, p, simulate(whole, p)) for n, p in separate(graph, workers, batch)]
-    margins = [GAIN**2 if choice.name == WHOLE_SAMPLES else GAIN for choice in choices]
+    margins = [APART if choice.name == WHOLE_SAMPLES else GAIN for choice in choices]
     if workers > 1:
         together = cooperating(graph, workers, batch, thorough=thorough)
         choices += [Choice(n, p, simulate(whole, p)) for n, p in together]
@@ -87,6 +89,8 @@ def choose_automatically(
             choices.append(Choice("list", listed, simulate(whole, listed)))
             needs.append(memory_limit)
     margins += [1.0] * (len(choices) - len(margins))
+    if thorough:
+        margins = [1.0] * len(choices)
     ranks = [c.timeline.makespan * m for c, m in zip(choices, margins, strict=True)]
     fitting = [i for i, need in enumerate(needs) if memory_limit is None or need <= memory_limit]
     return choices[min(fitting, key=ranks.__getitem__)]

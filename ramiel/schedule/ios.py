@@ -64,7 +64,7 @@ def ios(
     at most 2, too; then so with whole chains as units, and with light units joined to others;
     and then in two halves, each by the same rules. A half of one unit needs one or two
     transitions. `StagePlan.reports` tells what was done. `progress` is called with the number of
-    tasks that are done and of all tasks.
+    transitions that are done and of all of them, both as estimated before the search.
 
     Raises ValueError if `workers`, `r`, `s` or `max_transitions` is less than 1, if `strategies`
     is unknown, or if a set of `merges` has less than 2 tasks or tasks that are not there, or
@@ -85,8 +85,7 @@ def ios(
     heads = frozenset(chain.from_iterable(merges))
     units, members = contract_chains(graph, grain=2 * graph.hand_over, heads=heads)
 
-    plans: list[StagePlan] = []
-    done = 0
+    searches: list[tuple[_Block, list[int], BlockReport]] = []
     pending = [(block, False) for block in reversed(blocks(units))]
     while pending:
         ids, cut = pending.pop()
@@ -94,15 +93,19 @@ def ios(
         affordable = _affordable(settings, local, parts, r, s, cut)
         if affordable is None:
             pending += [([ids[i] for i in half], True) for half in reversed(halves(local))]
-            continue
-        size = sum(map(len, parts))
+        else:
+            searches.append(affordable)
 
-        def tell(share: float, before: int = done, size: int = size) -> None:
+    plans: list[StagePlan] = []
+    total, done = sum(report.estimate for *_, report in searches), 0
+    for block, states, report in searches:
+
+        def tell(share: float, before: int = done, size: int = report.estimate) -> None:
             if progress is not None:
-                progress(before + int(share * size), len(graph))
+                progress(before + int(share * size), total)
 
-        plans.append(_search(*affordable, tell))
-        done += size
+        plans.append(_search(block, states, report, tell))
+        done += report.estimate
     return joined(plans)
 
 

@@ -70,7 +70,9 @@ class ClusterIosPass(ModulePass):
                 strategies=cast(Strategies, self.strategies),
                 wide=self.wide,
                 max_transitions=self.max_transitions,
-                progress=lambda done, total: progress("searching stages", done, total),
+                progress=lambda done, total: progress(
+                    f"searching stages, about {total:,} transitions", done, total
+                ),
             )
         except ValueError as error:
             raise CompileError(str(error)) from error

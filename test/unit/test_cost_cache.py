@@ -76,7 +76,7 @@ def test_what_is_no_cost_is_not_kept(filled: Path, cost: float) -> None:
             cache.put_many("here", {("add", 1): 1.0, ("conv 0", 2): cost}, samples=5)
         with pytest.raises(ValueError, match="on 0 threads"):
             cache.put_many("here", {("add", 0): 1.0}, samples=5)
-        with pytest.raises(ValueError, match="not of 0"):
+        with pytest.raises(ValueError, match="not from 0"):
             cache.put_many("here", {("add", 1): 1.0}, samples=0)
         assert cache.get_many("here", [*SOME, ("add", 1)]) == SOME
 

@@ -346,7 +346,7 @@ def test_progress_goes_from_start_to_end() -> None:
     calls: list[tuple[int, int]] = []
     ios(graph, 2, progress=lambda done, total: calls.append((done, total)))
     assert len(calls) > 2 and calls == sorted(calls)
-    assert {total for _, total in calls} == {16} and calls[-1][0] == 16
+    assert len({total for _, total in calls}) == 1 and calls[-1][0] == calls[-1][1] > 16
 
 
 @settings(deadline=None, derandomize=True)

@@ -29,7 +29,7 @@ from ramiel.transforms.cluster_free_values import LARGE
 
 FEWEST, MOST = 7, 31
 """Timed runs of the whole function on each number of threads, after one that warms up."""
-BUDGET_S = 2.0
+BUDGET_S = 4.0
 """The time for which there are more runs than the fewest."""
 
 Progress = Callable[[int, int], None]
@@ -53,7 +53,10 @@ def key_of(op: TorchOperation) -> str:
 
 class Profile(NamedTuple):
     """The time in µs of each distinct operation on each number of threads, and of how many runs
-    it is the median. If a function has several operations of one key, it is their mean."""
+    it is the lower quartile: what disturbs a run makes it longer, on several threads by much.
+
+    If a function has several operations of one key, it is their mean.
+    """
 
     costs: dict[tuple[str, int], float]
     runs: int
@@ -96,8 +99,8 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
     for count, rows in times.items():
         by_key: dict[str, list[float]] = {}
         for op, *row in zip(calls, *rows[1:], strict=True):
-            by_key.setdefault(key_of(op), []).append(statistics.median(row))
-        costs |= {(key, count): statistics.fmean(medians) for key, medians in by_key.items()}
+            by_key.setdefault(key_of(op), []).append(statistics.quantiles(row, n=4)[0])
+        costs |= {(key, count): statistics.fmean(group) for key, group in by_key.items()}
     return Profile(costs, runs)
 
 
