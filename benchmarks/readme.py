@@ -2,7 +2,7 @@
 
     python benchmarks/readme.py GOOGLENET.onnx
 
-Reads benchmarks/results/speedup.json and compile_time.json; what stands between
+Reads benchmarks/results/papers.json and compile_time.json; what stands between
 `<!-- NAME -->` and `<!-- /NAME -->` in the README is replaced.
 """
 
@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from ramiel.compiler import Options, compile_model
 
@@ -30,28 +31,34 @@ def snippet(model: Path) -> str:
 
 
 def speedups() -> str:
-    document = json.loads((RESULTS / "speedup.json").read_text())
+    document = json.loads((RESULTS / "papers.json").read_text())
     machine = document["machine"]
     rows = [
-        "| model | clusters | merged | serial, ms | parallel, ms | speed-up | simulated | limit |",
+        "| model | clusters | merged | serial, ms | linear | auto | auto, batch of 4 | limit |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for r in document["results"]:
-        report = r["report"]
-        low, high = r["speedup_quartiles"]
-        name = r["model"].removesuffix(".onnx")
+
+    def ratio(row: dict[str, Any]) -> str:
+        low, middle, high = row["speedup"]
+        return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+    for name, model in document["models"].items():
+        if "measured" not in model:
+            continue  # only IOS's paper has it
+        measured = model["measured"]
+        linear = measured["linear"]
         rows.append(
-            f"| {name} | {report['clusters_before_merge']} | {report['clusters']} "
-            f"| {r['serial_ms']:.1f} | {r['parallel_ms']:.1f} "
-            f"| **{r['speedup']:.2f}** ({low:.2f} to {high:.2f}) "
-            f"| {report['serial_us'] / report['parallel_us']:.2f} "
-            f"| {report['serial_us'] / report['bound_us']:.2f} |"
+            f"| {name} | {model['graph']['clusters']} | {model['graph']['merged']} "
+            f"| {measured['serial']['us'] / 1e3:.1f} | {ratio(linear)} "
+            f"| **{ratio(measured['auto'])}** | {ratio(model['batches']['4']['auto'])} "
+            f"| {linear['serial_us'] / linear['bound_us']:.2f} |"
         )
     intro = (
-        f"Parallel on {document['workers']} workers against the same program in one thread, "
-        f"batch 1, f32, in turns ({machine['cpu']}, {machine['cores']} cores, "
-        f"PyTorch {machine['torch']}). The speed-up is the median of the ratios of neighbouring "
-        "runs, with their quartiles; the limit is work over max(critical path, work / workers)."
+        f"Speed-ups of {document['workers']} workers over the same operations in one thread, f32, "
+        f"with measured costs, in turns ({machine['cpu']}, {machine['cores']} cores, "
+        f"PyTorch {machine['torch']}): medians of the ratios of neighbouring runs, with their "
+        "quartiles. `linear` is clustering alone; the limit is what it cannot exceed: work over "
+        "max(critical path, work / workers)."
     )
     return "\n".join([intro, "", *rows])
 
