@@ -45,6 +45,8 @@ PLACED_ON = "cluster.placed_on"
 SEARCH = "cluster.search"
 """What a scheduler that searches did, in words."""
 
+TAKES = "cluster.takes"
+"""Attribute of `cluster.recv`: it is the only one of its channel, which then lets go."""
 RESERVES = "cluster.reserves"
 """Attribute of `torch.threads` in a worker: the workers that lend their cores until the next,
 and beyond them the numbers of cores that have no worker."""

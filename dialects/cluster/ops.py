@@ -13,7 +13,7 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 
-from ramiel.dialects.cluster.attributes import reserved_by
+from ramiel.dialects.cluster.attributes import TAKES, reserved_by
 from ramiel.dialects.cluster.verify import Compute, Event, Recv, Send, Threads, verify_program
 from ramiel.dialects.torch import CallOp, LayerOp
 from ramiel.dialects.torch.effects import FreeOp, ThreadsOp
@@ -110,7 +110,7 @@ def _event(op: Operation) -> Event:
         case SendOp():
             return Send(op.channel, op.operands[0].type if op.operands else None)
         case RecvOp():
-            return Recv(op.channel, op.results[0].type)
+            return Recv(op.channel, op.results[0].type, op.takes)
         case WaitOp():
             return Recv(op.channel, None)
         case ThreadsOp():
@@ -272,7 +272,8 @@ class SectionOp(Operation):
 
 
 class RecvOp(TorchOperation):
-    """Waits for a channel's value."""
+    """Waits for a channel's value. With `cluster.takes` it is the only one to do so, and the
+    channel does not keep the value alive."""
 
     name = "cluster.recv"
     traits = traits_def(HasParent(WorkerOp))
@@ -284,6 +285,10 @@ class RecvOp(TorchOperation):
     @property
     def channel(self) -> str:
         return _text(self, "channel")
+
+    @property
+    def takes(self) -> bool:
+        return TAKES in self.attributes
 
     @property
     def value(self) -> OpResult:

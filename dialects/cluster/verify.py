@@ -29,6 +29,8 @@ class Send:
 class Recv:
     channel: str
     type: Attribute | None
+    takes: bool = False
+    """Whether nobody else may receive from the channel."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,12 @@ def verify_program(
     """Checks the events of all workers, in program order, against the declared channels.
 
     Raises VerifyException for an unknown channel, another type than the declared one, a channel
-    that is sent not exactly once or received by nobody or twice by one worker, for a deadlock (a
-    cycle of program order and channel edges), and for a core that two operations use at once.
+    that is sent not exactly once or received by nobody or twice by one worker, for one that is
+    taken from others, for a deadlock (a cycle of program order and channel edges), and for a core
+    that two operations use at once.
     """
     sends = dict.fromkeys(channels, 0)
+    taken: set[str] = set()
     receivers: dict[str, set[int]] = {name: set() for name in channels}
     for number, events in enumerate(workers):
         for event in events:
@@ -75,6 +79,8 @@ def verify_program(
                 raise VerifyException(f"worker {number} receives @{name} twice")
             else:
                 receivers[name].add(number)
+                if event.takes:
+                    taken.add(name)
     for name, (kind, _) in channels.items():
         expected = 0 if kind == "input" else 1
         if sends[name] != expected:
@@ -83,6 +89,8 @@ def verify_program(
             )
         if kind in ("value", "turn") and not receivers[name]:
             raise VerifyException(f"nobody receives @{name}")
+        if name in taken and (kind != "value" or len(receivers[name]) > 1):
+            raise VerifyException(f"the {kind} channel @{name} is taken, but others need it, too")
     run = _Run({n for n, (kind, _) in channels.items() if kind == "input"}, workers)
     run.go()
     if any(isinstance(event, Threads) for events in workers for event in events):

@@ -55,6 +55,13 @@ class Channel:
         return value
 
     def take(self) -> Any:
+        """As recv(), for the only receiver: the channel keeps no hold of the value, so that it can
+        be freed before the run ends."""
+        value = self.recv()
+        self._value = None
+        return value
+
+    def sent(self) -> Any:
         """The value, without waiting. RuntimeError if it was not sent, Stopped as recv()."""
         if self._value is _UNSENT:
             raise RuntimeError(f'no worker sent "{self.name}"')

@@ -82,7 +82,7 @@ class Program(nn.Module):
                 getattr(channels, name).send(tensor)
         workers = [getattr(self, name) for name in self._workers]
         self._run(channels, workers, {worker.__code__ for worker in workers})
-        return [tuple(getattr(channels, name).take() for name in row) for row in self._outputs]
+        return [tuple(getattr(channels, name).sent() for name in row) for row in self._outputs]
 
     def _run_apart(self, samples: Sequence[Sequence[Tensor]]) -> list[tuple[Tensor, ...]]:
         """The outputs of samples that are each run by one worker."""

@@ -113,14 +113,14 @@ def _statement(node: ast.stmt) -> Statement:
 
 
 def _channel(call: ast.expr) -> tuple[Kind, str] | None:
-    """What an expression does with which channel: `ch.a.recv()`, `ch.a.send(a)`."""
+    """What an expression does with which channel: `ch.a.recv()`, `ch.a.take()`, `ch.a.send(a)`."""
     match call:
         case ast.Call(
             func=ast.Attribute(
-                value=ast.Attribute(value=ast.Name("ch"), attr=name), attr="recv" | "send" as kind
+                value=ast.Attribute(value=ast.Name("ch"), attr=name), attr="recv" | "take" | "send" as verb
             )
         ):
-            return kind, name
+            return ("send" if verb == "send" else "recv"), name
         case _:
             return None
 

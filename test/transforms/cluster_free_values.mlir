@@ -1,8 +1,8 @@
 // RUN: ramiel-opt %s -p 'cluster-free-values{large=4096}' | filecheck %s
 // RUN: ramiel-opt %s -p 'cluster-free-values{large=4096}' -t pytorch | filecheck %s --check-prefix PY
 
-// Large values are freed after their last use, in the serial program and in the workers. Small
-// ones, inputs, what is returned and what went through a channel are not.
+// Large values are freed after their last use, in the serial program and in the workers, and a
+// channel with one receiver lets go of them. Small ones, inputs, and what is returned are not.
 builtin.module attributes {torch.class = "Model"} {
   func.func @main(%x: tensor<1x2048xf32> {torch.name = "x"}) -> tensor<1x2048xf32> {
     %a = torch.call F.relu(%x) {torch.names = ["a"]} : (tensor<1x2048xf32>) -> tensor<1x2048xf32>
@@ -42,14 +42,24 @@ builtin.module attributes {torch.class = "Model"} {
 // CHECK-NEXT:   torch.free %a : tensor<1x2048xf32>
 // CHECK-NEXT:   func.return %y
 // CHECK:      cluster.worker 0
-// CHECK:        cluster.send @b %b
+// CHECK-NEXT:   cluster.recv @x {torch.names = ["x"]}
+// CHECK:        %b = torch.call torch.exp(%a)
+// CHECK-NEXT:   torch.free %a : tensor<1x2048xf32>
+// CHECK-NEXT:   cluster.send @b %b
 // CHECK-NEXT: }
 // CHECK:      cluster.worker 1
-// CHECK:        %y = torch.call operator.add(%c, %small)
+// CHECK-NEXT:   %b = cluster.recv @b {torch.names = ["b"], cluster.takes}
+// CHECK-NEXT:   %small = torch.call torch.sum(%b
+// CHECK-NEXT:   torch.free %b : tensor<1x2048xf32>
+// CHECK-NEXT:   %a = cluster.recv @a {torch.names = ["a"], cluster.takes}
+// CHECK-NEXT:   %c = torch.call operator.neg(%a)
+// CHECK-NEXT:   torch.free %a : tensor<1x2048xf32>
+// CHECK-NEXT:   %y = torch.call operator.add(%c, %small)
 // CHECK-NEXT:   torch.free %c : tensor<1x2048xf32>
 // CHECK-NEXT:   cluster.send @y %y
 
 // PY:      def worker_1(self, ch: Channels) -> None:
+// PY-NEXT:   b = ch.b.take()
 // PY:        y = c + small
 // PY-NEXT:   del c
 // PY-NEXT:   ch.y.send(y)

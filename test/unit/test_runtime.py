@@ -4,6 +4,7 @@ import contextlib
 import random
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -29,11 +30,26 @@ pytestmark = pytest.mark.timeout(60)
 def test_channel_is_sent_once_and_received_often() -> None:
     channel = Channel("a")
     channel.send(1)
-    assert [channel.recv(), channel.recv(), channel.take()] == [1, 1, 1]
+    assert [channel.recv(), channel.recv(), channel.sent()] == [1, 1, 1]
     with pytest.raises(RuntimeError, match='channel "a" was sent twice'):
         channel.send(2)
     with pytest.raises(RuntimeError, match='no worker sent "b"'):
-        Channel("b").take()
+        Channel("b").sent()
+
+
+def test_a_channel_that_is_taken_lets_go() -> None:
+    class Value:
+        pass
+
+    channel, value = Channel("a"), Value()
+    alive = weakref.ref(value)
+    channel.send(value)
+    del value
+    assert alive() is not None
+    assert channel.take() is alive()
+    assert alive() is None
+    with pytest.raises(RuntimeError, match="sent twice"):
+        channel.send(2)
 
 
 def test_channel_wakes_all_receivers() -> None:

@@ -286,7 +286,8 @@ def _lines(op: Operation, names: Mapping[SSAValue, str]) -> list[str]:
         case SectionOp():
             return [f"{BODY}# cluster {op.cluster}: {op.title}, {milliseconds(op.cost)}"]
         case RecvOp():
-            return statement(op.python_names[0], Bracket(f"ch.{op.channel}.recv", []), BODY)
+            verb = "take" if op.takes else "recv"
+            return statement(op.python_names[0], Bracket(f"ch.{op.channel}.{verb}", []), BODY)
         case SendOp():
             values = [_value(value, names) for value in op.operands]
             return statement("", Bracket(f"ch.{op.channel}.send", values), BODY)

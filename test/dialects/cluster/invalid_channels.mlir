@@ -366,3 +366,34 @@ cluster.program @p {
     %v = cluster.recv @v : tensor<4xf32>
   }
 }
+
+
+// -----
+
+// What one worker takes, nobody else can have.
+// CHECK: error: cluster.program: the value channel @v is taken, but others need it, too
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel value @v : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.send @v %x : tensor<4xf32>
+  }
+  cluster.worker 1 {
+    %v = cluster.recv @v {cluster.takes} : tensor<4xf32>
+  }
+  cluster.worker 2 {
+    %v = cluster.recv @v : tensor<4xf32>
+  }
+}
+
+// -----
+
+// An input belongs to the caller.
+// CHECK: error: cluster.program: the input channel @x is taken, but others need it, too
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x {cluster.takes} : tensor<4xf32>
+  }
+}
