@@ -50,6 +50,12 @@ class ProgramOp(Operation):
     def workers(self) -> list[WorkerOp]:
         return [op for op in self.regions[0].block.ops if isinstance(op, WorkerOp)]
 
+    @property
+    def batch(self) -> int:
+        """The number of samples that run at the same time; 1 if the program does not say it."""
+        batch = self.attributes.get("batch")
+        return max(batch.value.data, 1) if isinstance(batch, IntegerAttr) else 1
+
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         name = parser.parse_symbol_name()

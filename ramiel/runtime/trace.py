@@ -117,7 +117,8 @@ def _channel(call: ast.expr) -> tuple[Kind, str] | None:
     match call:
         case ast.Call(
             func=ast.Attribute(
-                value=ast.Attribute(value=ast.Name("ch"), attr=name), attr="recv" | "take" | "send" as verb
+                value=ast.Attribute(value=ast.Name("ch"), attr=name),
+                attr="recv" | "take" | "send" as verb,
             )
         ):
             return ("send" if verb == "send" else "recv"), name

@@ -31,9 +31,10 @@ class ClusterFreeValuesPass(ModulePass):
         torch.free %a : tensor<1x64x400x400xf32>
 
     A Python variable lives until its function ends, and with it all activations of a model.
-    Values of at least `large` bytes are freed; a line for each of the others would make the
-    program hard to read and win little. What several workers receive lives as long as the call; a
-    channel with one receiver lets go of a large value (`cluster.takes`).
+    Values of at least `large` bytes are freed, in a batch of N those of a part of that; a line
+    for each of the others would make the program hard to read and win little. What several
+    workers receive lives as long as the call; a channel with one receiver lets go of a large
+    value (`cluster.takes`).
     """
 
     name = "cluster-free-values"
@@ -41,49 +42,53 @@ class ClusterFreeValuesPass(ModulePass):
     large: int = LARGE
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        self._free(main_function(op).body.block, set())
+        _free(main_function(op).body.block, set(), self.large)
         for program in op.ops:
             if isinstance(program, ProgramOp):
-                taken = self._take(program)
+                # As many values of a size are alive as there are samples.
+                large = self.large / program.batch
+                taken = _take(program, large)
                 for worker in program.workers:
-                    self._free(worker.regions[0].block, taken)
+                    _free(worker.regions[0].block, taken, large)
 
-    def _take(self, program: ProgramOp) -> set[str]:
-        """Marks the receivers of large values that have no other; returns their channels."""
-        receivers: dict[str, list[RecvOp]] = {c.sym_name: [] for c in program.channels}
-        for worker in program.workers:
-            for op in worker.regions[0].block.ops:
-                if isinstance(op, RecvOp):
-                    receivers[op.channel].append(op)
-        taken: set[str] = set()
-        for channel in program.channels:
-            if channel.kind == "value" and len(receivers[channel.sym_name]) == 1:
-                (recv,) = receivers[channel.sym_name]
-                if bytes_of(recv.value.type) >= self.large:
-                    recv.attributes[TAKES] = UnitAttr()
-                    taken.add(channel.sym_name)
-        return taken
 
-    def _free(self, block: Block, taken: set[str]) -> None:
-        ops = list(block.ops)
-        last = {value: op for op in ops for value in op.operands}
-        kept = {
+def _take(program: ProgramOp, large: float) -> set[str]:
+    """Marks the receivers of large values that have no other; returns their channels."""
+    receivers: dict[str, list[RecvOp]] = {c.sym_name: [] for c in program.channels}
+    for worker in program.workers:
+        for op in worker.regions[0].block.ops:
+            if isinstance(op, RecvOp):
+                receivers[op.channel].append(op)
+    taken: set[str] = set()
+    for channel in program.channels:
+        if channel.kind == "value" and len(receivers[channel.sym_name]) == 1:
+            (recv,) = receivers[channel.sym_name]
+            if bytes_of(recv.value.type) >= large:
+                recv.attributes[TAKES] = UnitAttr()
+                taken.add(channel.sym_name)
+    return taken
+
+
+def _free(block: Block, taken: set[str], large: float) -> None:
+    ops = list(block.ops)
+    last = {value: op for op in ops for value in op.operands}
+    kept = {
+        value
+        for op in ops
+        if isinstance(op, SendOp) and op.channel not in taken
+        for value in op.operands
+    }
+    for op in ops[:-1]:
+        dying = [
             value
-            for op in ops
-            if isinstance(op, SendOp) and op.channel not in taken
-            for value in op.operands
-        }
-        for op in ops[:-1]:
-            dying = [
-                value
-                for value in dict.fromkeys(op.operands)
-                if last[value] is op
-                and _is_own(value)
-                and value not in kept
-                and bytes_of(value.type) >= self.large
-            ]
-            for i in reversed(range(0, len(dying), PER_LINE)):
-                block.insert_op_after(FreeOp.of(dying[i : i + PER_LINE]), op)
+            for value in dict.fromkeys(op.operands)
+            if last[value] is op
+            and _is_own(value)
+            and value not in kept
+            and bytes_of(value.type) >= large
+        ]
+        for i in reversed(range(0, len(dying), PER_LINE)):
+            block.insert_op_after(FreeOp.of(dying[i : i + PER_LINE]), op)
 
 
 def _is_own(value: SSAValue) -> bool:
