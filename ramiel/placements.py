@@ -73,10 +73,13 @@ def check_batch(function: func.FuncOp, batch: int) -> None:
     """Raises CompileError unless the function can run once for each sample of a batch.
 
     Copies of it do not share anything, so no operation mixes samples; but each input and output
-    must be a batch of one sample, so that samples can be taken apart and put together.
+    must be a batch of one sample, so that samples can be taken apart and put together. A single
+    sample is the model as it is.
     """
     if not 1 <= batch <= MOST_SAMPLES:
         raise CompileError(f"a batch must be 1 to {MOST_SAMPLES} samples, not {batch}")
+    if batch == 1:
+        return  # whatever the model's first dimension is
     types = function.function_type
     if not types.inputs.data:
         raise CompileError("a batch is made of models with inputs, and this one has none")

@@ -40,8 +40,7 @@ class ClusterAutoPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         check_workers(self.workers)
         function = main_function(op)
-        if self.batch != 1:
-            check_batch(function, self.batch)
+        check_batch(function, self.batch)
         tasks = tasks_of(function)
         limit = limit_of(self.memory_limit)
         try:
