@@ -37,7 +37,8 @@ class MeasuredCosts:
         """The cost of an operation in µs.
 
         On more threads than this machine has cores it is extrapolated by Amdahl's law: what
-        did not get faster from one thread to the most measured stays, the rest is shared out.
+        did not get faster from one thread to the most measured stays, the rest is shared out. An
+        operation that got faster than its threads are many (caches add up) goes on in proportion.
         """
         key = key_of(op)
         if threads in self.measured:
@@ -46,8 +47,8 @@ class MeasuredCosts:
         one, many = self.costs[key, 1], self.costs[key, most]
         if most == 1 or many >= one:
             return many
-        shared = (one - many) / (1 - 1 / most)
-        return max(one - shared * (1 - 1 / threads), one / threads)
+        alone = max(0.0, (most * many - one) / (most - 1))
+        return alone + (many - alone) * most / threads
 
 
 def measured_costs(

@@ -120,6 +120,8 @@ def test_more_threads_than_cores_are_extrapolated() -> None:
     op = tasks_of(function, lambda _: 1.0).ops[0]
     costs = MeasuredCosts({(key_of(op), 1): 100.0, (key_of(op), 2): 60.0}, (1, 2), 20.0, 1.0)
     assert [costs.of(op, n) for n in (1, 2, 4, 8)] == pytest.approx([100, 60, 40, 30])
+    caches = MeasuredCosts({(key_of(op), 1): 100.0, (key_of(op), 2): 40.0}, (1, 2), 20.0, 1.0)
+    assert [caches.of(op, n) for n in (1, 2, 4, 8)] == pytest.approx([100, 40, 20, 10])
     worse = MeasuredCosts({(key_of(op), 1): 100.0, (key_of(op), 2): 130.0}, (1, 2), 20.0, 1.0)
     assert worse.of(op, 8) == 130.0
     alone = MeasuredCosts({(key_of(op), 1): 100.0}, (1,), 20.0, 1.0)
