@@ -47,16 +47,16 @@ def measure_switch(threads: int) -> float:
     return (_measure_waking(threads) + _measure_spinning(threads)) / 2
 
 
-def _measure_waking(threads: int, times: int = 200) -> float:
+def _measure_waking(threads: int, times: int = 100) -> float:
     """The median µs that an operation on several threads takes longer after one on a single
     thread than after one on as many: its team has gone to sleep."""
-    small, work = torch.ones(1 << 16), torch.ones(1 << 19)
+    small, work = torch.ones(1 << 16), torch.ones(640, 640)  # some µs, and some ms
     samples: dict[int, list[float]] = {1: [], threads: []}
     with _threads_restored():
         for _ in range(times):
             for count, taken in samples.items():
                 torch.set_num_threads(count)
-                torch.relu(work)
+                torch.mm(work, work)
                 torch.set_num_threads(threads)
                 start = time.perf_counter_ns()
                 torch.relu(small)
