@@ -57,9 +57,9 @@ def speedups() -> str:
         f"Speed-ups of {document['workers']} workers over the same operations in one thread, f32, "
         f"with measured costs, in turns ({machine['cpu']}, {machine['cores']} cores, "
         f"PyTorch {machine['torch']}): medians of the ratios of neighbouring runs, with their "
-        "quartiles. `linear` is clustering alone, each operation on one thread; the limit is what no "
-        "schedule can exceed: work over max(critical path, work / workers), where operations may use "
-        "several threads."
+        "quartiles. `linear` is clustering alone, each operation on one thread; the limit is what "
+        "no schedule can exceed: work over max(critical path, work / workers), where operations "
+        "may use several threads."
     )
     return "\n".join([intro, "", *rows])
 
