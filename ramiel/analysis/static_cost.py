@@ -48,7 +48,9 @@ PRICES = Work(
 
 
 SHARED = Work(calls=0.0, product=0.9, convolution=0.95, grouped=0.9, windows=0.95, moved=0.9)
-"""The part of each kind of work that threads share out among themselves."""
+"""The part of each kind of work that threads share out among themselves. A fit to two threads
+(benchmarks/calibrate.py) gives 0.93 to 1.0 and no time for a team; more threads share one memory,
+and caches add up only once, so these are a little less."""
 TEAM = 3.0
 """µs to set a team of threads to an operation and to wait for all of them."""
 
