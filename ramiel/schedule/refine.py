@@ -48,6 +48,7 @@ def refine(
     seed: int = 0,
     clock: Callable[[], float] = time.perf_counter,
     moves: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Placement:
     """The best schedule that simulated annealing from `placement` meets within `budget_s` seconds.
 
@@ -58,7 +59,8 @@ def refine(
     O(V + E) for the second. The search ends early at `moves` moves or at the lower bound.
 
     The result is never slower than `placement`. It depends on `seed` alone if `moves` ends the
-    search. With `memory_limit`, its values occupy at most so many bytes.
+    search. With `memory_limit`, its values occupy at most so many bytes. `progress` is called
+    with how many per cent of the budget are spent, and 100.
 
     Raises ValueError if `budget_s` is not more than 0, `moves` is negative, `placement` does not
     fit into the memory, or as `simulate` does.
@@ -76,13 +78,18 @@ def refine(
     search = _Search(graph, placement, memory_limit, Random(seed))
     target = (lower_bound if len(graph) <= LARGEST else bound)(graph, len(placement.workers))
     target *= 1 + 1e-9
-    done = 0
+    done = told = 0
     while search.best > target and (moves is None or done < moves):
         spent = (clock() - began) / budget_s
         if spent >= 1:
             break
-        search.step(spent if moves is None else done / moves)
+        share = spent if moves is None else done / moves
+        if progress is not None and int(100 * share) > told:
+            progress(told := int(100 * share), 100)
+        search.step(share)
         done += 1
+    if progress is not None:
+        progress(100, 100)
     if search.best >= timeline.makespan:
         return placement
     return search.found

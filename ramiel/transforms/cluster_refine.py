@@ -10,6 +10,7 @@ from xdsl.passes import ModulePass
 
 from ramiel.errors import CompileError
 from ramiel.placements import limit_of, read_placement, write_placement
+from ramiel.progress import progress_of
 from ramiel.schedule.refine import refine
 from ramiel.tasks import main_function
 
@@ -47,6 +48,7 @@ class ClusterRefinePass(ModulePass):
         placed = read_placement(function)
         if placed.batch > 1 and max(placed.placement.threads(len(placed.graph)), default=1) > 1:
             return
+        progress = progress_of(ctx)
         graph = placed.graph if placed.batch == 1 else replace(placed.graph, wide={})
         try:
             placement = refine(
@@ -56,6 +58,7 @@ class ClusterRefinePass(ModulePass):
                 memory_limit=limit_of(self.memory_limit),
                 seed=self.seed,
                 moves=self.moves or None,
+                progress=lambda done, total: progress("refining", done, total),
             )
         except ValueError as error:
             raise CompileError(str(error)) from error

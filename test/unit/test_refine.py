@@ -179,6 +179,13 @@ def test_the_search_ends_with_the_budget_and_at_the_bound() -> None:
     assert makespan(pair, refine(pair, on(2, pair), 1e9)) == 10.0
 
 
+def test_progress_goes_to_the_end() -> None:
+    graph = TaskGraph((100.0,) * 40, tuple((i, i + 3) for i in range(37)), hand_over=1.0)
+    calls: list[tuple[int, int]] = []
+    refine(graph, serial(graph), 60.0, moves=30, progress=lambda *call: calls.append(call))
+    assert calls == sorted(calls) and calls[-1] == (100, 100)
+
+
 @pytest.mark.parametrize(
     "budget, options, problem",
     [
