@@ -12,8 +12,9 @@ import pytest
 GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="thresholds are glibc's")
 
 FAULTS = """
-import resource, torch
+import ctypes, resource, torch
 from ramiel.runtime import memory
+ctypes.CDLL(None).mallopt(-3, 128 << 10)  # M_MMAP_THRESHOLD, which glibc would move by itself
 {before}
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
