@@ -11,6 +11,7 @@ here, and its kind follows from its prefix:
 | `Tensor.`   | `x.reshape(1, -1)`         | a method                                     |
 | `operator.` | `a + b`, `-a`, `a[...]`    | a Python operator                            |
 | `ops.`      | `ops.reshape(x, shape)`    | ONNX semantics that PyTorch has no call for  |
+| `kernels.`  | `kernels.max_pool2d(x, 3)` | a function of torch, by another provider     |
 """
 
 from __future__ import annotations
@@ -43,10 +44,11 @@ _FUNCTIONS = {
     "avg_pool3d batch_norm celu conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
     "conv_transpose3d elu gelu group_norm hardsigmoid hardswish instance_norm "
     "interpolate leaky_relu local_response_norm log_softmax max_pool1d max_pool2d "
-    "max_pool3d mish normalize pad pixel_shuffle pixel_unshuffle relu silu softmax "
-    "softplus softsign",
+    "max_pool3d mish normalize pad pixel_shuffle pixel_unshuffle relu rms_norm "
+    "scaled_dot_product_attention silu softmax softplus softsign",
     "Tensor": "expand mT permute reshape squeeze to unsqueeze",
     "operator": "getitem",
+    "kernels": "avg_pool2d max_pool2d",
     "ops": "arg_reduce avg_pool clip constant_of_shape cumsum depth_to_space dropout_mask "
     "expand eye_like flatten gather gather_elements gather_nd hardmax layer_norm "
     "legacy_softmax local_response_norm max_pool mean_variance_norm non_zero one_hot pad "

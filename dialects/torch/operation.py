@@ -22,6 +22,8 @@ CLASS = "torch.class"
 """Module attribute: the name of the emitted class."""
 PYTHON_NAME = "torch.name"
 """Argument attribute: the Python name of an input."""
+SUFFIX = "torch.suffix"
+"""Attribute: what is put after the names of an operation's results."""
 LAYER_NAME = "torch.layer_name"
 """Attribute: the name of the program's attribute that holds a layer or weight."""
 

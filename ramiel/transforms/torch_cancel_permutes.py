@@ -1,0 +1,154 @@
+"""torch-cancel-permutes: permutations and reshapes that do nothing, or undo each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+
+from ramiel.dialects.onnx.types import static_shape_of
+from ramiel.dialects.torch import CallOp
+from ramiel.patterns import arguments_of, call_of, forward, replace, rewrite, sole_call_of
+
+_SHAPED = frozenset(
+    "Tensor.expand Tensor.reshape Tensor.squeeze Tensor.to Tensor.unsqueeze torch.flatten "
+    "torch.squeeze ops.expand ops.flatten ops.reshape ops.squeeze ops.unsqueeze".split()
+)
+"""What keeps the order of the elements: it does nothing if it keeps the type too."""
+
+_ELEMENTWISE = frozenset(
+    "F.elu F.gelu F.hardsigmoid F.hardswish F.leaky_relu F.mish F.relu F.silu F.softplus "
+    "operator.add operator.mul operator.pow operator.sub operator.truediv torch.abs torch.clamp "
+    "torch.erf torch.exp torch.log torch.reciprocal torch.sigmoid torch.sqrt torch.tanh".split()
+)
+"""What may change places with a permutation, if its other arguments are numbers."""
+
+_STEPS = 8
+"""How many elementwise operations may stand between two permutations."""
+
+
+class _DropIdentity(RewritePattern):
+    """Replaces a reshape, cast or permutation that changes nothing by its operand."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, CallOp) or len(op.results) != 1 or not op.operands:
+            return
+        x, type = op.operands[0], op.results[0].type
+        if x.type != type:
+            return
+        keeps = op.callee in _SHAPED and static_shape_of(type) is not None
+        order = _order(op)
+        if keeps or (order is not None and _is_identity(order)):
+            forward(rewriter, op, x)
+
+
+class _JoinReshapes(RewritePattern):
+    """Replaces reshape(reshape(x)) by reshape(x)."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, CallOp) or op.callee != "Tensor.reshape":
+            return
+        inner = sole_call_of(op.operands[0], "Tensor.reshape", "torch.flatten")
+        shape = static_shape_of(op.results[0].type)
+        if inner is None or shape is None or 0 in shape or len(op.operands) != 1:
+            return
+        x = inner.operands[0]
+        if x.type == op.results[0].type:
+            return forward(rewriter, op, x)
+        new = CallOp.of(op.callee, [x, *arguments_of(op).args[1:]], {}, op.result_types)
+        replace(rewriter, op, new, op)
+
+
+class _JoinPermutes(RewritePattern):
+    """Replaces permute(permute(x)) by one permutation of x, or by x."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        second = _order(op)
+        inner = call_of(op.operands[0], "Tensor.permute") if second is not None else None
+        first = _order(inner) if inner is not None else None
+        if not isinstance(op, CallOp) or inner is None or second is None or first is None:
+            return
+        x, order = inner.operands[0], [first[i] for i in second]
+        if _is_identity(order):
+            return forward(rewriter, op, x)
+        new = CallOp.of("Tensor.permute", [x, *order], {}, op.result_types)
+        replace(rewriter, op, new, op)
+
+
+class _PermuteThrough(RewritePattern):
+    """Replaces permute(f(permute(x))) by f(x), if the permutations undo each other."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        second = _order(op)
+        if not isinstance(op, CallOp) or second is None:
+            return
+        steps: list[CallOp] = []
+        value = op.operands[0]
+        while len(steps) < _STEPS and (step := sole_call_of(value, *_ELEMENTWISE)) is not None:
+            if len(step.operands) != 1 or step.operands[0].type != step.results[0].type:
+                return
+            steps.append(step)
+            value = step.operands[0]
+        inner = sole_call_of(value, "Tensor.permute")
+        first = _order(inner) if inner is not None else None
+        if not steps or inner is None or first is None:
+            return
+        x = inner.operands[0]
+        if not _is_identity([first[i] for i in second]) or x.type != op.results[0].type:
+            return
+        self._rebuild(steps, x, op, rewriter)
+
+    def _rebuild(
+        self, steps: list[CallOp], x: SSAValue, op: CallOp, rewriter: PatternRewriter
+    ) -> None:
+        for step in reversed(steps):
+            new = CallOp.create(
+                properties=dict(step.properties),
+                attributes=dict(step.attributes),
+                operands=[x],
+                result_types=[x.type],
+            )
+            new.results[0].name_hint = step.results[0].name_hint
+            if step is steps[0]:
+                return replace(rewriter, op, new, step)
+            rewriter.insert(new)
+            x = new.results[0]
+
+
+def _order(op: Operation) -> list[int] | None:
+    """The order of the dimensions after a permutation; None for anything else."""
+    if not isinstance(op, CallOp) or op.callee != "Tensor.permute" or op.kwargs:
+        return None
+    order = arguments_of(op).args[1:]
+    if len(op.operands) != 1 or not all(isinstance(d, int) for d in order):
+        return None
+    return [d % len(order) for d in cast("list[int]", order)]
+
+
+def _is_identity(order: list[int]) -> bool:
+    return order == [*range(len(order))]
+
+
+@dataclass(frozen=True)
+class TorchCancelPermutesPass(ModulePass):
+    """Removes permutations that undo each other, and reshapes that do nothing.
+
+        %1 = torch.call Tensor.permute(%x, 0, 2, 3, 1) : ...
+        %2 = torch.call F.relu(%1) : ...
+        %3 = torch.call Tensor.permute(%2, 0, 3, 1, 2) : ...
+        // becomes
+        %3 = torch.call F.relu(%x) : ...
+
+    Two permutations in a row become one, as do two reshapes. Casts and expansions to the type
+    that a value has already go too.
+    """
+
+    name = "torch-cancel-permutes"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        rewrite(op, _DropIdentity(), _JoinReshapes(), _JoinPermutes(), _PermuteThrough())

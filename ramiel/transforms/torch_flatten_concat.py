@@ -1,0 +1,69 @@
+"""torch-flatten-concat: concatenations of concatenations, as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+
+from ramiel.dialects.onnx.types import shape_of
+from ramiel.dialects.torch import CallOp
+from ramiel.patterns import arguments_of, replace, rewrite, sole_call_of
+
+
+class _FlattenConcat(RewritePattern):
+    """Replaces cat([cat([a, b]), c]) by cat([a, b, c])."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        dim = _dim(op)
+        # Only the outermost of a chain is rewritten, so that a long one takes linear time.
+        if not isinstance(op, CallOp) or dim is None or _is_part(op, dim):
+            return
+        values: list[SSAValue] = []
+        stack = list(reversed(op.operands))
+        while stack:
+            value = stack.pop()
+            inner = sole_call_of(value, "torch.cat")
+            if inner is not None and _dim(inner) == dim:
+                stack += reversed(inner.operands)
+            else:
+                values.append(value)
+        if len(values) > len(op.operands):
+            options = arguments_of(op).kwargs
+            replace(rewriter, op, CallOp.of("torch.cat", [values], options, op.result_types), op)
+
+
+def _dim(op: Operation) -> int | None:
+    """The dimension that a concatenation is along, not negative; None for anything else."""
+    if not isinstance(op, CallOp) or op.callee != "torch.cat":
+        return None
+    shape, options = shape_of(op.results[0].type), arguments_of(op).kwargs
+    if shape is None or len(op.args) != 1 or options.keys() != {"dim"}:
+        return None
+    return cast(int, options["dim"]) % len(shape)
+
+
+def _is_part(op: CallOp, dim: int) -> bool:
+    use = op.results[0].get_unique_use()
+    return use is not None and _dim(use.operation) == dim
+
+
+@dataclass(frozen=True)
+class TorchFlattenConcatPass(ModulePass):
+    """Makes one concatenation of a concatenation and what it alone is concatenated with.
+
+    %1 = torch.call torch.cat([%a, %b], dim = 1) : ...
+    %2 = torch.call torch.cat([%1, %c], dim = 1) : ...
+    // becomes
+    %2 = torch.call torch.cat([%a, %b, %c], dim = 1) : ...
+    """
+
+    name = "torch-flatten-concat"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        rewrite(op, _FlattenConcat())

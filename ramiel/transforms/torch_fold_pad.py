@@ -1,0 +1,129 @@
+"""torch-fold-pad: paddings that the convolutions and pools after them can do themselves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp
+from xdsl.ir import Attribute, Operation
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+
+from ramiel.backend.pytorch.lowering.windows import scalar
+from ramiel.dialects.onnx.types import shape_of
+from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
+from ramiel.dialects.torch.literals import python_literal
+from ramiel.patterns import CONVOLUTIONS, arguments_of, changed_layer, replace, rewrite
+
+_POOLS = {f"F.{kind}_pool{dims}d": dims for kind in ("avg", "max") for dims in (1, 2, 3)}
+
+
+@dataclass(frozen=True)
+class _Pad:
+    """A padding that is the same at both ends, for each spatial dimension of a tensor."""
+
+    sizes: tuple[int, ...]
+    value: float
+
+
+class _FoldPad(RewritePattern):
+    """Replaces conv(pad(x)) by conv(x) with more padding, and pools likewise."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        pad = _pad(op)
+        if pad is None:
+            return
+        users = [use.operation for use in op.results[0].uses]
+        folded = [_folded(user, pad) for user in users]
+        if not folded or None in folded:
+            return
+        for user, new in zip(users, folded, strict=True):
+            assert new is not None and isinstance(user, TorchOperation)
+            new.operands[0] = op.operands[0]
+            replace(rewriter, user, new, user)
+
+
+def _pad(op: Operation) -> _Pad | None:
+    """The padding of an operation that pads the spatial dimensions alone."""
+    if not isinstance(op, CallOp) or op.callee != "F.pad":
+        return None
+    args, options = arguments_of(op)
+    shape, value = shape_of(op.results[0].type), options.pop("value", 0)
+    if shape is None or len(args) != 2 or options or not isinstance(value, int | float):
+        return None
+    sides = cast("list[int]", args[1])
+    sizes = sides[::2][::-1]
+    missing = len(shape) - 2 - len(sizes)
+    if missing < 0 or sides[::2] != sides[1::2] or min(sizes) < 0:
+        return None
+    return _Pad((0,) * missing + tuple(sizes), value)
+
+
+def _folded(op: Operation, pad: _Pad) -> LayerOp | CallOp | None:
+    """A copy of an operation that pads its input itself, still with the old operand."""
+    if isinstance(op, LayerOp) and CONVOLUTIONS.get(op.layer) == len(pad.sizes):
+        return _convolution(op, pad)
+    if isinstance(op, CallOp) and _POOLS.get(op.callee) == len(pad.sizes):
+        return _pool(op, pad)
+    return None
+
+
+def _convolution(op: LayerOp, pad: _Pad) -> LayerOp | None:
+    total = _sum(_integers(op.config.get("padding")), pad)
+    if pad.value != 0 or total is None or len(op.operands) != 1:
+        return None
+    return changed_layer(op, config={"padding": scalar(total)})
+
+
+def _pool(op: CallOp, pad: _Pad) -> CallOp | None:
+    args, options = arguments_of(op)
+    average = op.callee.startswith("F.avg_pool")
+    before, kernel = (_integers(op.kwargs.get(name)) for name in ("padding", "kernel_size"))
+    total = _sum(before, pad)
+    # What ceil_mode adds at the end is no padding, so that the windows would change.
+    if len(args) != 1 or total is None or options.get("ceil_mode", False):
+        return None
+    kernels = kernel * len(total) if len(kernel) == 1 else kernel
+    if len(kernels) != len(total) or any(2 * t > k for t, k in zip(total, kernels, strict=True)):
+        return None
+    if pad.value != (0 if average else -math.inf):
+        return None
+    if any(before) and options.get("count_include_pad", True) is not True:
+        return None
+    options.pop("count_include_pad", None)
+    return CallOp.of(op.callee, args, {**options, "padding": scalar(total)}, op.result_types)
+
+
+def _integers(attribute: Attribute | None) -> tuple[int, ...]:
+    """An option that is a number for all dimensions, or one for each; 0 if it is not given."""
+    values = list(attribute) if isinstance(attribute, ArrayAttr) else [attribute]
+    return tuple(cast(int, python_literal(v)) if v is not None else 0 for v in values)
+
+
+def _sum(padding: tuple[int, ...], pad: _Pad) -> list[int] | None:
+    sizes = padding * len(pad.sizes) if len(padding) == 1 else padding
+    if len(sizes) != len(pad.sizes):
+        return None
+    return [a + b for a, b in zip(sizes, pad.sizes, strict=True)]
+
+
+@dataclass(frozen=True)
+class TorchFoldPadPass(ModulePass):
+    """Lets convolutions and pools pad their input, if nothing else uses the padded one.
+
+        %1 = torch.call F.pad(%x, [1, 1, 1, 1]) : ...
+        %2 = torch.layer Conv2d(%1) {stride = 2} weights {...} : ...
+        // becomes
+        %2 = torch.layer Conv2d(%x) {stride = 2, padding = 1} weights {...} : ...
+
+    The padding is the same at both ends of a dimension; for convolutions and averages it is of
+    zeros, which averages then count, and for maxima of minus infinity.
+    """
+
+    name = "torch-fold-pad"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        rewrite(op, _FoldPad())

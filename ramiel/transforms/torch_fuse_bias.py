@@ -1,0 +1,104 @@
+"""torch-fuse-bias: constants added to convolutions and matrix products, as their biases."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+
+from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
+from ramiel.dialects.onnx.types import element_of, shape_of, static_shape_of, tensor_type
+from ramiel.dialects.onnx.weights import FreshNames, weights_of
+from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
+from ramiel.patterns import CONVOLUTIONS, arguments_of, changed_layer, replace, rewrite
+
+_SPATIAL = {
+    "Linear": 0,
+    **CONVOLUTIONS,
+    **{f"ConvTranspose{dims}d": dims for dims in CONVOLUTIONS.values()},
+}
+"""How many dimensions a layer's result has after the one that a bias is for."""
+
+
+@dataclass
+class _FuseBias(RewritePattern):
+    """Replaces layer(x) + b by layer(x) with the bias b."""
+
+    names: FreshNames
+    flat: dict[str, WeightAttr] = field(default_factory=dict[str, WeightAttr])
+    """The biases that were made from weights of more dimensions, by the names of those."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, CallOp) or op.callee != "operator.add":
+            return
+        a, b = arguments_of(op).args
+        for value, constant in ((a, b), (b, a)):
+            if not isinstance(value, SSAValue) or not isinstance(constant, SSAValue):
+                continue
+            layer, weight = value.owner, constant.owner
+            if not isinstance(layer, LayerOp) or not isinstance(weight, WeightOp):
+                continue
+            if value.type == op.results[0].type and _fits(layer, weight):
+                fused = changed_layer(layer, weights={"bias": self._bias(weight)})
+                return replace(rewriter, op, fused, layer)
+
+    def _bias(self, op: WeightOp) -> WeightAttr:
+        """The weight with one dimension."""
+        source, type = op.weight, op.results[0].type
+        shape, element = static_shape_of(type), element_of(type)
+        assert shape is not None and element is not None
+        bias_type = tensor_type(element, [math.prod(shape)])
+        if len(shape) == 1:
+            return WeightAttr(TensorRef(source.data.name, source.data.load, bias_type))
+
+        def load() -> Array:
+            return source.array().reshape(-1)
+
+        name = source.data.name
+        if name not in self.flat:
+            ref = TensorRef(self.names.fresh(f"{name}.flat"), load, bias_type)
+            self.flat[name] = WeightAttr(ref)
+        return self.flat[name]
+
+
+def _fits(layer: LayerOp, weight: WeightOp) -> bool:
+    """Whether a layer has no bias yet, and a weight is one number for each of its channels."""
+    result, constant = layer.results[0], weight.results[0].type
+    if layer.layer not in _SPATIAL or not result.has_one_use() or "bias" in layer.weights:
+        return False
+    if len(layer.operands) > 1 or "activation" in layer.config:
+        return False
+    shape, sizes = shape_of(result.type), static_shape_of(constant)
+    spatial = _SPATIAL[layer.layer]
+    if shape is None or sizes is None or not spatial < len(sizes) <= len(shape):
+        return False
+    if element_of(result.type) != element_of(constant):
+        return False
+    channels = shape[-1 - spatial]
+    return channels is not None and channels == sizes[-1 - spatial] == math.prod(sizes)
+
+
+@dataclass(frozen=True)
+class TorchFuseBiasPass(ModulePass):
+    """Makes a constant that is added to the result of a layer without a bias its bias.
+
+        %b = torch.weight "b" : tensor<8xf32>
+        %1 = torch.layer Linear(%x) weights {weight = "w" : tensor<8x4xf32>} : ...
+        %2 = torch.call operator.add(%b, %1) : ...
+        // becomes
+        %2 = torch.layer Linear(%x)
+          weights {weight = "w" : tensor<8x4xf32>, bias = "b" : tensor<8xf32>} : ...
+
+    Exporters write a Linear of three dimensions as MatMul and Add. For a convolution the constant
+    is of shape [C, 1, 1] or [1, C, 1, 1], and flattened when somebody asks for its bytes.
+    """
+
+    name = "torch-fuse-bias"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        rewrite(op, _FuseBias(FreshNames(weights_of(op))))

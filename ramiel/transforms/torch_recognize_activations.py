@@ -1,0 +1,165 @@
+"""torch-recognize-activations: activations that exporters write as several operators."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+
+from ramiel.dialects.torch import CallOp
+from ramiel.patterns import (
+    Product,
+    arguments_of,
+    is_close,
+    is_float,
+    operands_of,
+    product_of,
+    replace,
+    rewrite,
+    sole_call_of,
+    with_number,
+)
+
+
+@dataclass(frozen=True)
+class _Activation:
+    """What a product turned out to be: a call of one value."""
+
+    callee: str
+    x: SSAValue
+    origin: CallOp
+    options: tuple[tuple[str, str], ...] = ()
+
+
+class _RecognizeActivation(RewritePattern):
+    """Replaces x * gate(x), times a number where there is one, by the activation that it is.
+
+    | product                                                   | activation                      |
+    |-----------------------------------------------------------|---------------------------------|
+    | x * sigmoid(x)                                            | F.silu(x)                       |
+    | clamp(x + 3, 0, 6) / 6                                    | F.hardsigmoid(x)                |
+    | x * hardsigmoid(x), x * clamp(x + 3, 0, 6) / 6            | F.hardswish(x)                  |
+    | x * (1 + erf(x / sqrt(2))) / 2                            | F.gelu(x)                       |
+    | x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2  | F.gelu(x, approximate = "tanh") |
+    """
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, CallOp) or op.callee not in ("operator.mul", "operator.truediv"):
+            return
+        if not is_float(op.results[0].type):
+            return
+        product = product_of(op.results[0])
+        found = _of_clamp(product) or _of_gate(product)
+        if found is None or found.x.type != op.results[0].type:
+            return
+        new = CallOp.of(found.callee, [found.x], dict(found.options), op.result_types)
+        replace(rewriter, op, new, found.origin)
+
+
+def _of_clamp(product: Product) -> _Activation | None:
+    if len(product.values) != 1:
+        return None
+    clamp = _clamped(product.values[0], product.factor)
+    return None if clamp is None else _Activation("F.hardsigmoid", clamp[1], clamp[0])
+
+
+def _of_gate(product: Product) -> _Activation | None:
+    if len(product.values) != 2:
+        return None
+    a, b = product.values
+    return _gated(a, b, product.factor) or _gated(b, a, product.factor)
+
+
+def _gated(x: SSAValue, gate: SSAValue, factor: float) -> _Activation | None:
+    sigmoid = sole_call_of(gate, "torch.sigmoid", "F.hardsigmoid")
+    if sigmoid is not None:
+        same = is_close(factor, 1, x.type) and arguments_of(sigmoid) == ([x], {})
+        callee = "F.silu" if sigmoid.callee == "torch.sigmoid" else "F.hardswish"
+        return _Activation(callee, x, sigmoid) if same else None
+    if (clamp := _clamped(gate, factor)) is not None:
+        return _Activation("F.hardswish", x, clamp[0]) if clamp[1] is x else None
+    return _gelu(x, gate) if is_close(factor, 0.5, x.type) else None
+
+
+def _clamped(value: SSAValue, factor: float) -> tuple[CallOp, SSAValue] | None:
+    """The clamp and the x of clamp(x + 3, 0, 6) / 6."""
+    clamp = sole_call_of(value, "torch.clamp")
+    if clamp is None or not is_close(factor, 1 / 6, value.type):
+        return None
+    args, bounds = arguments_of(clamp)
+    if len(args) != 1 or bounds != {"min": 0, "max": 6}:
+        return None
+    x = _plus(args[0], 3)
+    return None if x is None else (clamp, x)
+
+
+def _gelu(x: SSAValue, gate: SSAValue) -> _Activation | None:
+    """Gelu of x without the factor 1/2, if the gate is 1 + erf(..) or 1 + tanh(..)."""
+    one_less = _plus(gate, 1)
+    curve = sole_call_of(one_less, "torch.erf", "torch.tanh")
+    inner = curve.operands[0] if curve is not None and len(curve.operands) == 1 else None
+    if curve is None or inner is None or not inner.has_one_use():
+        return None
+    product = product_of(inner)
+    if curve.callee == "torch.erf":
+        same = product.values == (x,) and is_close(product.factor, math.sqrt(0.5), x.type)
+        return _Activation("F.gelu", x, curve) if same else None
+    if not is_close(product.factor, math.sqrt(2 / math.pi), x.type) or not _is_cubic(product, x):
+        return None
+    return _Activation("F.gelu", x, curve, (("approximate", "tanh"),))
+
+
+def _is_cubic(product: Product, x: SSAValue) -> bool:
+    """Whether the values of a product are x + 0.044715 * x**3, or x * (1 + 0.044715 * x**2)."""
+    if len(product.values) == 1:
+        terms = operands_of(product.values[0], "operator.add") or []
+        return any(
+            a is x and isinstance(b, SSAValue) and _is_power(b, x, 3)
+            for a, b in (terms, terms[::-1])
+            if terms
+        )
+    if len(product.values) != 2 or x not in product.values:
+        return False
+    a, b = product.values
+    square = _plus(b if a is x else a, 1)
+    return square is not None and _is_power(square, x, 2)
+
+
+def _is_power(value: SSAValue, x: SSAValue, exponent: int) -> bool:
+    """Whether a value that is used once is 0.044715 * x**exponent."""
+    if not value.has_one_use():
+        return False
+    product = product_of(value)
+    return product.values == (x,) * exponent and is_close(product.factor, 0.044715, x.type)
+
+
+def _plus(value: object, number: float) -> SSAValue | None:
+    """The x of x + number, if it has the type of the sum."""
+    pair = with_number(operands_of(value, "operator.add") or [None, None])
+    if pair is None or not isinstance(value, SSAValue) or pair[0].type != value.type:
+        return None
+    return pair[0] if is_close(pair[1], number, value.type) else None
+
+
+@dataclass(frozen=True)
+class TorchRecognizeActivationsPass(ModulePass):
+    """Puts one call in the place of activations that the model spells out.
+
+        %1 = torch.call torch.sigmoid(%x) : ...
+        %2 = torch.call operator.mul(%x, %1) : ...
+        // becomes
+        %2 = torch.call F.silu(%x) : ...
+
+    Factors may stand anywhere in a product, and divisors too. Nothing of an activation may have
+    another use. `_RecognizeActivation` lists what is recognized.
+    """
+
+    name = "torch-recognize-activations"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        rewrite(op, _RecognizeActivation())
