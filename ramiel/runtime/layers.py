@@ -18,6 +18,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ramiel.runtime.kernels import CONVOLUTIONS, KERNELS, PRODUCTS, prepare
+from ramiel.runtime.kernels.activations import Spec
+from ramiel.runtime.kernels.activations import activation as find_activation
+from ramiel.runtime.kernels.geometry import (
+    Convolution,
+    Kernel,
+    Product,
+    is_ordinary,
+    is_watched,
+)
+from ramiel.runtime.kernels.plain import finished
 from ramiel.runtime.weights import Weights
 
 Ints = int | tuple[int, ...]
@@ -38,13 +49,23 @@ class Layer(nn.Module):
             self.register_buffer(part, weights.get(f"{name}.{part}"))
         self._config = config
 
+    def kernel_for(
+        self, shape: tuple[int, ...], other: tuple[int, ...] | None, threads: int
+    ) -> str | None:
+        """The name of the kernel for the shapes of input and what is added; None for PyTorch's own
+        call, or if the layer has not been called so."""
+        return None
+
     def extra_repr(self) -> str:
         shapes = [f"{name}={list(t.shape)}" for name, t in self.named_buffers()]
         return ", ".join(shapes + [str(value) for value in self._config])
 
 
 class _Conv(Layer):
-    """weight [out, in / groups, kernel...], bias [out]; x [N, in, size...]."""
+    """weight [out, in / groups, kernel...], bias [out]; x [N, in, size...].
+
+    A second tensor, of the shape of the result, is added before the activation.
+    """
 
     convolve: ClassVar[Callable[..., Tensor]]
 
@@ -57,24 +78,158 @@ class _Conv(Layer):
         padding: Ints = 0,
         dilation: Ints = 1,
         groups: int = 1,
+        activation: Spec = None,
     ) -> None:
+        """ValueError for an activation that there is not."""
         super().__init__(weights, name, (stride, padding, dilation, groups))
+        self._activation = find_activation(activation)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         tensors = self._buffers
-        return self.convolve(x, tensors["weight"], tensors["bias"], *self._config)
+        y = self.convolve(x, tensors["weight"], tensors["bias"], *self._config)
+        return finished(y, other, self._activation)
 
 
 class Conv1d(_Conv):
     convolve = staticmethod(torch.conv1d)
 
 
-class Conv2d(_Conv):
-    convolve = staticmethod(torch.conv2d)
-
-
 class Conv3d(_Conv):
     convolve = staticmethod(torch.conv3d)
+
+
+class _Prepared(Layer):
+    """A layer computed by a kernel that is prepared at the first call with a shape of input.
+
+    A kernel belongs to that shape and to the number of threads, for which its weights are
+    packed. Where a kernel cannot stand in for PyTorch's own call (another type or device, a
+    gradient to be computed, a tracer's tensors) the layer makes that call.
+    """
+
+    MOST = 16
+    """The kernels that a layer keeps."""
+
+    def __init__(
+        self, weights: Weights, name: str, config: tuple[Any, ...], spec: Spec, kernel: str | None
+    ) -> None:
+        """ValueError for an activation or a kernel that there is not."""
+        if kernel is not None and kernel not in KERNELS:
+            raise ValueError(f"there is no kernel {kernel!r}; there are {sorted(KERNELS)}")
+        super().__init__(weights, name, config)
+        self._activation = find_activation(spec)
+        self._kernel = kernel
+        self._source: tuple[Tensor | None, Tensor | None] = (None, None)
+        self._kernels: dict[object, Kernel] = {}
+
+    def _make(self, shape: torch.Size, adds: bool) -> Kernel:
+        """The kernel for a shape of input."""
+        raise NotImplementedError
+
+    def _plainly(self, x: Tensor, other: Tensor | None) -> Tensor:
+        """The result by PyTorch's own calls."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
+        weight, bias = self._buffers["weight"], self._buffers["bias"]
+        if weight is not self._source[0] or bias is not self._source[1]:
+            self._kernels, self._source = {}, (weight, bias)
+        dtype = weight.dtype  # pyright: ignore[reportOptionalMemberAccess]
+        shape = None
+        if not is_ordinary(x, dtype) or is_watched():
+            return self._plainly(x, other)
+        if other is not None:
+            if not is_ordinary(other, dtype):
+                return self._plainly(x, other)
+            shape = other.shape
+        key = (x.shape, shape, torch.get_num_threads())
+        kernel = self._kernels.get(key)
+        if kernel is None:
+            kernel = self._prepare(key, x, other)
+        return kernel(x, other)
+
+    def _prepare(self, key: object, x: Tensor, other: Tensor | None) -> Kernel:
+        kernels = self._kernels  # of these weights, which another thread may exchange
+        expected = self._plainly(x, other)  # an input or a sum that does not fit raises here
+        if expected.numel() == 0 or (other is not None and other.shape != expected.shape):
+            return self._plainly
+        if any(tensor is not None and tensor.requires_grad for tensor in self._source):
+            return self._plainly
+        if len(kernels) >= self.MOST:
+            kernels.clear()
+        with torch.no_grad():
+            kernel = self._make(x.shape, other is not None)
+            try:
+                right = _close(kernel(x, other), expected)
+            except RuntimeError:  # as mkldnn's, of types that this CPU cannot compute
+                right = False
+        kernel = kernel if right else self._plainly
+        kernels[key] = kernel
+        return kernel
+
+    def kernel_for(
+        self, shape: tuple[int, ...], other: tuple[int, ...] | None, threads: int
+    ) -> str | None:
+        kernel = self._kernels.get((shape, other, threads))
+        return None if kernel in (None, self._plainly) else kernel.__name__
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._source = (None, None)  # it writes into the tensors that kernels were made from
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_source": (None, None), "_kernels": {}}
+
+
+class Conv2d(_Prepared):
+    """weight [out, in / groups, kh, kw], bias [out]; x [N, in, H, W].
+
+    A second tensor, of the shape of the result, is added before the activation. `kernel` is one
+    of ramiel.runtime.kernels; without, it is the best one at hand for all shapes.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        name: str,
+        *,
+        stride: Ints = 1,
+        padding: Ints = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+        activation: Spec = None,
+        kernel: str | None = None,
+    ) -> None:
+        """ValueError for an activation or a kernel that there is not."""
+        geometry = (_pair(stride), _pair(padding), _pair(dilation), groups)
+        super().__init__(weights, name, geometry, activation, kernel)
+
+    def _make(self, shape: torch.Size, adds: bool) -> Kernel:
+        weight, bias = self._buffers["weight"], self._buffers["bias"]
+        assert weight is not None
+        if len(shape) != 4:  # one image, not in a batch
+            return self._plainly
+        stride, padding, dilation, groups = self._config
+        geometry = (stride, padding, dilation, groups)
+        spec = Convolution(tuple(shape), weight, bias, *geometry, self._activation, adds)
+        return prepare(CONVOLUTIONS, spec, self._kernel)
+
+    def _plainly(self, x: Tensor, other: Tensor | None) -> Tensor:
+        tensors = self._buffers
+        y = torch.conv2d(x, tensors["weight"], tensors["bias"], *self._config)  # pyright: ignore
+        return finished(y, other, self._activation)
+
+
+def _close(y: Tensor, expected: Tensor) -> bool:
+    """Whether a kernel computes what it should, as far as its input tells."""
+    scale = expected.abs().max()
+    if y.shape != expected.shape or not torch.isfinite(scale):
+        return y.shape == expected.shape
+    tolerance = 1e-3 if y.dtype is torch.float32 else 5e-2
+    return bool((y - expected).abs().max() <= tolerance * scale + torch.finfo(y.dtype).tiny)
+
+
+def _pair(value: Ints) -> tuple[int, ...]:
+    return (value, value) if isinstance(value, int) else tuple(value)
 
 
 class _ConvTranspose(Layer):
@@ -95,7 +250,9 @@ class _ConvTranspose(Layer):
     ) -> None:
         super().__init__(weights, name, (stride, padding, output_padding, groups, dilation))
 
-    forward = _Conv.forward
+    def forward(self, x: Tensor) -> Tensor:
+        tensors = self._buffers
+        return self.convolve(x, tensors["weight"], tensors["bias"], *self._config)
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -110,12 +267,34 @@ class ConvTranspose3d(_ConvTranspose):
     convolve = staticmethod(torch.conv_transpose3d)
 
 
-class Linear(Layer):
-    """weight [out, in], bias [out]; x [..., in]."""
+class Linear(_Prepared):
+    """weight [out, in], bias [out]; x [..., in].
 
-    def forward(self, x: Tensor) -> Tensor:
+    A second tensor, of the shape of the result, is added before the activation. `kernel` is as
+    for Conv2d.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        name: str,
+        *,
+        activation: Spec = None,
+        kernel: str | None = None,
+    ) -> None:
+        """ValueError for an activation or a kernel that there is not."""
+        super().__init__(weights, name, (), activation, kernel)
+
+    def _make(self, shape: torch.Size, adds: bool) -> Kernel:
+        weight, bias = self._buffers["weight"], self._buffers["bias"]
+        assert weight is not None
+        spec = Product(shape[:-1].numel(), weight, bias, self._activation, adds)
+        return prepare(PRODUCTS, spec, self._kernel)
+
+    def _plainly(self, x: Tensor, other: Tensor | None) -> Tensor:
         tensors = self._buffers
-        return nn.functional.linear(x, tensors["weight"], tensors["bias"])  # pyright: ignore
+        y = nn.functional.linear(x, tensors["weight"], tensors["bias"])  # pyright: ignore
+        return finished(y, other, self._activation)
 
 
 class BatchNorm(Layer):

@@ -140,6 +140,14 @@ class Program(nn.Module):
             self.register_buffer(name, value)
         else:
             super().__setattr__(name, value)
+            if isinstance(value, nn.Module):
+                # nn.Module finds its modules by __getattr__, after all else: half a microsecond.
+                self.__dict__[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._modules:
+            self.__dict__.pop(name, None)
+        super().__delattr__(name)
 
     # copy and pickle: everything but the threads, which the copy starts for itself.
 

@@ -60,16 +60,16 @@ def test_convolutions(transposed: bool, rank: int, bias: bool, config: dict[str,
     x = torch.randn(2, 4, *[9] * rank)
     module = theirs(4, 6, 3, bias=bias, **config)
     layer = kind(weights_of(module), "m", **config)
-    assert torch.equal(layer(x), module(x))
+    torch.testing.assert_close(layer(x), module(x))
     as_tuples = {k: (v,) * rank if k != "groups" else v for k, v in config.items()}
-    assert torch.equal(kind(weights_of(module), "m", **as_tuples)(x), module(x))
+    torch.testing.assert_close(kind(weights_of(module), "m", **as_tuples)(x), module(x))
 
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_linear(bias: bool) -> None:
     module = nn.Linear(3, 5, bias=bias)
     x = torch.randn(2, 7, 3)
-    assert torch.equal(Linear(weights_of(module), "m")(x), module(x))
+    torch.testing.assert_close(Linear(weights_of(module), "m")(x), module(x))
 
 
 @pytest.mark.parametrize("size", [(), (5,), (5, 6), (5, 6, 7)])
@@ -120,7 +120,7 @@ def test_layers_are_modules() -> None:
     assert "weight=[5, 3]" in repr(layer)
     zeros = {name: torch.zeros_like(t) for name, t in layer.state_dict().items()}
     assert not torch.func.functional_call(layer, zeros, x).any()
-    assert torch.equal(copy.deepcopy(layer)(x), module(x))
+    torch.testing.assert_close(copy.deepcopy(layer)(x), module(x))
     called: list[Tensor] = []
     layer.register_forward_hook(lambda _module, _args, output: called.append(output))
     assert layer.to(torch.float64)(x.double()).dtype == torch.float64
