@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from xdsl.dialects import func
 
+from ramiel.backend.pytorch.candidates import Kernel, set_kernel
 from ramiel.backend.pytorch.overheads import measure_hand_over, measure_switch
 from ramiel.backend.pytorch.profiler import FEWEST, key_of, profile
 from ramiel.cores import cores
 from ramiel.cost_cache import CacheUnavailable, CostCache
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.machine import machine_fingerprint
+from ramiel.notes import note
 from ramiel.openmp import waiting
 from ramiel.progress import Progress
+from ramiel.runtime.kernels.onednn_library import library
+
+Key = tuple[str, int]
+"""An operation, in words, and a number of threads."""
 
 HAND_OVER = ("hand-over between workers", 1)
 SWITCH = "switch between one thread and several"
+GAIN = 0.03
+"""The part of its time that another kernel than the direct one has to save."""
 LEAST = 0.01
 """µs; a difference of two times can come out as nothing, and the cache takes positive times."""
 
@@ -61,25 +70,72 @@ def measured_costs(
     cache that cannot be trusted; without write access, measuring goes on without it.
     """
     measured = tuple(count for count in counts if count <= cores())
-    keys = {key_of(op) for op in function.body.block.ops if isinstance(op, CallOp | LayerOp)}
-    wanted = {(key, count) for key in keys for count in measured}
     switch = (" ".join((SWITCH, waiting())).strip(), measured[-1])
-    machine = machine_fingerprint()
-    known = _cached(machine, wanted | {HAND_OVER, switch})
-    found: dict[tuple[str, int], float] = {}
-    missing = [c for c in measured if any((key, c) not in known for key in keys)]
+    overheads = {
+        HAND_OVER: measure_hand_over,
+        switch: lambda: measure_switch(measured[-1]) if measured[-1] > 1 else LEAST,
+    }
+    costs = _costs(function, measured, progress, overheads)
+    return MeasuredCosts(costs, measured, costs[HAND_OVER], costs[switch])
+
+
+def fastest_kernels(
+    function: func.FuncOp,
+    candidates: Mapping[TorchOperation, Sequence[Kernel]],
+    threads: int,
+    progress: Progress,
+) -> dict[TorchOperation, Kernel]:
+    """The fastest of its candidates for each operation, on so many threads or as there are cores.
+
+    All get their first candidate, then their second, and so on, and each time the
+    whole function is measured: alone, a kernel would find its weights in the cache. Another than
+    the first is taken if it saves at least GAIN of the time. Errors are those of
+    measured_costs().
+    """
+    count = min(threads, cores())
+    best: dict[TorchOperation, tuple[float, Kernel]] = {}
+    for turn in range(max(map(len, candidates.values()), default=0)):
+        for task, kernels in candidates.items():
+            set_kernel(task, kernels[turn] if turn < len(kernels) else kernels[0])
+        costs = _costs(function, (count,), progress, {})
+        for task, kernels in candidates.items():
+            if turn < len(kernels):
+                cost = costs[key_of(task), count] * (1 - GAIN if turn == 0 else 1)
+                best[task] = min(
+                    best.get(task, (math.inf, None)), (cost, kernels[turn]), key=itemgetter(0)
+                )
+    return {task: kernel for task, (_, kernel) in best.items()}
+
+
+def _costs(
+    function: func.FuncOp,
+    counts: Sequence[int],
+    progress: Progress,
+    overheads: Mapping[Key, Callable[[], float]],
+) -> dict[Key, float]:
+    """µs of a function's operations on numbers of threads, and of some overheads."""
+    keys = {key_of(op) for op in function.body.block.ops if isinstance(op, CallOp | LayerOp)}
+    wanted = {(key, count) for key in keys for count in counts} | overheads.keys()
+    machine = machine_fingerprint(_kernels())
+    known = _cached(machine, wanted)
+    found: dict[Key, float] = {}
+    missing = [c for c in counts if any((key, c) not in known for key in keys)]
     runs = FEWEST
     if missing:
         times, runs = profile(function, missing, lambda done, n: progress("profiling", done, n))
         found |= {key: max(us, LEAST) for key, us in times.items() if key not in known}
-    if HAND_OVER not in known:
-        found[HAND_OVER] = measure_hand_over()
-    if switch not in known:
-        found[switch] = max(measure_switch(measured[-1]), LEAST) if measured[-1] > 1 else LEAST
+    for key, measure in overheads.items():
+        if key not in known:
+            found[key] = max(measure(), LEAST)
     if found:
         _keep(machine, found, runs)
-    costs = known | found
-    return MeasuredCosts(costs, measured, costs[HAND_OVER], costs[switch])
+    return known | found
+
+
+def _kernels() -> str:
+    """What runs the operations, for the name of the machine."""
+    found = library()
+    return "torch" if found is None else f"oneDNN {found.version}"
 
 
 def _cached(machine: str, keys: set[tuple[str, int]]) -> dict[tuple[str, int], float]:
@@ -95,4 +151,4 @@ def _keep(machine: str, costs: dict[tuple[str, int], float], runs: int) -> None:
         with CostCache.open() as cache:
             cache.put_many(machine, costs, runs)
     except CacheUnavailable as error:
-        print(f"note: measured costs are not kept: {error}", file=sys.stderr)
+        note(f"measured costs are not kept: {error}")

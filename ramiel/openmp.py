@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
-SPINS = "2000"
+SPINS = "20000"
 
 
 def spin_briefly() -> None:

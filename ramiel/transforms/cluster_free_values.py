@@ -13,47 +13,46 @@ from ramiel.backend.pytorch.work import bytes_of
 from ramiel.dialects.cluster import ProgramOp, RecvOp, SendOp
 from ramiel.dialects.cluster.attributes import TAKES
 from ramiel.dialects.torch import CallOp, FreeOp, LayerOp
+from ramiel.lifetimes import ENOUGH, SMALL, freed_after
 from ramiel.tasks import main_function
 
-LARGE = 2 << 20
-"""Bytes. Values of at least so many are freed after their last use."""
 PER_LINE = 2
 """Values freed by one operation, so that it is one line of the program."""
 
 
 @dataclass(frozen=True)
 class ClusterFreeValuesPass(ModulePass):
-    """Frees values after their last use, in the serial program and in each worker.
+    """Frees values that are no longer used, in the serial program and in each worker.
 
         %b = torch.call F.relu(%a) : (tensor<1x64x400x400xf32>) -> tensor<1x64x400x400xf32>
         // becomes
         %b = torch.call F.relu(%a) : (tensor<1x64x400x400xf32>) -> tensor<1x64x400x400xf32>
         torch.free %a : tensor<1x64x400x400xf32>
 
-    A Python variable lives until its function ends, and with it all activations of a model.
-    Values of at least `large` bytes are freed, in a batch of N those of a part of that; a line
-    for each of the others would make the program hard to read and win little. What several
-    workers receive lives as long as the call; a channel with one receiver lets go of a large
-    value (`cluster.takes`).
+    A Python variable lives until its function ends, and with it all activations of a model. So
+    values are freed as soon as those that are no longer used add up to `enough` bytes, in a
+    batch of N to a part of that: what comes next finds their memory in the cache. What several
+    workers receive lives as long as the call; a channel with one receiver lets go of its value
+    (`cluster.takes`).
     """
 
     name = "cluster-free-values"
 
-    large: int = LARGE
+    enough: int = ENOUGH
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        _free(main_function(op).body.block, set(), self.large)
+        _free(main_function(op).body.block, set(), self.enough)
         for program in op.ops:
             if isinstance(program, ProgramOp):
                 # As many values of a size are alive as there are samples.
-                large = self.large / program.batch
-                taken = _take(program, large)
+                enough = self.enough / program.batch
+                taken = _take(program, min(SMALL, enough))
                 for worker in program.workers:
-                    _free(worker.regions[0].block, taken, large)
+                    _free(worker.regions[0].block, taken, enough)
 
 
-def _take(program: ProgramOp, large: float) -> set[str]:
-    """Marks the receivers of large values that have no other; returns their channels."""
+def _take(program: ProgramOp, least: float) -> set[str]:
+    """Marks the receivers of values of `least` bytes that have no other; returns their channels."""
     receivers: dict[str, list[RecvOp]] = {c.sym_name: [] for c in program.channels}
     for worker in program.workers:
         for op in worker.regions[0].block.ops:
@@ -63,30 +62,22 @@ def _take(program: ProgramOp, large: float) -> set[str]:
     for channel in program.channels:
         if channel.kind == "value" and len(receivers[channel.sym_name]) == 1:
             (recv,) = receivers[channel.sym_name]
-            if bytes_of(recv.value.type) >= large:
+            if bytes_of(recv.value.type) >= least:
                 recv.attributes[TAKES] = UnitAttr()
                 taken.add(channel.sym_name)
     return taken
 
 
-def _free(block: Block, taken: set[str], large: float) -> None:
+def _free(block: Block, taken: set[str], enough: float) -> None:
     ops = list(block.ops)
-    last = {value: op for op in ops for value in op.operands}
     kept = {
         value
         for op in ops
         if isinstance(op, SendOp) and op.channel not in taken
         for value in op.operands
     }
-    for op in ops[:-1]:
-        dying = [
-            value
-            for value in dict.fromkeys(op.operands)
-            if last[value] is op
-            and _is_own(value)
-            and value not in kept
-            and bytes_of(value.type) >= large
-        ]
+    own = {v for op in ops for v in op.results if v not in kept and _is_own(v)}
+    for op, dying in freed_after(ops, own, enough).items():
         for i in reversed(range(0, len(dying), PER_LINE)):
             block.insert_op_after(FreeOp.of(dying[i : i + PER_LINE]), op)
 

@@ -23,7 +23,7 @@ from ramiel.backend.pytorch.names import (
 from ramiel.dialects.onnx.operation import MODEL, NAME
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
-from ramiel.dialects.torch.operation import CLASS, LAYER_NAME, NAMES, PYTHON_NAME
+from ramiel.dialects.torch.operation import CLASS, LAYER_NAME, NAMES, PYTHON_NAME, SUFFIX
 from ramiel.tasks import main_function
 
 _LETTERS = f"{ascii_letters}_.-$"
@@ -58,7 +58,9 @@ class TorchAssignNamesPass(ModulePass):
         for o in operations:
             base = _base(o, prefix)
             if isinstance(o, CallOp | LayerOp):
-                names = [n if n == "_" else values.unique(n) for n in _result_names(o, base)]
+                suffix = text_of(o.attributes.pop(SUFFIX, None))
+                own = base if suffix is None else identifier(base, "value", suffix)
+                names = [n if n == "_" else values.unique(n) for n in _result_names(o, own)]
                 o.attributes[NAMES] = ArrayAttr([StringAttr(n) for n in names])
             if isinstance(o, LayerOp | WeightOp):
                 key: Hashable = o.identity if isinstance(o, LayerOp) else o.weight

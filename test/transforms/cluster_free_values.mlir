@@ -1,5 +1,5 @@
-// RUN: ramiel-opt %s -p 'cluster-free-values{large=4096}' | filecheck %s
-// RUN: ramiel-opt %s -p 'cluster-free-values{large=4096}' -t pytorch | filecheck %s --check-prefix PY
+// RUN: ramiel-opt %s -p 'cluster-free-values{enough=4096}' | filecheck %s
+// RUN: ramiel-opt %s -p 'cluster-free-values{enough=4096}' -t pytorch | filecheck %s --check-prefix PY
 
 // Large values are freed after their last use, in the serial program and in the workers, and a
 // channel with one receiver lets go of them. Small ones, inputs, and what is returned are not.

@@ -17,7 +17,7 @@ from ramiel.backend.pytorch.tensors import tensor_of
 from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
 from ramiel.dialects.torch.callees import CALLEES
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, fold_literal, python_literal
-from ramiel.runtime import Weights, layers, ops
+from ramiel.runtime import Weights, kernels, layers, ops
 
 _NAMESPACES: Mapping[str, object] = {
     "torch": torch,
@@ -25,6 +25,7 @@ _NAMESPACES: Mapping[str, object] = {
     "Tensor": torch.Tensor,
     "operator": operator,
     "ops": ops,
+    "kernels": kernels,
 }
 
 # Attributes of tensors, not methods.

@@ -13,7 +13,7 @@ from typing import cast
 
 import numpy as np
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, FloatAttr
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, DictionaryAttr, FloatAttr
 from xdsl.ir import Attribute, SSAValue
 
 from ramiel.analysis.static_cost import static_cost
@@ -46,6 +46,7 @@ class _Geometry:
     channels: int
     """Output channels."""
     input: SSAValue
+    activation: Attribute | None
 
     @property
     def offset(self) -> tuple[int, ...]:
@@ -65,6 +66,7 @@ class _Geometry:
 _SAME: Mapping[str, str] = {
     "input": "read different values",
     "layer": "are different layers",
+    "activation": "have different activations",
     "stride": "have different strides",
     "dilation": "have different dilations",
     "parity": "have kernels of even and of odd size",
@@ -111,13 +113,18 @@ def merged_layer(ops: Sequence[LayerOp], names: FreshNames | None = None) -> Lay
     x = ops[0].operands[0]
     shape = shape_of(ops[0].results[0].type)
     result = None if shape is None else [shape[0], channels, *shape[2:]]
-    return LayerOp.of(
+    merged = LayerOp.of(
         first.layer,
         [x],
         _merged_weights(ops, geometries, kernel, names or FreshNames()),
         {k: scalar(list(v)) for k, v in options.items() if set(v) != {_DEFAULTS[k]}},
         [tensor_type(_element(ops[0].results[0].type), result)],
     )
+    if first.activation is not None:
+        merged.properties["config"] = DictionaryAttr(
+            {**merged.config, "activation": first.activation}
+        )
+    return merged
 
 
 def channels_of(op: LayerOp) -> int:
@@ -174,7 +181,13 @@ def _geometry(op: LayerOp) -> _Geometry | str:
     shape = op.weight_shape
     if len(shape) != dims + 2 or element_of(op.results[0].type) is None:
         return "has a kernel or a result of unknown shape"
-    options = {name: _integers(value, dims) for name, value in op.config.items()}
+    if len(op.operands) > 1:
+        return "adds another value"
+    options = {
+        name: _integers(value, dims)
+        for name, value in op.config.items()
+        if name not in ("activation", "kernel")
+    }
     if options.pop("groups", (1,) * dims) != (1,) * dims:
         return "is a convolution in groups"
     if not options.keys() <= _DEFAULTS.keys() or any(len(v) != dims for v in options.values()):
@@ -182,7 +195,8 @@ def _geometry(op: LayerOp) -> _Geometry | str:
     stride, padding, dilation = (
         options.get(name, (default,) * dims) for name, default in _DEFAULTS.items()
     )
-    return _Geometry(op.layer, stride, padding, dilation, shape[2:], shape[0], op.operands[0])
+    window = (stride, padding, dilation, shape[2:], shape[0])
+    return _Geometry(op.layer, *window, op.operands[0], op.config.get("activation"))
 
 
 def _integers(attribute: Attribute, dims: int) -> tuple[int, ...]:

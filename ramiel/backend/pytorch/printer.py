@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from textwrap import wrap
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
@@ -123,6 +124,7 @@ class _Printer:
             f"Schedule  {schedule}: {', '.join(parts)}",
             f"Expected  serial {us('serial_us')}, parallel {us('parallel_us')}, "
             f"no schedule below {us('bound_us')}",
+            *self._tuned(),
             "",
             "The workers run at the same time, one thread each, and hand values over through",
             "the channels `ch`. The weights are in the .safetensors file beside this one. Run it",
@@ -135,12 +137,21 @@ class _Printer:
             ]
         return [f'"""{text[0]}', *text[1:], '"""', ""]
 
+    def _tuned(self) -> list[str]:
+        """What tuning has measured, if it has."""
+        text = text_of(self.program.attributes.get("tuned"))
+        if text is None:
+            return []
+        kept = f"Tuned     {_safe(text, 1000)}".replace(" ms", "\xa0ms")
+        lines = wrap(kept, WIDTH, subsequent_indent=" " * 10, break_on_hyphens=False)
+        return [line.replace("\xa0", " ") for line in lines]
+
     def _imports(self) -> list[str]:
         prefixes = {op.callee.partition(".")[0] for op in self.operations if isinstance(op, CallOp)}
         layers = {op.layer for op in self.operations if isinstance(op, LayerOp)}
         classes = sorted({"Channels", "Input", "Program", "Weights", *layers}, key=str.lower)
-        functions = ["main", "one_thread", *(["ops"] if "ops" in prefixes else [])]
-        names = [*classes, *functions]
+        modules = [name for name in ("kernels", "ops") if name in prefixes]
+        names = [*classes, *sorted(["main", "one_thread", *modules])]
         line = f"from ramiel.runtime import {', '.join(names)}"
         lines = [line]
         if len(line) > WIDTH:
@@ -341,7 +352,7 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _safe(text: str) -> str:
+def _safe(text: str, most: int = 60) -> str:
     """Text of a model that may stand in a docstring."""
-    kept: Iterable[str] = (c if c.isalnum() or c in " .,_-+()" else "_" for c in text[:60])
+    kept: Iterable[str] = (c if c.isalnum() or c in " .,_-+()" else "_" for c in text[:most])
     return "".join(kept).strip() or "model"

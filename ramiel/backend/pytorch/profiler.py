@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 from xdsl.dialects import func
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from ramiel.backend.pytorch.evaluator import Evaluator
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import flat
-from ramiel.backend.pytorch.work import bytes_of
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
 from ramiel.errors import CompileError
+from ramiel.lifetimes import ENOUGH, freed_after
 from ramiel.runtime.memory import keep_memory
-from ramiel.transforms.cluster_free_values import LARGE
 
 FEWEST, MOST = 7, 31
 """Timed runs of the whole function on each number of threads, after one that warms up."""
@@ -69,7 +68,7 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
     """
     inputs = _inputs(function)
     ops = [op for op in function.body.block.ops if isinstance(op, CallOp | LayerOp | WeightOp)]
-    last_use = {v: op for op in ops for v in op.operands if bytes_of(v.type) >= LARGE}
+    freed = freed_after(ops, {v for op in ops for v in op.results}, ENOUGH)
     evaluator = Evaluator()
     env: dict[SSAValue, Tensor] = {}
     evaluator.run((op for op in ops if isinstance(op, WeightOp)), env)
@@ -83,7 +82,7 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
         start = time.perf_counter()
         for count, rows in times.items():
             torch.set_num_threads(count)
-            rows.append(_times(calls, dict(env), last_use, evaluator))
+            rows.append(_times(calls, dict(env), freed, evaluator))
         return time.perf_counter() - start
 
     try:
@@ -107,11 +106,11 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
 def _times(
     ops: Sequence[CallOp | LayerOp],
     env: dict[SSAValue, Tensor],
-    last_use: dict[SSAValue, CallOp | LayerOp | WeightOp],
+    freed: Mapping[Operation, Sequence[SSAValue]],
     evaluator: Evaluator,
 ) -> list[float]:
-    """µs of each operation, in one run. Large values die after their last use, on its account,
-    and the others at the end, as in a program."""
+    """µs of each operation, in one run. Values die where they do in a program, on the account of
+    the operation before."""
     times: list[float] = []
     with torch.no_grad():
         for op in ops:
@@ -126,10 +125,9 @@ def _times(
             several = len(op.results) > 1 or isinstance(result, tuple)
             results = cast("tuple[Tensor, ...]", tuple(result) if several else (result,))
             env.update(zip(op.results, results, strict=True))
-            dying = [value for value in set(op.operands) if last_use.get(value) is op]
             del operands, call, result, results
             start = time.perf_counter_ns()
-            for value in dying:
+            for value in freed.get(op, ()):
                 env.pop(value, None)
             times.append((taken + time.perf_counter_ns() - start) / 1e3)
     return times

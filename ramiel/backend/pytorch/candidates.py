@@ -1,0 +1,90 @@
+"""Which kernels of ramiel.runtime could compute an operation, and a guess at the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr
+from xdsl.ir import Attribute
+
+from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
+from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
+from ramiel.errors import CompileError
+
+Kernel = str | None
+"""The `kernel` of a layer in ramiel.runtime.layers; None is the best direct one at hand."""
+
+_WINOGRAD = ("winograd", "winograd-2")
+_CANDIDATES: Mapping[str, tuple[tuple[Kernel, ...], tuple[Kernel, ...]]] = {
+    "auto": ((None, "mkldnn", "plain"), _WINOGRAD),
+    "torch": (("mkldnn", "plain"), tuple(f"mkldnn-{name}" for name in _WINOGRAD)),
+}
+"""By provider: for all layers, and for the convolutions that Winograd's algorithm applies to."""
+
+_WINDOWS = ((3, 3), (5, 5), (1, 7), (7, 1), (1, 3), (3, 1))
+"""The kernels that Winograd's algorithm is tried for."""
+_CHANNELS, _PIXELS = 32, 196
+"""A guess: from so many channels on either side, and so many pixels, Winograd's is faster."""
+
+
+_POOLS = ("max_pool2d", "avg_pool2d")
+_OTHERS = "onednn"
+"""The kernel of a call of `kernels.`, a function like PyTorch's by another provider."""
+
+
+def candidates(op: TorchOperation, provider: str) -> tuple[Kernel, ...]:
+    """The kernels for an operation, the usual one first; none where there is no choice.
+
+    Raises CompileError for a provider that there is not.
+    """
+    if provider not in _CANDIDATES:
+        raise CompileError(f"there is no provider {provider!r}; there are {', '.join(_CANDIDATES)}")
+    if isinstance(op, CallOp):
+        prefix, _, name = op.callee.partition(".")
+        free = prefix in ("F", "kernels") and name in _POOLS and provider == "auto"
+        return (_OTHERS, None) if free else ()
+    if not isinstance(op, LayerOp) or op.layer not in ("Conv2d", "Linear"):
+        return ()
+    general, winograd = _CANDIDATES[provider]
+    return (*general, *winograd) if _winograd_applies(op) else general
+
+
+def guess(op: TorchOperation, provider: str) -> Kernel:
+    """The kernel for an operation that has a choice, without measurement."""
+    direct, *_ = candidates(op, provider)
+    if not isinstance(op, LayerOp) or not _winograd_applies(op):
+        return direct
+    outputs, inputs, *_ = op.weight_shape
+    shape = static_shape_of(op.results[0].type)
+    if min(outputs, inputs) < _CHANNELS or shape is None or prod(shape[2:]) < _PIXELS:
+        return direct
+    return _CANDIDATES[provider][1][0]
+
+
+def set_kernel(op: TorchOperation, kernel: Kernel) -> None:
+    """Writes which kernel computes an operation: the option of a layer, or whose function."""
+    if isinstance(op, CallOp):
+        prefix = "F" if kernel is None else "kernels"
+        op.properties["callee"] = StringAttr(f"{prefix}.{op.callee.partition('.')[2]}")
+        return
+    assert isinstance(op, LayerOp)
+    config = {key: value for key, value in op.config.items() if key != "kernel"}
+    if kernel is not None:
+        config["kernel"] = StringAttr(kernel)
+    op.properties["config"] = DictionaryAttr(config)
+
+
+def _winograd_applies(op: LayerOp) -> bool:
+    dtype = numpy_dtype_of(op.results[0].type)
+    return (
+        op.layer == "Conv2d"
+        and op.weight_shape[2:] in _WINDOWS
+        and dtype is not None
+        and dtype.name == "float32"
+        and all(_is_one(op.config.get(key)) for key in ("stride", "dilation", "groups"))
+    )
+
+
+def _is_one(value: Attribute | None) -> bool:
+    return value is None or (isinstance(value, IntegerAttr) and value.value.data == 1)

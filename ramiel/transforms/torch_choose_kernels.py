@@ -1,0 +1,74 @@
+"""torch-choose-kernels: which kernel computes each convolution, linear layer and pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from ramiel.backend.pytorch.candidates import Kernel, candidates, guess, set_kernel
+from ramiel.dialects.torch import TorchOperation
+from ramiel.errors import CompileError
+from ramiel.placements import check_workers
+from ramiel.progress import progress_of
+from ramiel.tasks import main_function
+
+Candidates = Mapping[TorchOperation, Sequence[Kernel]]
+Choice = Mapping[TorchOperation, Kernel]
+
+
+@dataclass(frozen=True)
+class TorchChooseKernelsPass(ModulePass):
+    """Writes the option `kernel` on layers that another than the direct kernel is better for,
+    and has pools computed by `kernels.max_pool2d` instead of `F.max_pool2d`.
+
+    With `source=static` that is guessed from the shapes, with `source=profile` each candidate is
+    measured in the run of the whole function, on so many `threads`. `provider=torch` keeps to
+    the kernels that come with PyTorch.
+
+        %y = torch.layer Conv2d(%x) {padding = 1} weights {...} : ...
+        // becomes
+        %y = torch.layer Conv2d(%x) {padding = 1, kernel = "winograd"} weights {...} : ...
+    """
+
+    name = "torch-choose-kernels"
+
+    source: str = "static"
+    provider: str = "auto"
+    threads: int = 1
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.source not in _SOURCES:
+            raise CompileError(
+                f"kernels are chosen by {' or '.join(_SOURCES)}, not {self.source!r}"
+            )
+        check_workers(self.threads)
+        function = main_function(op)
+        allowed = {
+            task: kernels
+            for task in function.body.block.ops
+            if isinstance(task, TorchOperation) and (kernels := candidates(task, self.provider))
+        }
+        for task, kernel in _SOURCES[self.source](ctx, function, allowed, self).items():
+            set_kernel(task, kernel)
+
+
+def _static(
+    ctx: Context, function: func.FuncOp, allowed: Candidates, options: TorchChooseKernelsPass
+) -> Choice:
+    return {task: guess(task, options.provider) for task in allowed}
+
+
+def _profile(
+    ctx: Context, function: func.FuncOp, allowed: Candidates, options: TorchChooseKernelsPass
+) -> Choice:
+    from ramiel.measured_costs import fastest_kernels
+
+    return fastest_kernels(function, allowed, options.threads, progress_of(ctx))
+
+
+_SOURCES: Mapping[str, Callable[..., Choice]] = {"static": _static, "profile": _profile}
