@@ -1,0 +1,522 @@
+"""One contestant of benchmarks/performance.py, in a process of its own.
+
+    python benchmarks/contestants.py NAME MODEL.onnx [--threads 2] [--batch 1] [--folder DIR]
+
+It makes ready what it runs, warms up, writes the outputs to DIR/NAME.npz and says so on stdout, in
+one line of JSON: {"ready_s": .., "facts": {..}}, or {"absent": reason}. For each line `run SECONDS`
+on stdin it then runs for so long, at least three times, and answers {"ms": [..]}. In between it
+waits for its input and computes nothing. DIR is shared by the contestants of one race: it holds the
+inputs, the outputs that are expected, and the model of a batch.
+
+Threads, memory and numbers are as a user of that runtime has them who asks for so many threads.
+Ramiel sets how OpenMP's threads wait and what glibc keeps, for its own programs: contestants called
+`-tuned` are given the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import inspect
+import json
+import operator
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
+
+Arrays = Sequence[np.ndarray[Any, Any]]
+
+SEED = 0
+FEWEST = 3
+"""Runs in a burst."""
+WARM_S = 0.05
+"""Before a burst: the caches hold what others computed."""
+
+
+class Absent(Exception):
+    """A contestant that cannot take part, and why."""
+
+
+class Setting(NamedTuple):
+    """What a contestant gets."""
+
+    original: Path
+    """The model of one sample."""
+    model: Path
+    """The model of the whole batch."""
+    threads: int
+    batch: int
+    inputs: Arrays
+
+
+class Ready(NamedTuple):
+    run: Callable[[], Any]
+    arrays: Callable[[Any], Arrays]
+    """The outputs of a run."""
+    facts: Mapping[str, object] = {}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    about: str
+    make: Callable[[Setting], Ready]
+    imports: Sequence[str]
+    """In this order: Ramiel says how OpenMP waits if it comes before torch."""
+    bf16: bool = False
+    """Whether less than f32 is asked of the outputs."""
+
+
+# --- the model ---------------------------------------------------------------------------
+
+
+def batched(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
+    """A model of one sample as one of a batch: the first dimension of the inputs and of the
+    constant shapes is the batch. What it computes has to be checked."""
+    graph = model.graph
+    constants = {t.name: partial(numpy_helper.to_array, t) for t in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            (attribute,) = node.attribute
+            make = partial(np.array, attribute.ints, np.int64)
+            if attribute.name == "value":
+                make = partial(numpy_helper.to_array, attribute.t)
+            constants[node.output[0]] = make
+    for value in graph.input:
+        if value.name not in constants and value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_value = batch
+    for value in graph.output:
+        if value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    graph.ClearField("value_info")
+    for i, node in enumerate(graph.node):
+        place = {"Reshape": 1, "Expand": 1, "Resize": 3}.get(node.op_type)
+        if place is None or len(node.input) <= place or node.input[place] not in constants:
+            continue
+        shape = constants[node.input[place]]()
+        if shape.ndim == 1 and shape.size > 1 and shape[0] == 1:
+            name = f"{node.input[place]}/batch{i}"  # others may use the same constant
+            own = np.array([batch, *shape[1:]], shape.dtype)
+            graph.initializer.append(numpy_helper.from_array(own, name))
+            node.input[place] = name
+    return model
+
+
+def prepare(model: Path, batch: int, folder: Path) -> None:
+    """Writes the model of the batch, seeded inputs, and what onnxruntime makes of them, sample by
+    sample with the model as it is."""
+    import onnxruntime as ort
+
+    if batch > 1:
+        onnx.save(batched(onnx.load(model), batch), folder / "model.onnx")
+    session = ort.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(SEED)
+    inputs: list[np.ndarray[Any, Any]] = []
+    for declared in session.get_inputs():
+        shape = [d if isinstance(d, int) else 1 for d in declared.shape]
+        shape = [batch, *shape[1:]] if batch > 1 else shape
+        if "float" in declared.type or "double" in declared.type:
+            dtype = {"tensor(float16)": np.float16, "tensor(double)": np.float64}
+            values = random.standard_normal(shape)
+            inputs.append(values.astype(dtype.get(declared.type, np.float32)))
+        else:  # ids, masks, token types: 0 and 1 are in range for all of them
+            kind = declared.type.removeprefix("tensor(").removesuffix(")")
+            inputs.append(random.integers(0, 2, shape).astype(kind))
+    names = [i.name for i in session.get_inputs()]
+    outputs: Any
+    if batch == 1:
+        outputs = session.run(None, dict(zip(names, inputs, strict=True)))
+    else:
+        samples: list[Any] = [
+            session.run(None, {n: a[i : i + 1] for n, a in zip(names, inputs, strict=True)})
+            for i in range(batch)
+        ]
+        outputs = [np.concatenate(rows) for rows in zip(*samples, strict=True)]
+    save(folder / "expected.npz", outputs)
+    save(folder / "inputs.npz", inputs)
+
+
+def save(path: Path, arrays: Arrays) -> None:
+    np.savez(path, *arrays)
+
+
+def load(path: Path) -> Arrays:
+    with np.load(path) as file:
+        return [file[f"arr_{i}"] for i in range(len(file.files))]
+
+
+def graph_module(model: Path) -> GraphModule:
+    """The model in plain calls of PyTorch, one for an operator, as one writes it by hand.
+
+    Ramiel's import and lowering, with constants and batch norms folded, and nothing of what it
+    does to the operators afterwards.
+    """
+    import torch
+    import torch.nn.functional as F
+    from torch import fx, nn
+    from xdsl.ir import Attribute, SSAValue
+
+    from ramiel.backend.pytorch.evaluator import resolve
+    from ramiel.backend.pytorch.tensors import tensor_of
+    from ramiel.compiler import run_passes
+    from ramiel.dialects.onnx.attributes import WeightAttr
+    from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
+    from ramiel.dialects.torch.literals import (
+        DtypeAttr,
+        OperandAttr,
+        fold_literal,
+        python_literal,
+    )
+    from ramiel.frontend.importer import import_model
+    from ramiel.pipelines import Options, pipeline
+    from ramiel.tasks import main_function
+
+    module = import_model(model)
+    steps = pipeline(Options(1, "serial"))
+    run_passes(module, steps[: [name for name, _ in steps].index("onnx-to-torch") + 1])
+
+    root = nn.Module()
+    graph = fx.Graph()
+    tensors: dict[WeightAttr, torch.Tensor] = {}
+    nodes: dict[WeightAttr, fx.Node] = {}
+
+    def weight(of: WeightAttr | None) -> fx.Node | None:
+        if of is None:
+            return None
+        if of not in nodes:
+            tensors[of] = tensor_of(of.array()).clone()
+            name = f"weight{len(nodes)}"
+            root.register_parameter(name, nn.Parameter(tensors[of], requires_grad=False))
+            nodes[of] = graph.get_attr(name)
+        return nodes[of]
+
+    def argument(attribute: Attribute, operands: Sequence[fx.Node]) -> Any:
+        def leaf(a: Attribute) -> Any:
+            if isinstance(a, OperandAttr):
+                return operands[a.data]
+            return getattr(torch, a.data) if isinstance(a, DtypeAttr) else python_literal(a)
+
+        def sequence(items: list[Any]) -> Any:
+            return tuple(items) if any(isinstance(i, slice) for i in items) else items
+
+        return fold_literal(attribute, leaf, sequence, slice)
+
+    def call(op: CallOp, operands: Sequence[fx.Node]) -> fx.Node:
+        args = tuple(argument(a, operands) for a in op.args)
+        kwargs = {k: argument(a, operands) for k, a in op.kwargs.items()}
+        prefix, _, name = op.callee.partition(".")
+        if op.callee == "Tensor.mT":
+            return graph.call_function(getattr, (*args, "mT"))
+        if prefix == "Tensor":
+            return graph.call_method(name, args, kwargs)
+        return graph.call_function(resolve(op.callee), args, kwargs)
+
+    def layer(op: LayerOp, operands: Sequence[fx.Node]) -> fx.Node:
+        (x,) = operands
+        config = {k: argument(a, ()) for k, a in op.config.items()}
+        main, bias = weight(op.weights["weight"]), weight(op.weights.get("bias"))
+        function: Any
+        match op.layer:
+            case "Linear":
+                function, args = F.linear, (x, main, bias)
+            case "Embedding":
+                function, args = F.embedding, (x, main)
+            case "LayerNorm":
+                shape = list(tensors[op.weights["weight"]].shape)
+                function, args = F.layer_norm, (x, shape, main, bias)
+            case "BatchNorm":
+                mean, variance = (weight(op.weights[f"running_{k}"]) for k in ("mean", "var"))
+                function, args = F.batch_norm, (x, mean, variance, main, bias)
+            case "PReLU":
+                flat = graph.call_method("reshape", (main, -1))
+                function, args = torch.prelu, (x, flat)
+            case name:  # Conv2d, ConvTranspose2d
+                words = name.replace("Conv", "conv").replace("Transpose", "_transpose")
+                function, args = getattr(F, words), (x, main, bias)
+        return graph.call_function(function, args, config)
+
+    block = main_function(module).body.block
+    values: dict[SSAValue, fx.Node] = {}
+    for i, arg in enumerate(block.args):
+        values[arg] = graph.placeholder(f"x{i}")
+    for op in block.ops:
+        if isinstance(op, WeightOp):
+            node = weight(op.weight)
+            assert node is not None
+            values[op.results[0]] = node
+        elif isinstance(op, CallOp | LayerOp):
+            operands = [values[v] for v in op.operands]
+            node = call(op, operands) if isinstance(op, CallOp) else layer(op, operands)
+            if len(op.results) == 1:
+                values[op.results[0]] = node
+                continue
+            for i, result in enumerate(op.results):
+                values[result] = graph.call_function(operator.getitem, (node, i))
+    assert block.last_op is not None
+    graph.output(tuple(values[v] for v in block.last_op.operands))
+    graph.lint()
+    return fx.GraphModule(root, graph)
+
+
+# --- PyTorch -----------------------------------------------------------------------------
+
+
+def pytorch(
+    setting: Setting,
+    threads: int | None = None,
+    compiled: bool = False,
+    autocast: bool = False,
+    tuned: bool = False,
+    channels_last: bool = False,
+) -> Ready:
+    import torch
+
+    torch.set_num_threads(threads or setting.threads)
+    if tuned:
+        from ramiel.runtime.memory import keep_memory
+
+        keep_memory()
+    module: Callable[..., Any] = (graph := graph_module(setting.model))
+    inputs = [torch.from_numpy(a) for a in setting.inputs]
+    if channels_last:
+        for parameter in graph.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        inputs = [
+            x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs
+        ]
+    if compiled:
+        import torch._inductor.config as inductor
+
+        inductor.freezing = True  # weights are constants and may be laid out anew
+        module = torch.compile(graph)
+
+    @torch.inference_mode()
+    def run() -> Any:
+        if not autocast:
+            return module(*inputs)
+        with torch.autocast("cpu", torch.bfloat16):
+            return module(*inputs)
+
+    return Ready(run, _of_tensors, {"calls": sum(n.op != "get_attr" for n in graph.graph.nodes)})
+
+
+def _of_tensors(outputs: Any) -> Arrays:
+    rows = outputs if isinstance(outputs, tuple) else (outputs,)
+    return [t.float().numpy() if t.is_floating_point() else t.numpy() for t in rows]
+
+
+# --- others ------------------------------------------------------------------------------
+
+
+def onnxruntime(setting: Setting) -> Ready:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = setting.threads
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = ort.InferenceSession(str(setting.model), options, providers=["CPUExecutionProvider"])
+    names = [i.name for i in session.get_inputs()]
+    feeds = dict(zip(names, setting.inputs, strict=True))
+    return Ready(partial(session.run, None, feeds), list)
+
+
+def openvino(setting: Setting, precision: str) -> Ready:
+    import openvino as ov
+
+    core = ov.Core()
+    options = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": setting.threads,
+    }
+    compiled = core.compile_model(core.read_model(setting.model), "CPU", options)
+    request = compiled.create_infer_request()
+    feeds: Any = dict(enumerate(setting.inputs))
+
+    def arrays(results: Any) -> Arrays:
+        return [np.array(results[output]) for output in compiled.outputs]
+
+    run = partial(request.infer, feeds, share_inputs=True, share_outputs=True)
+    known = ("INFERENCE_PRECISION_HINT", "INFERENCE_NUM_THREADS", "NUM_STREAMS")
+    facts = {k.lower(): str(compiled.get_property(k)) for k in known}
+    return Ready(run, arrays, facts)
+
+
+# --- Ramiel ------------------------------------------------------------------------------
+
+
+def ramiel_program(setting: Setting, whole: bool = False, **options: Any) -> Ready:
+    """With `whole`, the batch is one sample of the model of the batch."""
+    import torch
+
+    import ramiel
+
+    known = inspect.signature(ramiel.compile).parameters
+    if unknown := [name for name in options if name not in known]:
+        raise Absent(f"ramiel.compile has no option {', '.join(unknown)}")
+    batch = 1 if whole else setting.batch
+    how: dict[str, Any] = {"workers": setting.threads, "batch": batch, "profile": True, **options}
+    program = ramiel.compile(setting.model if whole else setting.original, **how)
+    inputs = [torch.from_numpy(a) for a in setting.inputs]
+    facts = {"report": asdict(program.report)}
+    return Ready(partial(program, *inputs), _of_tensors, facts)
+
+
+PYTORCH = ("torch", "ramiel.compiler")
+"""Torch first, so that Ramiel leaves OpenMP as it is."""
+TUNED = ("ramiel", "torch", "ramiel.compiler")
+RAMIEL = ("ramiel", "ramiel.api")
+
+CONTESTANTS: Mapping[str, Contestant] = {
+    "eager-1": Contestant(
+        "PyTorch, an operator after the other, one thread", partial(pytorch, threads=1), PYTORCH
+    ),
+    "eager": Contestant("PyTorch, an operator after the other", pytorch, PYTORCH),
+    "eager-tuned": Contestant(
+        "eager, waiting and keeping memory as Ramiel does", partial(pytorch, tuned=True), TUNED
+    ),
+    "eager-channels-last": Contestant(
+        "eager, with channels last", partial(pytorch, channels_last=True), PYTORCH
+    ),
+    "compile": Contestant(
+        "torch.compile, weights frozen", partial(pytorch, compiled=True), PYTORCH
+    ),
+    "compile-tuned": Contestant(
+        "compile, waiting and keeping memory as Ramiel does",
+        partial(pytorch, compiled=True, tuned=True),
+        TUNED,
+    ),
+    "compile-bf16": Contestant(
+        "compile, under autocast to bf16",
+        partial(pytorch, compiled=True, autocast=True),
+        PYTORCH,
+        bf16=True,
+    ),
+    "ort": Contestant("ONNX Runtime, all its optimizations", onnxruntime, ("onnxruntime",)),
+    "openvino": Contestant(
+        "OpenVINO for latency, f32", partial(openvino, precision="f32"), ("openvino",)
+    ),
+    "openvino-bf16": Contestant(
+        "OpenVINO for latency, bf16", partial(openvino, precision="bf16"), ("openvino",), bf16=True
+    ),
+    "ramiel": Contestant("Ramiel, costs measured, schedule auto", ramiel_program, RAMIEL),
+    "ramiel-torch": Contestant(
+        "ramiel, with PyTorch's own kernels only",
+        partial(ramiel_program, provider="torch"),
+        RAMIEL,
+    ),
+    "ramiel-bf16": Contestant(
+        "ramiel, bf16", partial(ramiel_program, dtype="bf16"), RAMIEL, bf16=True
+    ),
+    "ramiel-whole": Contestant(
+        "ramiel, the batch as one sample", partial(ramiel_program, whole=True), RAMIEL
+    ),
+    "ramiel-intra-op": Contestant(
+        "ramiel, an operator after the other on all threads",
+        partial(ramiel_program, whole=True, schedule="intra-op"),
+        RAMIEL,
+    ),
+    "ramiel-serial": Contestant(
+        "ramiel, one thread",
+        partial(ramiel_program, whole=True, schedule="serial"),
+        RAMIEL,
+    ),
+}
+
+
+# --- the process -------------------------------------------------------------------------
+
+
+def burst(run: Callable[[], object], seconds: float) -> list[float]:
+    """Milliseconds of each run."""
+    start = time.perf_counter()
+    run()
+    while time.perf_counter() - start < WARM_S:
+        run()
+    times: list[float] = []
+    while len(times) < FEWEST or sum(times) < seconds * 1e3:
+        start = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def make_ready(contestant: Contestant, setting: Setting, outputs: Path) -> tuple[Ready, float]:
+    """The contestant, warm, and the seconds from the model's file to the first outputs."""
+    for name in contestant.imports:
+        importlib.import_module(name)
+    start = time.perf_counter()
+    ready = contestant.make(setting)
+    first = ready.run()
+    taken = time.perf_counter() - start
+    save(outputs, ready.arrays(first))
+    for _ in range(FEWEST):
+        ready.run()
+    gc.collect()
+    gc.freeze()
+    return ready, taken
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=[*CONTESTANTS, "prepare"])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+
+    # Answers go where stdout went, and what libraries print to stderr.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def answer(**values: object) -> None:
+        print(json.dumps(values), file=answers)
+
+    folder: Path = options.folder or Path(tempfile.mkdtemp())
+    if not (folder / "inputs.npz").exists():
+        prepare(options.model, options.batch, folder)
+    if options.name == "prepare":
+        answer(folder=str(folder))
+        return
+    contestant = CONTESTANTS[options.name]
+    if options.name == "eager-1":
+        options.threads = 1
+    if not options.name.startswith("ramiel"):
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    model: Path = options.model if options.batch == 1 else folder / "model.onnx"
+    inputs = load(folder / "inputs.npz")
+    setting = Setting(options.model, model, options.threads, options.batch, inputs)
+    try:
+        ready, taken = make_ready(contestant, setting, folder / f"{options.name}.npz")
+    except Absent as reason:
+        answer(absent=str(reason))
+        return
+    except Exception as error:
+        text = str(error).strip().splitlines() or [""]
+        answer(absent=f"{type(error).__name__}: {text[0][:300]}")
+        raise
+    answer(ready_s=taken, facts=ready.facts)
+    for line in sys.stdin:
+        command, _, seconds = line.strip().partition(" ")
+        if command != "run":
+            break
+        answer(ms=burst(ready.run, float(seconds)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,383 @@
+"""Writes docs/performance.md and its picture from benchmarks/results/performance.json.
+
+    python benchmarks/performance_page.py [RESULTS.json] [--page docs/performance.md]
+
+Needs matplotlib (`pip install -e '.[bench]'`). Only what stands between `<!-- NAME -->` and
+`<!-- /NAME -->` is generated; the text around is written by hand. A page that is not there yet
+begins as TEXT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import geometric_mean, quantiles
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+from contestants import CONTESTANTS
+from papers_page import bars, table
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "performance.json"
+PAGE = ROOT / "docs" / "performance.md"
+
+Document = dict[str, Any]
+Row = dict[str, Any]
+Section = dict[str, Any]
+
+NONE = "–"
+QUIET = 0.05
+"""Cores that others may have used before it has to be said."""
+
+TEXT = """\
+# Performance
+
+Ramiel's programs against the runtimes of the field: the same machine, the same number of threads,
+the same inputs. `benchmarks/performance.py` measures and says how, `benchmarks/contestants.py` has
+the contestants, and `benchmarks/performance_page.py` writes the tables.
+
+Contestants are processes that run in turns, a short burst in each round, one at a time. A latency
+is the median of the rounds' medians. A ratio is the median of the ratios within the rounds, in
+brackets are its quartiles; above 1, Ramiel is faster. Every contestant's outputs are compared with
+ONNX Runtime's, of one sample at a time, and what is off by more than a hundredth of the largest
+value (f32) does not count.
+
+<!-- machine -->
+<!-- /machine -->
+
+<!-- contestants -->
+<!-- /contestants -->
+
+## Latency, one sample, f32
+
+<!-- latency -->
+<!-- /latency -->
+
+![Speed over PyTorch in one thread](performance/latency.svg)
+
+## Ramiel against each
+
+<!-- ratios -->
+<!-- /ratios -->
+
+## What a schedule could reach
+
+With the costs of the operations as measured one by one, no schedule takes less than the bound.
+Reached is the bound over the measured time. Operations may be faster in their place than alone, so
+it can exceed 1.
+
+<!-- bound -->
+<!-- /bound -->
+
+## Batches
+
+Throughput over that of ONNX Runtime at the same batch, f32.
+
+<!-- batches -->
+<!-- /batches -->
+
+## bf16
+
+<!-- bf16 -->
+<!-- /bf16 -->
+
+## How far outputs are from ONNX Runtime's
+
+The largest difference over the largest value of the output.
+
+<!-- differences -->
+<!-- /differences -->
+
+## Time to be ready
+
+Seconds from the model's file to the first outputs, with caches as they were.
+
+<!-- ready -->
+<!-- /ready -->
+
+## Who did not take part
+
+<!-- absent -->
+<!-- /absent -->
+"""
+
+
+# --- the results -------------------------------------------------------------------------
+
+
+def sections(document: Document, dtype: str, batch: int | None = None) -> dict[str, list[Section]]:
+    """By model, in the order of the batches."""
+    found: dict[str, list[Section]] = {}
+    for model, parts in document["models"].items():
+        fitting = [p for p in parts.values() if p["dtype"] == dtype and batch in (None, p["batch"])]
+        if fitting:
+            found[model] = sorted(fitting, key=lambda p: p["batch"])
+    return found
+
+
+def single(document: Document, dtype: str = "f32") -> dict[str, Section]:
+    """The sections of one sample, by model."""
+    return {model: parts[0] for model, parts in sections(document, dtype, 1).items()}
+
+
+def timed(section: Section) -> dict[str, Row]:
+    """The contestants that have times."""
+    return {name: row for name, row in section["contestants"].items() if "ms" in row}
+
+
+def columns(parts: Iterable[Section], with_times: bool = True) -> list[str]:
+    """The contestants of any of the sections, in the order of CONTESTANTS."""
+    rows = [timed(p) if with_times else p["contestants"] for p in parts]
+    return [name for name in CONTESTANTS if any(name in row for row in rows)]
+
+
+def round_ratios(section: Section, slow: str, fast: str) -> list[float] | None:
+    """How many times as fast the second is, in each round."""
+    rows = timed(section)
+    if slow not in rows or fast not in rows:
+        return None
+    pairs = zip(rows[slow]["rounds_ms"], rows[fast]["rounds_ms"], strict=True)
+    return [a / b for a, b in pairs]
+
+
+def spread(ratios: list[float] | None) -> tuple[float, float, float] | None:
+    """Quartiles: low, median, high."""
+    if ratios is None:
+        return None
+    low, middle, high = quantiles(ratios, n=4, method="inclusive")
+    return low, middle, high
+
+
+def shown(ratio: tuple[float, float, float] | None) -> str:
+    return NONE if ratio is None else f"{ratio[1]:.2f} ({ratio[0]:.2f} to {ratio[2]:.2f})"
+
+
+def mean(ratios: Sequence[tuple[float, float, float] | None]) -> str:
+    """The geometric mean of medians; of how many, if not of all."""
+    medians = [ratio[1] for ratio in ratios if ratio is not None]
+    if not medians:
+        return NONE
+    some = f" ({len(medians)} models)" if len(medians) < len(ratios) else ""
+    return f"**{geometric_mean(medians):.2f}**{some}"
+
+
+def milliseconds(row: Row | None) -> str:
+    if row is None or "ms" not in row:
+        return "wrong" if row is not None and "wrong" in row else NONE
+    return f"{row['ms']:.2f}" if row["ms"] < 10 else f"{row['ms']:.1f}"
+
+
+# --- the tables --------------------------------------------------------------------------
+
+
+def machines(document: Document) -> str:
+    lines: dict[str, None] = {}
+    every = [section for parts in document["models"].values() for section in parts.values()]
+    for section in every:
+        of = section["machine"]
+        known = ("torch", "onnxruntime", "openvino", "ramiel")
+        packages = ", ".join(f"{name} {of[name]}" for name in known if name in of)
+        line = f"{of['cpu']}, {of['cores']} cores, Python {of['python']}, {packages}; "
+        lines[f"{line}{section['threads']} threads."] = None
+    rounds = sorted({section["rounds"] for section in every})
+    lines[f"Rounds in a sitting: {' to '.join(map(str, {rounds[0], rounds[-1]}))}."] = None
+    noisy = max(section["others_cores"] + section["stolen_cores"] for section in every)
+    if noisy > QUIET:
+        lines[
+            f"The machine was not quiet: in the worst sitting others used {noisy:.2f} cores, and "
+            "the numbers are preliminary."
+        ] = None
+    return "\n\n".join(lines)
+
+
+def about(document: Document) -> str:
+    names = columns((s for m in document["models"].values() for s in m.values()), False)
+    return "\n".join(f"- `{name}`: {CONTESTANTS[name].about}" for name in names)
+
+
+def latency(document: Document) -> str:
+    models = single(document)
+    names = columns(models.values())
+    rows = [
+        [model, *(milliseconds(section["contestants"].get(name)) for name in names)]
+        for model, section in models.items()
+    ]
+    return table(["ms", *names], rows)
+
+
+def ratios(document: Document) -> str:
+    models = single(document)
+    names = [name for name in columns(models.values()) if name != "ramiel"]
+    cells = {
+        model: [spread(round_ratios(section, name, "ramiel")) for name in names]
+        for model, section in models.items()
+    }
+    rows = [[model, *map(shown, row)] for model, row in cells.items()]
+    rows.append(["geometric mean", *(mean(row) for row in zip(*cells.values(), strict=True))])
+    return table(["ramiel against", *names], rows)
+
+
+def bound(document: Document) -> str:
+    rows: list[list[object]] = []
+    reached: list[float] = []
+    for model, section in single(document).items():
+        row = timed(section).get("ramiel")
+        if row is None:
+            continue
+        report = row["facts"]["report"]
+        predicted = [report[k] / 1e3 for k in ("serial_us", "parallel_us", "bound_us")]
+        reached.append(predicted[2] / row["ms"])
+        figures = [*(f"{ms:.2f}" for ms in predicted), f"{row['ms']:.2f}", f"{reached[-1]:.2f}"]
+        rows.append([model, report["schedule"], *figures])
+    if reached:
+        rows.append(["geometric mean", *[""] * 5, f"**{geometric_mean(reached):.2f}**"])
+    head = ["model", "schedule", "ms: serial, predicted", "parallel, predicted", "bound"]
+    return table([*head, "measured", "reached"], rows)
+
+
+def batches(document: Document) -> str:
+    parts = [
+        (model, section)
+        for model, found in sections(document, "f32").items()
+        for section in found
+        if section["batch"] > 1
+    ]
+    names = [name for name in columns(section for _, section in parts) if name != "ort"]
+    rows: list[list[object]] = []
+    by_batch: dict[int, list[list[tuple[float, float, float] | None]]] = {}
+    for model, section in parts:
+        cells = [spread(round_ratios(section, "ort", name)) for name in names]
+        by_batch.setdefault(section["batch"], []).append(cells)
+        ort = milliseconds(section["contestants"].get("ort"))
+        rows.append([model, section["batch"], ort, *map(shown, cells)])
+    for batch, found in sorted(by_batch.items()):
+        means = [mean(row) for row in zip(*found, strict=True)]
+        rows.append(["geometric mean", batch, "", *means])
+    return table(["model", "batch", "ort, ms", *names], rows) if rows else "Not measured."
+
+
+def bf16(document: Document) -> str:
+    models = single(document, "bf16")
+    if not models:
+        return "Not measured."
+    names = columns(models.values())
+    pairs = [
+        ("openvino-bf16", "ramiel-bf16"),
+        ("compile-bf16", "ramiel-bf16"),
+        ("ramiel", "ramiel-bf16"),
+    ]
+    cells = {
+        model: [spread(round_ratios(section, *pair)) for pair in pairs]
+        for model, section in models.items()
+    }
+    rows = [
+        [model, *(milliseconds(section["contestants"].get(n)) for n in names)]
+        + [shown(cell) for cell in cells[model]]
+        for model, section in models.items()
+    ]
+    means = [mean(row) for row in zip(*cells.values(), strict=True)]
+    rows.append(["geometric mean", *[""] * len(names), *means])
+    against = [f"ramiel-bf16 against {slow}" for slow, _ in pairs]
+    return table(["ms", *names, *against], rows)
+
+
+def figure(document: Document, show: Callable[[Row], str]) -> str:
+    """A table of something about each contestant of each sitting."""
+    parts = [
+        (f"{model}, {sitting}", section)
+        for model, found in document["models"].items()
+        for sitting, section in found.items()
+    ]
+    names = columns((section for _, section in parts), False)
+    rows = [
+        [title, *(show(section["contestants"].get(name, {})) for name in names)]
+        for title, section in parts
+    ]
+    return table(["", *names], rows)
+
+
+def differences(document: Document) -> str:
+    return figure(
+        document, lambda row: f"{float(row['max_rel']):.0e}" if "max_rel" in row else NONE
+    )
+
+
+def ready(document: Document) -> str:
+    return figure(document, lambda row: f"{row['ready_s']:.1f}" if "ready_s" in row else NONE)
+
+
+def absent(document: Document) -> str:
+    lines = [
+        f"- {model}, {sitting}, `{name}`: {row.get('absent') or 'its outputs are wrong'}"
+        for model, found in document["models"].items()
+        for sitting, section in found.items()
+        for name, row in section["contestants"].items()
+        if "ms" not in row
+    ]
+    return "\n".join(lines) or "All took part everywhere."
+
+
+TABLES: dict[str, Callable[[Document], str]] = {
+    "machine": machines,
+    "contestants": about,
+    "latency": latency,
+    "ratios": ratios,
+    "bound": bound,
+    "batches": batches,
+    "bf16": bf16,
+    "differences": differences,
+    "ready": ready,
+    "absent": absent,
+}
+
+
+def filled(text: str, document: Document) -> str:
+    """A page with the document's tables in their places."""
+    for name, make in TABLES.items():
+        content = make(document)
+        pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text, count = pattern.subn(lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text)
+        assert count == 1, f"the page has no place for {name}"
+    return text
+
+
+def picture(document: Document, path: Path) -> None:
+    """Speed over PyTorch in one thread."""
+    models = single(document)
+    names = [name for name in columns(models.values()) if name != "eager-1"]
+    series: dict[str, list[float]] = {}
+    for name in names:
+        found = (spread(round_ratios(section, "eager-1", name)) for section in models.values())
+        series[name] = [ratio[1] if ratio else 0.0 for ratio in found]
+    plt.rcParams["svg.hashsalt"] = "ramiel"  # the same picture for the same numbers
+    drawing, axes = plt.subplots(figsize=(9.0, 3.8))
+    bars(axes, list(models), series, "speed over PyTorch in one thread")
+    axes.spines[["top", "right"]].set_visible(False)
+    drawing.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawing.savefig(path, metadata={"Date": None})
+    plt.close(drawing)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", nargs="?", type=Path, default=RESULTS)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args()
+    document: Document = json.loads(options.results.read_text())
+    page: Path = options.page
+    text = page.read_text() if page.exists() else TEXT
+    page.write_text(filled(text, document))
+    if single(document):
+        picture(document, page.parent / "performance" / "latency.svg")
+
+
+if __name__ == "__main__":
+    main()
