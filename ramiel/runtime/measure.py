@@ -67,15 +67,18 @@ def same_bits(left: Tensor, right: Tensor) -> bool:
     )
 
 
-def interleaved(forms: Sequence[Callable[[], object]], runs: int | None) -> list[list[float]]:
+def interleaved(
+    forms: Sequence[Callable[[], object]], runs: int | None, budget: float = _BUDGET
+) -> list[list[float]]:
     """Seconds of each run of each form, which take turns: a slow spell slows down all of them.
 
-    Without `runs`, as many rounds as fit into about a second for each form, but at least three.
+    Without `runs`, as many rounds as fit into about `budget` seconds for each form, but at least
+    three.
     """
     seconds: list[list[float]] = [[] for _ in forms]
     rounds = 0
     while rounds < (runs or _MIN_ROUNDS) or (
-        runs is None and rounds < _MAX_ROUNDS and min(map(sum, seconds)) < _BUDGET
+        runs is None and rounds < _MAX_ROUNDS and min(map(sum, seconds)) < budget
     ):
         for form, times in zip(forms, seconds, strict=True):
             start = time.perf_counter()

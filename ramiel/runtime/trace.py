@@ -60,6 +60,19 @@ class Trace:
 def trace(program: Program, *inputs: Any, runs: int = 1) -> Trace:
     """Run a program and note when each statement ran; of several runs, the one of median length.
 
+    How, and what is raised: see traces().
+    """
+    return median_of(traces(program, *inputs, runs=runs))
+
+
+def median_of(taken: Sequence[Trace]) -> Trace:
+    """The run of median length."""
+    return sorted(taken, key=lambda run: run.makespan_us)[(len(taken) - 1) // 2]
+
+
+def traces(program: Program, *inputs: Any, runs: int) -> list[Trace]:
+    """Run a program several times and note when each statement ran.
+
     One more run comes first, to start the threads and to warm up. All of them are made on a copy
     that shares the weights, so other callers of the program are not traced. The price is a few
     µs for a statement (one call of a Python function for each of its lines, and one for each
@@ -78,11 +91,9 @@ def trace(program: Program, *inputs: Any, runs: int = 1) -> Trace:
         traced(*inputs)
         # An attribute of the object comes before the method of the class.
         traced.__dict__.update(zip(names, clocks, strict=True))
-        taken = [_run(traced, inputs, clocks, statements) for _ in range(runs)]
+        return [_run(traced, inputs, clocks, statements) for _ in range(runs)]
     finally:
         traced.close()
-    taken.sort(key=lambda run: run.makespan_us)
-    return taken[(runs - 1) // 2]
 
 
 def statements_of(source: str) -> dict[tuple[str, int], list[Statement]]:

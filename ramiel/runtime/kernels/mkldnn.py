@@ -32,6 +32,7 @@ def convolution(spec: Convolution) -> Kernel | None:
     attribute = after.attribute if after else None
     scalars = list(after.scalars) if after else []
     algorithm = after.algorithm if after else ""
+    relu = attribute if attribute == "relu" else None  # after a sum there is no other
     fused: Callable[..., Tensor] = _OPS._convolution_pointwise
     fused_sum: Callable[..., Tensor] = _OPS._convolution_pointwise.binary
 
@@ -40,7 +41,8 @@ def convolution(spec: Convolution) -> Kernel | None:
         if other is None:
             return fused(x, *geometry, attribute or "none", scalars, algorithm)
         other = channels_last(other)
-        return fused_sum(x, other, *geometry, "add", 1.0, attribute, scalars, algorithm)
+        y = fused_sum(x, other, *geometry, "add", 1.0, relu, [], "")
+        return y if after is None or relu else after.function(y)
 
     return kernel
 

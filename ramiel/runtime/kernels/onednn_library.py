@@ -184,15 +184,18 @@ def _try_apart(path: str) -> str:
     """Why a library cannot be trusted, found out in a process that it may take down; or ``."""
     command = [sys.executable, "-S", "-c", _TRIAL, str(Path(__file__)), path]
     try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        run = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=60, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{path} could not be tried: {type(error).__name__}"
-    if run.returncode == 0:
+    if run.returncode == 0 and run.stdout.endswith(_RIGHT):
         return ""
     last = run.stderr.strip().splitlines()[-1:] or [f"it ended the process ({run.returncode})"]
     return last[0] if last[0].startswith(path) else f"{path} does not work: {last[0]}"
 
 
+_RIGHT = "right"
 _TRIAL = """
 import ctypes, importlib.util, sys
 spec = importlib.util.spec_from_file_location("onednn_library", sys.argv[1])
@@ -202,6 +205,7 @@ spec.loader.exec_module(module)
 try:
     if not module.multiplies(module.Library(sys.argv[2])):
         sys.exit(f"{sys.argv[2]} computes a wrong product")
+    print(module._RIGHT, end="")
 except module.Unusable as reason:
     sys.exit(str(reason))
 """

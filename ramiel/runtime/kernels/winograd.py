@@ -131,9 +131,9 @@ def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kern
         if sides is not None:
             x = torch.constant_pad_nd(x, sides)
         tiles = workspace(1, (grid.padded, rows * columns, channels))
-        tiles[: grid.count].view(windows).copy_(x.as_strided(windows, strides))
+        tiles[: grid.total].view(windows).copy_(x.as_strided(windows, strides))
         x = back(multiply(forward(tiles)))
-        x = x[: grid.count].view(count, down, across, high, wide, results)
+        x = x[: grid.total].view(count, down, across, high, wide, results)
         y = torch.empty_strided(spec.result, result_strides)
         image = y.permute(0, 2, 3, 1)
         for (i, height), (j, width) in blocks:
@@ -157,13 +157,13 @@ class _Grid(NamedTuple):
     threads: int
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         return math.prod(self.tiles)
 
     @property
     def share(self) -> int:
         """The tiles of one thread."""
-        return -(-self.count // self.threads)
+        return -(-self.total // self.threads)
 
     @property
     def padded(self) -> int:

@@ -1,0 +1,145 @@
+"""torch-split-concat: convolutions of a concatenation, as sums of convolutions of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+
+from ramiel.backend.pytorch.work import bytes_of
+from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
+from ramiel.dialects.onnx.types import element_of, shape_of, static_shape_of, tensor_type
+from ramiel.dialects.onnx.weights import FreshNames, weights_of
+from ramiel.dialects.torch import CallOp, LayerOp
+from ramiel.patterns import Arguments, arguments_of, copy_origin, replace, rewrite, sole_call_of
+
+MOST_PARTS = 3
+WORTH = 4
+"""How many times the bytes of the sums that are added a concatenation has at least."""
+
+
+@dataclass
+class _SplitConcat(RewritePattern):
+    """Replaces conv(cat([a, b])) by conv_b(b, conv_a(a)), also where a max pool is between."""
+
+    names: FreshNames
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, LayerOp) or op.layer != "Conv2d" or len(op.operands) > 1:
+            return
+        pool = sole_call_of(op.operands[0], "F.max_pool2d")
+        joined = pool.operands[0] if pool is not None else op.operands[0]
+        cat = sole_call_of(joined, "torch.cat")
+        if cat is None or "groups" in op.config or not _is_worth_it(op, cat):
+            return
+        channels = [_channels(part) for part in cat.operands]
+        bounds = [0, *accumulate(channels)]
+        if op.weight_shape[1] != bounds[-1]:
+            return
+        parts: Sequence[SSAValue] = cat.operands
+        if pool is not None:
+            arguments = arguments_of(pool)
+            parts = [_pooled(rewriter, op, pool, part, arguments) for part in parts]
+        total: SSAValue | None = None
+        last = len(parts) - 1
+        for i, (part, (begin, end)) in enumerate(zip(parts, pairwise(bounds), strict=True)):
+            term = self._term(op, [part] if total is None else [part, total], begin, end, i == last)
+            if i == last:
+                return replace(rewriter, op, term, op)
+            copy_origin(op, term)
+            term.results[0].name_hint = None
+            rewriter.insert(term)
+            total = term.results[0]
+
+    def _term(
+        self, op: LayerOp, operands: Sequence[SSAValue], begin: int, end: int, is_last: bool
+    ) -> LayerOp:
+        """The convolution of some input channels; bias and activation are for the last term."""
+        source = op.weights["weight"]
+        outputs, _, *kernel = op.weight_shape
+        element = element_of(op.results[0].type)
+        assert element is not None
+
+        def load() -> Array:
+            return source.array()[:, begin:end]
+
+        ref = TensorRef(
+            self.names.fresh(f"{source.data.name}.{begin}"),
+            load,
+            tensor_type(element, [outputs, end - begin, *kernel]),
+        )
+        at_end = {"activation"} if not is_last else set[str]()
+        config = {k: v for k, v in op.config.items() if k not in at_end}
+        weights = {k: v for k, v in op.weights.items() if is_last}
+        return LayerOp.create(
+            properties={
+                "layer": op.properties["layer"],
+                "config": DictionaryAttr(config),
+                "weights": DictionaryAttr({**weights, "weight": WeightAttr(ref)}),
+            },
+            operands=operands,
+            result_types=[op.results[0].type],
+        )
+
+
+def _pooled(
+    rewriter: PatternRewriter, op: LayerOp, pool: CallOp, part: SSAValue, arguments: Arguments
+) -> SSAValue:
+    """One part of a concatenation through the pool that comes after it."""
+    shape, element = shape_of(pool.results[0].type), element_of(pool.results[0].type)
+    assert shape is not None and element is not None
+    type = tensor_type(element, [shape[0], _channels(part), *shape[2:]])
+    new = CallOp.of(pool.callee, [part, *arguments.args[1:]], arguments.kwargs, [type])
+    copy_origin(pool, new)
+    new.results[0].name_hint = None
+    rewriter.insert(new)
+    return new.results[0]
+
+
+def _is_worth_it(op: LayerOp, cat: CallOp) -> bool:
+    """Whether the concatenation is along the channels, and much larger than the sums."""
+    parts = len(cat.operands)
+    shapes = [static_shape_of(value.type) for value in (*cat.operands, *cat.results)]
+    if not 2 <= parts <= MOST_PARTS or any(s is None or len(s) != 4 for s in shapes):
+        return False
+    if static_shape_of(op.results[0].type) is None or len(set(cat.operands)) < parts:
+        return False
+    if cast(int, arguments_of(cat).kwargs.get("dim", 0)) not in (1, -3):
+        return False
+    added = (parts - 1) * bytes_of(op.results[0].type)
+    return bytes_of(cat.results[0].type) >= WORTH * added
+
+
+def _channels(value: SSAValue) -> int:
+    shape = static_shape_of(value.type)
+    assert shape is not None
+    return shape[1]
+
+
+@dataclass(frozen=True)
+class TorchSplitConcatPass(ModulePass):
+    """Makes a convolution that alone reads a large concatenation a sum of convolutions.
+
+        %c = torch.call torch.cat([%a, %b], dim = 1) : ... -> tensor<1x128x54x54xf32>
+        %y = torch.layer Conv2d(%c)
+          weights {weight = "w" : tensor<16x128x1x1xf32>, bias = "b" : tensor<16xf32>} : ...
+        // becomes
+        %0 = torch.layer Conv2d(%a) weights {weight = "w.0" : tensor<16x64x1x1xf32>} : ...
+        %y = torch.layer Conv2d(%b, %0)
+          weights {weight = "w.64" : tensor<16x64x1x1xf32>, bias = "b" : tensor<16xf32>} : ...
+
+    What is saved is writing and reading the concatenation, what is paid another operation and its
+    result. A max pool between the two is done part by part.
+    """
+
+    name = "torch-split-concat"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        rewrite(op, _SplitConcat(FreshNames(weights_of(op))))
