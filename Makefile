@@ -6,10 +6,10 @@ MODELS := $(VENV)/.models
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types lit pytest format bench papers models clean
+.PHONY: help setup demo test lint types lit pytest format bench papers performance models clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Install Ramiel and its tools into .venv
 
@@ -44,6 +44,11 @@ papers: $(SETUP) ## Measure ONNX="a.onnx b.onnx" as the papers do, and write doc
 	$(BIN)/python -m pip install -c constraints.txt -e '.[bench]'
 	$(if $(ONNX),$(BIN)/python benchmarks/papers.py $(ONNX))
 	$(BIN)/python benchmarks/papers_page.py
+
+performance: $(SETUP) ## Measure ONNX="a.onnx b.onnx" beside the peers, and write docs/performance.md
+	$(BIN)/python -m pip install -c constraints.txt -e '.[bench]'
+	$(if $(ONNX),$(BIN)/python benchmarks/performance.py $(ONNX))
+	$(BIN)/python benchmarks/performance_page.py
 
 models: $(MODELS) ## Install the real models that the tests compile
 

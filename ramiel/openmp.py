@@ -2,10 +2,9 @@
 
 After an operator on several threads, those that helped stay ready for the next one: libgomp, with
 which PyTorch is built on Linux, has them look for work 300,000 times, some milliseconds, and
-meanwhile they take half of a core from the worker that it was lent by. GoogLeNet on two cores, with
-operations on one thread and on two, took 38 ms so; with 2,000 rounds, some ten µs, it took 26.
-With less still, the threads sleep between two operators, and all on two threads took 31 instead
-of 26.
+meanwhile they take half of a core from the worker that it was lent by. With 20,000 rounds, some
+hundred µs, they are still awake for the next operator of their own worker; with 2000 they sleep in
+between, and prepared kernels on two threads take 6 to 9 % longer. docs/decisions.md has the times.
 
 libgomp reads its settings when it is loaded, so this has to come before the first import of torch.
 """
