@@ -49,7 +49,10 @@ def compile(
     profile: bool = False,
     clone: bool = False,
     memory_limit: int | None = None,
+    provider: str = "auto",
+    dtype: str = "f32",
     seconds: float = 2.0,
+    tune: bool = False,
 ) -> CompiledProgram:
     """Compiles an ONNX model to a parallel program.
 
@@ -61,7 +64,11 @@ def compile(
     - `batch`: with N, a model for one sample takes any number of samples and runs N at a time as
       interleaved hyperclusters (`switched`: each sample's on other workers than the last one's).
     - `profile`: measure what operations cost on this machine, once.
+    - `tune`: profile, then measure whole programs by the best few schedules; take the fastest.
     - `clone`: cheap producers are cloned for their consumers.
+    - `provider`: whose kernels may be used, `auto` (the best at hand) or `torch`.
+    - `dtype`: what a float32 model is computed in, `f32`, `bf16` or `f16`. Inputs and outputs keep
+      their types; `ramiel check` says how much is lost.
     - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
 
     The result is a `torch.nn.Module` that takes the model's inputs in order or by name, as torch
@@ -72,7 +79,18 @@ def compile(
     Raises CompileError.
     """
     options = Options(
-        workers, schedule, shapes or {}, batch, switched, profile, clone, memory_limit, seconds
+        workers=workers,
+        schedule=schedule,
+        shapes=shapes or {},
+        batch=batch,
+        switched=switched,
+        profile=profile,
+        clone=clone,
+        memory_limit=memory_limit,
+        provider=provider,
+        dtype=dtype,
+        refine_s=seconds,
+        tune=tune,
     )
     return load(compile_model(model, options))
 

@@ -50,6 +50,8 @@ class Report:
     memory_bytes: int
     search: str = ""
     """What a scheduler that searches did, in words."""
+    tuned: str = ""
+    """What tuning measured, in words."""
 
     @staticmethod
     def of(program: ProgramOp) -> Report:
@@ -60,7 +62,7 @@ class Report:
                     values[name] = text.data
                 case IntegerAttr() | FloatAttr() as number:
                     values[name] = number.value.data
-                case None if name == "search":
+                case None if name in ("search", "tuned"):
                     pass
                 case _:
                     raise CompileError(f"the schedule does not say its {name}")
@@ -87,29 +89,39 @@ def compile_model(
     `on_stage` is called after each stage, `progress` while one measures or searches.
     """
     ctx = Context() if progress is None else ListeningContext(progress)
-    with _paused_collector():
-        return _compile(source, options or Options(), on_stage or _ignore, ctx)
-
-
-def _compile(
-    source: ModelSource, options: Options, report_stage: Stage, ctx: Context
-) -> Compilation:
+    options, on_stage = options or Options(), on_stage or _ignore
     passes = pipeline(options)
-    module = import_model(source, options.shapes, batch_of_one=options.batch > 1)
+    with paused_collector():
+        module = import_model(source, options.shapes, batch_of_one=options.batch > 1)
     try:
-        report_stage("import", module)
-        run_passes(module, passes, report_stage, ctx)
-        verify_module(module)
-        emitted = print_program(module)
+        on_stage("import", module)
+        if options.tune:
+            from ramiel.tune import tuned
+
+            return tuned(module, options, on_stage, ctx)
+        with paused_collector():
+            run_passes(module, passes, on_stage, ctx)
+            return finish(module)
     except CompileError as error:
         error.file = error.file or (str(source) if isinstance(source, str | os.PathLike) else None)
         raise
-    program = next(op for op in module.ops if isinstance(op, ProgramOp))
-    return Compilation(module, emitted, Report.of(program))
+
+
+def finish(module: ModuleOp) -> Compilation:
+    """The compilation that a module is, after all passes. Raises CompileError if it is not valid,
+    or a pass was left out."""
+    verify_module(module)
+    emitted = print_program(module)
+    return Compilation(module, emitted, Report.of(program_of(module)))
+
+
+def program_of(module: ModuleOp) -> ProgramOp:
+    """The schedule of a module that can be printed."""
+    return next(op for op in module.ops if isinstance(op, ProgramOp))
 
 
 @contextmanager
-def _paused_collector() -> Generator[None]:
+def paused_collector() -> Generator[None]:
     """Keeps Python's cycle collector away: nothing of the IR dies while it is compiled, and
     looking for it again and again makes compile time grow faster than the model."""
     if not gc.isenabled():

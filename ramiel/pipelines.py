@@ -32,8 +32,14 @@ class Options:
     """Whether cheap producers are cloned for their consumers."""
     memory_limit: int | None = None
     """The most bytes that values may occupy at one time, as simulated."""
+    provider: str = "auto"
+    """One of PROVIDERS."""
+    dtype: str = "f32"
+    """One of DTYPES."""
     refine_s: float = 2.0
     """Seconds that the schedule `refine` may search."""
+    tune: bool = False
+    """Whether whole programs are measured here, and the fastest is taken; needs `auto`."""
 
     @property
     def most_workers(self) -> int:
@@ -47,7 +53,23 @@ SIMPLIFY = (
     "onnx-fold-batch-norm",
     "onnx-dead-code",
 )
-LOWER = ("onnx-to-torch", "torch-assign-names")
+LOWER = ("onnx-to-torch",)
+RECOGNIZE = (
+    "torch-recognize-activations",
+    "torch-recognize-layer-norm",
+    "torch-recognize-attention",
+)
+FUSE = (
+    "torch-cancel-permutes",
+    "torch-flatten-concat",
+    "torch-fold-pad",
+    "torch-fuse-bias",
+    "torch-split-concat",
+    "torch-fuse-residual",
+    "torch-fuse-activation",
+)
+LOWER_PRECISION = ("torch-lower-precision",)
+NAME = ("torch-choose-kernels", "torch-assign-names")
 PRINTABLE = ("cluster-channels", "cluster-free-values")
 
 LINEAR = ("cluster-linear", "cluster-merge")
@@ -67,6 +89,15 @@ SCHEDULES: Mapping[str, tuple[str, ...]] = {
 """The passes that schedule, by the name of the schedule. Each has clusters, if only to name the
 parts of the program after them."""
 
+ONE_THREAD = ("serial", "linear", "dsc", "hyper")
+"""The schedules that run each operation on one thread."""
+
+PROVIDERS = ("auto", "torch")
+"""Whose kernels may be used: the best at hand, or those that come with PyTorch."""
+
+DTYPES = ("f32", "bf16", "f16")
+"""What a float32 model is computed in."""
+
 BATCHED = ("auto", "hyper", "refine")
 """The schedules for more than one sample."""
 
@@ -79,11 +110,15 @@ def pipeline(options: Options) -> Pipeline:
     _check(options)
     workers, limit = options.most_workers, options.memory_limit or 0
     schedule = "hyper" if options.switched else options.schedule
+    source = "profile" if options.profile or options.tune else "static"
     given: dict[str, PassOptions] = {
-        "cluster-costs": {
-            "threads": workers,
-            "source": "profile" if options.profile else "static",
+        "torch-lower-precision": {"dtype": options.dtype},
+        "torch-choose-kernels": {
+            "source": source,
+            "provider": options.provider,
+            "threads": 1 if schedule in ONE_THREAD else workers,
         },
+        "cluster-costs": {"threads": workers, "source": source},
         "cluster-place": {"workers": workers},
         "cluster-serial": {"workers": 1 if schedule == "serial" else workers},
         "cluster-list": {"workers": workers, "memory-limit": limit},
@@ -99,8 +134,20 @@ def pipeline(options: Options) -> Pipeline:
         "cluster-refine": {"seconds": options.refine_s, "memory-limit": limit},
         "cluster-channels": {"memory-limit": limit},
     }
+    lowering = () if options.dtype == "f32" else LOWER_PRECISION
     cloning = ("onnx-clone-tasks",) if options.clone else ()
-    names = (*SIMPLIFY, *cloning, *LOWER, "cluster-costs", *SCHEDULES[schedule], *PRINTABLE)
+    names = (
+        *SIMPLIFY,
+        *cloning,
+        *LOWER,
+        *RECOGNIZE,
+        *FUSE,
+        *lowering,
+        *NAME,
+        "cluster-costs",
+        *SCHEDULES[schedule],
+        *PRINTABLE,
+    )
     return [(name, given.get(name, {})) for name in names]
 
 
@@ -109,6 +156,12 @@ def _check(options: Options) -> None:
     schedule = options.schedule
     if schedule not in SCHEDULES:
         raise CompileError(f"there is no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
+    if options.tune and (schedule != "auto" or options.switched):
+        raise CompileError("tuning tries the schedules itself: it needs --schedule auto")
+    if options.dtype not in DTYPES:
+        raise CompileError(
+            f"there is no dtype {options.dtype!r} to compute in; there are {', '.join(DTYPES)}"
+        )
     if options.batch != 1 and schedule not in BATCHED:
         raise CompileError(
             f"the schedule {schedule!r} is for one sample; for a batch there are "

@@ -6,6 +6,10 @@ two workers that do it at the same time wait for each other. With its thresholds
 to 32 MiB are kept for the next operator. Two samples of SqueezeNet at a time, each on a thread of
 its own, ran 1.60 times as fast as one after the other without, and 1.88 times with it.
 
+The heap that it comes from is asked for in pieces of 256 MiB, of which the system gives what is
+touched, and in pages of 2 MiB: finding 4 KiB pages took 3 to 5 % of the time of convolutional
+models on a virtual machine.
+
 The thresholds belong to the whole process. They are raised by the first call of a program; the
 environment variable RAMIEL_KEEP_MEMORY=0 prevents it, and give_back() undoes it. On other C
 libraries nothing happens.
@@ -19,12 +23,17 @@ import os
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
+_M_TOP_PAD = -2
 _M_MMAP_THRESHOLD = -3
 _DEFAULT = 128 << 10
 _LARGEST = 32 << 20
 """The largest M_MMAP_THRESHOLD that glibc takes on 64 bits: half of a thread's arena."""
 _UNTRIMMED = 1 << 30
 """What may stay free at the top of an arena."""
+_PIECE = 256 << 20
+"""What the heap grows by."""
+# From Linux's mman.h.
+_MADV_HUGEPAGE, _MADV_NOHUGEPAGE = 14, 15
 
 
 @functools.cache
@@ -34,7 +43,11 @@ def keep_memory() -> bool:
     if libc is None or os.environ.get("RAMIEL_KEEP_MEMORY") == "0":
         return False
     trim = libc.mallopt(_M_TRIM_THRESHOLD, _UNTRIMMED)
-    return bool(libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST) and trim)
+    kept = bool(libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST) and trim)
+    if libc.mallopt(_M_TOP_PAD, _PIECE):
+        libc.free(libc.malloc(_LARGEST // 2))  # the heap grows by a piece
+        _advise(libc, _MADV_HUGEPAGE)
+    return kept
 
 
 def give_back() -> None:
@@ -43,7 +56,22 @@ def give_back() -> None:
     if libc is not None and keep_memory():
         libc.mallopt(_M_TRIM_THRESHOLD, _DEFAULT)
         libc.mallopt(_M_MMAP_THRESHOLD, _DEFAULT)
+        libc.mallopt(_M_TOP_PAD, _DEFAULT)
+        _advise(libc, _MADV_NOHUGEPAGE)
         libc.malloc_trim(0)
+
+
+def _advise(libc: ctypes.CDLL, advice: int) -> None:
+    """Says to the system how the heap is used, as far as it is one; what it makes of that is its
+    own affair."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8") as maps:
+            heap = next((line for line in maps if line.rstrip().endswith("[heap]")), None)
+    except OSError:
+        return
+    if heap is not None:
+        start, end = (int(bound, 16) for bound in heap.split()[0].split("-"))
+        libc.madvise(start, end - start, advice)
 
 
 def _glibc() -> ctypes.CDLL | None:
@@ -51,4 +79,9 @@ def _glibc() -> ctypes.CDLL | None:
         libc = ctypes.CDLL(None)
     except (OSError, TypeError):  # TypeError: Windows has no library without a name
         return None
-    return libc if hasattr(libc, "gnu_get_libc_version") else None
+    if not hasattr(libc, "gnu_get_libc_version"):
+        return None
+    libc.malloc.argtypes, libc.malloc.restype = (ctypes.c_size_t,), ctypes.c_void_p
+    libc.free.argtypes, libc.free.restype = (ctypes.c_void_p,), None
+    libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return libc

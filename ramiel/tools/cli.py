@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -80,18 +79,24 @@ def check(
     calls: Annotated[int, typer.Option(min=1, help="Calls of the parallel program.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads that make the calls.")] = 1,
     tolerance: Annotated[
-        float, typer.Option(help="The largest difference, relative to an output's largest value.")
-    ] = 1e-3,
+        float | None,
+        typer.Option(
+            help="The largest difference, relative to an output's largest value. By default "
+            "0.001, and 0.1 for what is computed in bf16 or f16."
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Compile a model, run it, and compare it with onnxruntime or onnx's reference.
 
     The exit code is 1 if the parallel and the serial program differ in one bit, or either from
-    the reference by more than the tolerance.
+    the reference by more than the tolerance. With --dtype bf16 or f16 it says what is lost.
     """
     compilation = _compile(model, options)
-    from ramiel.tools.check import Inputs, compare
+    from ramiel.tools.check import TOLERANCES, Inputs, compare
 
+    if tolerance is None:
+        tolerance = TOLERANCES[options.dtype]
     how = Inputs(options.shapes, seed, _range(integers))
     with progress.status("running"):
         comparison = compare(model, compilation, how, calls, threads)
@@ -113,48 +118,53 @@ def check(
         )
     if calls * threads > 1:
         out.print(f"{calls} call(s) from each of {threads} thread(s): all the same bits")
+    if options.dtype != "f32":
+        loss = max((row.relative for row in comparison.rows), default=0.0)
+        out.print(
+            f"loss      {options.dtype} is off by up to {loss:.2%} of an output's largest value"
+        )
     out.print(f"equal to {comparison.reference} within {tolerance:g} of the largest value")
 
 
 @app.command()
-@compiling()
+@compiling(profile=True)
 def bench(
     model: Model,
     options: Options,
     runs: Runs = None,
+    measure_seconds: Annotated[
+        float, typer.Option("--measure-seconds", help="That each form is run for, without --runs.")
+    ] = 1.0,
+    top: Annotated[int, typer.Option(min=0, help="The costliest operations to list.")] = 10,
     seed: Seed = 0,
     integers: Integers = "0,2",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="OUT.json", help="Write it all as JSON, too; - prints it."),
+    ] = None,
     debug: Debug = False,
 ) -> None:
-    """Time a model's parallel program against its own serial one, in turns."""
+    """Time a model's parallel program against its serial one, and show where the time goes."""
+    if not 0 < measure_seconds < float("inf"):
+        raise CompileError(f"--measure-seconds {measure_seconds:g}: it must be more than 0")
+    how = (options.shapes, seed, _range(integers))
     compilation = _compile(model, options)
-    from ramiel.tools.check import Inputs, measure
+    from ramiel.frontend.store import replacing
+    from ramiel.tools import bench as tool
+    from ramiel.tools.check import Inputs
 
-    how = Inputs(options.shapes, seed, _range(integers))
+    profiled = options.profile or options.tune
     with progress.status("measuring"):
-        serial, parallel = measure(compilation, how, runs)
-    ratios = [s / p for s, p in zip(serial, parallel, strict=True)]
-    quartiles = _quartiles(ratios)
-    result: dict[str, object] = {
-        "model": model.name,
-        "runs": len(ratios),
-        "serial_ms": statistics.median(serial) * 1e3,
-        "parallel_ms": statistics.median(parallel) * 1e3,
-        "speedup": statistics.median(ratios),
-        "speedup_quartiles": quartiles,
-        "report": vars(compilation.report),
-    }
-    if as_json:
-        print(json.dumps(result, indent=2))
+        found = tool.bench(model, compilation, profiled, Inputs(*how), runs, measure_seconds)
+    document = json.dumps(found.as_json(), indent=2)
+    if output == Path("-"):
+        print(document)
         return
-    low, high = quartiles
-    out.print(summary(compilation.report))
-    out.print(
-        f"serial    {result['serial_ms']:9.2f} ms  median of {len(ratios)}, one after the other"
-    )
-    out.print(f"parallel  {result['parallel_ms']:9.2f} ms  in turns with it")
-    out.print(f"speed-up  {result['speedup']:9.2f}     half of the runs in {low:.2f} to {high:.2f}")
+    tool.show(found, out, top)
+    if output is not None:
+        with replacing(output) as temporary:
+            temporary.write_text(f"{document}\n", encoding="utf-8")
+        out.print(f"wrote {output}", markup=False)
 
 
 @app.command("export-partition")
@@ -284,6 +294,8 @@ def summary(report: Report) -> str:
     ]
     if report.search:
         lines.append(f"searched  {report.search}")
+    if report.tuned:
+        lines.append(f"tuned     {report.tuned}")
     return "\n".join(lines)
 
 
@@ -318,13 +330,6 @@ def _range(given: str) -> tuple[int, int]:
     if int(low) >= int(high):
         raise CompileError(f"--integers {given}: LOW must be below HIGH")
     return int(low), int(high)
-
-
-def _quartiles(values: list[float]) -> tuple[float, float]:
-    if len(values) < 2:
-        return values[0], values[0]
-    low, _, high = statistics.quantiles(values, n=4)
-    return low, high
 
 
 def main() -> None:

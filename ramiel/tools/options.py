@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ramiel.errors import CompileError
-from ramiel.pipelines import SCHEDULES, Options
+from ramiel.pipelines import DTYPES, PROVIDERS, SCHEDULES, Options
 
 Result = TypeVar("Result")
 
@@ -46,7 +46,11 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
         False,
     ),
     "profile": (
-        Annotated[bool, typer.Option("--profile", help="Measure what operations cost here, once.")],
+        Annotated[bool, typer.Option(help="Measure what operations cost here, once.")],
+        False,
+    ),
+    "tune": (
+        Annotated[bool, typer.Option("--tune", help="Measure whole programs, take the fastest.")],
         False,
     ),
     "clone": (
@@ -59,6 +63,14 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
             typer.Option("--memory-limit", metavar="SIZE", help="For values, as 200MB or 1.5G."),
         ],
         None,
+    ),
+    "dtype": (
+        Annotated[str, typer.Option("--dtype", help=f"To compute in: {', '.join(DTYPES)}.")],
+        "f32",
+    ),
+    "provider": (
+        Annotated[str, typer.Option("--provider", help=f"Of kernels: {', '.join(PROVIDERS)}.")],
+        "auto",
     ),
     "seconds": (
         Annotated[float, typer.Option("--seconds", help="That the schedule refine may search.")],

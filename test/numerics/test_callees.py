@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from ramiel import transforms
 from ramiel.backend.pytorch import lowering
+from ramiel.backend.pytorch.candidates import candidates
 from ramiel.backend.pytorch.evaluator import resolve
+from ramiel.dialects.torch import CallOp
 from ramiel.dialects.torch.callees import CALLEES, LAYERS
 from ramiel.runtime import layers, ops
 
-TABLE = "\n".join(p.read_text() for p in Path(lowering.__file__).parent.glob("*.py"))
+SOURCES = (
+    *Path(lowering.__file__).parent.glob("*.py"),
+    *Path(transforms.__file__).parent.glob("torch_recognize_*.py"),
+)
+TABLE = "\n".join(p.read_text() for p in SOURCES)
 
 
 @pytest.mark.parametrize("callee", sorted(CALLEES))
@@ -33,8 +40,18 @@ def test_layer_exists(name: str) -> None:
     assert issubclass(getattr(layers, name), layers.Layer)
 
 
+KERNELS = frozenset(c for c in CALLEES if c.startswith("kernels."))
+
+
+def test_functions_of_other_providers_are_listed() -> None:
+    """Those that torch-choose-kernels may choose instead of PyTorch's of the same name."""
+    chosen = (c for c in CALLEES - KERNELS if candidates(CallOp.of(c, [], {}, []), "auto"))
+    assert {f"kernels.{c.partition('.')[2]}" for c in chosen} == KERNELS
+
+
 def test_everything_listed_is_used() -> None:
     # The table spells "F.conv{w.dims}d" for the three of them.
-    names = re.sub(r"[1-3]d\b", "{w.dims}d", " ".join(sorted(CALLEES | LAYERS))).split()
+    listed = sorted(CALLEES - KERNELS | LAYERS)
+    names = re.sub(r"[1-3]d\b", "{w.dims}d", " ".join(listed)).split()
     table = TABLE.replace("{rank - 2}", "{w.dims}")
     assert [n for n in sorted(set(names)) if f'"{n}"' not in table] == []

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from onnx import helper
+from onnx import helper, parser
 from small_models import branches
 
 import ramiel
@@ -75,7 +75,7 @@ def test_save_and_run(tmp_path: Path, image: torch.Tensor) -> None:
     assert run.returncode == 0, run.stderr
     assert "agree bit for bit" in run.stdout
     # A program that disagrees with its serial form says so.
-    path.write_text(path.read_text().replace("F.relu", "F.selu", 1))
+    path.write_text(path.read_text().replace("torch.maximum", "torch.minimum", 1))
     run = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120)
     assert run.returncode == 1 and "differ in output" in run.stderr
 
@@ -143,6 +143,23 @@ def test_more_workers_than_work(image: torch.Tensor) -> None:
         assert model.report.workers <= 4
         for result, reference in zip(model(image), expected(image), strict=True):
             torch.testing.assert_close(result, reference)
+
+
+def test_values_are_not_taken_for_modules() -> None:
+    """A program imports `torch`, `kernels` and `ops`, whatever a model calls its values."""
+    text = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    torch (float[1, 2, 8, 8] kernels) => (float[1, 2, 4, 4] operator, float[128] ops) {
+      operator = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (kernels)
+      size = Constant <value_ints = [-1]> ()
+      torch = Exp (kernels)
+      ops = Reshape (torch, size)
+    }"""
+    x = torch.randn(1, 2, 8, 8)
+    with ramiel.compile(parser.parse_model(text), workers=2, schedule="linear") as model:
+        pooled, flat = model(x)
+    assert torch.equal(pooled, torch.max_pool2d(x, 2))
+    torch.testing.assert_close(flat, x.exp().flatten())
 
 
 def test_layers_are_not_taken_for_workers() -> None:

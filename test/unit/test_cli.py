@@ -71,11 +71,23 @@ def test_check(model: Path, tmp_path: Path) -> None:
     assert impossible.stderr.startswith(f"error: {model}: differs from onnxruntime")
 
 
+def test_check_low_precision(model: Path, tmp_path: Path) -> None:
+    """The loss is told, and is no failure."""
+    arguments = ["--schedule", "linear", "--dtype", "bf16"]
+    result = run("check", model, *arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "bf16 is off by up to" in result.stdout
+    strict = run("check", model, *arguments, "--tolerance", "1e-9", cwd=tmp_path)
+    assert strict.returncode == 1 and "differs from onnxruntime" in strict.stderr
+
+
 def test_bench_json(model: Path, tmp_path: Path) -> None:
-    result = run("bench", model, "--json", "--runs", 5, "--schedule", "linear", cwd=tmp_path)
+    arguments = ["--json", "-", "--runs", 5, "--schedule", "linear", "--no-profile"]
+    result = run("bench", model, *arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     numbers = json.loads(result.stdout)
-    assert numbers["runs"] == 5 and numbers["serial_ms"] > 0 and numbers["report"]["workers"] >= 1
+    assert numbers["runs"] == 5 and numbers["serial_ms"]["median"] > 0
+    assert numbers["report"]["workers"] >= 1
 
 
 def test_passes(tmp_path: Path) -> None:

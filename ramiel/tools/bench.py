@@ -1,0 +1,414 @@
+"""`ramiel bench`: how long a program takes, and where the time goes.
+
+The program is timed as it is, its parallel and its serial form in turns, and then traced: tracing
+costs some µs for a statement, so the traced runs say which part of the time goes where.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from ramiel.api import CompiledProgram, load
+from ramiel.backend.pytorch.printer import counted, milliseconds
+from ramiel.backend.pytorch.work import work_of
+from ramiel.compiler import Compilation, Report
+from ramiel.cores import cores
+from ramiel.dialects.onnx.types import static_shape_of
+from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
+from ramiel.errors import CompileError, shorten
+from ramiel.machine import machine_fingerprint
+from ramiel.openmp import waiting
+from ramiel.runtime import OpError
+from ramiel.runtime.kernels.onednn_library import library, why_not
+from ramiel.runtime.layers import Layer
+from ramiel.runtime.measure import interleaved
+from ramiel.runtime.trace import Trace, median_of, traces
+from ramiel.tools.check import Inputs, inputs_of
+from ramiel.tools.schedule_view import ScheduleView, type_text, view_of
+
+TRACED = 15
+"""Traced runs; each time is the median of them."""
+
+PYTORCH = "torch"
+"""The kernel of a layer that makes PyTorch's own call."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds of several runs."""
+
+    median: float
+    quartiles: tuple[float, float]
+
+    @staticmethod
+    def of(seconds: Sequence[float]) -> Times:
+        ms = [s * 1e3 for s in seconds]
+        return Times(statistics.median(ms), _quartiles(ms))
+
+
+@dataclass(frozen=True)
+class WorkerTimes:
+    """What a worker did in a traced run, in µs: `busy` with operations, `waiting` in channels,
+    `done` from its last statement to the end of the run, `overhead` for the rest: Python, threads
+    that start, hand-overs, memory that is freed."""
+
+    busy: float
+    waiting: float
+    done: float
+    overhead: float
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the program. `operator` is a layer or the last part of a callee, `kernel`
+    what computes it; flops are those of a direct algorithm, 0 where they are not known."""
+
+    name: str
+    node: str
+    onnx: str
+    operator: str
+    kernel: str
+    inputs: tuple[str, ...]
+    weight: tuple[int, ...]
+    output: str
+    worker: int
+    threads: int
+    flops: float
+    measured_us: float
+    expected_us: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """The operations of one operator and kernel."""
+
+    operator: str
+    kernel: str
+    count: int
+    measured_us: float
+    expected_us: float
+    share: float
+    """Of the time of all operations."""
+    gflop_per_s: float | None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the program ran on, and with."""
+
+    machine: str
+    torch: str
+    cores: int
+    onednn: str
+    """Version and file of the library, or why there is none."""
+    openmp: str
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A program's times, and where they go."""
+
+    model: str
+    report: Report
+    profiled: bool
+    runs: int
+    serial_ms: Times
+    parallel_ms: Times
+    speedup: float
+    speedup_quartiles: tuple[float, float]
+    of_bound: float
+    """The part of the parallel time that the bound is."""
+    traced_ms: float
+    workers: tuple[WorkerTimes, ...]
+    groups: tuple[Group, ...]
+    operations: tuple[Operation, ...]
+    """The costliest first."""
+    surroundings: Surroundings
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def bench(
+    model: Path,
+    compilation: Compilation,
+    profiled: bool,
+    how: Inputs,
+    runs: int | None,
+    seconds: float,
+) -> Bench:
+    """Times and traces a program on random inputs: `runs` of each form, or as many as take so
+    many seconds. `profiled` says where the expected times are from. Raises CompileError if a
+    shape is open, or the program fails.
+    """
+    view = view_of(compilation.module)
+    with load(compilation) as program:
+        inputs = inputs_of(program, how)
+        forms: list[Callable[[], object]] = [
+            partial(cast(Any, program).serial, *inputs),
+            partial(program, *inputs),
+        ]
+        try:
+            interleaved(forms, 2)  # to prepare kernels, and to warm up
+            serial, parallel = interleaved(forms, runs, seconds)
+            traced = traces(program, *inputs, runs=TRACED)
+        except OpError as error:
+            raise CompileError(f"the program fails: {error}", file=str(model)) from error
+        operations = _operations(view, program, traced)
+    ratios = [s / p for s, p in zip(serial, parallel, strict=True)]
+    in_parallel = Times.of(parallel)
+    return Bench(
+        model=model.name,
+        report=compilation.report,
+        profiled=profiled,
+        runs=len(ratios),
+        serial_ms=Times.of(serial),
+        parallel_ms=in_parallel,
+        speedup=statistics.median(ratios),
+        speedup_quartiles=_quartiles(ratios),
+        of_bound=compilation.report.bound_us / (in_parallel.median * 1e3),
+        traced_ms=median_of(traced).makespan_us / 1e3,
+        workers=tuple(_workers(traced, compilation.report.workers)),
+        groups=tuple(_groups(operations)),
+        operations=operations,
+        surroundings=surroundings(),
+    )
+
+
+def surroundings() -> Surroundings:
+    """This machine, and the libraries of this process."""
+    found = library()
+    onednn = why_not() if found is None else f"{found.version}, {found.path}"
+    machine = machine_fingerprint(PYTORCH if found is None else f"oneDNN {found.version}")
+    return Surroundings(machine, torch.__version__, cores(), onednn, waiting())
+
+
+def _operations(
+    view: ScheduleView, program: CompiledProgram, traced: Sequence[Trace]
+) -> tuple[Operation, ...]:
+    placed = view.placed
+    threads = placed.placement.threads(len(placed.graph))
+    times: dict[str, list[float]] = {}
+    for event in (event for run in traced for event in run.events if event.kind == "op"):
+        times.setdefault(event.name, []).append(event.end - event.start)
+    count = len(placed.tasks.ops)
+    operations: list[Operation] = []
+    for task, seen in enumerate(view.ops):
+        op = placed.tasks.ops[task % count]
+        operations.append(
+            Operation(
+                name=seen.name,
+                node=seen.node,
+                onnx=seen.op_type,
+                operator=operator_of(op),
+                kernel=kernel_of(op, program, threads[task]),
+                inputs=tuple(type_text(value.type) for value in op.operands),
+                weight=op.weight_shape if isinstance(op, LayerOp) else (),
+                output=seen.type,
+                worker=seen.worker,
+                threads=threads[task],
+                flops=_flops(op),
+                measured_us=statistics.median(times.get(seen.name, [0.0])),
+                expected_us=placed.graph.costs_on(threads[task])[task],
+            )
+        )
+    return tuple(sorted(operations, key=lambda op: -op.measured_us))
+
+
+def operator_of(op: TorchOperation) -> str:
+    """The layer of an operation, or the function that it calls: `Conv2d`, `max_pool2d`."""
+    if isinstance(op, LayerOp):
+        return op.layer
+    return op.callee.rpartition(".")[2] if isinstance(op, CallOp) else op.name
+
+
+def kernel_of(op: TorchOperation, program: CompiledProgram, threads: int) -> str:
+    """What computes an operation on so many threads, in a program that has run: the kernel of a
+    layer, or the function that is called."""
+    if isinstance(op, CallOp):
+        return op.callee
+    assert isinstance(op, LayerOp)
+    layer = getattr(program, op.layer_name or "")
+    shape, *other = [static_shape_of(operand.type) for operand in op.operands]
+    if not isinstance(layer, Layer) or shape is None:
+        return PYTORCH
+    return layer.kernel_for(shape, other[0] if other else None, threads) or PYTORCH
+
+
+def _flops(op: TorchOperation) -> float:
+    work = work_of(op)
+    return work.product + work.convolution + work.grouped
+
+
+def _workers(traced: Sequence[Trace], count: int) -> Iterable[WorkerTimes]:
+    """The median of each time over the runs, so that the four of a worker may not add up to the
+    time of a run to the last µs."""
+    for worker in range(count):
+        rows: list[tuple[float, ...]] = []
+        for run in traced:
+            events = [event for event in run.events if event.worker == worker]
+            spent = {
+                kind: sum(event.end - event.start for event in events if event.kind == kind)
+                for kind in ("op", "recv")
+            }
+            end = max((event.end for event in events), default=0.0)
+            busy, waited, done = spent["op"], spent["recv"], run.makespan_us - end
+            rows.append((busy, waited, done, run.makespan_us - busy - waited - done))
+        yield WorkerTimes(*(statistics.median(column) for column in zip(*rows, strict=True)))
+
+
+def _groups(operations: Sequence[Operation]) -> list[Group]:
+    """The operations by operator and kernel, those that take most first."""
+    rows: dict[tuple[str, str], list[Operation]] = {}
+    for op in operations:
+        rows.setdefault((op.operator, op.kernel), []).append(op)
+    total = sum(op.measured_us for op in operations)
+    groups: list[Group] = []
+    for (operator, kernel), ops in rows.items():
+        us, flops = sum(op.measured_us for op in ops), sum(op.flops for op in ops)
+        groups.append(
+            Group(
+                operator,
+                kernel,
+                len(ops),
+                us,
+                sum(op.expected_us for op in ops),
+                us / total if total else 0.0,
+                _rate(flops, us),
+            )
+        )
+    return sorted(groups, key=lambda group: -group.measured_us)
+
+
+def _rate(flops: float, us: float) -> float | None:
+    """GFLOP/s; None where nothing is known or measured."""
+    return flops / us / 1e3 if flops and us else None
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = statistics.quantiles(values, n=4)
+    return low, high
+
+
+# --- for people ---
+
+
+def show(found: Bench, console: Console, top: int) -> None:
+    """Prints a bench with its `top` costliest operations."""
+    _show_summary(found, console)
+    console.print(_worker_table(found.workers))
+    console.print(_group_table(found.groups))
+    if top:
+        console.print(_operation_table(found.operations[:top]))
+    around = found.surroundings
+    for name, text in (
+        ("machine", around.machine),
+        ("oneDNN", around.onednn),
+        ("OpenMP", around.openmp or "waits as libgomp does by itself"),
+    ):
+        console.print(f"{name:<9} {text}", markup=False)
+
+
+def _show_summary(found: Bench, console: Console) -> None:
+    report = found.report
+    (low, high), source = found.speedup_quartiles, "profile" if found.profiled else "shapes"
+    lines: Mapping[str, str] = {
+        "schedule": f"{report.schedule}: {counted(report.workers, 'worker')} on "
+        f"{counted(report.cores, 'core')}, {counted(report.channels, 'channel')}"
+        + (f", {report.batch} samples at a time" if report.batch > 1 else ""),
+        "tuned": report.tuned,
+        "work": f"{milliseconds(report.serial_us)} on one thread, critical path "
+        f"{milliseconds(report.critical_path_us)}, bound {milliseconds(report.bound_us)}",
+        "expected": f"{milliseconds(report.parallel_us)}, by the {source}",
+        "parallel": f"{_times(found.parallel_ms)}, median of {found.runs}; the bound is "
+        f"{found.of_bound:.0%} of it",
+        "serial": f"{_times(found.serial_ms)}, in turns with it",
+        "speed-up": f"{found.speedup:.2f}, half of the runs in {low:.2f} to {high:.2f}",
+        "traced": f"{found.traced_ms:.2f} ms; what follows is of {TRACED} such runs",
+    }
+    for name, text in lines.items():
+        if text:
+            console.print(f"{name:<9} {text}", markup=False)
+
+
+def _times(times: Times) -> str:
+    low, high = times.quartiles
+    return f"{times.median:.2f} ms ({low:.2f} to {high:.2f})"
+
+
+def _table(texts: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table whose last columns are numbers. Nothing that a model is called is markup."""
+    table = Table(*texts, *(Column(name, justify="right", no_wrap=True) for name in numbers))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _worker_table(workers: Sequence[WorkerTimes]) -> Table:
+    rows: list[list[str]] = []
+    for number, worker in enumerate(workers):
+        times = (worker.busy, worker.waiting, worker.done, worker.overhead)
+        total = sum(times) or 1.0
+        rows.append([str(number), *(f"{milliseconds(t)} {t / total:4.0%}" for t in times)])
+    return _table(["worker"], ["busy", "waiting", "done", "overhead"], rows)
+
+
+def _group_table(groups: Sequence[Group]) -> Table:
+    rows = [
+        (
+            group.operator,
+            group.kernel,
+            str(group.count),
+            f"{group.measured_us:.0f}",
+            f"{group.share:.1%}",
+            f"{group.expected_us:.0f}",
+            _rate_text(group.gflop_per_s),
+        )
+        for group in groups
+    ]
+    numbers = ["count", "µs", "share", "expected µs", "GFLOP/s"]
+    return _table(["operator", "kernel"], numbers, rows)
+
+
+def _operation_table(operations: Sequence[Operation]) -> Table:
+    rows = [
+        (
+            shorten(op.node or op.name, 40),
+            op.onnx,
+            f"{op.operator} {op.kernel}" if "." not in op.kernel else op.kernel,
+            _shapes(op),
+            str(op.threads),
+            f"{op.measured_us:.0f}",
+            f"{op.expected_us:.0f}",
+            _rate_text(_rate(op.flops, op.measured_us)),
+        )
+        for op in operations
+    ]
+    numbers = ["threads", "µs", "expected µs", "GFLOP/s"]
+    return _table(["node", "ONNX", "kernel", "shapes"], numbers, rows)
+
+
+def _shapes(op: Operation) -> str:
+    """`[1x64x56x56] * 64x64x3x3 -> [1x64x56x56]`: inputs, weight and output of an operation."""
+    inputs, output = (
+        " ".join(type.removeprefix("float32").replace(", ", "x") for type in types)
+        for types in (op.inputs, (op.output,))
+    )
+    weight = f" * {'x'.join(map(str, op.weight))}" if op.weight else ""
+    return f"{inputs}{weight} -> {output}"
+
+
+def _rate_text(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.1f}"
