@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 from xdsl.dialects import func
 
@@ -49,11 +47,10 @@ class MeasuredCosts:
         did not get faster from one thread to the most measured stays, the rest is shared out. An
         operation that got faster than its threads are many (caches add up) goes on in proportion.
         """
-        key = key_of(op)
         if threads in self.measured:
-            return self.costs[key, threads]
+            return self.costs[key_of(op, threads), threads]
         most = self.measured[-1]
-        one, many = self.costs[key, 1], self.costs[key, most]
+        one, many = self.costs[key_of(op), 1], self.costs[key_of(op, most), most]
         if most == 1 or many >= one:
             return many
         alone = max(0.0, (most * many - one) / (most - 1))
@@ -82,29 +79,35 @@ def measured_costs(
 def fastest_kernels(
     function: func.FuncOp,
     candidates: Mapping[TorchOperation, Sequence[Kernel]],
-    threads: int,
+    counts: Sequence[int],
     progress: Progress,
-) -> dict[TorchOperation, Kernel]:
-    """The fastest of its candidates for each operation, on so many threads or as there are cores.
+) -> dict[TorchOperation, dict[int, Kernel]]:
+    """The fastest of its candidates for each operation, by number of threads, up to the cores.
 
     All get their first candidate, then their second, and so on, and each time the
     whole function is measured: alone, a kernel would find its weights in the cache. Another than
     the first is taken if it saves at least GAIN of the time. Errors are those of
     measured_costs().
     """
-    count = min(threads, cores())
-    best: dict[TorchOperation, tuple[float, Kernel]] = {}
+    measured = tuple(count for count in counts if count <= cores())
+    times: dict[TorchOperation, list[dict[int, float]]] = {task: [] for task in candidates}
     for turn in range(max(map(len, candidates.values()), default=0)):
         for task, kernels in candidates.items():
             set_kernel(task, kernels[turn] if turn < len(kernels) else kernels[0])
-        costs = _costs(function, (count,), progress, {})
+        costs = _costs(function, measured, progress, {})
         for task, kernels in candidates.items():
             if turn < len(kernels):
-                cost = costs[key_of(task), count] * (1 - GAIN if turn == 0 else 1)
-                best[task] = min(
-                    best.get(task, (math.inf, None)), (cost, kernels[turn]), key=itemgetter(0)
-                )
-    return {task: kernel for task, (_, kernel) in best.items()}
+                times[task].append({count: costs[key_of(task), count] for count in measured})
+    return {
+        task: {count: kernels[_fastest([row[count] for row in times[task]])] for count in measured}
+        for task, kernels in candidates.items()
+    }
+
+
+def _fastest(times: Sequence[float]) -> int:
+    """Which of some times is the least, the first one unless another is less by GAIN."""
+    least = min(range(len(times)), key=times.__getitem__)
+    return least if times[least] < times[0] * (1 - GAIN) else 0
 
 
 def _costs(
@@ -114,12 +117,13 @@ def _costs(
     overheads: Mapping[Key, Callable[[], float]],
 ) -> dict[Key, float]:
     """µs of a function's operations on numbers of threads, and of some overheads."""
-    keys = {key_of(op) for op in function.body.block.ops if isinstance(op, CallOp | LayerOp)}
-    wanted = {(key, count) for key in keys for count in counts} | overheads.keys()
+    tasks = [op for op in function.body.block.ops if isinstance(op, CallOp | LayerOp)]
+    keys = {count: {key_of(op, count) for op in tasks} for count in counts}
+    wanted = {(key, count) for count in counts for key in keys[count]} | overheads.keys()
     machine = machine_fingerprint(_kernels())
     known = _cached(machine, wanted)
     found: dict[Key, float] = {}
-    missing = [c for c in counts if any((key, c) not in known for key in keys)]
+    missing = [c for c in counts if any((key, c) not in known for key in keys[c])]
     runs = FEWEST
     if missing:
         times, runs = profile(function, missing, lambda done, n: progress("profiling", done, n))

@@ -70,7 +70,7 @@ FUSE = (
 )
 LOWER_PRECISION = ("torch-lower-precision",)
 NAME = ("torch-choose-kernels", "torch-assign-names")
-PRINTABLE = ("cluster-channels", "cluster-free-values")
+PRINTABLE = ("torch-settle-kernels", "cluster-channels", "cluster-free-values")
 
 LINEAR = ("cluster-linear", "cluster-merge")
 
@@ -88,9 +88,6 @@ SCHEDULES: Mapping[str, tuple[str, ...]] = {
 }
 """The passes that schedule, by the name of the schedule. Each has clusters, if only to name the
 parts of the program after them."""
-
-ONE_THREAD = ("serial", "linear", "dsc", "hyper")
-"""The schedules that run each operation on one thread."""
 
 PROVIDERS = ("auto", "torch")
 """Whose kernels may be used: the best at hand, or those that come with PyTorch."""
@@ -116,7 +113,7 @@ def pipeline(options: Options) -> Pipeline:
         "torch-choose-kernels": {
             "source": source,
             "provider": options.provider,
-            "threads": 1 if schedule in ONE_THREAD else workers,
+            "threads": workers,
         },
         "cluster-costs": {"threads": workers, "source": source},
         "cluster-place": {"workers": workers},

@@ -45,6 +45,7 @@ PASS_NAMES = (
     "cluster-auto",
     "cluster-refine",
     "torch-merge-convolutions",
+    "torch-settle-kernels",
     "cluster-channels",
     "cluster-free-values",
 )

@@ -10,15 +10,15 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from ramiel.backend.pytorch.candidates import Kernel, candidates, guess, set_kernel
+from ramiel.backend.pytorch.candidates import Kernel, candidates, guess, write_kernels
 from ramiel.dialects.torch import TorchOperation
 from ramiel.errors import CompileError
 from ramiel.placements import check_workers
 from ramiel.progress import progress_of
-from ramiel.tasks import main_function
+from ramiel.tasks import main_function, thread_counts
 
 Candidates = Mapping[TorchOperation, Sequence[Kernel]]
-Choice = Mapping[TorchOperation, Kernel]
+Choice = Mapping[TorchOperation, Mapping[int, Kernel]]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,10 @@ class TorchChooseKernelsPass(ModulePass):
     and has pools computed by `kernels.max_pool2d` instead of `F.max_pool2d`.
 
     With `source=static` that is guessed from the shapes, with `source=profile` each candidate is
-    measured in the run of the whole function, on so many `threads`. `provider=torch` keeps to
-    the kernels that come with PyTorch.
+    measured in the run of the whole function, on 1, 2, 4, ... up to so many `threads`; where
+    the best is not the same for all of them, `torch.kernels` lists them for the costs, and
+    torch-settle-kernels takes one when the operation is placed. `provider=torch` keeps to the
+    kernels that come with PyTorch.
 
         %y = torch.layer Conv2d(%x) {padding = 1} weights {...} : ...
         // becomes
@@ -53,14 +55,14 @@ class TorchChooseKernelsPass(ModulePass):
             for task in function.body.block.ops
             if isinstance(task, TorchOperation) and (kernels := candidates(task, self.provider))
         }
-        for task, kernel in _SOURCES[self.source](ctx, function, allowed, self).items():
-            set_kernel(task, kernel)
+        for task, kernels in _SOURCES[self.source](ctx, function, allowed, self).items():
+            write_kernels(task, kernels)
 
 
 def _static(
     ctx: Context, function: func.FuncOp, allowed: Candidates, options: TorchChooseKernelsPass
 ) -> Choice:
-    return {task: guess(task, options.provider) for task in allowed}
+    return {task: {1: guess(task, options.provider)} for task in allowed}
 
 
 def _profile(
@@ -68,7 +70,8 @@ def _profile(
 ) -> Choice:
     from ramiel.measured_costs import fastest_kernels
 
-    return fastest_kernels(function, allowed, options.threads, progress_of(ctx))
+    counts = thread_counts(options.threads)
+    return fastest_kernels(function, allowed, counts, progress_of(ctx))
 
 
 _SOURCES: Mapping[str, Callable[..., Choice]] = {"static": _static, "profile": _profile}

@@ -78,12 +78,13 @@ def test_none_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @needs_onednn
 def test_the_next_place_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert there is not None
+    good = there and there.path
+    assert good
     bad = tmp_path / "libdnnl.so.3"
     bad.write_text("no library")
-    monkeypatch.setattr(onednn_library, "_places", lambda: [str(bad), there.path])
+    monkeypatch.setattr(onednn_library, "_places", lambda: [str(bad), good])
     found = library()
-    assert found is not None and found.path == there.path
+    assert found is not None and found.path == good
 
 
 def test_a_missing_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

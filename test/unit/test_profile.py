@@ -20,9 +20,10 @@ from ramiel.backend.pytorch.profiler import FEWEST, key_of, profile
 from ramiel.compiler import compile_model, run_passes
 from ramiel.cores import cores
 from ramiel.cost_cache import CostCache, cache_path
+from ramiel.dialects.torch import LayerOp
 from ramiel.errors import CompileError
 from ramiel.frontend.importer import import_model
-from ramiel.measured_costs import MeasuredCosts, measured_costs
+from ramiel.measured_costs import MeasuredCosts, fastest_kernels, measured_costs
 from ramiel.pipelines import Options, pipeline
 from ramiel.tasks import main_function, tasks_of
 
@@ -97,6 +98,32 @@ def test_what_was_measured_is_not_measured_again(timed: Calls, cache: Path) -> N
     with CostCache.open() as costs:
         (machine,) = costs.machines()
     assert machine.entries > 3 and cache.is_file()
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "chosen"), [(98.0, None), (96.0, "plain"), (50.0, "plain")]
+)
+def test_a_kernel_has_to_be_faster_by_some_percent(
+    monkeypatch: pytest.MonkeyPatch, microseconds: float, chosen: str | None
+) -> None:
+    """Than the usual one, which takes 100 µs here; the others take more."""
+    function = function_of(branches())
+    times = {'kernel="plain"': microseconds, "kernel=": 120.0, "": 100.0}
+
+    def timed(function: func.FuncOp, threads: Sequence[int], progress: object) -> object:
+        keys = [key_of(op) for op in tasks_of(function, lambda _: 1.0).ops]
+        return {
+            (key, count): next(us for text, us in times.items() if text in key)
+            for key in keys
+            for count in threads
+        }, FEWEST
+
+    monkeypatch.setattr(module_under_test, "profile", timed)
+    convolutions = [op for op in function.walk() if isinstance(op, LayerOp)]
+    allowed = {op: candidates(op, "auto") for op in convolutions}
+    assert len(allowed) == 2
+    kernels = fastest_kernels(function, allowed, [1], no_progress)
+    assert [kernels[op] for op in convolutions] == [{1: chosen}, {1: chosen}]
 
 
 @pytest.mark.skipif(cores() < 2, reason="on more threads than cores nothing is measured")

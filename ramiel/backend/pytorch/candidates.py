@@ -9,11 +9,15 @@ from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr
 from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
+from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.errors import CompileError
 
 Kernel = str | None
 """The `kernel` of a layer in ramiel.runtime.layers; None is the best direct one at hand."""
+
+KERNELS = "torch.kernels"
+"""Attribute: the best kernel by number of threads, where it is not the same for all of them."""
 
 _WINOGRAD = ("winograd", "winograd-2")
 _CANDIDATES: Mapping[str, tuple[tuple[Kernel, ...], tuple[Kernel, ...]]] = {
@@ -65,14 +69,44 @@ def guess(op: TorchOperation, provider: str) -> Kernel:
 def set_kernel(op: TorchOperation, kernel: Kernel) -> None:
     """Writes which kernel computes an operation: the option of a layer, or whose function."""
     if isinstance(op, CallOp):
-        prefix = "F" if kernel is None else "kernels"
-        op.properties["callee"] = StringAttr(f"{prefix}.{op.callee.partition('.')[2]}")
+        op.properties["callee"] = StringAttr(callee_of(op, kernel))
         return
     assert isinstance(op, LayerOp)
     config = {key: value for key, value in op.config.items() if key != "kernel"}
     if kernel is not None:
         config["kernel"] = StringAttr(kernel)
     op.properties["config"] = DictionaryAttr(config)
+
+
+def callee_of(op: CallOp, kernel: Kernel) -> str:
+    """What a call of a function that has a choice calls for a kernel."""
+    prefix = "F" if kernel is None else "kernels"
+    return f"{prefix}.{op.callee.partition('.')[2]}"
+
+
+def kernel_of(op: TorchOperation, threads: int) -> Kernel:
+    """The kernel that computes an operation on so many threads: see write_kernels()."""
+    listed = op.attributes.get(KERNELS)
+    if isinstance(listed, DictionaryAttr):
+        counts = sorted(int(count) for count in listed.data)
+        nearest = max((c for c in counts if c <= threads), default=counts[0])
+        return text_of(listed.data[str(nearest)]) or None
+    if isinstance(op, CallOp):
+        return _OTHERS if op.callee.startswith("kernels.") else None
+    return text_of(op.config.get("kernel")) if isinstance(op, LayerOp) else None
+
+
+def write_kernels(op: TorchOperation, kernels: Mapping[int, Kernel]) -> None:
+    """Writes which kernels compute an operation on which numbers of threads.
+
+    If they differ, the attribute KERNELS lists them until the operation is placed, and meanwhile
+    it has that of the most threads.
+    """
+    op.attributes.pop(KERNELS, None)
+    if len(set(kernels.values())) > 1:
+        listed = {str(count): StringAttr(kernel or "") for count, kernel in kernels.items()}
+        op.attributes[KERNELS] = DictionaryAttr(listed)
+    set_kernel(op, kernels[max(kernels)])
 
 
 def _winograd_applies(op: LayerOp) -> bool:

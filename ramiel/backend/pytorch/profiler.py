@@ -17,6 +17,7 @@ from torch import Tensor
 from xdsl.dialects import func
 from xdsl.ir import Operation, SSAValue
 
+from ramiel.backend.pytorch.candidates import KERNELS, callee_of, kernel_of
 from ramiel.backend.pytorch.evaluator import Evaluator
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import flat
@@ -35,16 +36,24 @@ Progress = Callable[[int, int], None]
 """Called with the number of runs that are done, and of all."""
 
 
-def key_of(op: TorchOperation) -> str:
-    """What two operations of the same cost have in common: callee, arguments, types."""
+def key_of(op: TorchOperation, threads: int = 1) -> str:
+    """What two operations of the same cost have in common: callee, arguments, types. The kernel
+    is the one for so many threads, where an operation has several."""
+    kernel = kernel_of(op, threads)
     operands = [f"%{i}" for i in range(len(op.operands))]
     if isinstance(op, LayerOp):
         weights = ", ".join(f"{k}: {w.data.type}" for k, w in op.weights.items())
-        config = ", ".join(f"{k}={v}" for k, v in op.config.items())
+        options = {k: str(v) for k, v in op.config.items() if k != "kernel"}
+        if kernel is not None:
+            options["kernel"] = f'"{kernel}"'
+        config = ", ".join(f"{k}={v}" for k, v in options.items())
         text = f"{op.layer}({config}; {weights})"
     else:
         assert isinstance(op, CallOp)
         text = flat(call_expression(op, operands))
+        if KERNELS in op.attributes:
+            name = callee_of(op, kernel)
+            text = name + text.removeprefix(op.callee)
     given = ", ".join(str(v.type) for v in op.operands)
     made = ", ".join(str(v.type) for v in op.results)
     return f"{text}: ({given}) -> ({made})"

@@ -129,7 +129,7 @@ def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kern
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
         x = channels_last(x).permute(0, 2, 3, 1)
         if sides is not None:
-            x = torch.constant_pad_nd(x, sides)
+            x = torch.constant_pad_nd(x, sides).contiguous()  # it is not, for some of one channel
         tiles = workspace(1, (grid.padded, rows * columns, channels))
         tiles[: grid.total].view(windows).copy_(x.as_strided(windows, strides))
         x = back(multiply(forward(tiles)))
