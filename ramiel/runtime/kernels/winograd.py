@@ -18,7 +18,6 @@ import functools
 import math
 import threading
 from collections.abc import Callable
-from itertools import product as pairs
 from typing import NamedTuple
 
 import numpy as np
@@ -30,11 +29,10 @@ from ramiel.runtime.kernels import mkldnn
 from ramiel.runtime.kernels.geometry import (
     Convolution,
     Kernel,
-    channels_last,
     channels_last_strides,
 )
 from ramiel.runtime.kernels.onednn_library import library
-from ramiel.runtime.kernels.onednn_primitive import Operand, Primitive, matmul
+from ramiel.runtime.kernels.onednn_primitive import Operand, matmul
 from ramiel.runtime.kernels.pages import allocate
 
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0, 2.0, -0.5, 1.5, -1.5)
@@ -44,24 +42,23 @@ _SIZES = (1, 3, 5, 7)
 _LARGEST = 25
 """The elements of the largest kernel: beyond it, tiles are mostly overlap."""
 
-Steps = tuple[Callable[[Tensor], Tensor], ...]
+Steps = tuple[Callable[["_Buffers"], object], ...]
 Matrix = NDArray[np.float64]
 
 
 _workspaces = threading.local()
 
 
-def workspace(part: int, shape: tuple[int, ...]) -> Tensor:
+def workspace(part: int, size: int) -> Tensor:
     """Memory for one of two intermediate results of the calling thread, not initialized.
 
-    It is the same at each call, so that it stays in the cache and no other memory leaves it.
+    All kernels use the same, so that it stays in the cache and no other memory leaves it.
     """
-    size = math.prod(shape)
     parts: list[Tensor] = _workspaces.__dict__.setdefault("parts", [torch.empty(0)] * 2)
     if parts[part].numel() < size:
         with torch.inference_mode(False):  # it is written to outside of that mode, too
             parts[part] = allocate(4 * size).view(torch.float32)
-    return parts[part][:size].view(shape)
+    return parts[part]
 
 
 def applies(spec: Convolution) -> bool:
@@ -107,44 +104,88 @@ def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kern
     """
     if not applies(spec):
         return None
-    steps = _prepared_steps(spec, tile) if prepared else None
-    steps = steps or _pytorch_steps(spec, tile)
+    grid = _Grid.of(spec, tile)
+    steps = _prepared_steps(spec, grid) if prepared else None
+    steps = steps or _pytorch_steps(spec, grid)
     if steps is None:
         return None
-    forward, multiply, back = steps
-    grid = _Grid.of(spec, tile)
-    count, down, across, channels = (*grid.tiles, spec.source[1])
-    results = spec.result[1]
-    (high, wide), (rows, columns) = grid.tile, grid.window
-    padded = ((down - 1) * high + rows, (across - 1) * wide + columns)
-    sides = _sides(spec, padded)
-    row = padded[1] * channels
-    windows = (count, down, across, rows, columns, channels)
-    strides = (padded[0] * row, high * row, wide * channels, row, channels, 1)
-    blocks = [*pairs(_cuts(spec.result[2], high), _cuts(spec.result[3], wide))]
-    result_strides = channels_last_strides(spec.result)
+    own = threading.local()
+    result, result_strides = spec.result, channels_last_strides(spec.result)
     after = spec.activation
     last = after and (after.in_place or (after.function if spec.adds else None))
 
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
-        x = channels_last(x).permute(0, 2, 3, 1)
-        if sides is not None:
-            x = torch.constant_pad_nd(x, sides).contiguous()  # it is not, for some of one channel
-        tiles = workspace(1, (grid.padded, rows * columns, channels))
-        tiles[: grid.total].view(windows).copy_(x.as_strided(windows, strides))
-        x = back(multiply(forward(tiles)))
-        x = x[: grid.total].view(count, down, across, high, wide, results)
-        y = torch.empty_strided(spec.result, result_strides)
-        image = y.permute(0, 2, 3, 1)
-        for (i, height), (j, width) in blocks:
-            part = image[:, i.start * high :, j.start * wide :]
-            place = _tiled(part, (i, j), grid.tile, (height, width))
-            place.copy_(x[:, i, j, :height, :width])
+        buffers: _Buffers | None = own.__dict__.get("buffers")
+        if buffers is None or not buffers.are_current():
+            buffers = own.buffers = _Buffers(spec, grid)
+        buffers.inside.copy_(x)
+        buffers.tiles.copy_(buffers.windows)
+        for step in steps:
+            step(buffers)
+        y = torch.empty_strided(result, result_strides)
+        if buffers.cropped is None:
+            y.as_strided(*buffers.tiled).copy_(buffers.results)
+        else:
+            buffers.image.copy_(buffers.results)
+            y.copy_(buffers.cropped)
         if other is not None:
             y += other
         return y if last is None else last(y)
 
     return kernel
+
+
+class _Buffers:
+    """The intermediate results of a kernel in one thread, as views that are made once.
+
+    In order: the padded image, of which the convolution's input is the `inside` and which the
+    `windows` overlap on; its `tiles`; these after the first, second and third step; the
+    `results` of the tiles, and the `image` that they make, `cropped` where tiles stick out.
+    """
+
+    def __init__(self, spec: Convolution, grid: _Grid) -> None:
+        (count, down, across), (high, wide), (rows, columns) = grid.tiles, grid.tile, grid.window
+        channels, results = spec.source[1], spec.result[1]
+        height, width = (down - 1) * high + rows, (across - 1) * wide + columns
+        row = width * channels
+        spans = (count, down, across, rows, columns, channels)
+        steps = (height * row, high * row, wide * channels, row, channels, 1)
+        most = grid.padded * rows * columns
+        self._parts = [workspace(part, most * max(channels, results)) for part in (0, 1)]
+        first, second = self._parts
+        with torch.inference_mode(False):
+            padded = torch.zeros(count, height, width, channels)
+            top, left = spec.padding
+            _, _, h, w = spec.source
+            # Of an input that is larger than what the windows reach, the rest is not needed.
+            self.inside = padded.narrow(1, top, min(h, height - top))
+            self.inside = self.inside.narrow(2, left, min(w, width - left)).permute(0, 3, 1, 2)
+            self.windows = padded.as_strided(spans, steps)
+            self.source = _view(second, (grid.padded, rows * columns, channels))
+            self.tiles = _view(second, spans)
+            self.transformed = _view(first, (grid.padded, rows * columns, channels))
+            self.products = _view(second, (grid.padded, rows * columns, results))
+            self.back = _view(first, (grid.padded, high * wide, results))
+            self.results = _view(first, (count, down, across, high, wide, results))
+            whole = (count, down * high, across * wide, results)
+            line = whole[2] * results
+            shape = (count, down, across, high, wide, results)
+            strides = (whole[1] * line, high * line, wide * results, line, results, 1)
+            self.tiled = shape, strides
+            image = _view(second, whole)
+            self.image = image.as_strided(shape, strides)
+            _, _, h, w = spec.result
+            exact = (h, w) == whole[1:3]
+            self.cropped = None if exact else image[:, :h, :w].permute(0, 3, 1, 2)
+
+    def are_current(self) -> bool:
+        """Whether the thread's workspaces are still the ones that the views are of."""
+        parts: list[Tensor] = _workspaces.__dict__.get("parts", [])
+        return all(a is b for a, b in zip(self._parts, parts, strict=True))
+
+
+def _view(memory: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return memory[: math.prod(shape)].view(shape)
 
 
 class _Grid(NamedTuple):
@@ -179,36 +220,8 @@ class _Grid(NamedTuple):
         return _Grid((high, wide), (high + kh - 1, wide + kw - 1), tiles, threads)
 
 
-def _sides(spec: Convolution, padded: tuple[int, int]) -> list[int] | None:
-    """The padding of [N, H, W, C] to whole tiles, last dimension first; None if there is none."""
-    sides = [0, 0]
-    for axis in (1, 0):
-        before = spec.padding[axis]
-        sides += [before, padded[axis] - before - spec.source[2 + axis]]
-    return sides if any(sides) else None
-
-
-def _cuts(size: int, tile: int) -> list[tuple[slice, int]]:
-    """The tiles along a dimension that are used in full, and those that are used in part: which,
-    and how much of each."""
-    whole, rest = divmod(size, tile)
-    cuts = [(slice(0, whole), tile)] if whole else []
-    return [*cuts, (slice(whole, whole + 1), rest)] if rest else cuts
-
-
-def _tiled(
-    part: Tensor, which: tuple[slice, slice], tile: tuple[int, int], used: tuple[int, int]
-) -> Tensor:
-    """The tiles of an image [N, H, W, C], from its corner on, as [N, rows, columns, h, w, C]."""
-    image, row, column, channel = part.stride()
-    shape = (part.shape[0], *(s.stop - s.start for s in which), *used, part.shape[3])
-    strides = (image, tile[0] * row, tile[1] * column, row, column, channel)
-    return part.as_strided(shape, strides, part.storage_offset())
-
-
-def _constants(spec: Convolution, tile: int) -> tuple[Tensor, Tensor, Tensor]:
+def _constants(spec: Convolution, grid: _Grid) -> tuple[Tensor, Tensor, Tensor]:
     """B' x B' [nn, nn], the transformed kernel [nn, in, out], A' x A' [mm, nn]."""
-    grid = _Grid.of(spec, tile)
     (a, g, b), (a2, g2, b2) = map(matrices, grid.tile, spec.kernel)
     weight = spec.weight.detach().numpy().astype(np.float64)
     kernel = np.einsum("ui,vj,ocij->uvco", g, g2, weight, optimize=True)
@@ -218,13 +231,12 @@ def _constants(spec: Convolution, tile: int) -> tuple[Tensor, Tensor, Tensor]:
     return first, second, third
 
 
-def _prepared_steps(spec: Convolution, tile: int) -> Steps | None:
+def _prepared_steps(spec: Convolution, grid: _Grid) -> Steps | None:
     """The three products as prepared primitives; None if oneDNN is not there."""
     if library() is None:
         return None
-    into, kernel, out = _constants(spec, tile)
+    into, kernel, out = _constants(spec, grid)
     places, channels, results = kernel.shape
-    grid = _Grid.of(spec, tile)
     tiles, share, small = grid.padded, grid.share, math.prod(grid.tile)
     before = Operand((tiles, places, channels), (places * channels, channels, 1))
     after = Operand((tiles, places, results), (places * results, results, 1))
@@ -235,38 +247,28 @@ def _prepared_steps(spec: Convolution, tile: int) -> Steps | None:
         size = places * width
         return Operand((grid.threads, places, share, width), (share * size, width, size, 1))
 
-    run_forward = matmul(into[None], before, before)
-    run_multiply = matmul(shared(channels), kernel[None], shared(results))
     activation = None if spec.adds else spec.activation
-    run_back = matmul(out[None], after, final, bias=spec.bias, activation=activation)
-    if run_forward is None or run_multiply is None or run_back is None:
+    forward = matmul(into[None], before, before)
+    multiply = matmul(shared(channels), kernel[None], shared(results))
+    back = matmul(out[None], after, final, bias=spec.bias, activation=activation)
+    if forward is None or multiply is None or back is None:
         return None
-
-    def step(run: Primitive, part: int, shape: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
-        def call(x: Tensor) -> Tensor:
-            y = workspace(part, shape)
-            run(x.data_ptr(), y.data_ptr())
-            return y
-
-        return call
-
     return (
-        step(run_forward, 0, (tiles, places, channels)),
-        step(run_multiply, 1, (tiles, places, results)),
-        step(run_back, 0, (tiles, small, results)),
+        lambda b: forward(b.source.data_ptr(), b.transformed.data_ptr()),
+        lambda b: multiply(b.transformed.data_ptr(), b.products.data_ptr()),
+        lambda b: back(b.products.data_ptr(), b.back.data_ptr()),
     )
 
 
-def _pytorch_steps(spec: Convolution, tile: int) -> Steps | None:
+def _pytorch_steps(spec: Convolution, grid: _Grid) -> Steps | None:
     """The three products with PyTorch's calls. The second is a 1x1 convolution in groups, one
     for each place of the tile, which reaches twice the speed of torch.bmm on some CPUs."""
     if not mkldnn.is_available():
         return None
-    into, kernel, out = _constants(spec, tile)
+    into, kernel, out = _constants(spec, grid)
     places, channels, results = kernel.shape
-    tiles = _Grid.of(spec, tile).padded
     grouped = Convolution(
-        (1, places * channels, tiles, 1),
+        (1, places * channels, grid.padded, 1),
         kernel.permute(0, 2, 1).reshape(places * results, channels, 1, 1),
         *(None, (1, 1), (0, 0), (1, 1), places, None, False),
     )
@@ -274,16 +276,20 @@ def _pytorch_steps(spec: Convolution, tile: int) -> Steps | None:
     if run is None:
         return None
     bias = spec.bias
-    after = None if spec.adds else spec.activation
+    after = None if spec.adds or (spec.activation and spec.activation.in_place) else spec.activation
 
-    def multiply(x: Tensor) -> Tensor:
-        image = x.view(1, tiles, 1, places * channels).permute(0, 3, 1, 2)
-        return run(image, None).permute(0, 2, 3, 1).reshape(tiles, places, results)
+    def forward(b: _Buffers) -> None:
+        torch.matmul(into, b.source, out=b.transformed)
 
-    def back(x: Tensor) -> Tensor:
-        y = torch.matmul(out, x)
+    def multiply(b: _Buffers) -> None:
+        image = b.transformed.view(1, grid.padded, 1, places * channels).permute(0, 3, 1, 2)
+        b.products.copy_(run(image, None).permute(0, 2, 3, 1).view(b.products.shape))
+
+    def back(b: _Buffers) -> None:
+        torch.matmul(out, b.products, out=b.back)
         if bias is not None:
-            y += bias
-        return y if after is None or after.in_place else after.function(y)
+            b.back.add_(bias)
+        if after is not None:
+            b.back.copy_(after.function(b.back))
 
-    return functools.partial(torch.matmul, into), multiply, back
+    return forward, multiply, back
