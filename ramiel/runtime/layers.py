@@ -17,6 +17,9 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import (
+    _has_any_global_hook as has_any_global_hook,  # pyright: ignore[reportPrivateUsage]
+)
 
 from ramiel.runtime.kernels import CONVOLUTIONS, KERNELS, PRODUCTS, prepare
 from ramiel.runtime.kernels.activations import Spec
@@ -128,6 +131,18 @@ class _Prepared(Layer):
     def _plainly(self, x: Tensor, other: Tensor | None) -> Tensor:
         """The result by PyTorch's own calls."""
         raise NotImplementedError
+
+    def __call__(self, x: Tensor, other: Tensor | None = None) -> Tensor:
+        # As nn.Module does it where there are hooks, and else in a quarter of the time.
+        if (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or has_any_global_hook()
+        ):
+            return super().__call__(x, other)
+        return self.forward(x, other)
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         weight, bias = self._buffers["weight"], self._buffers["bias"]

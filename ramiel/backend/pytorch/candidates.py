@@ -32,7 +32,7 @@ _CHANNELS, _PIXELS = 32, 196
 """A guess: from so many channels on either side, and so many pixels, Winograd's is faster."""
 
 
-_POOLS = ("max_pool2d", "avg_pool2d")
+_POOLS = ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d")
 _OTHERS = "onednn"
 """The kernel of a call of `kernels.`, a function like PyTorch's by another provider."""
 

@@ -11,7 +11,7 @@ and the next is asked; `plain` can always.
 | `plain`      | torch              | PyTorch's functions, one after the other (`plain.py`)        |
 | `winograd`   | oneDNN or torch    | 3x3 and 5x5 convolutions by tiles of 4x4 (`winograd.py`)     |
 
-`max_pool2d` and `avg_pool2d` are functions, as in torch.nn.functional, by oneDNN (`pools.py`).
+The pools are functions, as in torch.nn.functional, by oneDNN (`pools.py`).
 
 There is also `winograd-2`, by tiles of 2x2, and each with the prefix `mkldnn-`, by torch only.
 """
@@ -25,9 +25,17 @@ from typing import TypeVar
 
 from ramiel.runtime.kernels import mkldnn, onednn, plain, winograd
 from ramiel.runtime.kernels.geometry import Convolution, Kernel, Product
-from ramiel.runtime.kernels.pools import avg_pool2d, max_pool2d
+from ramiel.runtime.kernels.pools import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 
-__all__ = ["CONVOLUTIONS", "KERNELS", "PRODUCTS", "avg_pool2d", "max_pool2d", "prepare"]
+__all__ = [
+    "CONVOLUTIONS",
+    "KERNELS",
+    "PRODUCTS",
+    "adaptive_avg_pool2d",
+    "avg_pool2d",
+    "max_pool2d",
+    "prepare",
+]
 
 Spec = TypeVar("Spec", Convolution, Product)
 

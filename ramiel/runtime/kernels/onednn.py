@@ -66,10 +66,11 @@ def convolution(spec: Convolution) -> Kernel | None:
         return None
 
     finish = spec.activation.in_place if spec.activation else None
+    blank = _blank(result, result_strides, dtype)
 
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
         x = channels_last(x)
-        y = torch.empty_strided(result, result_strides, dtype=dtype)
+        y = torch.empty_like(blank)
         if other is None:
             run(x.data_ptr(), y.data_ptr())
         else:
@@ -132,10 +133,21 @@ def pool(spec: Pool) -> Kernel | None:
     except (RuntimeError, Refused):
         return None
 
+    blank = _blank(result, result_strides, dtype)
+
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
         x = channels_last(x)
-        y = torch.empty_strided(result, result_strides, dtype=dtype)
+        y = torch.empty_like(blank)
         run(x.data_ptr(), y.data_ptr())
         return y
 
     return kernel
+
+
+def _blank(shape: tuple[int, ...], strides: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """What torch.empty_like() takes a result's geometry from, which it does sooner than from
+    numbers. It has no memory of its own."""
+    with torch.inference_mode(False):
+        blank = torch.empty_strided(shape, strides, dtype=dtype)
+    blank.untyped_storage().resize_(0)
+    return blank

@@ -27,7 +27,6 @@ from ramiel.runtime.kernels.onednn_library import (
     dims,
     library,
 )
-from ramiel.runtime.kernels.pages import allocate
 
 TYPES = {torch.float32: 3, torch.bfloat16: 2}
 
@@ -156,18 +155,20 @@ class Primitive:
             scratch,
         )
 
-    def __call__(self, *addresses: int) -> None:
-        """Run on the given arguments, in the order of `given`. RuntimeError if oneDNN fails."""
+    def __call__(self, first: int, second: int, third: int = 0) -> None:
+        """Run on the addresses of what is given, in its order. RuntimeError if oneDNN fails."""
         try:
             bound = self._idle.pop()
         except IndexError:
             bound = self._bind()
-        set_address = self._set
+        memories, set_address = bound.memories, self._set
+        set_address(memories[0], first)
+        set_address(memories[1], second)
+        if third:
+            set_address(memories[2], third)
         if bound.scratch is None:
             scratch = torch.empty(self._scratch, dtype=torch.uint8)
-            set_address(bound.memories[-1], scratch.data_ptr())
-        for memory, address in zip(bound.memories, addresses):  # noqa: B905 (as fast as can be)
-            set_address(memory, address)
+            set_address(memories[-1], scratch.data_ptr())
         status = self._execute(*bound.call)
         self._idle.append(bound)
         if status:
@@ -252,7 +253,7 @@ def primitive(
             query = lib.functions.dnnl_primitive_desc_query_md(descriptor, _QUERY_WEIGHTS, 0)
             wanted = ctypes.c_void_p(query)
             size = int(lib.functions.dnnl_memory_desc_get_size(wanted))
-            packed = allocate(size)
+            packed = torch.empty(size, dtype=torch.uint8)
             _reorder(lib, (desc, tensor), (wanted, packed))
             desc, tensor = wanted, packed
         fixed.append((kind, desc, tensor))

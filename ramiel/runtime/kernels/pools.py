@@ -1,4 +1,4 @@
-"""Pools over two dimensions by oneDNN: max_pool2d and avg_pool2d.
+"""Pools over two dimensions by oneDNN: max_pool2d, avg_pool2d and adaptive_avg_pool2d.
 
 They take what PyTorch's functions of the same names take. A kernel is prepared for each shape
 and number of threads and kept; where there is none, PyTorch's function is called.
@@ -50,6 +50,17 @@ def avg_pool2d(
     kernel = _kernel(kind, x, *geometry, ceil_mode) if exact else None
     if kernel is None:
         return F.avg_pool2d(x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+    return kernel(x, None)
+
+
+def adaptive_avg_pool2d(x: Tensor, output_size: Ints) -> Tensor:
+    """torch.nn.functional.adaptive_avg_pool2d; by oneDNN to one pixel."""
+    kernel = None
+    if output_size == 1 and x.dim() == 4:
+        size = (x.shape[2], x.shape[3])
+        kernel = _kernel("average", x, size, size, (0, 0), (1, 1), False)
+    if kernel is None:
+        return F.adaptive_avg_pool2d(x, output_size)  # pyright: ignore[reportArgumentType]
     return kernel(x, None)
 
 

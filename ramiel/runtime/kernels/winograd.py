@@ -33,7 +33,6 @@ from ramiel.runtime.kernels.geometry import (
 )
 from ramiel.runtime.kernels.onednn_library import library
 from ramiel.runtime.kernels.onednn_primitive import Operand, matmul
-from ramiel.runtime.kernels.pages import allocate
 
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0, 2.0, -0.5, 1.5, -1.5)
 """Where the polynomials are evaluated, apart from infinity; small numbers keep errors small."""
@@ -57,7 +56,7 @@ def workspace(part: int, size: int) -> Tensor:
     parts: list[Tensor] = _workspaces.__dict__.setdefault("parts", [torch.empty(0)] * 2)
     if parts[part].numel() < size:
         with torch.inference_mode(False):  # it is written to outside of that mode, too
-            parts[part] = allocate(4 * size).view(torch.float32)
+            parts[part] = torch.empty(size)
     return parts[part]
 
 
