@@ -74,7 +74,7 @@ func.func @main(%x: tensor<1x32x14x14xf32>, %s: tensor<1x32x13x14xf32>, %o: tens
   %norm = torch.layer LayerNorm(%v) weights {weight = "scale" : tensor<32xf32>} : (tensor<1x32x32xf32>) -> tensor<1x32x32xf32>
   %max = torch.call F.max_pool2d(%x, 2) : (tensor<1x32x14x14xf32>) -> tensor<1x32x7x7xf32>
   %average = torch.call F.avg_pool2d(%x, 3, stride = 2, padding = 1) : (tensor<1x32x14x14xf32>) -> tensor<1x32x7x7xf32>
-  %global = torch.call kernels.adaptive_avg_pool2d(%x, 1) : (tensor<1x32x14x14xf32>) -> tensor<1x32x1x1xf32>
+  %global = torch.call F.adaptive_avg_pool2d(%x, 1) : (tensor<1x32x14x14xf32>) -> tensor<1x32x1x1xf32>
   %line = torch.call F.max_pool1d(%v, 2) : (tensor<1x32x32xf32>) -> tensor<1x32x16xf32>
   func.return %square, %wide, %stride, %groups, %dilated, %point, %large, %narrow, %small, %open, %double, %linear, %norm, %max, %average, %global, %line : tensor<1x32x14x14xf32>, tensor<1x32x14x14xf32>, tensor<1x32x7x7xf32>, tensor<1x32x14x14xf32>, tensor<1x32x14x14xf32>, tensor<1x32x14x14xf32>, tensor<1x32x14x14xf32>, tensor<1x31x14x14xf32>, tensor<1x32x13x14xf32>, tensor<1x32x?x14xf32>, tensor<1x32x14x14xf64>, tensor<1x32x32xf32>, tensor<1x32x32xf32>, tensor<1x32x7x7xf32>, tensor<1x32x7x7xf32>, tensor<1x32x1x1xf32>, tensor<1x32x16xf32>
 }
