@@ -189,16 +189,21 @@ class Pool:
             workers[0](channels)
         except BaseException as error:
             failure = error
-        # Python handles a signal after a call or at the end of a loop, so none can get in
-        # between the two tries, and one that comes during the second has it done again.
+        # Python handles a signal after a call and where a loop starts again, so none can get in
+        # between the two tries. One that comes during the second has it done again, and the outer
+        # loop is for one that comes just when the inner starts again.
         settled = False
         while not settled:
             try:
-                if failure is not None:
-                    run.fail(failure)
-                run.wait()
-                self._leave(run)
-                settled = True
+                while not settled:
+                    try:
+                        if failure is not None:
+                            run.fail(failure)
+                        run.wait()
+                        self._leave(run)
+                        settled = True
+                    except BaseException as error:
+                        failure = error
             except BaseException as error:
                 failure = error
         try:
