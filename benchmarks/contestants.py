@@ -413,7 +413,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "openvino-bf16": Contestant(
         "OpenVINO for latency, bf16", partial(openvino, precision="bf16"), ("openvino",), bf16=True
     ),
-    "ramiel": Contestant("Ramiel, costs measured, schedule auto", ramiel_program, RAMIEL),
+    "ramiel": Contestant("Ramiel, with --tune", partial(ramiel_program, tune=True), RAMIEL),
     "ramiel-torch": Contestant(
         "ramiel, with PyTorch's own kernels only",
         partial(ramiel_program, provider="torch"),
