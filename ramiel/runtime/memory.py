@@ -7,8 +7,8 @@ to 32 MiB are kept for the next operator. Two samples of SqueezeNet at a time, e
 its own, ran 1.60 times as fast as one after the other without, and 1.88 times with it.
 
 The heap that it comes from is asked for in pieces of 256 MiB, of which the system gives what is
-touched, and in pages of 2 MiB: finding 4 KiB pages took 3 to 5 % of the time of convolutional
-models on a virtual machine.
+touched, and in pages of 2 MiB: finding 4 KiB pages took 1 to 3 % of the time of small
+convolutional models on a virtual machine.
 
 The thresholds belong to the whole process. They are raised by the first call of a program; the
 environment variable RAMIEL_KEEP_MEMORY=0 prevents it, and give_back() undoes it. On other C
