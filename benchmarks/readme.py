@@ -2,7 +2,7 @@
 
     python benchmarks/readme.py GOOGLENET.onnx
 
-Reads benchmarks/results/papers.json and compile_time.json; what stands between
+Reads benchmarks/results/performance.json and compile_time.json; what stands between
 `<!-- NAME -->` and `<!-- /NAME -->` in the README is replaced.
 """
 
@@ -12,7 +12,10 @@ import json
 import re
 import sys
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
+
+from performance_page import milliseconds, round_ratios, shown, single, spread, timed
 
 from ramiel.compiler import Options, compile_model
 
@@ -30,38 +33,45 @@ def snippet(model: Path) -> str:
     return "```python\n" + "\n".join(lines) + "\n```"
 
 
-def speedups() -> str:
-    document = json.loads((RESULTS / "papers.json").read_text())
-    machine = document["machine"]
+PEERS = {
+    "eager-1": "PyTorch, 1 thread",
+    "compile": "torch.compile",
+    "openvino": "OpenVINO",
+    "ort": "ONNX Runtime",
+}
+
+
+def latencies() -> str:
+    document = json.loads((RESULTS / "performance.json").read_text())
+    parts = single(document)
+    first = next(iter(parts.values()))
     rows = [
-        "| model | clusters | merged | serial, ms | linear | auto | auto, batch of 4 | limit |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| model | {' | '.join(PEERS.values())} | Ramiel | against ONNX Runtime |",
+        f"|---|{'---|' * (len(PEERS) + 2)}",
     ]
-
-    def ratio(row: dict[str, Any]) -> str:
-        low, middle, high = row["speedup"]
-        return f"{middle:.2f} ({low:.2f} to {high:.2f})"
-
-    for name, model in document["models"].items():
-        if "measured" not in model:
-            continue  # only IOS's paper has it
-        measured = model["measured"]
-        linear = measured["linear"]
-        rows.append(
-            f"| {name} | {model['graph']['clusters']} | {model['graph']['merged']} "
-            f"| {measured['serial']['us'] / 1e3:.1f} | {ratio(linear)} "
-            f"| **{ratio(measured['auto'])}** | {ratio(model['batches']['4']['auto'])} "
-            f"| {linear['serial_us'] / linear['bound_us']:.2f} |"
-        )
+    for model, section in parts.items():
+        times = timed(section)
+        cells = [milliseconds(times.get(name)) for name in PEERS]
+        ratio = spread(round_ratios(section, "ort", "ramiel"))
+        ours = milliseconds(times.get("ramiel"))
+        rows.append(f"| {model} | {' | '.join(cells)} | **{ours}** | {shown(ratio)} |")
+    means = [
+        f"{geometric_mean(ratios):.2f} times as fast as {label}"
+        for name, label in PEERS.items()
+        if (ratios := [r[1] for p in parts.values() if (r := _ratio(p, name)) is not None])
+    ]
+    machine = first["machine"]
     intro = (
-        f"Speed-ups of {document['workers']} workers over the same operations in one thread, f32, "
-        f"with measured costs, in turns ({machine['cpu']}, {machine['cores']} cores, "
-        f"PyTorch {machine['torch']}): medians of the ratios of neighbouring runs, with their "
-        "quartiles. `linear` is clustering alone, each operation on one thread; the limit is what "
-        "no schedule can exceed: work over max(critical path, work / workers), where operations "
-        "may use several threads."
+        f"ms for one sample, f32, {first['threads']} threads ({machine['cpu']}, "
+        f"PyTorch {machine['torch']}, ONNX Runtime {machine['onnxruntime']}, OpenVINO "
+        f"{machine['openvino']}), the contestants in turns. In the geometric mean Ramiel is "
+        f"{', '.join(means)}; [docs/performance.md](docs/performance.md) has the rest."
     )
     return "\n".join([intro, "", *rows])
+
+
+def _ratio(section: dict[str, Any], name: str) -> tuple[float, float, float] | None:
+    return spread(round_ratios(section, name, "ramiel"))
 
 
 def compile_times() -> str:
@@ -80,7 +90,7 @@ def main() -> None:
     text = readme.read_text()
     parts = {
         "snippet": snippet(Path(sys.argv[1])),
-        "results": speedups(),
+        "results": latencies(),
         "compile-time": compile_times(),
     }
     for name, content in parts.items():

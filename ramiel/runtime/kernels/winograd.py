@@ -189,7 +189,7 @@ def _view(memory: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 class _Grid(NamedTuple):
     """How a convolution is cut: results of a tile, inputs of its window, the number of tiles
-    (images, down, across), and of threads that share them."""
+    (images, down, across), and of threads that share them, 1 where they share the places."""
 
     tile: tuple[int, int]
     window: tuple[int, int]
@@ -215,7 +215,11 @@ class _Grid(NamedTuple):
         (kh, kw), (_, _, height, width) = spec.kernel, spec.result
         high, wide = (1 if size == 1 else tile for size in (kh, kw))
         tiles = (spec.source[0], -(-height // high), -(-width // wide))
-        threads = torch.get_num_threads()
+        # Threads that share the tiles read all of the kernel each, and threads that share the
+        # places of the kernel read what the other has written: whichever is less.
+        results, channels = spec.weight.shape[:2]
+        by_tiles = 2 * results * channels < math.prod(tiles) * (results + channels)
+        threads = torch.get_num_threads() if by_tiles else 1
         return _Grid((high, wide), (high + kh - 1, wide + kw - 1), tiles, threads)
 
 
