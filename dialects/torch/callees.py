@@ -48,7 +48,7 @@ _FUNCTIONS = {
     "scaled_dot_product_attention silu softmax softplus softsign",
     "Tensor": "expand mT permute reshape squeeze to unsqueeze",
     "operator": "getitem",
-    "kernels": "adaptive_avg_pool2d avg_pool2d max_pool2d",
+    "kernels": "adaptive_avg_pool2d avg_pool2d max_pool2d scaled_dot_product_attention",
     "ops": "arg_reduce avg_pool clip constant_of_shape cumsum depth_to_space dropout_mask "
     "expand eye_like flatten gather gather_elements gather_nd hardmax layer_norm "
     "legacy_softmax local_response_norm max_pool mean_variance_norm non_zero one_hot pad "

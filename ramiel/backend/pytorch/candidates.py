@@ -32,7 +32,10 @@ _CHANNELS, _PIXELS = 32, 196
 """A guess: from so many channels on either side, and so many pixels, Winograd's is faster."""
 
 
-_POOLS = ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d")
+_FUNCTIONS = frozenset(
+    ["max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "scaled_dot_product_attention"]
+)
+"""What `kernels.` has as well as torch.nn.functional."""
 _OTHERS = "onednn"
 """The kernel of a call of `kernels.`, a function like PyTorch's by another provider."""
 
@@ -46,7 +49,7 @@ def candidates(op: TorchOperation, provider: str) -> tuple[Kernel, ...]:
         raise CompileError(f"there is no provider {provider!r}; there are {', '.join(_CANDIDATES)}")
     if isinstance(op, CallOp):
         prefix, _, name = op.callee.partition(".")
-        free = prefix in ("F", "kernels") and name in _POOLS and provider == "auto"
+        free = prefix in ("F", "kernels") and name in _FUNCTIONS and provider == "auto"
         return (_OTHERS, None) if free else ()
     if not isinstance(op, LayerOp) or op.layer not in ("Conv2d", "Linear"):
         return ()

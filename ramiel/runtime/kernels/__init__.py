@@ -11,7 +11,8 @@ and the next is asked; `plain` can always.
 | `plain`      | torch              | PyTorch's functions, one after the other (`plain.py`)        |
 | `winograd`   | oneDNN or torch    | 3x3 and 5x5 convolutions by tiles of 4x4 (`winograd.py`)     |
 
-The pools are functions, as in torch.nn.functional, by oneDNN (`pools.py`).
+Pools and attention are functions, as in torch.nn.functional, by oneDNN (`pools.py`,
+`attention.py`).
 
 There is also `winograd-2`, by tiles of 2x2, and each with the prefix `mkldnn-`, by torch only.
 """
@@ -24,6 +25,7 @@ from functools import partial
 from typing import TypeVar
 
 from ramiel.runtime.kernels import mkldnn, onednn, plain, winograd
+from ramiel.runtime.kernels.attention import scaled_dot_product_attention
 from ramiel.runtime.kernels.geometry import Convolution, Kernel, Product
 from ramiel.runtime.kernels.pools import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 
@@ -35,6 +37,7 @@ __all__ = [
     "avg_pool2d",
     "max_pool2d",
     "prepare",
+    "scaled_dot_product_attention",
 ]
 
 Spec = TypeVar("Spec", Convolution, Product)

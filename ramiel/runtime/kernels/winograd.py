@@ -156,9 +156,8 @@ class _Buffers:
             padded = torch.zeros(count, height, width, channels)
             top, left = spec.padding
             _, _, h, w = spec.source
-            # Of an input that is larger than what the windows reach, the rest is not needed.
-            self.inside = padded.narrow(1, top, min(h, height - top))
-            self.inside = self.inside.narrow(2, left, min(w, width - left)).permute(0, 3, 1, 2)
+            inside = padded[:, top : top + h, left : left + w]
+            self.inside = inside.permute(0, 3, 1, 2)
             self.windows = padded.as_strided(spans, steps)
             self.source = _view(second, (grid.padded, rows * columns, channels))
             self.tiles = _view(second, spans)
