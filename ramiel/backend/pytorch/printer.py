@@ -126,14 +126,15 @@ class _Printer:
             f"no schedule below {us('bound_us')}",
             *self._tuned(),
             "",
-            "The workers run at the same time, one thread each, and hand values over through",
-            "the channels `ch`. The weights are in the .safetensors file beside this one. Run it",
-            "to check the parallel program against the serial one and to time both.",
+            "The workers run at the same time and hand values over through the channels `ch`. The",
+            "weights are in the .safetensors file beside this one. Run it to check the parallel",
+            "program against the serial one and to time both.",
         ]
         if any(isinstance(op, ThreadsOp) for op in self.operations):
             text += [
                 "",
-                "After `torch.set_num_threads(n)` a worker uses the cores of others that wait.",
+                "A worker is one thread. After `torch.set_num_threads(n)` its operations use other",
+                "cores as well: those of workers that wait, and those beside.",
             ]
         return [f'"""{text[0]}', *text[1:], '"""', ""]
 

@@ -27,7 +27,7 @@ VARIABLE = "RAMIEL_ONEDNN"
 Dims = c_int64 * 12
 
 _CPU = 1
-_IN_ORDER = 1
+IN_ORDER = 1
 _OPENMP = 2
 _QUERY_IMPLEMENTATION = 8
 
@@ -36,6 +36,7 @@ _OUT = POINTER(c_void_p)
 _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "dnnl_engine_create": (_OUT, c_int, c_size_t),
     "dnnl_stream_create": (_OUT, _P, c_int),
+    "dnnl_stream_destroy": (_P,),
     "dnnl_memory_desc_create_with_tag": (_OUT, c_int, Dims, c_int, c_int),
     "dnnl_memory_desc_create_with_strides": (_OUT, c_int, Dims, c_int, Dims),
     "dnnl_memory_desc_destroy": (_P,),
@@ -110,7 +111,7 @@ class Library:
         if version.major != 3 or version.cpu_runtime != _OPENMP:
             raise Unusable(f"{path} is oneDNN {self.version}; 3.x is needed, built with OpenMP")
         self.engine = self.create("dnnl_engine_create", _CPU, 0)
-        self.stream = self.create("dnnl_stream_create", self.engine, _IN_ORDER)
+        self.stream = self.create("dnnl_stream_create", self.engine, IN_ORDER)
 
     def create(self, name: str, *args: object) -> c_void_p:
         """What a function of the API makes. RuntimeError if it refuses."""

@@ -19,6 +19,7 @@ from ramiel.runtime.kernels.activations import Activation
 from ramiel.runtime.kernels.onednn_library import (
     BIAS,
     DESTINATION,
+    IN_ORDER,
     SCRATCHPAD,
     SOURCE,
     WEIGHTS,
@@ -141,7 +142,8 @@ class Primitive:
     def _bind(self) -> Bound:
         memories = [(kind, self._memory(desc, None)) for kind, desc in self._given]
         arguments = (Argument * (len(self._fixed) + len(memories)))(*self._fixed, *memories)
-        stream = self._lib.create("dnnl_stream_create", self._lib.engine, 1)
+        engine = self._lib.engine
+        stream = self._handles.make("stream", "dnnl_stream_create", engine, IN_ORDER)
         address = ctypes.c_void_p(ctypes.addressof(arguments))
         scratch = None
         if self._scratch <= _SMALL:
