@@ -13,7 +13,7 @@ builtin.module attributes {torch.class = "Model"} {
 }
 
 // CHECK:      Schedule  by hand: on 2 workers, 1 channel
-// CHECK:      After `torch.set_num_threads(n)` a worker uses the cores of others that wait.
+// CHECK:      A worker is one thread. After `torch.set_num_threads(n)` its operations use other
 // CHECK:      channels = ("c", "turn_2", "turn_3")
 // CHECK:      super().__init__(weights, workers=2)
 // CHECK:      def worker_0(self, ch: Channels) -> None:
