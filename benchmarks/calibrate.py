@@ -24,8 +24,8 @@ from ramiel.frontend.importer import import_model
 from ramiel.pipelines import Options, pipeline
 from ramiel.tasks import main_function, tasks_of
 
-SMALLEST = 20.0
-"""Operations under this many µs are left out: views and the like, all overhead."""
+SMALLEST = 2.0
+"""Operations under this many µs are left out: views."""
 
 
 class Sample(NamedTuple):

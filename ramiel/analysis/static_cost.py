@@ -1,16 +1,16 @@
 """A static model of what an operation costs, from the work that its shapes imply.
 
 The cost is a sum over kinds of work, each with a price (µs): a call, a flop in a dense product,
-in a convolution or in a grouped convolution, a byte seen through the windows of a pool, and a
-byte moved. The kinds are those that differ in price by much: PyTorch runs 1x1 convolutions and
-products as matrix products, at half the speed of wider convolutions, and pools element by
-element.
+in a convolution, in one by Winograd's algorithm or in a grouped one, a byte seen through the
+windows of a pool, a byte of weights, and a byte moved. The kinds are those that differ in price
+by much: weights come from memory, values mostly from a cache, and convolutions in groups reach
+less than half of what dense ones do.
 
 The prices are a least-squares fit, in log space, to the times of the operations of the eight
-benchmark models on one thread of a 2024 server core (AVX-512, eager PyTorch, f32):
-benchmarks/calibrate.py. Half of the operations are within 1.25 times of their cost, nine of
-ten within 1.8. They are there to rank and to balance; ratios carry over to other machines,
-absolute times do not.
+benchmark models on one thread of a 2024 server core (AVX-512, f32), with the kernels that are
+guessed for them: benchmarks/calibrate.py. Half of the operations are within 1.1 times of their
+cost, nine of ten within 1.65. They are there to rank and to balance; ratios carry over to other
+machines, absolute times do not.
 """
 
 from __future__ import annotations
@@ -28,29 +28,45 @@ class Work:
     """Flops (2 for a multiply-add) of matrix products and 1x1 convolutions."""
     convolution: float = 0.0
     """Flops of wider convolutions."""
+    filtered: float = 0.0
+    """Flops that wider convolutions would take, where Winograd's algorithm spares some."""
     grouped: float = 0.0
     """Flops of convolutions in groups, depthwise ones above all."""
     windows: float = 0.0
     """Bytes read by pools, an element once for every window that it is in."""
+    weights: float = 0.0
+    """Bytes of weights."""
     moved: float = 0.0
     """Bytes read and written otherwise."""
 
 
 PRICES = Work(
-    calls=22.0,
-    product=1 / 105_000,
-    convolution=1 / 190_000,
-    grouped=1 / 33_000,
-    windows=1 / 3_900,
-    moved=1 / 73_000,
+    calls=14.5,
+    product=1 / 264_000,
+    convolution=1 / 253_000,
+    filtered=1 / 570_000,
+    grouped=1 / 107_000,
+    windows=1 / 132_000,
+    weights=1 / 46_000,
+    moved=1 / 76_000,
 )
 """µs for one unit of each kind of work."""
 
 
-SHARED = Work(calls=0.0, product=0.9, convolution=0.95, grouped=0.9, windows=0.95, moved=0.9)
+SHARED = Work(
+    calls=0.0,
+    product=0.95,
+    convolution=0.95,
+    filtered=0.9,
+    grouped=0.95,
+    windows=0.9,
+    weights=0.6,
+    moved=0.6,
+)
 """The part of each kind of work that threads share out among themselves. A fit to two threads
-(benchmarks/calibrate.py) gives 0.93 to 1.0 and no time for a team; more threads share one memory,
-and caches add up only once, so these are a little less."""
+(benchmarks/calibrate.py) gives up to 0.99 where the arithmetic takes the time, 0.6 where memory
+does, and no time for a team; more threads share one memory, and caches add up only once, so the
+former are a little less."""
 TEAM = 3.0
 """µs to set a team of threads to an operation and to wait for all of them."""
 

@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import Attribute
 
 from ramiel.analysis.static_cost import Work
+from ramiel.backend.pytorch.candidates import kernel_of
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.dialects.torch.literals import python_literal
@@ -23,39 +24,53 @@ VIEWS = frozenset(
     "ops.size ops.reshape ops.squeeze ops.unsqueeze ops.expand ops.split ops.flatten".split()
 )
 """Calls that move no data."""
+VIEW = 0.25
+"""What such a call takes of the price of one that computes."""
 
 
-def work_of(op: TorchOperation) -> Work:
-    """The work of one operation. Weights are there already and cost nothing."""
+def work_of(op: TorchOperation, threads: int = 1) -> Work:
+    """The work of one operation, by its kernel for a number of threads."""
     if isinstance(op, LayerOp):
-        return _work(op.layer.lower(), op, op.weight_shape, op.config)
+        return _work(op.layer.lower(), op, op.weight_shape, op.config, threads)
     if not isinstance(op, CallOp):
         return Work(calls=0)
     if op.callee in VIEWS:
-        return Work()
+        return Work(calls=VIEW)
     name = op.callee.partition(".")[2].replace("_", "")
     weight = _dims(op.operands[1].type) if len(op.operands) > 1 else ()
-    return _work(name, op, weight, op.kwargs)
+    return _work(name, op, weight, op.kwargs, threads)
 
 
 def _work(
-    name: str, op: TorchOperation, weight: tuple[int, ...], config: Mapping[str, Attribute]
+    name: str,
+    op: TorchOperation,
+    weight: tuple[int, ...],
+    config: Mapping[str, Attribute],
+    threads: int,
 ) -> Work:
     """The work of a function or layer, by its name without underscores."""
     x = _dims(op.operands[0].type) if op.operands else ()
     y = _dims(op.results[0].type)
     moved = sum(bytes_of(v.type) for v in (*op.operands, *op.results))
+    weights = prod(weight) * bytes_of(op.results[0].type) / max(1, prod(y))
     if name.startswith("conv") and len(weight) > 2:
         # A transposed convolution spreads its input over the result.
         pixels = x if name.startswith("convtranspose") else y
         flops = 2.0 * prod(pixels) * prod(weight[1:])
         if "groups" in config:
-            return Work(grouped=flops, moved=moved)
+            return Work(grouped=flops, moved=moved, weights=weights)
         if prod(weight[2:]) == 1:
-            return Work(product=flops, moved=moved)
-        return Work(convolution=flops, moved=moved)
-    if name in ("linear", "matmul") and x:
+            return Work(product=flops, moved=moved, weights=weights)
+        if "winograd" in (kernel_of(op, threads) or ""):
+            return Work(filtered=flops, moved=4 * moved, weights=4 * weights)
+        return Work(convolution=flops, moved=moved, weights=weights)
+    if name == "linear" and x:
+        return Work(product=2.0 * prod(y) * x[-1], moved=moved, weights=weights)
+    if name == "matmul" and x:
         return Work(product=2.0 * prod(y) * x[-1], moved=moved)
+    if name == "scaleddotproductattention" and len(weight) > 1:
+        keys = weight[-2]
+        return Work(product=2.0 * keys * (prod(x) + prod(y)), moved=moved)
     if name.startswith(("maxpool", "avgpool")):
         return Work(windows=_window(config, len(y) - 2) * bytes_of(op.results[0].type))
     return Work(moved=moved)
