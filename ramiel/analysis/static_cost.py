@@ -9,7 +9,7 @@ less than half of what dense ones do.
 The prices are a least-squares fit, in log space, to the times of the operations of the eight
 benchmark models on one thread of a 2024 server core (AVX-512, f32), with the kernels that are
 guessed for them: benchmarks/calibrate.py. Half of the operations are within 1.1 times of their
-cost, nine of ten within 1.65. They are there to rank and to balance; ratios carry over to other
+cost, nine of ten within 1.6. They are there to rank and to balance; ratios carry over to other
 machines, absolute times do not.
 """
 
@@ -30,6 +30,8 @@ class Work:
     """Flops of wider convolutions."""
     filtered: float = 0.0
     """Flops that wider convolutions would take, where Winograd's algorithm spares some."""
+    tiles: float = 0.0
+    """Tiles of those, each of which is transformed twice, by small products."""
     grouped: float = 0.0
     """Flops of convolutions in groups, depthwise ones above all."""
     windows: float = 0.0
@@ -41,24 +43,26 @@ class Work:
 
 
 PRICES = Work(
-    calls=14.5,
-    product=1 / 264_000,
-    convolution=1 / 253_000,
-    filtered=1 / 570_000,
+    calls=15.0,
+    product=1 / 262_000,
+    convolution=1 / 250_000,
+    filtered=1 / 790_000,
+    tiles=1.2,
     grouped=1 / 107_000,
-    windows=1 / 132_000,
-    weights=1 / 46_000,
-    moved=1 / 76_000,
+    windows=1 / 140_000,
+    weights=1 / 51_000,
+    moved=1 / 82_000,
 )
 """µs for one unit of each kind of work."""
 
 
 SHARED = Work(
     calls=0.0,
-    product=0.95,
+    product=0.98,
     convolution=0.95,
-    filtered=0.9,
-    grouped=0.95,
+    filtered=0.95,
+    tiles=0.9,
+    grouped=0.98,
     windows=0.9,
     weights=0.6,
     moved=0.6,

@@ -61,7 +61,7 @@ class ClusterCostsPass(ModulePass):
 
 
 def _static(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:
-    return lambda op, count: static_cost(work_of(op), count)
+    return lambda op, count: static_cost(work_of(op, count), count)
 
 
 def _profile(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:

@@ -10,7 +10,9 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from ramiel.backend.pytorch.candidates import Kernel, candidates, guess, write_kernels
+from ramiel.analysis.static_cost import static_cost
+from ramiel.backend.pytorch.candidates import Kernel, candidates, write_kernels
+from ramiel.backend.pytorch.work import work_by
 from ramiel.dialects.torch import TorchOperation
 from ramiel.errors import CompileError
 from ramiel.placements import check_workers
@@ -26,11 +28,11 @@ class TorchChooseKernelsPass(ModulePass):
     """Writes the option `kernel` on layers that another than the direct kernel is better for,
     and has pools computed by `kernels.max_pool2d` instead of `F.max_pool2d`.
 
-    With `source=static` that is guessed from the shapes, with `source=profile` each candidate is
-    measured in the run of the whole function, on 1, 2, 4, ... up to so many `threads`; where
-    the best is not the same for all of them, `torch.kernels` lists them for the costs, and
-    torch-settle-kernels takes one when the operation is placed. `provider=torch` keeps to the
-    kernels that come with PyTorch.
+    With `source=static` it is the one that the static model of costs prefers, the usual one among
+    equals. With `source=profile` each candidate is measured in the run of the whole function, on
+    1, 2, 4, ... up to so many `threads`; where the best is not the same for all of them,
+    `torch.kernels` lists them for the costs, and torch-settle-kernels takes one when the
+    operation is placed. `provider=torch` keeps to the kernels that come with PyTorch.
 
         %y = torch.layer Conv2d(%x) {padding = 1} weights {...} : ...
         // becomes
@@ -62,7 +64,13 @@ class TorchChooseKernelsPass(ModulePass):
 def _static(
     ctx: Context, function: func.FuncOp, allowed: Candidates, options: TorchChooseKernelsPass
 ) -> Choice:
-    return {task: {1: guess(task, options.provider)} for task in allowed}
+    def cost(task: TorchOperation, kernel: Kernel) -> float:
+        return static_cost(work_by(task, kernel), options.threads)
+
+    return {
+        task: {1: min(kernels, key=lambda kernel: cost(task, kernel))}
+        for task, kernels in allowed.items()
+    }
 
 
 def _profile(

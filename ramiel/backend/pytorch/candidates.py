@@ -1,14 +1,13 @@
-"""Which kernels of ramiel.runtime could compute an operation, and a guess at the best of them."""
+"""Which kernels of ramiel.runtime could compute an operation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 
 from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr
 from xdsl.ir import Attribute
 
-from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
+from ramiel.dialects.onnx.types import numpy_dtype_of
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.errors import CompileError
@@ -28,9 +27,6 @@ _CANDIDATES: Mapping[str, tuple[tuple[Kernel, ...], tuple[Kernel, ...]]] = {
 
 _WINDOWS = ((3, 3), (5, 5), (1, 7), (7, 1), (1, 3), (3, 1))
 """The kernels that Winograd's algorithm is tried for."""
-_CHANNELS, _PIXELS = 32, 196
-"""A guess: from so many channels on either side, and so many pixels, Winograd's is faster."""
-
 
 _FUNCTIONS = frozenset(
     ["max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "scaled_dot_product_attention"]
@@ -55,18 +51,6 @@ def candidates(op: TorchOperation, provider: str) -> tuple[Kernel, ...]:
         return ()
     general, winograd = _CANDIDATES[provider]
     return (*general, *winograd) if _winograd_applies(op) else general
-
-
-def guess(op: TorchOperation, provider: str) -> Kernel:
-    """The kernel for an operation that has a choice, without measurement."""
-    direct, *_ = candidates(op, provider)
-    if not isinstance(op, LayerOp) or not _winograd_applies(op):
-        return direct
-    outputs, inputs, *_ = op.weight_shape
-    shape = static_shape_of(op.results[0].type)
-    if min(outputs, inputs) < _CHANNELS or shape is None or prod(shape[2:]) < _PIXELS:
-        return direct
-    return _CANDIDATES[provider][1][0]
 
 
 def set_kernel(op: TorchOperation, kernel: Kernel) -> None:

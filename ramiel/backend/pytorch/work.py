@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import Attribute
 
 from ramiel.analysis.static_cost import Work
-from ramiel.backend.pytorch.candidates import kernel_of
+from ramiel.backend.pytorch.candidates import Kernel, kernel_of
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.dialects.torch.literals import python_literal
@@ -26,19 +26,26 @@ VIEWS = frozenset(
 """Calls that move no data."""
 VIEW = 0.25
 """What such a call takes of the price of one that computes."""
+STEPS = 5
+"""How many calls a convolution by Winograd's algorithm counts as."""
 
 
 def work_of(op: TorchOperation, threads: int = 1) -> Work:
     """The work of one operation, by its kernel for a number of threads."""
+    return work_by(op, kernel_of(op, threads))
+
+
+def work_by(op: TorchOperation, kernel: Kernel) -> Work:
+    """The work of one operation if it is computed by a kernel."""
     if isinstance(op, LayerOp):
-        return _work(op.layer.lower(), op, op.weight_shape, op.config, threads)
+        return _work(op.layer.lower(), op, op.weight_shape, op.config, kernel)
     if not isinstance(op, CallOp):
         return Work(calls=0)
     if op.callee in VIEWS:
         return Work(calls=VIEW)
     name = op.callee.partition(".")[2].replace("_", "")
     weight = _dims(op.operands[1].type) if len(op.operands) > 1 else ()
-    return _work(name, op, weight, op.kwargs, threads)
+    return _work(name, op, weight, op.kwargs, kernel)
 
 
 def _work(
@@ -46,7 +53,7 @@ def _work(
     op: TorchOperation,
     weight: tuple[int, ...],
     config: Mapping[str, Attribute],
-    threads: int,
+    kernel: Kernel,
 ) -> Work:
     """The work of a function or layer, by its name without underscores."""
     x = _dims(op.operands[0].type) if op.operands else ()
@@ -61,8 +68,9 @@ def _work(
             return Work(grouped=flops, moved=moved, weights=weights)
         if prod(weight[2:]) == 1:
             return Work(product=flops, moved=moved, weights=weights)
-        if "winograd" in (kernel_of(op, threads) or ""):
-            return Work(filtered=flops, moved=4 * moved, weights=4 * weights)
+        if kernel is not None and "winograd" in kernel:
+            tiles = y[0] * prod(y[2:]) / 4 ** sum(size > 1 for size in weight[2:])
+            return Work(STEPS, filtered=flops, tiles=tiles, weights=4 * weights, moved=moved)
         return Work(convolution=flops, moved=moved, weights=weights)
     if name == "linear" and x:
         return Work(product=2.0 * prod(y) * x[-1], moved=moved, weights=weights)
