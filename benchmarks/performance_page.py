@@ -26,6 +26,7 @@ from papers_page import bars, table
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "performance.json"
+MORE_CORES = ROOT / "benchmarks" / "results" / "more_cores.json"
 PAGE = ROOT / "docs" / "performance.md"
 
 Document = dict[str, Any]
@@ -75,6 +76,15 @@ it can exceed 1.
 
 <!-- bound -->
 <!-- /bound -->
+
+## More cores, simulated
+
+Not measured: simulated from the times of operations on one and two threads, extrapolated by
+Amdahl's law. In each cell: what the best schedule found gains over running one operation after
+the other on all cores, and over one core.
+
+<!-- cores -->
+<!-- /cores -->
 
 ## Batches
 
@@ -263,6 +273,24 @@ def batches(document: Document) -> str:
     return table(["model", "batch", "ort, ms", *names], rows) if rows else "Not measured."
 
 
+def cores(document: Document) -> str:
+    models: dict[str, dict[str, Row]] = document.get("more_cores", {}).get("models", {})
+    if not models:
+        return "Not simulated."
+    counts = [p for p in next(iter(models.values())) if int(p) > 2]
+
+    def gains(p: str, over: str) -> list[float]:
+        return [found[p][over] / found[p]["refine"] for found in models.values()]
+
+    columns_ = [gains(p, over) for p in counts for over in ("intra-op", "serial")]
+    rows: list[list[object]] = [
+        [model, *(f"{column[i]:.2f}" for column in columns_)] for i, model in enumerate(models)
+    ]
+    rows.append(["geometric mean", *(f"**{geometric_mean(column):.2f}**" for column in columns_)])
+    heads = [f"{p} cores, over {over}" for p in counts for over in ("intra-op", "one core")]
+    return table(["", *heads], rows)
+
+
 def bf16(document: Document) -> str:
     models = single(document, "bf16")
     if not models:
@@ -330,6 +358,7 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "latency": latency,
     "ratios": ratios,
     "bound": bound,
+    "cores": cores,
     "batches": batches,
     "bf16": bf16,
     "differences": differences,
@@ -372,6 +401,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
     document: Document = json.loads(options.results.read_text())
+    if MORE_CORES.exists():
+        document["more_cores"] = json.loads(MORE_CORES.read_text())
     page: Path = options.page
     text = page.read_text() if page.exists() else TEXT
     page.write_text(filled(text, document))

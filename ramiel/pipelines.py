@@ -47,6 +47,7 @@ class Options:
 
 
 SIMPLIFY = (
+    "onnx-expand-functions",
     "onnx-remove-identity",
     "onnx-constant-fold",
     "onnx-common-subexpressions",
@@ -95,7 +96,7 @@ PROVIDERS = ("auto", "torch")
 DTYPES = ("f32", "bf16", "f16")
 """What a float32 model is computed in."""
 
-BATCHED = ("auto", "hyper", "refine")
+BATCHED = ("auto", "hyper", "refine", "serial", "intra-op")
 """The schedules for more than one sample."""
 
 
@@ -117,7 +118,10 @@ def pipeline(options: Options) -> Pipeline:
         },
         "cluster-costs": {"threads": workers, "source": source},
         "cluster-place": {"workers": workers},
-        "cluster-serial": {"workers": 1 if schedule == "serial" else workers},
+        "cluster-serial": {
+            "workers": 1 if schedule == "serial" else workers,
+            "batch": options.batch,
+        },
         "cluster-list": {"workers": workers, "memory-limit": limit},
         "cluster-greedy": {"workers": workers},
         "cluster-ios": {"workers": workers},

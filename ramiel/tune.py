@@ -17,7 +17,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from ramiel.api import CompiledProgram, load
-from ramiel.backend.pytorch.printer import milliseconds
+from ramiel.backend.pytorch.lines import milliseconds
 from ramiel.compiler import Compilation, Stage, finish, paused_collector, program_of, run_passes
 from ramiel.errors import CompileError
 from ramiel.pipelines import Options, Pipeline, pipeline
@@ -91,7 +91,7 @@ def options_of(options: Options) -> dict[str, Options]:
         if options.batch != 1:
             variants["hyper"] = replace(plain, schedule="hyper")
             variants["switched"] = replace(plain, schedule="hyper", switched=True)
-            variants["refine"] = replace(plain, schedule="refine")
+            variants |= {name: replace(plain, schedule=name) for name in ("refine", "intra-op")}
         else:
             variants |= {name: replace(plain, schedule=name) for name in _SCHEDULES}
     if options.provider == "auto" and library() is not None:

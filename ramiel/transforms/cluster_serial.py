@@ -9,7 +9,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ramiel.errors import CompileError
-from ramiel.placements import Placed, check_workers, write_placement
+from ramiel.placements import Placed, check_batch, check_workers, write_placement
+from ramiel.schedule.hyper import replicate
 from ramiel.schedule.place import intra_op, serial
 from ramiel.tasks import main_function, tasks_of
 
@@ -19,7 +20,7 @@ class ClusterSerialPass(ModulePass):
     """Places all operations on one worker, or with `workers` all of them on so many threads.
 
     The latter is what frameworks do, called intra-op parallelism. It needs costs on more
-    threads: `cluster-costs{threads=2}`.
+    threads: `cluster-costs{threads=2}`. With a `batch`, one sample comes after the other.
 
         %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64} : ...
         // becomes
@@ -30,19 +31,22 @@ class ClusterSerialPass(ModulePass):
     name = "cluster-serial"
 
     workers: int = 1
+    batch: int = 1
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         check_workers(self.workers)
         function = main_function(op)
+        check_batch(function, self.batch)
         tasks = tasks_of(function)
+        graph = replicate(tasks.graph, self.batch)
         if self.workers == 1:
-            placed = Placed("serial", tasks, tasks.graph, serial(tasks.graph))
+            placed = Placed("serial", tasks, graph, serial(graph), self.batch)
         elif tasks.graph.threads == (1,):
             raise CompileError(
                 "there are no costs on more than one thread: run cluster-costs with threads="
                 f"{self.workers}"
             )
         else:
-            placement = intra_op(tasks.graph, self.workers)
-            placed = Placed("intra-op", tasks, tasks.graph, placement)
+            placement = intra_op(graph, self.workers)
+            placed = Placed("intra-op", tasks, graph, placement, self.batch)
         write_placement(function, placed)

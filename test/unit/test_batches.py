@@ -127,7 +127,7 @@ def test_outputs_are_those_of_single_runs(batch: int, switched: bool, workers: i
             assert expected[3].abs().max() == 0
 
 
-@pytest.mark.parametrize("schedule", ["hyper", "auto"])
+@pytest.mark.parametrize("schedule", ["hyper", "auto", "serial", "intra-op"])
 def test_convolutions(schedule: str) -> None:
     images = torch.randn(9, 8, 16, 16, generator=torch.Generator().manual_seed(0))
     with ramiel.compile(branches(), workers=2, schedule=schedule, batch=4) as model:
@@ -214,7 +214,7 @@ def test_workers_have_their_samples() -> None:
         ({"batch": -1}, "a batch must be 1 to 1024 samples, not -1"),
         ({"batch": 1025}, "a batch must be 1 to 1024 samples, not 1025"),
         ({"batch": 4, "schedule": "linear"}, "'linear' is for one sample"),
-        ({"batch": 4, "schedule": "serial"}, "'serial' is for one sample"),
+        ({"batch": 4, "schedule": "list"}, "'list' is for one sample"),
         ({"batch": 4, "schedule": "fastest"}, "no schedule 'fastest'"),
         ({"switched": True}, "switched hyperclusters need a batch of 2 or more"),
         ({"switched": True, "schedule": "hyper"}, "need a batch of 2 or more"),
