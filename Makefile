@@ -6,7 +6,7 @@ MODELS := $(VENV)/.models
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types lit pytest format bench papers performance models clean
+.PHONY: help setup demo test lint types lit pytest format bench papers performance conformance models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ performance: $(SETUP) ## Measure ONNX="a.onnx b.onnx" beside the peers, and writ
 	$(BIN)/python -m pip install -c constraints.txt -e '.[bench]'
 	$(if $(ONNX),$(BIN)/python benchmarks/performance.py $(ONNX))
 	$(BIN)/python benchmarks/performance_page.py
+
+conformance: $(MODELS) ## Run ONNX's backend tests and write docs/conformance.md
+	$(BIN)/python test/conformance/table.py
 
 models: $(MODELS) ## Install the real models that the tests compile
 

@@ -6,9 +6,12 @@ import builtins
 import itertools
 import linecache
 import types
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
+
+from torch import nn
 
 from ramiel.artifact import tied, write_program
 from ramiel.backend.pytorch.printer import Emitted
@@ -39,8 +42,10 @@ class CompiledProgram(Program):
 
 
 def compile(
-    model: ModelSource,
+    model: ModelSource | nn.Module,
+    example_inputs: Sequence[Any] | Mapping[str, Any] | None = None,
     *,
+    dynamic_shapes: Any = None,
     workers: int | None = None,
     schedule: str = "auto",
     shapes: Shapes | None = None,
@@ -54,9 +59,11 @@ def compile(
     seconds: float = 2.0,
     tune: bool = False,
 ) -> CompiledProgram:
-    """Compiles an ONNX model to a parallel program.
+    """Compiles an ONNX model, or a torch.nn.Module, to a parallel program.
 
-    `model` is a path, the bytes of a file or a ModelProto. What is asked for:
+    `model` is a path, the bytes of a file or a ModelProto. A module is exported to ONNX by
+    PyTorch, with `example_inputs` as its arguments, in order or by name, and `dynamic_shapes` as
+    torch.export.export() takes them. What is asked for:
 
     - `workers`: the number of threads, by default that of the cores.
     - `schedule`: one of `ramiel.pipelines.SCHEDULES`; `refine` searches for so many `seconds`.
@@ -92,6 +99,14 @@ def compile(
         refine_s=seconds,
         tune=tune,
     )
+    if isinstance(model, nn.Module):
+        if example_inputs is None:
+            raise TypeError("to compile a torch.nn.Module, give example inputs")
+        from ramiel.frontend.torch_module import model_of_module
+
+        model = model_of_module(model, example_inputs, dynamic_shapes)
+    elif example_inputs is not None or dynamic_shapes is not None:
+        raise TypeError("example inputs and dynamic shapes are for a torch.nn.Module")
     return load(compile_model(model, options))
 
 

@@ -12,7 +12,7 @@ from ramiel.backend.pytorch.overheads import measure_hand_over, measure_switch
 from ramiel.backend.pytorch.profiler import FEWEST, key_of, profile
 from ramiel.cores import cores
 from ramiel.cost_cache import CacheUnavailable, CostCache
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
+from ramiel.dialects.torch import Task, TorchOperation
 from ramiel.machine import machine_fingerprint
 from ramiel.notes import note
 from ramiel.openmp import waiting
@@ -117,7 +117,7 @@ def _costs(
     overheads: Mapping[Key, Callable[[], float]],
 ) -> dict[Key, float]:
     """µs of a function's operations on numbers of threads, and of some overheads."""
-    tasks = [op for op in function.body.block.ops if isinstance(op, CallOp | LayerOp)]
+    tasks = [op for op in function.body.block.ops if isinstance(op, Task)]
     keys = {count: {key_of(op, count) for op in tasks} for count in counts}
     wanted = {(key, count) for count in counts for key in keys[count]} | overheads.keys()
     machine = machine_fingerprint(_kernels())

@@ -19,7 +19,7 @@ from ramiel.dialects.cluster.attributes import (
     WIDE_COST,
     integers,
 )
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
+from ramiel.dialects.torch import CallOp, Task, TorchOperation
 from ramiel.errors import CompileError
 
 DEFAULT_HAND_OVER = 24.0
@@ -55,7 +55,7 @@ def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | No
     for op in function.body.block.ops:
         if not isinstance(op, TorchOperation | func.ReturnOp):
             raise CompileError(f"{op.name} cannot be scheduled: run onnx-to-torch first")
-    ops = tuple(op for op in function.body.block.ops if isinstance(op, CallOp | LayerOp))
+    ops = tuple(op for op in function.body.block.ops if isinstance(op, Task))
     task_of: dict[SSAValue, int] = {r: i for i, op in enumerate(ops) for r in op.results}
     edges = {
         (task_of[value], i): None

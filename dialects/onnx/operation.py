@@ -75,6 +75,16 @@ class OnnxOperation(Operation):
         return self.name.removeprefix("onnx.")
 
     @property
+    def version(self) -> int | None:
+        """The opset version that the operator changed in last; None if it is not known."""
+        return None
+
+    def attribute(self, name: str, default: object = None) -> object:
+        """An attribute's value in Python, or else `default`."""
+        value = self.properties.get(name)
+        return default if value is None else python_of(value)
+
+    @property
     def node_name(self) -> str | None:
         """The node's name in the model."""
         return text_of(self.attributes.get(NODE))
@@ -124,6 +134,11 @@ class SchemaOperation(OnnxOperation):
     def schema(self) -> Schema | None:
         """The schema in force; None if the module's opset does not have the operator."""
         return schema(self.op_type, opset_of(self))
+
+    @property
+    def version(self) -> int | None:
+        declared = self.schema()
+        return None if declared is None else declared.since
 
     def attribute(self, name: str, default: object = None) -> object:
         """An attribute's value in Python, the schema's default, or else `default`."""

@@ -46,6 +46,8 @@ class Schema:
     """The attributes that are subgraphs: the order of the operation's regions."""
     deterministic: bool
     deprecated: bool
+    has_function: bool
+    """Whether ONNX defines it by other operators."""
     source: defs.OpSchema
 
 
@@ -68,6 +70,10 @@ def _formals(parameters: object) -> tuple[Formal, ...]:
 def _name(member: object) -> str:
     """The name of an enumeration's member; onnx's stubs do not tell that it has one."""
     return getattr(member, "name", "")
+
+
+_FUNCTIONS = ("has_function", "has_context_dependent_function")
+"""The properties of a schema, which onnx's stubs do not know, that say that it has a body."""
 
 
 @cache
@@ -95,6 +101,7 @@ def schema(name: str, opset: int) -> Schema | None:
         # what may stand inside them.
         deterministic=not random or "GRAPH" in kinds.values(),
         deprecated=source.deprecated,
+        has_function=any(getattr(source, kind, False) for kind in _FUNCTIONS),
         source=source,
     )
 

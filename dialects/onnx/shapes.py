@@ -19,6 +19,7 @@ from ramiel.dialects.onnx.types import (
     shape_of,
     static_shape_of,
     tensor_type,
+    type_of_array,
     type_of_nothing,
 )
 
@@ -51,9 +52,13 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
         proto = proto_of_type(operand.type)
         if proto is None:
             return None
+        constant = _shape_data(constant_attribute_of(operand), operand.type)
+        if op.op_type in _OF_SCALARS and constant is not None and constant.size == 1:
+            constant = constant.reshape(())
+            proto = proto_of_type(type_of_array(constant))
+            assert proto is not None
         inputs.append(f"i{i}")
         types[f"i{i}"] = proto
-        constant = _shape_data(constant_attribute_of(operand), operand.type)
         if constant is not None:
             data[f"i{i}"] = tensor_of_array(constant, f"i{i}")
     outputs = [f"o{i}" for i in range(len(op.results))]
@@ -75,6 +80,9 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
     ]
     return [_with_rank(op, found[0]), *found[1:]]
 
+
+_OF_SCALARS = frozenset(["Range"])
+"""Operators of scalars that runtimes, and ONNX's own functions, give lists of one element too."""
 
 _SHAPE_INPUT = {"Reshape": 1, "ConstantOfShape": 0}
 

@@ -87,10 +87,14 @@ class Custom(OnnxOperation):
     """An operator of a domain that ONNX does not define.
 
     `onnx.Custom(%x) {onnx.domain = "com.microsoft", onnx.op_type = "Gelu"} : ...`. It parses,
-    prints and passes through; whoever needs its meaning refuses it.
+    prints and passes through; the lowering table knows some as `com.microsoft::Gelu`.
     """
 
     name = "onnx.Custom"
+
+    @property
+    def version(self) -> int | None:
+        return 1
 
     @property
     def op_type(self) -> str:

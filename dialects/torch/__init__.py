@@ -1,29 +1,38 @@
-"""The `torch` dialect: one operation prints as one PyTorch call."""
+"""The `torch` dialect: one operation prints as one PyTorch call, or as a method of its own."""
 
 from __future__ import annotations
 
 from xdsl.ir import Dialect
 
+from ramiel.dialects.torch.control import ControlOp, IfOp, LoopOp, YieldOp
 from ramiel.dialects.torch.effects import FreeOp, ThreadsOp
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, SliceAttr
 from ramiel.dialects.torch.operation import TorchOperation
 from ramiel.dialects.torch.ops import CallOp, LayerOp, WeightOp
 
+Task = CallOp | LayerOp | ControlOp
+"""An operation that takes time: what is scheduled."""
+
 
 def torch_dialect() -> Dialect:
     return Dialect(
         "torch",
-        [CallOp, LayerOp, WeightOp, FreeOp, ThreadsOp],
+        [CallOp, LayerOp, WeightOp, IfOp, LoopOp, YieldOp, FreeOp, ThreadsOp],
         [OperandAttr, DtypeAttr, SliceAttr],
     )
 
 
 __all__ = [
     "CallOp",
+    "ControlOp",
     "FreeOp",
+    "IfOp",
     "LayerOp",
+    "LoopOp",
+    "Task",
     "ThreadsOp",
     "TorchOperation",
     "WeightOp",
+    "YieldOp",
     "torch_dialect",
 ]

@@ -38,7 +38,7 @@ BINARY_OPERATORS = {
 _FUNCTIONS = {
     "torch": "abs acos acosh amax amin argmax argmin asin asinh atan atanh bitwise_left_shift "
     "bitwise_right_shift cat ceil clamp cos cosh cumsum det div einsum erf exp flatten "
-    "floor fmod full isinf isnan log maximum mean minimum reciprocal remainder round "
+    "flip floor fmod full isinf isnan log maximum mean minimum movedim reciprocal remainder round "
     "sigmoid sign sin sinh split sqrt squeeze sum tan tanh tril triu where",
     "F": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d "
     "avg_pool3d batch_norm celu conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
@@ -53,7 +53,8 @@ _FUNCTIONS = {
     "expand eye_like flatten gather gather_elements gather_nd hardmax layer_norm "
     "legacy_softmax local_response_norm max_pool mean_variance_norm non_zero one_hot pad "
     "prelu range reduce reshape resize same_pad scatter_elements scatter_nd shape shrink "
-    "size slice space_to_depth split squeeze tile top_k trilu unsqueeze",
+    "size slice space_to_depth split squeeze tile top_k trilu unsqueeze "
+    "length part",
 }
 
 CALLEES = (

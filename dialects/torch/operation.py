@@ -26,6 +26,10 @@ SUFFIX = "torch.suffix"
 """Attribute: what is put after the names of an operation's results."""
 LAYER_NAME = "torch.layer_name"
 """Attribute: the name of the program's attribute that holds a layer or weight."""
+METHOD = "torch.method"
+"""Attribute: the name of the program's method that an operation with bodies is."""
+PARAMETERS = "torch.parameters"
+"""Attribute: the Python names of that method's parameters."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

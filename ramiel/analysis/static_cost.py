@@ -41,6 +41,12 @@ class Work:
     moved: float = 0.0
     """Bytes read and written otherwise."""
 
+    def __add__(self, other: Work) -> Work:
+        return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __mul__(self, times: float) -> Work:
+        return Work(*(amount * times for amount in astuple(self)))
+
 
 PRICES = Work(
     calls=15.0,

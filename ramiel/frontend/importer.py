@@ -67,7 +67,7 @@ def import_model(
     file = None if isinstance(source, bytes | onnx.ModelProto) else str(source)
     try:
         model, folder = read_model(source)
-        module = _Importer(model, folder).module(shapes or {}, batch_of_one)
+        module = GraphImporter(model, folder).module(shapes or {}, batch_of_one)
         module.attributes[MODEL] = StringAttr(Path(file).stem if file else _own_name(model))
         verify_module(module)  # the shape rules expect operations of the right arity
         infer_shapes(module)
@@ -78,7 +78,9 @@ def import_model(
     return module
 
 
-class _Importer:
+class GraphImporter:
+    """Makes operations of a model's graph and its subgraphs."""
+
     def __init__(self, model: onnx.ModelProto, folder: Path | None) -> None:
         self.model = model
         self.folder = folder
@@ -97,7 +99,7 @@ class _Importer:
         values: dict[str, SSAValue] = {}
         for arg, info in zip(block.args, inputs, strict=True):
             _define(values, info.name, arg)
-        results = self._graph(graph, block, values)
+        results = self.graph(graph, block, values)
         block.add_op(func.ReturnOp(*results))
         function = func.FuncOp(
             "main",
@@ -112,7 +114,7 @@ class _Importer:
         }
         return ModuleOp([function], attributes)
 
-    def _graph(
+    def graph(
         self, graph: onnx.GraphProto, block: Block, values: dict[str, SSAValue]
     ) -> list[SSAValue]:
         """Adds a graph's constants and nodes to a block; returns its outputs."""
@@ -227,7 +229,7 @@ class _Importer:
             for name in node.output:
                 if name in outer and inner.get(name) is outer[name]:
                     inner.pop(name)
-        results = self._graph(graph, block, inner)
+        results = self.graph(graph, block, inner)
         block.add_op(Yield.make(results, []))
         return Region(block)
 

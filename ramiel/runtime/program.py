@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from itertools import chain
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, ClassVar, Self
 
 import torch
@@ -81,7 +81,7 @@ class Program(nn.Module):
             for name, tensor in zip(names, tensors, strict=True):
                 getattr(channels, name).send(tensor)
         workers = [getattr(self, name) for name in self._workers]
-        self._run(channels, workers, {worker.__code__ for worker in workers})
+        self._run(channels, workers)
         return [tuple(getattr(channels, name).sent() for name in row) for row in self._outputs]
 
     def _run_apart(self, samples: Sequence[Sequence[Tensor]]) -> list[tuple[Tensor, ...]]:
@@ -97,16 +97,14 @@ class Program(nn.Module):
             return run
 
         runners = [runner(i) for i in range(min(len(self._workers), len(samples)))]
-        self._run(Channels(()), runners, {serial.__code__})
+        self._run(Channels(()), runners)
         return [results[i] for i in range(len(samples))]
 
-    def _run(
-        self, channels: Channels, workers: Sequence[Callable[[Channels], None]], codes: set[Any]
-    ) -> None:
+    def _run(self, channels: Channels, workers: Sequence[Callable[[Channels], None]]) -> None:
         try:
             with_one_thread(self._pool.run, channels, workers)
         except Exception as error:
-            if place := place_of(error, codes):
+            if place := place_of(error, _codes(type(self))):
                 raise op_error(error, place, self._nodes) from error
             raise
 
@@ -159,6 +157,12 @@ class Program(nn.Module):
         self._pool = Pool(type(self).__name__)
 
 
+def _codes(program: type[Program]) -> set[CodeType]:
+    """The bytecode of the methods that a program adds: where its operators are called."""
+    own = (vars(c).values() for c in program.__mro__ if c not in Program.__mro__)
+    return {inspect.unwrap(m).__code__ for m in chain.from_iterable(own) if inspect.isfunction(m)}
+
+
 def one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a method of a Program take inputs as the program itself does, and run in one thread.
 
@@ -175,7 +179,7 @@ def one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
             samples = samples_of(self.inputs, tensors)
             return joined([as_tuple(with_one_thread(function, self, *s)) for s in samples])
         except Exception as error:
-            if place := place_of(error, {function.__code__}):
+            if place := place_of(error, _codes(type(self))):
                 raise op_error(error, place, self._nodes) from error  # pyright: ignore[reportPrivateUsage]
             raise
 

@@ -12,6 +12,7 @@ from xdsl.passes import ModulePass
 
 PASS_NAMES = (
     "onnx-infer-shapes",
+    "onnx-expand-functions",
     "onnx-remove-identity",
     "onnx-constant-fold",
     "onnx-common-subexpressions",

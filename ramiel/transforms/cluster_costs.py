@@ -13,7 +13,7 @@ from xdsl.passes import ModulePass
 from ramiel.analysis.static_cost import static_cost
 from ramiel.backend.pytorch.work import work_of
 from ramiel.dialects.cluster.attributes import COST, HAND_OVER, SWITCH, THREADS, WIDE_COST
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
+from ramiel.dialects.torch import Task, TorchOperation
 from ramiel.errors import CompileError
 from ramiel.placements import check_workers
 from ramiel.progress import progress_of
@@ -51,7 +51,7 @@ class ClusterCostsPass(ModulePass):
         counts = thread_counts(self.threads)
         cost = _SOURCES[self.source](ctx, function, counts)
         for task in function.body.block.ops:
-            if isinstance(task, CallOp | LayerOp):
+            if isinstance(task, Task):
                 first, *wide = [round(cost(task, count), 1) for count in counts]
                 task.attributes[COST] = FloatAttr(first, f64)
                 task.attributes.pop(WIDE_COST, None)

@@ -12,7 +12,7 @@ from xdsl.passes import ModulePass
 from ramiel.backend.pytorch.work import bytes_of
 from ramiel.dialects.cluster import ProgramOp, RecvOp, SendOp
 from ramiel.dialects.cluster.attributes import TAKES
-from ramiel.dialects.torch import CallOp, FreeOp, LayerOp
+from ramiel.dialects.torch import FreeOp, Task
 from ramiel.lifetimes import ENOUGH, SMALL, freed_after
 from ramiel.tasks import main_function
 
@@ -86,4 +86,4 @@ def _is_own(value: SSAValue) -> bool:
     """Whether nothing but a variable of this block holds a value, channels that it was sent to
     aside."""
     owner = value.owner
-    return isinstance(owner, CallOp | LayerOp) or (isinstance(owner, RecvOp) and owner.takes)
+    return isinstance(owner, Task) or (isinstance(owner, RecvOp) and owner.takes)

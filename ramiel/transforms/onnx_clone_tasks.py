@@ -16,6 +16,7 @@ from xdsl.traits import Pure
 from ramiel.analysis.static_cost import static_cost
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.backend.pytorch.lowering import Builder, lower_operation
+from ramiel.backend.pytorch.lowering.control import captured_by
 from ramiel.backend.pytorch.work import work_of
 from ramiel.dialects.onnx.operation import CLONE, OnnxOperation
 from ramiel.dialects.onnx.structure import NoValue, constant_attribute_of
@@ -104,9 +105,10 @@ def _cost(op: Operation) -> float | None:
     None if it has none: whoever lowers the function will say why.
     """
     assert isinstance(op, OnnxOperation)
-    scratch = Block(arg_types=op.operand_types)
+    values = (*op.operands, *captured_by(op.regions))
+    scratch = Block(arg_types=[value.type for value in values])
     builder = Builder(scratch)
-    for value, argument in zip(op.operands, scratch.args, strict=True):
+    for value, argument in zip(values, scratch.args, strict=True):
         if constant_attribute_of(value) is None:
             builder.values[value] = argument
     try:

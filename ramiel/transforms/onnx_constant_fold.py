@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -10,15 +11,15 @@ import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, NoneType
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.traits import Pure
 
-from ramiel.backend.pytorch.lowering import Builder, lower_operation, lowering_of
+from ramiel.backend.pytorch.lowering import Builder, is_lowered, lower_operation
 from ramiel.dialects.onnx.attributes import Array, MissingWeight
 from ramiel.dialects.onnx.operation import SchemaOperation
 from ramiel.dialects.onnx.shapes import ShapeError, infer_types, join
-from ramiel.dialects.onnx.structure import constant_attribute_of, make_constant
+from ramiel.dialects.onnx.structure import constant_attribute_of, constant_of, make_constant
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.errors import CompileError
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
 UNKNOWN_RESULT_INPUTS = 1024
 """An operation whose result's size is not known is evaluated if its inputs have at most this
 many elements."""
+_READ = {"CastLike": 1}
+"""How many operands an operator reads, if it looks at the types of the others only."""
 
 
 @dataclass(frozen=True)
 class OnnxConstantFoldPass(ModulePass):
-    """Replaces operations on constants by their results, and the Shape of a known shape.
+    """Replaces operations on constants by their results, the Shape of a known shape, and an If
+    whose condition is known by the branch that is taken.
 
         %0 = onnx.Shape(%x) : (tensor<2x3xf32>) -> tensor<2xi64>
         %1 = onnx.Add(%0, %0) : (tensor<2xi64>, tensor<2xi64>) -> tensor<2xi64>
@@ -68,7 +72,13 @@ class _Folder:
         self.evaluator: Evaluator | None = None
 
     def block(self, block: Block) -> None:
-        for op in list(block.ops):
+        pending = deque(block.ops)
+        while pending:
+            op = pending.popleft()
+            branch = _known_branch(op)
+            if branch is not None:
+                pending.extendleft(reversed(self._take(op, branch)))
+                continue
             for region in op.regions:
                 for inner in region.blocks:
                     self.block(inner)
@@ -90,6 +100,25 @@ class _Folder:
             op.detach()
             op.erase()
 
+    def _take(self, op: Operation, branch: Block) -> list[Operation]:
+        """Puts the operations of a branch in the place of an If; returns them."""
+        block = op.parent
+        assert block is not None
+        *inner, end = branch.ops
+        for each in inner:
+            each.detach()
+            block.insert_op_before(each, op)
+        for old, new in zip(op.results, end.operands, strict=True):
+            set_type(new, join(old.type, new.type))
+            new.name_hint = old.name_hint or new.name_hint
+            old.replace_all_uses_with(new)
+            self.refined.add(new)
+        end.detach()
+        end.erase()
+        op.detach()
+        op.erase()
+        return inner
+
     def _refine(self, op: SchemaOperation) -> None:
         """Infers the results' types anew if more is known of the operands."""
         if not any(v in self.refined for v in op.operands):
@@ -110,12 +139,10 @@ class _Folder:
             shape = static_shape_of(op.operands[0].type)
             if shape is not None:
                 return [_shape_or_size(op, shape)]
-        if op.regions or not op.has_trait(Pure) or not _is_lowered(op):
+        if op.regions or not op.has_trait(Pure) or not is_lowered(op):
             return None
-        if not all(
-            constant_attribute_of(v) is not None or isinstance(v.type, NoneType)
-            for v in op.operands
-        ):
+        read = op.operands[: _READ.get(op.op_type)]
+        if not all(constant_attribute_of(v) is not None or v.type == NoneType() for v in read):
             return None
         cost = _bytes_of_results(op)
         if cost is None or cost > self.budget:
@@ -148,6 +175,20 @@ class _Folder:
             raise CompileError(f"{op.title}: {reason}") from error
 
 
+def _known_branch(op: Operation) -> Block | None:
+    """The branch that an If always takes; None if that is not known, or op is no If."""
+    if op.name != "onnx.If":
+        return None
+    try:
+        condition = constant_of(op.operands[0])
+    except MissingWeight:
+        return None
+    if condition is None or condition.size != 1:
+        return None
+    other, then = op.regions  # in the order of the names of ONNX's attributes
+    return (then if condition.all() else other).block
+
+
 def _typed(array: Array, result: SSAValue) -> Array:
     dtype = numpy_dtype_of(result.type)
     assert dtype is None or dtype == array.dtype, f"{array.dtype} where {dtype} was declared"
@@ -160,11 +201,6 @@ def _shape_or_size(op: SchemaOperation, shape: tuple[int, ...]) -> Array:
     start, end = op.attribute("start", 0), op.attribute("end")
     assert isinstance(start, int) and isinstance(end, int | None)
     return np.array(shape[start:end], np.int64)
-
-
-def _is_lowered(op: SchemaOperation) -> bool:
-    declared = op.schema()
-    return declared is not None and lowering_of(op.op_type, declared.since) is not None
 
 
 def _bytes_of_results(op: SchemaOperation) -> int | None:

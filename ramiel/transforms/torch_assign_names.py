@@ -22,8 +22,24 @@ from ramiel.backend.pytorch.names import (
 )
 from ramiel.dialects.onnx.operation import MODEL, NAME
 from ramiel.dialects.text import text_of
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
-from ramiel.dialects.torch.operation import CLASS, LAYER_NAME, NAMES, PYTHON_NAME, SUFFIX
+from ramiel.dialects.torch import (
+    CallOp,
+    ControlOp,
+    LayerOp,
+    LoopOp,
+    Task,
+    TorchOperation,
+    WeightOp,
+)
+from ramiel.dialects.torch.operation import (
+    CLASS,
+    LAYER_NAME,
+    METHOD,
+    NAMES,
+    PARAMETERS,
+    PYTHON_NAME,
+    SUFFIX,
+)
 from ramiel.tasks import main_function
 
 _LETTERS = f"{ascii_letters}_.-$"
@@ -52,16 +68,20 @@ class TorchAssignNamesPass(ModulePass):
         op.attributes[CLASS] = StringAttr(class_name(text_of(op.attributes.get(MODEL)) or "model"))
         values, layers = Names(), Names()
         _name_arguments(function, values)
-        operations = [o for o in function.body.block.ops if isinstance(o, TorchOperation)]
+        operations = [o for o in function.body.walk() if isinstance(o, TorchOperation)]
         prefix = common_prefix(o.origin[0] for o in operations)
         layer_names: dict[Hashable, str] = {}
         for o in operations:
             base = _base(o, prefix)
-            if isinstance(o, CallOp | LayerOp):
+            if isinstance(o, Task):
                 suffix = text_of(o.attributes.pop(SUFFIX, None))
                 own = base if suffix is None else identifier(base, "value", suffix)
                 names = [n if n == "_" else values.unique(n) for n in _result_names(o, own)]
                 o.attributes[NAMES] = ArrayAttr([StringAttr(n) for n in names])
+            if isinstance(o, ControlOp):
+                o.attributes[METHOD] = StringAttr(layers.unique(base))
+                names = [values.unique(identifier(p, "x")) for p in _parameters(o)]
+                o.attributes[PARAMETERS] = ArrayAttr([StringAttr(n) for n in names])
             if isinstance(o, LayerOp | WeightOp):
                 key: Hashable = o.identity if isinstance(o, LayerOp) else o.weight
                 if key not in layer_names:
@@ -80,6 +100,20 @@ def _name_arguments(function: func.FuncOp, names: Names) -> None:
         entries[PYTHON_NAME] = StringAttr(names.unique(identifier(text, "x")))
         attributes.append(DictionaryAttr(entries))
     function.properties["arg_attrs"] = ArrayAttr(attributes)
+
+
+def _parameters(op: ControlOp) -> list[str]:
+    """What the parameters of a method are called, and the iteration of a loop."""
+    if isinstance(op, LoopOp):
+        counted, args = ["trips"] * op.counted, list(op.body.args)
+        words = [a.name_hint or "x" for a in args]
+        return [
+            *counted,
+            *(["condition"] if op.conditional else []),
+            *words[1 + op.conditional :],
+            "step",
+        ]
+    return ["condition", *(a.name_hint or "x" for a in op.bodies[0].args)]
 
 
 def _base(op: TorchOperation, prefix: str) -> str:
@@ -109,4 +143,5 @@ def _result_names(op: TorchOperation, base: str) -> list[str]:
     if count == 1:
         return [base]
     short = base[: max(3, ROOM // count)].strip("_")
-    return [f"{short}_{i}" if r.uses else "_" for i, r in enumerate(op.results)]
+    dropped = not isinstance(op, ControlOp)  # whose method returns them all
+    return [f"{short}_{i}" if r.uses or not dropped else "_" for i, r in enumerate(op.results)]

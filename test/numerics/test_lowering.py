@@ -46,8 +46,12 @@ def test_open_shapes_mean_the_same(c: Case) -> None:
         assert_same(one, other)
 
 
+ELSEWHERE = {"If", "Loop", "Scan"}
+"""Operators that have tests of their own."""
+
+
 def test_every_operator_has_a_case() -> None:
-    assert {c.op for c in CASES} == set(lowered_operators())
+    assert {c.op for c in CASES} | ELSEWHERE == set(lowered_operators())
 
 
 def test_cases_are_distinct() -> None:

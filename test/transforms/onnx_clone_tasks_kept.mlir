@@ -22,6 +22,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // CHECK-NEXT: %s.clone.5 = onnx.Sigmoid(%x) {onnx.clone = 5 : i64}
 // CHECK-NEXT: %e = onnx.Exp(%s)
 // CHECK-NEXT: %f = onnx.Exp(%e)
+// CHECK-NEXT: %g = onnx.Exp(%f)
 // CHECK-NEXT: %y = onnx.If(%c) ({
 // CHECK-NEXT: %n = onnx.Neg(%s.clone.5)
 // CHECK-NOT:  onnx.clone =
@@ -30,6 +31,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
     %s = onnx.Sigmoid(%x) {onnx.clone = 4 : i64} : (tensor<64x4096xf32>) -> tensor<64x4096xf32>
     %e = onnx.Exp(%s) : (tensor<64x4096xf32>) -> tensor<64x4096xf32>
     %f = onnx.Exp(%e) : (tensor<64x4096xf32>) -> tensor<64x4096xf32>
+    %g = onnx.Exp(%f) : (tensor<64x4096xf32>) -> tensor<64x4096xf32>
     %y = onnx.If(%c) ({
       %n = onnx.Neg(%s) : (tensor<64x4096xf32>) -> tensor<64x4096xf32>
       onnx.Yield(%n) : (tensor<64x4096xf32>) -> ()
@@ -37,6 +39,6 @@ builtin.module attributes {onnx.opset = 17 : i64} {
       onnx.Yield(%x) : (tensor<64x4096xf32>) -> ()
     }) : (tensor<i1>) -> tensor<64x4096xf32>
     %a = onnx.Tanh(%y) : (tensor<64x4096xf32>) -> tensor<64x4096xf32>
-    func.return %f, %a : tensor<64x4096xf32>, tensor<64x4096xf32>
+    func.return %g, %a : tensor<64x4096xf32>, tensor<64x4096xf32>
   }
 }

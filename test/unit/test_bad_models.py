@@ -124,13 +124,13 @@ def test_operator_problems() -> None:
 
 def test_all_unsupported_operators_are_named() -> None:
     nodes = [
-        helper.make_node("Bernoulli", ["x"], ["a"], name="first"),
-        helper.make_node("Bernoulli", ["a"], ["b"], name="second"),
-        helper.make_node("STFT", ["b", "c"], ["y"], name="third"),
+        helper.make_node("Fold", ["x"], ["a"], name="first", domain="com.example"),
+        helper.make_node("Fold", ["a"], ["b"], name="second", domain="com.example"),
+        helper.make_node("Spin", ["b"], ["y"], name="third", domain="com.example"),
     ]
-    step = numpy_helper.from_array(np.array(1), "c")
-    unsupported = model(nodes, [("x", [1, 16, 1])], [("y", [1, 1, 1, 2])], [step])
-    refused(unsupported, 'node "first" (Bernoulli', "Bernoulli (2)", "STFT (1)")
+    unsupported = model(nodes, [("x", [1, 16, 1])], [("y", [1, 1, 1, 2])])
+    first, other = "com.example::Fold", "com.example::Spin"
+    refused(unsupported, f'node "first" ({first}', f"{first} (2)", f"{other} (1)")
 
 
 def external(location: str, offset: str = "0", length: str = "16") -> ModelProto:

@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from xdsl.dialects import func
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ramiel.backend.pytorch.tensors import tensor_of
-from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
+from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
+from ramiel.dialects.torch import CallOp, IfOp, LayerOp, LoopOp, Task, WeightOp
 from ramiel.dialects.torch.callees import CALLEES
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, fold_literal, python_literal
 from ramiel.runtime import Weights, kernels, layers, ops
@@ -51,26 +52,59 @@ class Evaluator:
         """Adds the results of the operations to `env`, which holds their operands."""
         with torch.no_grad():
             for op in operations:
-                if isinstance(op, CallOp | LayerOp | WeightOp):
+                if isinstance(op, Task | WeightOp):
                     results = self.operation(op, [env[v] for v in op.operands])
                     env.update(zip(op.results, results, strict=True))
 
-    def operation(
-        self, op: CallOp | LayerOp | WeightOp, operands: Sequence[Tensor]
-    ) -> tuple[Tensor, ...]:
+    def operation(self, op: Task | WeightOp, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The results of one operation."""
         if isinstance(op, WeightOp):
             return (tensor_of(op.weight.array()),)
         result = self.call(op, operands)()
         return tuple(result) if len(op.results) > 1 or isinstance(result, tuple) else (result,)
 
-    def call(self, op: CallOp | LayerOp, operands: Sequence[Tensor]) -> Callable[[], Any]:
+    def call(self, op: Task, operands: Sequence[Tensor]) -> Callable[[], Any]:
         """The call that an operation is, with all its arguments: what a line of a program does."""
+        if isinstance(op, IfOp):
+            return partial(self._if, op, operands)
+        if isinstance(op, LoopOp):
+            return partial(self._loop, op, operands)
+        assert isinstance(op, CallOp | LayerOp)
         if isinstance(op, LayerOp):
             return partial(self._layer(op), *operands)
         args = [_argument(a, operands) for a in op.args]
         kwargs = {k: _argument(a, operands) for k, a in op.kwargs.items()}
         return partial(resolve(op.callee), *args, **kwargs)
+
+    def _if(self, op: IfOp, operands: Sequence[Tensor]) -> Any:
+        condition, *values = operands
+        return _one_or_all(self._body(op.bodies[0 if condition else 1], values))
+
+    def _loop(self, op: LoopOp, operands: Sequence[Tensor]) -> Any:
+        values = list(operands)
+        most = values.pop(0) if op.counted else None
+        conditional = int(op.conditional)
+        carried = conditional + op.states
+        parts: list[list[Tensor]] = [[] for _ in op.stacked]
+        for step in ops.steps(most):
+            if conditional and not values[0]:
+                break
+            yielded = self._body(op.body, [step, *values])
+            values[:carried] = yielded[:carried]
+            for part, value in zip(parts, yielded[carried:], strict=True):
+                part.append(value)
+        stacked: list[Tensor] = []
+        for part, result in zip(parts, op.results[op.states :], strict=True):
+            shape, dtype = shape_of(result.type) or (0,), numpy_dtype_of(result.type)
+            element = getattr(torch, dtype.name) if dtype is not None else torch.float32
+            stacked.append(ops.stacked(part, element, *(d or 0 for d in shape[1:])))
+        return _one_or_all([*values[conditional:carried], *stacked])
+
+    def _body(self, block: Block, values: Sequence[Tensor]) -> list[Tensor]:
+        env: dict[SSAValue, Tensor] = dict(zip(block.args, values, strict=True))
+        self.run(block.ops, env)
+        assert block.last_op is not None
+        return [env[v] for v in block.last_op.operands]
 
     def _layer(self, op: LayerOp) -> Callable[..., Tensor]:
         layer = self._layers.get(op.identity)
@@ -81,6 +115,10 @@ class Evaluator:
             layer = make(Weights.from_tensors(tensors), "layer", **config)
             self._layers[op.identity] = layer
         return layer
+
+
+def _one_or_all(values: list[Tensor]) -> Any:
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def resolve(callee: str) -> Callable[..., Any]:

@@ -6,35 +6,41 @@ each operation has one way to be written (`expressions.py`, `format.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from textwrap import wrap
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, SSAValue
 
 import ramiel
-from ramiel.backend.pytorch.expressions import call_expression, layer_expression
-from ramiel.backend.pytorch.format import (
-    INDENT,
-    WIDTH,
-    Bracket,
-    Expression,
-    flat,
-    quoted,
-    statement,
+from ramiel.backend.pytorch.expressions import layer_expression
+from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, quoted, statement
+from ramiel.backend.pytorch.lines import (
+    BODY,
+    annotation,
+    method_lines,
+    milliseconds,
+    operation_lines,
+    return_annotation,
+    return_statement,
+    signature_lines,
+    tuple_of,
+    value_name,
 )
-from ramiel.dialects.cluster import ProgramOp, RecvOp, SectionOp, SendOp, WaitOp
+from ramiel.dialects.cluster import ProgramOp, RecvOp, SectionOp
 from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import (
     CallOp,
-    FreeOp,
+    ControlOp,
     LayerOp,
+    LoopOp,
+    Task,
     ThreadsOp,
     TorchOperation,
     WeightOp,
@@ -42,8 +48,6 @@ from ramiel.dialects.torch import (
 from ramiel.dialects.torch.operation import CLASS, PYTHON_NAME, is_identifier
 from ramiel.errors import CompileError
 from ramiel.tasks import main_function
-
-BODY = INDENT * 2
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def print_program(module: ModuleOp) -> Emitted:
     if len(programs) != 1:
         raise CompileError("there is no schedule to print: run cluster-channels first")
     for op in module.walk():
-        nameless = isinstance(op, CallOp | LayerOp | RecvOp) and not op.python_names
+        nameless = isinstance(op, Task | RecvOp) and op.results and not op.python_names
+        nameless = nameless or (isinstance(op, ControlOp) and op.method is None)
         if nameless or (isinstance(op, LayerOp | WeightOp) and op.layer_name is None):
             raise CompileError(f"{op.name} has no name: run torch-assign-names first")
     return _Printer(module, main_function(module), programs[0]).emit()
@@ -78,7 +83,7 @@ class _Printer:
         self.module = module
         self.function = function
         self.program = program
-        self.operations = [op for op in function.body.block.ops if isinstance(op, TorchOperation)]
+        self.operations = [op for op in function.body.walk() if isinstance(op, TorchOperation)]
         self.batch = self._number("batch")
 
     def emit(self) -> Emitted:
@@ -96,6 +101,9 @@ class _Printer:
         for worker in self.program.workers:
             lines += ["", f"{INDENT}def worker_{worker.number}(self, ch: Channels) -> None:"]
             lines += self._body(worker.regions[0].block, {}) or [f"{BODY}pass"]
+        for op in self.operations:
+            if isinstance(op, ControlOp):
+                lines += ["", *method_lines(op)]
         lines += ["", *self._serial(), "", "", 'if __name__ == "__main__":']
         lines += [f"{INDENT}main({name}, __file__)", ""]
         return Emitted(name, "\n".join(lines), self._weights(), self._nodes())
@@ -103,7 +111,7 @@ class _Printer:
     # --- the parts ---
 
     def _header(self) -> list[str]:
-        count = sum(isinstance(op, CallOp | LayerOp) for op in self.operations)
+        count = sum(isinstance(op, Task) for op in self.operations)
         number, us = self._number, self._milliseconds
         schedule = _safe(text_of(self.program.attributes.get("schedule")) or "")
         workers, cores = number("workers"), number("cores")
@@ -151,6 +159,8 @@ class _Printer:
         prefixes = {op.callee.partition(".")[0] for op in self.operations if isinstance(op, CallOp)}
         layers = {op.layer for op in self.operations if isinstance(op, LayerOp)}
         classes = sorted({"Channels", "Input", "Program", "Weights", *layers}, key=str.lower)
+        if any(isinstance(op, LoopOp) for op in self.operations):
+            prefixes.add("ops")
         modules = [name for name in ("kernels", "ops") if name in prefixes]
         names = [*classes, *sorted(["main", "one_thread", *modules])]
         line = f"from ramiel.runtime import {', '.join(names)}"
@@ -167,10 +177,10 @@ class _Printer:
         inputs = [self._input(i) for i in range(len(self.function.body.block.args))]
         inner = [c.sym_name for c in self.program.channels if c.kind in ("value", "turn")]
         outputs = self._output_names()
-        lines = statement("inputs", _tuple(inputs), INDENT)
-        lines += statement("outputs", _tuple([quoted(n) for n in outputs]), INDENT)
+        lines = statement("inputs", tuple_of(inputs), INDENT)
+        lines += statement("outputs", tuple_of([quoted(n) for n in outputs]), INDENT)
         if inner:
-            lines += statement("channels", _tuple([quoted(n) for n in inner]), INDENT)
+            lines += statement("channels", tuple_of([quoted(n) for n in inner]), INDENT)
         if self.batch > 1:
             lines += statement("batch", str(self.batch), INDENT)
         return lines
@@ -182,7 +192,7 @@ class _Printer:
         shape = shape_of(arg.type)
         if dtype is None or shape is None:
             raise CompileError(f"input {name!r} has no known element type and rank")
-        dims = _tuple([str(d) for d in shape])
+        dims = tuple_of([str(d) for d in shape])
         items: list[Expression] = [quoted(name), f"torch.{dtype.name}", dims]
         assert self.function.arg_attrs is not None
         own = text_of(self.function.arg_attrs.data[i].data.get(NAME))
@@ -208,29 +218,21 @@ class _Printer:
     def _serial(self) -> list[str]:
         block = self.function.body.block
         names: dict[SSAValue, str] = {a: self._input_name(i) for i, a in enumerate(block.args)}
-        outputs = self._output_names()
-        count = len(outputs)
-        returns = "Tensor" if count == 1 else "tuple[Tensor, ...]"
-        if 2 <= count <= 3:
-            returns = f"tuple[{', '.join(['Tensor'] * count)}]"
-        parameters = ["self", *(f"{n}: Tensor" for n in names.values())]
-        lines = [f"{INDENT}@one_thread"]
-        signature = Bracket(f"{INDENT}def serial", parameters)
-        lines += _signature(signature, f" -> {returns}:")
-        lines += self._body(block, names)
         assert block.last_op is not None
-        values = [_value(v, names) for v in block.last_op.operands]
-        if count == 1:
-            return [*lines, f"{BODY}return {values[0]}"]
-        line = f"{BODY}return {', '.join(values)}"
-        return lines + ([line] if len(line) <= WIDTH else statement("return", _tuple(values), BODY))
+        returns = return_annotation([v.type for v in block.last_op.operands])
+        parameters = ["self", *(f"{n}: {annotation(v.type)}" for v, n in names.items())]
+        lines = [f"{INDENT}@one_thread"]
+        lines += signature_lines(Bracket(f"{INDENT}def serial", parameters), f" -> {returns}:")
+        lines += self._body(block, names)
+        values = [value_name(v, names) for v in block.last_op.operands]
+        return [*lines, *return_statement(values, BODY)]
 
     def _body(self, block: Block, names: Mapping[SSAValue, str]) -> list[str]:
         lines: list[str] = []
         for op in block.ops:
             if isinstance(op, SectionOp) and lines:
                 lines.append("")
-            lines += _lines(op, names)
+            lines += operation_lines(op, names, BODY)
         return lines
 
     # --- what the program needs beside it ---
@@ -246,7 +248,7 @@ class _Printer:
 
     def _nodes(self) -> dict[str, tuple[str, str]]:
         bodies = (worker.regions[0].block.ops for worker in self.program.workers)
-        ops = (op for op in chain(self.operations, *bodies) if isinstance(op, CallOp | LayerOp))
+        ops = (op for op in chain(self.operations, *bodies) if isinstance(op, Task))
         return {name: op.origin for op in ops for name in op.python_names}
 
     # --- the IR's attributes ---
@@ -284,68 +286,7 @@ class _Printer:
         block = self.function.body.block
         assert block.last_op is not None
         names: dict[SSAValue, str] = {a: self._input_name(i) for i, a in enumerate(block.args)}
-        return [_value(v, names).removeprefix("self.") for v in block.last_op.operands]
-
-
-def milliseconds(us: float) -> str:
-    """A time for people: `0.61 ms`, `28.9 ms`."""
-    return f"{us / 1000:.2f} ms" if us < 10_000 else f"{us / 1000:.1f} ms"
-
-
-def _lines(op: Operation, names: Mapping[SSAValue, str]) -> list[str]:
-    """An operation as lines of code. A weight is an attribute of the program, not a line."""
-    match op:
-        case SectionOp():
-            return [f"{BODY}# cluster {op.cluster}: {op.title}, {milliseconds(op.cost)}"]
-        case RecvOp():
-            verb = "take" if op.takes else "recv"
-            return statement(op.python_names[0], Bracket(f"ch.{op.channel}.{verb}", []), BODY)
-        case SendOp():
-            values = [_value(value, names) for value in op.operands]
-            return statement("", Bracket(f"ch.{op.channel}.send", values), BODY)
-        case WaitOp():
-            return statement("", Bracket(f"ch.{op.channel}.recv", []), BODY)
-        case ThreadsOp():
-            return [f"{BODY}torch.set_num_threads({op.count})"]
-        case FreeOp():
-            return [f"{BODY}del {', '.join(_value(v, names) for v in op.operands)}"]
-        case CallOp() | LayerOp():
-            operands = [_value(v, names) for v in op.operands]
-            expression: Expression = (
-                call_expression(op, operands)
-                if isinstance(op, CallOp)
-                else Bracket(f"self.{op.layer_name}", operands)
-            )
-            return statement(", ".join(op.python_names), expression, BODY)
-        case _:
-            return []
-
-
-def _value(value: SSAValue, names: Mapping[SSAValue, str]) -> str:
-    """The name of a value where it is used."""
-    known = names.get(value)
-    if known is not None:
-        return known
-    owner = value.owner
-    assert isinstance(owner, TorchOperation)
-    if isinstance(owner, WeightOp):
-        return f"self.{owner.layer_name}"
-    return owner.python_names[list(owner.results).index(value)]  # pyright: ignore
-
-
-def _tuple(items: Sequence[Expression]) -> Bracket:
-    return Bracket("", items)
-
-
-def _signature(call: Bracket, end: str) -> list[str]:
-    line = flat(call) + end
-    if len(line) <= WIDTH:
-        return [line]
-    head, inner = f"{call.head}(", BODY
-    one = inner + call.inside
-    if len(one) <= WIDTH:
-        return [head, one, f"{INDENT}){end}"]
-    return [head, *(f"{inner}{flat(i)}," for i in call.items), f"{INDENT}){end}"]
+        return [value_name(v, names).removeprefix("self.") for v in block.last_op.operands]
 
 
 def counted(count: int, what: str) -> str:

@@ -7,6 +7,7 @@ the program. What is timed is the call that the emitted program makes, without t
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from ramiel.backend.pytorch.evaluator import Evaluator
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import flat
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, Task, TorchOperation, WeightOp
 from ramiel.errors import CompileError
 from ramiel.lifetimes import ENOUGH, freed_after
 from ramiel.runtime.memory import keep_memory
@@ -48,6 +49,8 @@ def key_of(op: TorchOperation, threads: int = 1) -> str:
             options["kernel"] = f'"{kernel}"'
         config = ", ".join(f"{k}={v}" for k, v in options.items())
         text = f"{op.layer}({config}; {weights})"
+    elif isinstance(op, ControlOp):
+        text = f"{op.name} {hashlib.sha256(str(op).encode()).hexdigest()[:16]}"
     else:
         assert isinstance(op, CallOp)
         text = flat(call_expression(op, operands))
@@ -76,7 +79,7 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
     Raises CompileError if an input's shape is open, or an operation fails.
     """
     inputs = _inputs(function)
-    ops = [op for op in function.body.block.ops if isinstance(op, CallOp | LayerOp | WeightOp)]
+    ops = [op for op in function.body.block.ops if isinstance(op, Task | WeightOp)]
     freed = freed_after(ops, {v for op in ops for v in op.results}, ENOUGH)
     evaluator = Evaluator()
     env: dict[SSAValue, Tensor] = {}
@@ -113,7 +116,7 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
 
 
 def _times(
-    ops: Sequence[CallOp | LayerOp],
+    ops: Sequence[Task],
     env: dict[SSAValue, Tensor],
     freed: Mapping[Operation, Sequence[SSAValue]],
     evaluator: Evaluator,

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from math import prod
 
 from xdsl.dialects.builtin import ArrayAttr
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, Block
 
-from ramiel.analysis.static_cost import Work
+from ramiel.analysis.static_cost import Work, static_cost
 from ramiel.backend.pytorch.candidates import Kernel, kernel_of
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
+from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, LoopOp, TorchOperation
 from ramiel.dialects.torch.literals import python_literal
 
 NOMINAL = 32
@@ -26,6 +26,8 @@ VIEWS = frozenset(
 """Calls that move no data."""
 VIEW = 0.25
 """What such a call takes of the price of one that computes."""
+STEPS_OF_A_LOOP = 8
+"""What stands for the number of a loop's iterations."""
 STEPS = 5
 """How many calls a convolution by Winograd's algorithm counts as."""
 
@@ -39,6 +41,11 @@ def work_by(op: TorchOperation, kernel: Kernel) -> Work:
     """The work of one operation if it is computed by a kernel."""
     if isinstance(op, LayerOp):
         return _work(op.layer.lower(), op, op.weight_shape, op.config, kernel)
+    if isinstance(op, ControlOp):
+        bodies = [_work_of_body(block) for block in op.bodies]
+        return (
+            bodies[0] * STEPS_OF_A_LOOP if isinstance(op, LoopOp) else max(bodies, key=static_cost)
+        )
     if not isinstance(op, CallOp):
         return Work(calls=0)
     if op.callee in VIEWS:
@@ -46,6 +53,11 @@ def work_by(op: TorchOperation, kernel: Kernel) -> Work:
     name = op.callee.partition(".")[2].replace("_", "")
     weight = _dims(op.operands[1].type) if len(op.operands) > 1 else ()
     return _work(name, op, weight, op.kwargs, kernel)
+
+
+def _work_of_body(block: Block) -> Work:
+    works = (work_of(op) for op in block.ops if isinstance(op, TorchOperation))
+    return sum(works, Work(calls=1))
 
 
 def _work(

@@ -20,6 +20,7 @@ from ramiel.runtime.ops.arithmetic import (
     shrink,
     top_k,
 )
+from ramiel.runtime.ops.control import length, part, stacked, steps
 from ramiel.runtime.ops.indexing import (
     gather,
     gather_elements,
@@ -68,12 +69,14 @@ __all__ = [
     "hardmax",
     "layer_norm",
     "legacy_softmax",
+    "length",
     "local_response_norm",
     "max_pool",
     "mean_variance_norm",
     "non_zero",
     "one_hot",
     "pad",
+    "part",
     "prelu",
     "range",
     "reduce",
@@ -89,6 +92,8 @@ __all__ = [
     "space_to_depth",
     "split",
     "squeeze",
+    "stacked",
+    "steps",
     "tile",
     "top_k",
     "trilu",

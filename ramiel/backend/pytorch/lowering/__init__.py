@@ -1,6 +1,7 @@
 """The lowering table, filled by one module for each family of operators."""
 
 from ramiel.backend.pytorch.lowering import (
+    control,
     convolution,
     elementwise,
     indexing,
@@ -13,6 +14,8 @@ from ramiel.backend.pytorch.lowering import (
 )
 from ramiel.backend.pytorch.lowering.table import (
     Builder,
+    is_lowered,
+    lower_block,
     lower_operation,
     lowered_operators,
     lowering_of,
@@ -21,10 +24,13 @@ from ramiel.backend.pytorch.lowering.table import (
 
 __all__ = [
     "Builder",
+    "control",
     "convolution",
     "elementwise",
     "indexing",
+    "is_lowered",
     "linear",
+    "lower_block",
     "lower_operation",
     "lowered_operators",
     "lowering_of",

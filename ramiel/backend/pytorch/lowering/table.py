@@ -23,8 +23,8 @@ from xdsl.dialects.builtin import NoneType, StringAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
-from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
-from ramiel.dialects.onnx.structure import Weight, constant_attribute_of, constant_of
+from ramiel.dialects.onnx.operation import OnnxOperation
+from ramiel.dialects.onnx.structure import NoValue, Weight, constant_attribute_of, constant_of
 from ramiel.dialects.onnx.types import (
     element_of,
     numpy_dtype_of,
@@ -84,11 +84,11 @@ def lowered_operators() -> dict[str, list[int]]:
 class Builder:
     """Collects the `torch` operations of one function and the values they replace."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, parent: Builder | None = None) -> None:
         self.block = block
         self.values: dict[SSAValue, SSAValue] = {}
-        self.names = FreshNames()
-        self._weights: dict[SSAValue, WeightAttr] = {}
+        self.names = parent.names if parent else FreshNames()
+        self._weights: dict[SSAValue, WeightAttr] = parent._weights if parent else {}
 
     def value(self, old: SSAValue) -> SSAValue:
         """The new value for an old one; constants become weights when first asked for."""
@@ -124,7 +124,7 @@ class Builder:
 class Node:
     """An operation that is being lowered: its operands, constants and attributes."""
 
-    def __init__(self, op: SchemaOperation, builder: Builder) -> None:
+    def __init__(self, op: OnnxOperation, builder: Builder) -> None:
         self.op = op
         self.builder = builder
 
@@ -245,6 +245,10 @@ class Node:
 
     # --- emission ---
 
+    def add(self, op: TorchOperation) -> Sequence[SSAValue]:
+        """Adds an operation that the entry has made; returns its results."""
+        return self._add(op).results
+
     def call(self, callee: str, *args: object, type: object = None, **kwargs: object) -> SSAValue:
         """Adds a call with one result, of the node's result type unless `type` is given."""
         return self._call(callee, args, kwargs, [self._type(type)])[0]
@@ -312,16 +316,40 @@ def _shortest(value: np.generic) -> float:
     return exact if largest < abs(short) < math.inf else short
 
 
+def lower_block(old: Block, builder: Builder) -> list[SSAValue]:
+    """Lowers the operations of a block into the builder's, whose first arguments stand for the
+    block's own. Returns the values that the block ends with.
+
+    Raises CompileError, naming node, operator and opset, for one that cannot be lowered.
+    """
+    block = builder.block
+    for before, after in zip(old.args, block.args, strict=False):
+        after.name_hint = before.name_hint
+        builder.values[before] = after
+    end = old.last_op
+    for op in old.ops:
+        if op is end or isinstance(op, NoValue | Weight) or op.name == "onnx.Constant":
+            continue
+        if not isinstance(op, OnnxOperation):
+            raise CompileError(f"{op.name} is not an operation of the onnx dialect")
+        lower_operation(op, builder)
+    results = [builder.value(v) for v in end.operands] if end is not None else []
+    for op in reversed(list(block.ops)):
+        # An entry of the table may look at an operand that it then does not need.
+        if isinstance(op, TorchOperation) and not any(r.uses or r in results for r in op.results):
+            op.detach()
+            op.erase()
+    return results
+
+
 def lower_operation(op: OnnxOperation, builder: Builder) -> None:
     """Adds the `torch` operations of one ONNX operation to the builder's block.
 
     Raises CompileError, naming node, operator and opset, if the table has no entry for it.
     """
-    declared = op.schema() if isinstance(op, SchemaOperation) else None
-    lowering = lowering_of(op.op_type, declared.since) if declared is not None else None
+    lowering = _lowering(op)
     if lowering is None:
         raise CompileError(f"{op.title}: {missing(op)}")
-    assert isinstance(op, SchemaOperation)
     node = Node(op, builder)
     for value in (*op.operands, *op.results):
         if numpy_dtype_of(value.type) is not None:
@@ -334,8 +362,24 @@ def lower_operation(op: OnnxOperation, builder: Builder) -> None:
             new.name_hint = old.name_hint
 
 
-def missing(op: OnnxOperation) -> str:
-    """Why an operation has no lowering, and what can be done."""
+def is_lowered(op: OnnxOperation) -> bool:
+    """Whether the table has an entry for an operation."""
+    return _lowering(op) is not None
+
+
+def _lowering(op: OnnxOperation) -> Lowering | None:
+    version = op.version
+    return None if version is None else lowering_of(op.op_type, version)
+
+
+_STRUCTURE = ("onnx.Constant", "onnx.NoValue", "onnx.Weight", "onnx.Yield")
+"""Operations that are no calls in a program."""
+
+
+def missing(op: OnnxOperation) -> str | None:
+    """Why an operation has no lowering, and what can be done; None if it has one."""
+    if op.name in _STRUCTURE or is_lowered(op):
+        return None
     entries = _TABLE.get(op.op_type)
     if entries:
         return f"is lowered from opset {entries[-1][0]} on: convert the model to that opset"

@@ -1,0 +1,234 @@
+"""The operations of the `torch` dialect with bodies: a branch and a loop.
+
+    %y = torch.if(%condition, %x) {
+    ^bb0(%a : tensor<4xf32>):
+      %0 = torch.call F.relu(%a) : (tensor<4xf32>) -> tensor<4xf32>
+      torch.yield %0 : tensor<4xf32>
+    } {
+    ^bb0(%a : tensor<4xf32>):
+      torch.yield %a : tensor<4xf32>
+    } : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
+
+Bodies see nothing but their arguments, so that what one reads from outside stands among the
+operands: for a scheduler it is one task like any other. It prints as a call of a method of its
+own, in which the body is a plain `if`, `for` or `while`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self, cast
+
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, i1, i64
+from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.irdl import traits_def
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure
+from xdsl.utils.exceptions import VerifyException
+
+from ramiel.dialects.text import text_of
+from ramiel.dialects.torch.operation import (
+    METHOD,
+    PARAMETERS,
+    TorchOperation,
+    is_identifier,
+    string_attribute,
+    verify_properties,
+)
+
+
+class YieldOp(TorchOperation):
+    """Ends a body and gives its values: `torch.yield %a, %b : tensor<..>, tensor<..>`."""
+
+    name = "torch.yield"
+    traits = traits_def(IsTerminator(), Pure())
+
+    @classmethod
+    def of(cls, values: Sequence[SSAValue]) -> Self:
+        return cls.create(operands=values)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        values = parser.parse_optional_undelimited_comma_separated_list(
+            parser.parse_optional_unresolved_operand, parser.parse_unresolved_operand
+        )
+        if values is None:
+            return cls.of([])
+        parser.parse_punctuation(":")
+        position = parser.pos
+        types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
+        return cls.of(parser.resolve_operands(values, types, position))
+
+    def print(self, printer: Printer) -> None:
+        if not self.operands:
+            return
+        printer.print_string(" ")
+        printer.print_list(self.operands, printer.print_ssa_value)
+        printer.print_string(" : ")
+        printer.print_list([v.type for v in self.operands], printer.print_attribute)
+
+    def verify_(self) -> None:
+        if self.results:
+            raise VerifyException("expected no result")
+
+
+class ControlOp(TorchOperation):
+    """Base of the operations with bodies."""
+
+    @property
+    def method(self) -> str | None:
+        """The name of the program's method that it is."""
+        return string_attribute(self, METHOD)
+
+    @property
+    def parameters(self) -> list[str]:
+        """The Python names of its operands inside of the method; a loop's end with that of the
+        iteration. Empty before they are assigned."""
+        names = self.attributes.get(PARAMETERS)
+        if not isinstance(names, ArrayAttr):
+            return []
+        return [text_of(n) or "" for n in cast(ArrayAttr[Attribute], names)]
+
+    @property
+    def bodies(self) -> list[Block]:
+        return [region.block for region in self.regions]
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        operands = parser.parse_op_args_list()
+        regions = parser.parse_region_list()
+        entries = parser.parse_optional_attr_dict()
+        parser.parse_punctuation(":")
+        position = parser.pos
+        type = parser.parse_function_type()
+        return cls.create(
+            operands=parser.resolve_operands(operands, type.inputs.data, position),
+            result_types=type.outputs.data,
+            properties={k: v for k, v in entries.items() if "." not in k},
+            attributes={k: v for k, v in entries.items() if "." in k},
+            regions=regions,
+        )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_operands(self.operands)
+        printer.print_regions(self.regions)
+        printer.print_op_attributes({**self.properties, **self.attributes})
+        printer.print_string(" : ")
+        printer.print_operation_type(self)
+
+    def _verify_bodies(self, count: int, arguments: int, yielded: int) -> None:
+        """Checks the number of bodies, of the arguments of each and of what each yields."""
+        if len(self.regions) != count:
+            raise VerifyException(f"expected {count} bodies, got {len(self.regions)}")
+        for region in self.regions:
+            if len(region.blocks) != 1:
+                raise VerifyException("a body has one block")
+            end = region.block.last_op
+            if not isinstance(end, YieldOp):
+                raise VerifyException("a body ends with torch.yield")
+            if len(region.block.args) != arguments:
+                raise VerifyException(
+                    f"a body takes {arguments} value(s), this one {len(region.block.args)}"
+                )
+            if len(end.operands) != yielded:
+                raise VerifyException(
+                    f"a body yields {yielded} value(s), this one {len(end.operands)}"
+                )
+        for name in (*self.parameters, *([self.method] if self.method else [])):
+            if not is_identifier(name):
+                raise VerifyException(f"{name!r} is no Python identifier")
+        self.verify_names()
+
+
+class IfOp(ControlOp):
+    """The first body if the first operand is true, else the second.
+
+    Each body takes the other operands and yields the results.
+    """
+
+    name = "torch.if"
+    traits = traits_def(Pure(), IsolatedFromAbove())
+
+    @classmethod
+    def of(
+        cls,
+        condition: SSAValue,
+        values: Sequence[SSAValue],
+        bodies: tuple[Region, Region],
+        result_types: Sequence[Attribute],
+    ) -> Self:
+        return cls.create(
+            operands=[condition, *values], regions=list(bodies), result_types=result_types
+        )
+
+    def verify_(self) -> None:
+        if not self.operands:
+            raise VerifyException("expected a condition")
+        self._verify_bodies(2, len(self.operands) - 1, len(self.results))
+
+
+class LoopOp(ControlOp):
+    """Runs its body again and again, on the states that the last run yielded.
+
+    The operands are the most iterations, if `counted`; whether to begin, if `conditional`; the
+    first `states`; and what else the body reads. The body takes the number of the iteration,
+    whether to go on (if conditional), the states and the rest; it yields whether to go on (if
+    conditional), the next states, and a part of each other result. The results are the last
+    states, and the parts of all iterations stacked.
+    """
+
+    name = "torch.loop"
+    traits = traits_def(Pure(), IsolatedFromAbove())
+
+    @classmethod
+    def of(
+        cls,
+        most: SSAValue | None,
+        condition: SSAValue | None,
+        states: Sequence[SSAValue],
+        values: Sequence[SSAValue],
+        body: Region,
+        result_types: Sequence[Attribute],
+    ) -> Self:
+        return cls.create(
+            properties={
+                "counted": IntegerAttr(int(most is not None), i1),
+                "conditional": IntegerAttr(int(condition is not None), i1),
+                "states": IntegerAttr(len(states), i64),
+            },
+            operands=[v for v in (most, condition, *states, *values) if v is not None],
+            regions=[body],
+            result_types=result_types,
+        )
+
+    @property
+    def counted(self) -> bool:
+        return bool(cast(IntegerAttr, self.properties["counted"]).value.data)
+
+    @property
+    def conditional(self) -> bool:
+        return bool(cast(IntegerAttr, self.properties["conditional"]).value.data)
+
+    @property
+    def states(self) -> int:
+        return cast(IntegerAttr, self.properties["states"]).value.data
+
+    @property
+    def body(self) -> Block:
+        return self.regions[0].block
+
+    @property
+    def stacked(self) -> Sequence[SSAValue]:
+        """The values of the body whose parts make the results after the states."""
+        end = self.body.last_op
+        assert end is not None
+        return end.operands[int(self.conditional) + self.states :]
+
+    def verify_(self) -> None:
+        verify_properties(self, counted=IntegerAttr, conditional=IntegerAttr, states=IntegerAttr)
+        counted, conditional = int(self.counted), int(self.conditional)
+        most = min(len(self.operands) - counted - conditional, len(self.results))
+        if not 0 <= self.states <= most:
+            raise VerifyException(f"{self.states} states are more than there are values")
+        self._verify_bodies(1, 1 + len(self.operands) - counted, conditional + len(self.results))

@@ -1,0 +1,178 @@
+"""Operations of the `torch` and `cluster` dialects as lines of Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from xdsl.ir import Attribute, Operation, SSAValue
+
+from ramiel.backend.pytorch.expressions import call_expression
+from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, flat, statement
+from ramiel.dialects.cluster import RecvOp, SectionOp, SendOp, WaitOp
+from ramiel.dialects.onnx.types import OptionalType, SequenceType, numpy_dtype_of, shape_of
+from ramiel.dialects.torch import (
+    CallOp,
+    ControlOp,
+    FreeOp,
+    IfOp,
+    LayerOp,
+    LoopOp,
+    ThreadsOp,
+    TorchOperation,
+    WeightOp,
+)
+
+BODY = INDENT * 2
+
+Names = Mapping[SSAValue, str]
+
+
+def operation_lines(op: Operation, names: Names, indent: str) -> list[str]:
+    """An operation as lines of code. A weight is an attribute of the program, not a line."""
+    match op:
+        case SectionOp():
+            return [f"{indent}# cluster {op.cluster}: {op.title}, {milliseconds(op.cost)}"]
+        case RecvOp():
+            verb = "take" if op.takes else "recv"
+            return statement(op.python_names[0], Bracket(f"ch.{op.channel}.{verb}", []), indent)
+        case SendOp():
+            values = [value_name(value, names) for value in op.operands]
+            return statement("", Bracket(f"ch.{op.channel}.send", values), indent)
+        case WaitOp():
+            return statement("", Bracket(f"ch.{op.channel}.recv", []), indent)
+        case ThreadsOp():
+            return [f"{indent}torch.set_num_threads({op.count})"]
+        case FreeOp():
+            return [f"{indent}del {', '.join(value_name(v, names) for v in op.operands)}"]
+        case CallOp() | LayerOp() | ControlOp():
+            operands = [value_name(v, names) for v in op.operands]
+            return statement(", ".join(op.python_names), _expression(op, operands), indent)
+        case _:
+            return []
+
+
+def _expression(op: CallOp | LayerOp | ControlOp, operands: Sequence[str]) -> Expression:
+    if isinstance(op, CallOp):
+        return call_expression(op, operands)
+    own = op.layer_name if isinstance(op, LayerOp) else op.method
+    return Bracket(f"self.{own}", operands)
+
+
+def value_name(value: SSAValue, names: Names) -> str:
+    """The name of a value where it is used."""
+    known = names.get(value)
+    if known is not None:
+        return known
+    owner = value.owner
+    assert isinstance(owner, TorchOperation)
+    if isinstance(owner, WeightOp):
+        return f"self.{owner.layer_name}"
+    return owner.python_names[list(owner.results).index(value)]  # pyright: ignore
+
+
+# --- methods ---
+
+
+def method_lines(op: ControlOp) -> list[str]:
+    """The method that an operation with bodies is."""
+    operands = op.parameters[: len(op.operands)]
+    given = [f"{p}: {annotation(v.type)}" for p, v in zip(operands, op.operands, strict=True)]
+    call = Bracket(f"{INDENT}def {op.method}", ["self", *given])
+    lines = signature_lines(call, f" -> {return_annotation([r.type for r in op.results])}:")
+    return lines + (_if_lines(op, operands) if isinstance(op, IfOp) else _loop_lines(op, operands))
+
+
+def _if_lines(op: IfOp, operands: Sequence[str]) -> list[str]:
+    condition, *rest = operands
+    lines = [f"{BODY}if {condition}:"]
+    for block, indent in zip(op.bodies, (BODY + INDENT, BODY), strict=True):
+        names: Names = dict(zip(block.args, rest, strict=True))
+        assert block.last_op is not None
+        for inner in block.ops:
+            lines += operation_lines(inner, names, indent)
+        values = [value_name(v, names) for v in block.last_op.operands]
+        lines += return_statement(values, indent)
+    return lines
+
+
+def _loop_lines(op: ControlOp, operands: Sequence[str]) -> list[str]:
+    assert isinstance(op, LoopOp)
+    step, conditional = op.parameters[-1], int(op.conditional)
+    carried = list(operands[int(op.counted) :])
+    names: Names = dict(zip(op.body.args, [step, *carried], strict=True))
+    parts = op.python_names[op.states :]
+    inner = BODY + INDENT
+    lines = [f"{BODY}{part}: list[Tensor] = []" for part in parts]
+    if op.counted or op.body.args[0].uses:
+        lines.append(f"{BODY}for {step} in ops.steps({operands[0] if op.counted else ''}):")
+        if conditional:
+            lines += [f"{inner}if not {carried[0]}:", f"{inner}{INDENT}break"]
+    else:
+        lines.append(f"{BODY}while {carried[0] if conditional else 'True'}:")
+    for body_op in op.body.ops:
+        lines += operation_lines(body_op, names, inner)
+    for part, value in zip(parts, op.stacked, strict=True):
+        lines.append(f"{inner}{part}.append({value_name(value, names)})")
+    assert op.body.last_op is not None
+    variables = carried[: conditional + op.states]
+    new = [value_name(v, names) for v in op.body.last_op.operands[: len(variables)]]
+    changed = [(v, n) for v, n in zip(variables, new, strict=True) if v != n]
+    if changed:
+        lines.append(
+            f"{inner}{', '.join(v for v, _ in changed)} = {', '.join(n for _, n in changed)}"
+        )
+    values: list[Expression] = [*variables[conditional:]]
+    for part, result in zip(parts, op.results[op.states :], strict=True):
+        dims = [str(d or 0) for d in (shape_of(result.type) or (0,))[1:]]
+        dtype = numpy_dtype_of(result.type)
+        kind = f"torch.{dtype.name}" if dtype is not None else "torch.float32"
+        values.append(Bracket("ops.stacked", [part, kind, *dims]))
+    return lines + return_statement(values, BODY)
+
+
+def return_statement(values: Sequence[Expression], indent: str) -> list[str]:
+    """`return a`, or `return a, b` if it fits on its line."""
+    if len(values) == 1:
+        return statement("return", values[0], indent)
+    line = f"{indent}return {', '.join(map(flat, values))}"
+    return [line] if len(line) <= WIDTH else statement("return", tuple_of(values), indent)
+
+
+def annotation(type: Attribute) -> str:
+    """The Python type of a value."""
+    match type:
+        case SequenceType():
+            return f"list[{annotation(type.element)}]"
+        case OptionalType():
+            return f"{annotation(type.element)} | None"
+        case _:
+            return "Tensor"
+
+
+def return_annotation(types: Sequence[Attribute]) -> str:
+    """The Python type of what a function of several results returns."""
+    given = [annotation(type) for type in types]
+    if len(given) == 1:
+        return given[0]
+    same = len(set(given)) == 1 and len(given) > 3
+    return f"tuple[{given[0]}, ...]" if same else f"tuple[{', '.join(given)}]"
+
+
+def tuple_of(items: Sequence[Expression]) -> Bracket:
+    return Bracket("", items)
+
+
+def signature_lines(call: Bracket, end: str) -> list[str]:
+    line = flat(call) + end
+    if len(line) <= WIDTH:
+        return [line]
+    head, inner = f"{call.head}(", BODY
+    one = inner + call.inside
+    if len(one) <= WIDTH:
+        return [head, one, f"{INDENT}){end}"]
+    return [head, *(f"{inner}{flat(i)}," for i in call.items), f"{INDENT}){end}"]
+
+
+def milliseconds(us: float) -> str:
+    """A time for people: `0.61 ms`, `28.9 ms`."""
+    return f"{us / 1000:.2f} ms" if us < 10_000 else f"{us / 1000:.1f} ms"

@@ -1,0 +1,167 @@
+"""Control flow: branches and loops, whose bodies are lowered as the rest of the model is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from xdsl.ir import Attribute, Block, Region, SSAValue
+
+from ramiel.backend.pytorch.lowering.table import Builder, Lowered, Node, lower_block, lowers
+from ramiel.dialects.onnx.structure import constant_attribute_of, constant_of
+from ramiel.dialects.onnx.types import BY_PROTO, element_of, shape_of, tensor_type, type_of_nothing
+from ramiel.dialects.torch import CallOp, IfOp, LoopOp, YieldOp
+
+_INT64, _BOOL = BY_PROTO[7].ir, BY_PROTO[9].ir
+
+
+@lowers("If")
+def if_(n: Node) -> Lowered:
+    captured = captured_by(n.op.regions)
+    # ONNX's attributes in the order of their names: the else branch comes first.
+    other, then = n.op.regions
+    bodies = tuple(_body(n, region.block, captured)[0] for region in (then, other))
+    values = [n.builder.value(v) for v in captured]
+    condition = n[0] if n.rank(0) == 0 else n.call("Tensor.reshape", n[0], [], type=_scalar(_BOOL))
+    types = [r.type for r in n.op.results]
+    return n.add(IfOp.of(condition, values, (bodies[0], bodies[1]), types))
+
+
+@lowers("Loop")
+def loop(n: Node) -> Lowered:
+    captured = captured_by(n.op.regions)
+    old = n.op.regions[0].block
+    states = [n[i] for i in range(2, len(n))]
+    conditional = _is_conditional(n, old)
+    region, block = _body(n, old, captured)
+    end = block.last_op
+    assert isinstance(end, YieldOp)
+    if not conditional:
+        block.args[1].replace_all_uses_with(_true(block))
+        block.erase_arg(block.args[1])
+        kept = list(end.operands)[1:]
+        end.detach()
+        end.erase()
+        block.add_op(YieldOp.of(kept))
+    condition = n.get(1) if conditional else None
+    if conditional and condition is None:
+        condition = n.tensor(np.array(True), "condition")
+    values = [n.builder.value(v) for v in captured]
+    types = [r.type for r in n.op.results]
+    return n.add(LoopOp.of(n.get(0), condition, states, values, region, types))
+
+
+def _is_conditional(n: Node, body: Block) -> bool:
+    """Whether a loop may end before its count: exporters write `for` with a condition that is
+    true before and stays so."""
+    first = n.constant(1) if n.given(1) else np.array(True)
+    end = body.last_op
+    assert end is not None
+    value = end.operands[0]
+    while value.owner is not body and getattr(value.owner, "op_type", "") == "Identity":
+        value = value.owner.operands[0]  # pyright: ignore
+    again = constant_of(value)
+    goes_on = value is body.args[1] or (again is not None and bool(again.all()))
+    return first is None or not first.all() or not goes_on
+
+
+def _true(block: Block) -> SSAValue:
+    op = CallOp.of("torch.full", [[], True], {}, [_scalar(_BOOL)])
+    assert block.first_op is not None
+    block.insert_op_before(op, block.first_op)
+    return op.results[0]
+
+
+@lowers("Scan", 9)
+def scan(n: Node) -> Lowered:
+    """A loop over the slices of some inputs."""
+    count = n.integer("num_scan_inputs")
+    states = [n[i] for i in range(len(n) - count)]
+    inputs = [n[i] for i in range(len(n) - count, len(n))]
+    axes = n.integer_list("scan_input_axes") or [0] * count
+    reverse = n.integer_list("scan_input_directions") or [0] * count
+    captured = captured_by(n.op.regions)
+    old = n.op.regions[0].block
+    region, block = _body(n, old, captured, extra=[v.type for v in inputs])
+    step = block.insert_arg(_scalar(_INT64), 0)
+    step.name_hint = "step"
+    slices = block.args[1 + len(states) : 1 + len(states) + count]
+    whole = block.args[len(block.args) - count :]
+    for part, value, axis, backward in zip(slices, whole, axes, reverse, strict=True):
+        options = {"reverse": True} if backward else {}
+        op = CallOp.of("ops.part", [value, axis, step], options, [part.type])
+        op.results[0].name_hint = part.name_hint
+        assert block.first_op is not None
+        block.insert_op_before(op, block.first_op)
+        part.replace_all_uses_with(op.results[0])
+    for part in reversed(slices):
+        block.erase_arg(part)
+    trips = n.call("ops.length", inputs[0], axes[0], type=_scalar(_INT64))
+    values = [n.builder.value(v) for v in captured]
+    types = [_stacked_type(n, i, len(states)) for i in range(len(n.op.results))]
+    made = n.add(LoopOp.of(trips, None, states, [*values, *inputs], region, types))
+    outputs = len(made) - len(states)
+    out_axes = n.integer_list("scan_output_axes") or [0] * outputs
+    out_reverse = n.integer_list("scan_output_directions") or [0] * outputs
+    results = list(made[: len(states)])
+    ends = zip(made[len(states) :], out_axes, out_reverse, strict=True)
+    for i, (value, axis, backward) in enumerate(ends, len(states)):
+        type = n.result_type(i)
+        if backward:
+            value = n.call("torch.flip", value, [0], type=value.type)
+        if axis:
+            value = n.call("torch.movedim", value, 0, axis, type=type)
+        results.append(value)
+    return results
+
+
+def _stacked_type(n: Node, i: int, states: int) -> Attribute:
+    """The type of a result as the loop stacks it, along the first dimension."""
+    axes = n.integer_list("scan_output_axes")
+    type = n.result_type(i)
+    shape = shape_of(type)
+    if i < states or not axes or not axes[i - states] or shape is None:
+        return type
+    order = list(shape)
+    first = order.pop(axes[i - states])
+    element = element_of(type)
+    assert element is not None
+    return tensor_type(element, [first, *order])
+
+
+def _body(
+    n: Node, old: Block, captured: Sequence[SSAValue], extra: Sequence[Attribute] = ()
+) -> tuple[Region, Block]:
+    """A body of ONNX operations as one of `torch` operations, which takes the arguments of the
+    old one, then what it captures, then the extra ones."""
+    types = [*old.arg_types, *(v.type for v in captured), *extra]
+    block = Block(arg_types=types)
+    builder = Builder(block, n.builder)
+    inner = block.args[len(old.args) : len(old.args) + len(captured)]
+    for value, arg in zip(captured, inner, strict=True):
+        arg.name_hint = value.name_hint
+        builder.values[value] = arg
+    block.add_op(YieldOp.of(lower_block(old, builder)))
+    return Region(block), block
+
+
+def captured_by(regions: Sequence[Region]) -> list[SSAValue]:
+    """What bodies read from outside. Constants are no part of it: a body has its own."""
+    own: set[SSAValue] = set()
+    read: dict[SSAValue, None] = {}
+    for region in regions:
+        for op in region.walk():
+            own.update(op.results)
+            own.update(a for r in op.regions for b in r.blocks for a in b.args)
+        own.update(a for b in region.blocks for a in b.args)
+    for region in regions:
+        for op in region.walk():
+            for value in op.operands:
+                outside = value not in own and value.type != type_of_nothing
+                if outside and constant_attribute_of(value) is None:
+                    read[value] = None
+    return list(read)
+
+
+def _scalar(element: Attribute) -> Attribute:
+    return tensor_type(element, ())
