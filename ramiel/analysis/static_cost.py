@@ -8,7 +8,7 @@ less than half of what dense ones do.
 
 The prices are a least-squares fit, in log space, to the times of the operations of the eight
 benchmark models on one thread of a 2024 server core (AVX-512, f32), with the kernels that are
-guessed for them: benchmarks/calibrate.py. Half of the operations are within 1.1 times of their
+guessed for them: benchmarks/calibrate.py. Half of the operations are within 1.08 times of their
 cost, nine of ten within 1.6. They are there to rank and to balance; ratios carry over to other
 machines, absolute times do not.
 """
@@ -49,21 +49,21 @@ class Work:
 
 
 PRICES = Work(
-    calls=15.0,
-    product=1 / 262_000,
-    convolution=1 / 250_000,
-    filtered=1 / 790_000,
+    calls=8.0,
+    product=1 / 260_000,
+    convolution=1 / 240_000,
+    filtered=1 / 740_000,
     tiles=1.2,
-    grouped=1 / 107_000,
-    windows=1 / 140_000,
-    weights=1 / 51_000,
-    moved=1 / 82_000,
+    grouped=1 / 111_000,
+    windows=1 / 123_000,
+    weights=1 / 46_000,
+    moved=1 / 71_000,
 )
 """µs for one unit of each kind of work."""
 
 
 SHARED = Work(
-    calls=0.0,
+    calls=0.3,
     product=0.98,
     convolution=0.95,
     filtered=0.95,

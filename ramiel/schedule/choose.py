@@ -1,5 +1,6 @@
 """Choosing between schedules by simulation."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -16,12 +17,11 @@ from ramiel.schedule.list_scheduling import list_schedule
 from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 
-GAIN = 0.9
-"""A schedule by which workers hand values over is chosen if it is simulated to need at most this
-part of the time of the best one without: simulations are about so exact, and a worker that is held
-up holds up those that wait for it."""
-APART = 0.85
-"""The same for one by which workers do not wait for each other at all."""
+SHARING = 1.1
+"""What workers that run at the same time take longer than simulated: they share memory."""
+TURN = 15.0
+"""µs that an operation of a worker waits, where there are others, for its turn at Python's lock and
+for what else the simulation does not know of."""
 
 WHOLE_SAMPLES = "whole samples"
 
@@ -58,9 +58,8 @@ def choose_automatically(
 ) -> Choice:
     """The best schedule of all that are quick to make, for `batch` samples of a graph.
 
-    Workers of which each has its samples come first, then one task after the other, on one thread
-    or on several, and then what hands values over: if it is faster by a margin. With `thorough`
-    the fastest is taken without a margin, and IOS's is among them for one sample, which may take
+    Schedules of several workers are taken to need more time than simulated (see expected()). With
+    `thorough` they are not, and IOS's is among them for one sample, which may take
     seconds: that is for whoever goes on from here with a search. With
     `memory_limit`, in bytes, only what fits is chosen. The placement is one of
     `replicate(graph, batch)`.
@@ -69,7 +68,6 @@ def choose_automatically(
     """
     whole = replicate(graph, batch)
     choices = [Choice(n, p, simulate(whole, p)) for n, p in separate(graph, workers, batch)]
-    margins = [APART if choice.name == WHOLE_SAMPLES else GAIN for choice in choices]
     if workers > 1:
         together = cooperating(graph, workers, batch, thorough=thorough)
         choices += [Choice(n, p, simulate(whole, p)) for n, p in together]
@@ -88,12 +86,18 @@ def choose_automatically(
         else:
             choices.append(Choice("list", listed, simulate(whole, listed)))
             needs.append(memory_limit)
-    margins += [1.0] * (len(choices) - len(margins))
-    if thorough:
-        margins = [1.0] * len(choices)
-    ranks = [c.timeline.makespan * m for c, m in zip(choices, margins, strict=True)]
+    ranks = [c.timeline.makespan if thorough else expected(c) for c in choices]
     fitting = [i for i, need in enumerate(needs) if memory_limit is None or need <= memory_limit]
     return choices[min(fitting, key=ranks.__getitem__)]
+
+
+def expected(choice: Choice) -> float:
+    """The µs that a schedule's run takes, which for several workers is more than simulated."""
+    operations = Counter(choice.placement.leaders(len(choice.timeline.start)))
+    makespan = choice.timeline.makespan
+    if len(operations) < 2:
+        return makespan
+    return makespan * SHARING + TURN * max(operations.values())
 
 
 def separate(graph: TaskGraph, workers: int, batch: int = 1) -> Iterator[Candidate]:
