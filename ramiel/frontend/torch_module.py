@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,20 @@ def model_of_module(
     `example_inputs` are its arguments, in order or by name; `dynamic_shapes` is as
     torch.export.export() takes it, and without it all dimensions are those of the examples.
 
-    Raises CompileError if onnxscript is not installed, or the module cannot be exported.
+    Raises CompileError if onnxscript is not installed, or the module cannot be exported, and
+    TypeError for arguments that the module does not take.
     """
+    try:
+        import onnxscript  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except ImportError as error:
+        raise CompileError(
+            "to compile a torch.nn.Module, PyTorch needs onnxscript: pip install 'ramiel[export]'"
+        ) from error
     import torch
 
+    signature = inspect.signature(module.forward)
     by_name = isinstance(example_inputs, Mapping)
+    arguments = signature.bind(**example_inputs) if by_name else signature.bind(*example_inputs)
     training = module.training
     module.eval()
     try:
@@ -34,16 +44,12 @@ def model_of_module(
             warnings.simplefilter("ignore")  # the exporter's, of its own dependencies
             program = torch.onnx.export(
                 module,
-                args=() if by_name else tuple(example_inputs),
-                kwargs=dict(example_inputs) if by_name else None,
+                args=arguments.args,
+                kwargs=arguments.kwargs or None,
                 dynamo=True,
                 dynamic_shapes=dynamic_shapes,
                 verbose=False,
             )
-    except ImportError as error:
-        raise CompileError(
-            "to compile a torch.nn.Module, PyTorch needs onnxscript: pip install 'ramiel[export]'"
-        ) from error
     except Exception as error:  # torch.export fails in many ways
         line = str(error).strip().splitlines()
         reason = shorten(line[0], 300) if line else type(error).__name__
