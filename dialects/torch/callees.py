@@ -50,9 +50,9 @@ _FUNCTIONS = {
     "operator": "getitem",
     "kernels": "adaptive_avg_pool2d avg_pool2d max_pool2d scaled_dot_product_attention",
     "ops": "arg_reduce avg_pool clip constant_of_shape cumsum depth_to_space dropout_mask "
-    "expand eye_like flatten gather gather_elements gather_nd hardmax layer_norm "
-    "legacy_softmax local_response_norm max_pool mean_variance_norm non_zero one_hot pad "
-    "prelu range reduce reshape resize same_pad scatter_elements scatter_nd shape shrink "
+    "expand eye_like flatten gather gather_elements gather_nd gru hardmax layer_norm "
+    "legacy_softmax local_response_norm lstm max_pool mean_variance_norm non_zero one_hot pad "
+    "prelu range reduce reshape resize rnn same_pad scatter_elements scatter_nd shape shrink "
     "size slice space_to_depth split squeeze tile top_k trilu unsqueeze "
     "length part",
 }
@@ -76,6 +76,9 @@ LAYERS = frozenset(
         "LayerNorm",
         "Embedding",
         "PReLU",
+        "RNN",
+        "GRU",
+        "LSTM",
     ]
 )
 """The layers of ramiel.runtime: callables made once, with their weights."""

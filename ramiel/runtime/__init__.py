@@ -19,9 +19,13 @@ from ramiel.runtime.layers import (
 )
 from ramiel.runtime.main import main
 from ramiel.runtime.program import Program, one_thread
+from ramiel.runtime.recurrent import GRU, LSTM, RNN
 from ramiel.runtime.weights import Weights
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "BatchNorm",
     "Channel",
     "Channels",

@@ -4,6 +4,7 @@ from collections import Counter
 
 import elementwise_cases
 import pytest
+import recurrent_cases
 import resize_cases
 import shape_cases
 import window_cases
@@ -17,6 +18,7 @@ CASES = [
     *window_cases.CASES,
     *shape_cases.CASES,
     *resize_cases.CASES,
+    *recurrent_cases.CASES,
 ]
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""
@@ -46,7 +48,7 @@ def test_open_shapes_mean_the_same(c: Case) -> None:
         assert_same(one, other)
 
 
-ELSEWHERE = {"If", "Loop", "Scan"}
+ELSEWHERE = {"If", "Loop", "Scan", "com.microsoft::DynamicQuantizeLSTM"}
 """Operators that have tests of their own."""
 
 

@@ -28,6 +28,9 @@ VIEW = 0.25
 """What such a call takes of the price of one that computes."""
 STEPS_OF_A_LOOP = 8
 """What stands for the number of a loop's iterations."""
+RECURRENT = frozenset(["rnn", "gru", "lstm"])
+STEP_OF_A_LAYER = 0.2
+"""What a step of a recurrent layer takes of the price of a call; step by step, it is a call."""
 STEPS = 5
 """How many calls a convolution by Winograd's algorithm counts as."""
 
@@ -84,6 +87,13 @@ def _work(
             tiles = y[0] * prod(y[2:]) / 4 ** sum(size > 1 for size in weight[2:])
             return Work(STEPS, filtered=flops, tiles=tiles, weights=4 * weights, moved=moved)
         return Work(convolution=flops, moved=moved, weights=weights)
+    if name in RECURRENT and len(weight) > 1 and y:
+        steps = prod(y) / max(1, prod(_dims(op.results[1].type)))
+        rows, inputs, hidden = weight[-2], weight[-1], y[-1]
+        flops = 2.0 * prod(y[:-1]) * rows * (inputs + hidden)
+        calls = 1 + steps * (STEP_OF_A_LAYER if isinstance(op, LayerOp) else 1.0)
+        weights *= 1 + hidden / max(1, inputs)
+        return Work(calls, product=flops, moved=moved, weights=weights)
     if name == "linear" and x:
         return Work(product=2.0 * prod(y) * x[-1], moved=moved, weights=weights)
     if name == "matmul" and x:

@@ -31,6 +31,7 @@ from ramiel.runtime.ops.indexing import (
     scatter_nd,
     slice,
 )
+from ramiel.runtime.ops.recurrent import gru, lstm, rnn
 from ramiel.runtime.ops.resizing import resize
 from ramiel.runtime.ops.shapes import (
     constant_of_shape,
@@ -66,11 +67,13 @@ __all__ = [
     "gather",
     "gather_elements",
     "gather_nd",
+    "gru",
     "hardmax",
     "layer_norm",
     "legacy_softmax",
     "length",
     "local_response_norm",
+    "lstm",
     "max_pool",
     "mean_variance_norm",
     "non_zero",
@@ -82,6 +85,7 @@ __all__ = [
     "reduce",
     "reshape",
     "resize",
+    "rnn",
     "same_pad",
     "scatter_elements",
     "scatter_nd",
