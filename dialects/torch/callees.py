@@ -54,7 +54,7 @@ _FUNCTIONS = {
     "legacy_softmax local_response_norm lstm max_pool mean_variance_norm non_zero one_hot pad "
     "prelu range reduce reshape resize rnn same_pad scatter_elements scatter_nd shape shrink "
     "size slice space_to_depth split squeeze tile top_k trilu unsqueeze "
-    "length part",
+    "length part refuse",
 }
 
 CALLEES = (

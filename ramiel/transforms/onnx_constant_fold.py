@@ -23,7 +23,7 @@ from ramiel.dialects.onnx.structure import constant_attribute_of, constant_of, m
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.errors import CompileError
-from ramiel.transforms.onnx_infer_shapes import set_type, update_signature
+from ramiel.transforms.onnx_infer_shapes import is_inside, set_type, update_signature
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,6 +126,8 @@ class _Folder:
         try:
             types = infer_types(op)
         except ShapeError as error:
+            if is_inside(op):
+                return
             raise CompileError(f"{op.title}: {error}") from error
         for result, type in zip(op.results, types or (), strict=types is not None):
             better = join(result.type, type)

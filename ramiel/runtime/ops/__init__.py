@@ -20,7 +20,7 @@ from ramiel.runtime.ops.arithmetic import (
     shrink,
     top_k,
 )
-from ramiel.runtime.ops.control import length, part, stacked, steps
+from ramiel.runtime.ops.control import length, part, refuse, stacked, steps
 from ramiel.runtime.ops.indexing import (
     gather,
     gather_elements,
@@ -83,6 +83,7 @@ __all__ = [
     "prelu",
     "range",
     "reduce",
+    "refuse",
     "reshape",
     "resize",
     "rnn",

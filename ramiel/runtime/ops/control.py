@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -29,3 +30,8 @@ def part(x: Tensor, axis: int, step: Tensor, reverse: bool = False) -> Tensor:
     """The slice of x at a place of a dimension, which it loses; counted from the end if reverse."""
     place = int(step)
     return x.select(axis, x.shape[axis] - 1 - place if reverse else place)
+
+
+def refuse(reason: str) -> NoReturn:
+    """Stands for a branch that cannot be computed. Raises RuntimeError."""
+    raise RuntimeError(reason)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from ramiel.backend.pytorch.lowering.table import Builder, Lowered, Node, lower_block, lowers
+from ramiel.dialects.onnx.operation import SchemaOperation
+from ramiel.dialects.onnx.shapes import ShapeError, infer_types
 from ramiel.dialects.onnx.structure import constant_attribute_of, constant_of
 from ramiel.dialects.onnx.types import BY_PROTO, element_of, shape_of, tensor_type, type_of_nothing
 from ramiel.dialects.torch import CallOp, IfOp, LoopOp, YieldOp
+from ramiel.dialects.torch.operation import NODE, OP_TYPE
+from ramiel.errors import CompileError
 
 _INT64, _BOOL = BY_PROTO[7].ir, BY_PROTO[9].ir
 
@@ -141,8 +146,34 @@ def _body(
     for value, arg in zip(captured, inner, strict=True):
         arg.name_hint = value.name_hint
         builder.values[value] = arg
-    block.add_op(YieldOp.of(lower_block(old, builder)))
+    try:
+        results = lower_block(old, builder)
+    except CompileError:
+        contradiction = _contradiction(old)
+        if contradiction is None:
+            raise
+        block = Block(arg_types=types)
+        end = old.last_op
+        assert end is not None
+        call = CallOp.of("ops.refuse", [contradiction], {}, [v.type for v in end.operands])
+        call.attributes[NODE] = StringAttr(n.op.node_name or "")
+        call.attributes[OP_TYPE] = StringAttr(n.op.op_type)
+        block.add_op(call)
+        results = call.results
+    block.add_op(YieldOp.of(results))
     return Region(block), block
+
+
+def _contradiction(block: Block) -> str | None:
+    """Why a body cannot be run on inputs of these shapes, if that is so: a branch for other inputs
+    than those that a model is specialised for is an error only where it is taken."""
+    for op in block.walk():
+        if isinstance(op, SchemaOperation):
+            try:
+                infer_types(op)
+            except ShapeError as error:
+                return f"{op.title}: {error}"
+    return None
 
 
 def captured_by(regions: Sequence[Region]) -> list[SSAValue]:
