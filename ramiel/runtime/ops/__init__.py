@@ -20,6 +20,14 @@ from ramiel.runtime.ops.arithmetic import (
     shrink,
     top_k,
 )
+from ramiel.runtime.ops.contrib import (
+    crop_and_resize,
+    first_rows,
+    mask_lengths,
+    simplified_layer_norm,
+    unique_in_order,
+)
+from ramiel.runtime.ops.contrib_attention import attention_mask, group_query_attention, rotary
 from ramiel.runtime.ops.control import length, part, stacked, steps
 from ramiel.runtime.ops.indexing import (
     gather,
@@ -54,23 +62,28 @@ from ramiel.runtime.ops.windows import avg_pool, max_pool, same_pad
 
 __all__ = [
     "arg_reduce",
+    "attention_mask",
     "avg_pool",
     "clip",
     "constant_of_shape",
+    "crop_and_resize",
     "cumsum",
     "depth_to_space",
     "dropout_mask",
     "expand",
     "eye_like",
+    "first_rows",
     "flatten",
     "gather",
     "gather_elements",
     "gather_nd",
+    "group_query_attention",
     "hardmax",
     "layer_norm",
     "legacy_softmax",
     "length",
     "local_response_norm",
+    "mask_lengths",
     "max_pool",
     "mean_variance_norm",
     "non_zero",
@@ -82,11 +95,13 @@ __all__ = [
     "reduce",
     "reshape",
     "resize",
+    "rotary",
     "same_pad",
     "scatter_elements",
     "scatter_nd",
     "shape",
     "shrink",
+    "simplified_layer_norm",
     "size",
     "slice",
     "space_to_depth",
@@ -97,5 +112,6 @@ __all__ = [
     "tile",
     "top_k",
     "trilu",
+    "unique_in_order",
     "unsqueeze",
 ]
