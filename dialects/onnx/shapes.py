@@ -52,7 +52,7 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
         proto = proto_of_type(operand.type)
         if proto is None:
             return None
-        constant = _shape_data(constant_attribute_of(operand), operand.type)
+        constant = shape_data(constant_attribute_of(operand), operand.type)
         if op.op_type in _OF_SCALARS and constant is not None and constant.size == 1:
             constant = constant.reshape(())
             proto = proto_of_type(type_of_array(constant))
@@ -98,7 +98,7 @@ def _with_rank(op: SchemaOperation, type: Attribute) -> Attribute:
     return type if length is None or len(length) != 1 else tensor_type(element, [None] * length[0])
 
 
-def _shape_data(attribute: Attribute | None, type: Attribute) -> Array | None:
+def shape_data(attribute: Attribute | None, type: Attribute) -> Array | None:
     """A constant's value if it may be a shape, a list of axes or the like."""
     if attribute is None:
         return None

@@ -24,6 +24,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ramiel.dialects.onnx import operation_class
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr, dense, floats, ints
+from ramiel.dialects.onnx.custom_shapes import DEFAULT_DOMAIN, is_in_default_domain
 from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET
 from ramiel.dialects.onnx.protos import type_of_proto
 from ramiel.dialects.onnx.schemas import NEWEST_OPSET, schema
@@ -192,12 +193,14 @@ class GraphImporter:
                 properties[name] = value
         regions = [graphs[name] for name in sorted(graphs)]
         node_name = node.name or None
-        if node.domain not in ("", "ai.onnx"):
+        declared = schema(node.op_type, self.opset)
+        domain = node.domain or DEFAULT_DOMAIN
+        if domain != DEFAULT_DOMAIN or (declared is None and is_in_default_domain(node.op_type)):
             custom = Custom.make(operands, types, properties, node_name, regions)
-            custom.attributes[DOMAIN] = StringAttr(shorten(node.domain))
+            custom.attributes[DOMAIN] = StringAttr(shorten(domain))
             custom.attributes[OP_TYPE] = StringAttr(shorten(node.op_type))
             return custom
-        if schema(node.op_type, self.opset) is None:
+        if declared is None:
             newest = schema(node.op_type, NEWEST_OPSET)
             reason = f"it came with opset {newest.since}" if newest else "ONNX has no such operator"
             raise CompileError(f"is not in the model's opset: {reason}")

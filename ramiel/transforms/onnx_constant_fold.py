@@ -18,12 +18,17 @@ from xdsl.traits import Pure
 from ramiel.backend.pytorch.lowering import Builder, is_lowered, lower_operation
 from ramiel.dialects.onnx.attributes import Array, MissingWeight
 from ramiel.dialects.onnx.operation import SchemaOperation
-from ramiel.dialects.onnx.shapes import ShapeError, infer_types, join
-from ramiel.dialects.onnx.structure import constant_attribute_of, constant_of, make_constant
+from ramiel.dialects.onnx.shapes import join
+from ramiel.dialects.onnx.structure import (
+    Custom,
+    constant_attribute_of,
+    constant_of,
+    make_constant,
+)
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.errors import CompileError
-from ramiel.transforms.onnx_infer_shapes import is_inside, set_type, update_signature
+from ramiel.transforms.onnx_infer_shapes import set_type, types_by_rule, update_signature
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,6 +87,8 @@ class _Folder:
             for region in op.regions:
                 for inner in region.blocks:
                     self.block(inner)
+            if isinstance(op, Custom):
+                self._refine(op)
             if not isinstance(op, SchemaOperation) or op.name == "onnx.Constant":
                 continue
             self._refine(op)
@@ -119,16 +126,11 @@ class _Folder:
         op.erase()
         return inner
 
-    def _refine(self, op: SchemaOperation) -> None:
+    def _refine(self, op: SchemaOperation | Custom) -> None:
         """Infers the results' types anew if more is known of the operands."""
         if not any(v in self.refined for v in op.operands):
             return
-        try:
-            types = infer_types(op)
-        except ShapeError as error:
-            if is_inside(op):
-                return
-            raise CompileError(f"{op.title}: {error}") from error
+        types = types_by_rule(op)
         for result, type in zip(op.results, types or (), strict=types is not None):
             better = join(result.type, type)
             if better != result.type:

@@ -10,9 +10,10 @@ from xdsl.dialects.builtin import FunctionType, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
+from ramiel.dialects.onnx.custom_shapes import infer_custom_types
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
 from ramiel.dialects.onnx.shapes import ShapeError, infer_types, join, meet
-from ramiel.dialects.onnx.structure import Yield, type_of_constant
+from ramiel.dialects.onnx.structure import Custom, Yield, type_of_constant
 from ramiel.errors import CompileError
 
 
@@ -29,28 +30,31 @@ def _infer_block(block: Block) -> None:
         for region in op.regions:
             for inner in region.blocks:
                 _infer_block(inner)
-        if isinstance(op, SchemaOperation):
+        if isinstance(op, SchemaOperation | Custom):
             for result, type in zip(op.results, _types(op), strict=True):
                 set_type(result, join(result.type, type))
 
 
-def _types(op: SchemaOperation) -> list[Attribute]:
-    if op.name == "onnx.Constant":
+def _types(op: SchemaOperation | Custom) -> list[Attribute]:
+    if isinstance(op, SchemaOperation) and op.name == "onnx.Constant":
         return [type_of_constant(op) or op.results[0].type]
     if op.name == "onnx.If":
         return _meet_branches(op)
+    return types_by_rule(op) or [r.type for r in op.results]
+
+
+def types_by_rule(op: SchemaOperation | Custom) -> list[Attribute] | None:
+    """The types of an operation's results by its operator's rules; None where they say nothing.
+
+    Raises CompileError where the types of its inputs contradict each other, but not in a
+    subgraph: a branch may make no sense for the shapes of an input if it is never taken for it.
+    """
     try:
-        return infer_types(op) or [r.type for r in op.results]
+        return infer_custom_types(op) if isinstance(op, Custom) else infer_types(op)
     except ShapeError as error:
-        if is_inside(op):
-            return [r.type for r in op.results]
+        if isinstance(op.parent_op(), OnnxOperation):
+            return None
         raise CompileError(f"{op.title}: {error}") from error
-
-
-def is_inside(op: Operation) -> bool:
-    """Whether an operation is part of a subgraph: a branch may make no sense for the shapes of an
-    input if it is never taken for it."""
-    return isinstance(op.parent_op(), OnnxOperation)
 
 
 def _meet_branches(op: Operation) -> list[Attribute]:

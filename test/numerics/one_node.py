@@ -67,7 +67,10 @@ Input = Random | Array | None
 
 @dataclass(frozen=True)
 class Case:
-    """One node: its operator, inputs, attributes and opset; None is an input not given."""
+    """One node: its operator, inputs, attributes and opset; None is an input not given.
+
+    The operator of a custom domain is written `com.microsoft::Gelu`.
+    """
 
     op: str
     inputs: Sequence[Input]
@@ -75,7 +78,8 @@ class Case:
     opset: int = 22
     constants: Sequence[int] = ()
     """The inputs that are initializers."""
-    outputs: int = 1
+    outputs: int | Sequence[int] = 1
+    """How many outputs there are, or which are named."""
     dynamic: bool = False
     """Whether the model leaves the dimensions of its first input open."""
     reference: bool = False
@@ -87,7 +91,7 @@ class Case:
         shapes = ",".join(_text(i) for i in self.inputs)
         marks = f"{'-dynamic' if self.dynamic else ''}{_const_text(self.constants)}"
         text = f"{self.op}.{self.opset}-{shapes}{attributes}{marks}"
-        if self.outputs > 1:
+        if self.outputs != 1:
             text += f"-outputs={self.outputs}"
         return "".join(text.split()).replace("[", "(").replace("]", ")")
 
@@ -116,7 +120,7 @@ def case(
     *inputs: Input,
     opset: int = 22,
     const: Sequence[int] = (),
-    outputs: int = 1,
+    outputs: int | Sequence[int] = 1,
     dynamic: bool = False,
     reference: bool = False,
     tolerance: float | None = None,
@@ -128,12 +132,16 @@ def case(
 def model_of(c: Case, arrays: Sequence[Array | None]) -> onnx.ModelProto:
     """The case as a model whose inputs are those that are neither constant nor left out."""
     names = ["" if a is None else f"i{i}" for i, a in enumerate(arrays)]
-    outputs = [f"o{i}" for i in range(c.outputs)]
-    attributes = {
+    kept = range(c.outputs) if isinstance(c.outputs, int) else c.outputs
+    outputs = [f"o{i}" if i in kept else "" for i in range(max(kept) + 1)]
+    attributes: dict[str, Any] = {
         k: numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v
         for k, v in c.attributes.items()
     }
-    node = helper.make_node(c.op, names, outputs, name="node", **attributes)
+    domain, _, op = c.op.rpartition("::")
+    node = helper.make_node(
+        op, names, outputs, name="node", domain=domain.replace("ai.onnx", ""), **attributes
+    )
     inputs, constants = [], []
     for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
         if array is None:
@@ -145,9 +153,12 @@ def model_of(c: Case, arrays: Sequence[Array | None]) -> onnx.ModelProto:
         kind = helper.np_dtype_to_tensor_dtype(array.dtype)
         inputs.append(helper.make_tensor_value_info(name, kind, shape))
     # Element type 0: inference is to tell, as in the middle of a real model.
-    results = [helper.make_empty_tensor_value_info(o) for o in outputs]
+    results = [helper.make_empty_tensor_value_info(o) for o in outputs if o]
     graph = helper.make_graph([node], "case", inputs, results, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", c.opset)])
+    opsets = {"": c.opset, domain: 1} if domain and domain != "ai.onnx" else {"": c.opset}
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid(d, v) for d, v in opsets.items()]
+    )
     model.ir_version = 10
     return model
 

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import contrib_attention_cases
+import contrib_cases
 import elementwise_cases
 import pytest
 import recurrent_cases
@@ -14,6 +16,8 @@ from ramiel.backend.pytorch.lowering import lowered_operators
 from ramiel.errors import CompileError
 
 CASES = [
+    *contrib_cases.CASES,
+    *contrib_attention_cases.CASES,
     *elementwise_cases.CASES,
     *window_cases.CASES,
     *shape_cases.CASES,

@@ -61,3 +61,20 @@ builtin.module attributes {onnx.opset = 17 : i64} {
     func.return
   }
 }
+
+// -----
+
+// ONNX Runtime's own operators have rules, too, so that inference goes on behind them.
+// CHECK: %c = onnx.Custom(%x, %w) {{{.*}}} : (tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32>) -> tensor<1x4x6x6xf32>
+// CHECK-NEXT: %g = onnx.Custom(%c) {{{.*}}} : (tensor<1x4x6x6xf32>) -> tensor<1x4x6x6xf32>
+// CHECK-NEXT: %m = onnx.Custom(%a, %b) {{{.*}}} : (tensor<?x2x3xf32>, tensor<5x3xf32>) -> tensor<?x2x5xf32>
+// CHECK-NEXT: %y = onnx.Transpose(%m) {perm = array<i64: 2, 1, 0>} : (tensor<?x2x5xf32>) -> tensor<5x2x?xf32>
+builtin.module attributes {onnx.opset = 17 : i64} {
+  func.func @contrib(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>, %a: tensor<?x2x3xf32>, %b: tensor<5x3xf32>) {
+    %c = onnx.Custom(%x, %w) {onnx.domain = "com.microsoft", onnx.op_type = "FusedConv", activation = "Relu"} : (tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32>) -> tensor<*x!onnx.unknown>
+    %g = onnx.Custom(%c) {onnx.domain = "com.microsoft", onnx.op_type = "Gelu"} : (tensor<*x!onnx.unknown>) -> tensor<*x!onnx.unknown>
+    %m = onnx.Custom(%a, %b) {onnx.domain = "com.microsoft", onnx.op_type = "FusedMatMul", transB = 1 : i64} : (tensor<?x2x3xf32>, tensor<5x3xf32>) -> tensor<*x!onnx.unknown>
+    %y = onnx.Transpose(%m) {perm = array<i64: 2, 1, 0>} : (tensor<*x!onnx.unknown>) -> tensor<*x!onnx.unknown>
+    func.return
+  }
+}

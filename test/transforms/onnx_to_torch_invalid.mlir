@@ -28,3 +28,12 @@ func.func @training(%x: tensor<1x4x2x2xf32>, %p: tensor<4xf32>) {
   func.return
 }
 // CHECK: error: node "norm" (BatchNormalization, opset {{[0-9]+}}): training_mode is not supported
+
+// -----
+
+// A layout that ONNX Runtime makes for one machine; the message says how to do without.
+func.func @blocked(%x: tensor<1x4x2x2xf32>) {
+  %0 = onnx.Custom "conv"(%x) {onnx.domain = "com.microsoft.nchwc", onnx.op_type = "Conv"} : (tensor<1x4x2x2xf32>) -> tensor<1x4x2x2xf32>
+  func.return
+}
+// CHECK: error: node "conv" (com.microsoft.nchwc::Conv, opset {{[0-9]+}}): is in ONNX Runtime's blocked layout, which is made for one machine: optimise the model with ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL

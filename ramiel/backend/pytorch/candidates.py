@@ -32,6 +32,8 @@ _FUNCTIONS = frozenset(
     ["max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "scaled_dot_product_attention"]
 )
 """What `kernels.` has as well as torch.nn.functional."""
+_ONLY_PYTORCH = frozenset(["enable_gqa", "is_causal"])
+"""Options that the functions of `kernels.` do not have."""
 _OTHERS = "onednn"
 """The kernel of a call of `kernels.`, a function like PyTorch's by another provider."""
 
@@ -46,6 +48,7 @@ def candidates(op: TorchOperation, provider: str) -> tuple[Kernel, ...]:
     if isinstance(op, CallOp):
         prefix, _, name = op.callee.partition(".")
         free = prefix in ("F", "kernels") and name in _FUNCTIONS and provider == "auto"
+        free = free and not _ONLY_PYTORCH & op.kwargs.keys()
         return (_OTHERS, None) if free else ()
     if not isinstance(op, LayerOp) or op.layer not in ("Conv2d", "Linear"):
         return ()

@@ -20,8 +20,9 @@ dimension, counts as 1."""
 
 VIEWS = frozenset(
     "Tensor.expand Tensor.permute Tensor.mT Tensor.reshape Tensor.squeeze Tensor.unsqueeze "
-    "Tensor.transpose operator.getitem torch.split torch.squeeze torch.flatten ops.shape "
-    "ops.size ops.reshape ops.squeeze ops.unsqueeze ops.expand ops.split ops.flatten".split()
+    "Tensor.transpose Tensor.unflatten operator.getitem torch.split torch.squeeze torch.flatten "
+    "ops.shape ops.size ops.reshape ops.squeeze ops.unsqueeze ops.expand ops.split "
+    "ops.flatten".split()
 )
 """Calls that move no data."""
 VIEW = 0.25

@@ -20,6 +20,14 @@ from ramiel.runtime.ops.arithmetic import (
     shrink,
     top_k,
 )
+from ramiel.runtime.ops.contrib import (
+    crop_and_resize,
+    first_rows,
+    mask_lengths,
+    simplified_layer_norm,
+    unique_in_order,
+)
+from ramiel.runtime.ops.contrib_attention import attention_mask, group_query_attention, rotary
 from ramiel.runtime.ops.control import length, part, refuse, stacked, steps
 from ramiel.runtime.ops.indexing import (
     gather,
@@ -55,18 +63,22 @@ from ramiel.runtime.ops.windows import avg_pool, max_pool, same_pad
 
 __all__ = [
     "arg_reduce",
+    "attention_mask",
     "avg_pool",
     "clip",
     "constant_of_shape",
+    "crop_and_resize",
     "cumsum",
     "depth_to_space",
     "dropout_mask",
     "expand",
     "eye_like",
+    "first_rows",
     "flatten",
     "gather",
     "gather_elements",
     "gather_nd",
+    "group_query_attention",
     "gru",
     "hardmax",
     "layer_norm",
@@ -74,6 +86,7 @@ __all__ = [
     "length",
     "local_response_norm",
     "lstm",
+    "mask_lengths",
     "max_pool",
     "mean_variance_norm",
     "non_zero",
@@ -87,11 +100,13 @@ __all__ = [
     "reshape",
     "resize",
     "rnn",
+    "rotary",
     "same_pad",
     "scatter_elements",
     "scatter_nd",
     "shape",
     "shrink",
+    "simplified_layer_norm",
     "size",
     "slice",
     "space_to_depth",
@@ -102,5 +117,6 @@ __all__ = [
     "tile",
     "top_k",
     "trilu",
+    "unique_in_order",
     "unsqueeze",
 ]

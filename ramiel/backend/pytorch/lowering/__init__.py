@@ -1,6 +1,9 @@
 """The lowering table, filled by one module for each family of operators."""
 
 from ramiel.backend.pytorch.lowering import (
+    contrib,
+    contrib_attention,
+    contrib_shape,
     control,
     convolution,
     elementwise,
@@ -25,6 +28,9 @@ from ramiel.backend.pytorch.lowering.table import (
 
 __all__ = [
     "Builder",
+    "contrib",
+    "contrib_attention",
+    "contrib_shape",
     "control",
     "convolution",
     "elementwise",

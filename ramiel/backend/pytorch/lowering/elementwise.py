@@ -245,17 +245,23 @@ def _clamp(n: Node, low: object, high: object) -> Lowered:
 
 @lowers("HardSigmoid", 6)
 def hard_sigmoid(n: Node) -> Lowered:
-    alpha, beta = n.number("alpha"), n.number("beta")
+    return hard_sigmoid_of(n, n[0], n.number("alpha"), n.number("beta"))
+
+
+def hard_sigmoid_of(n: Node, x: SSAValue, alpha: float, beta: float) -> SSAValue:
     if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
-        return n.call("F.hardsigmoid", n[0])
-    line = n.call("operator.add", n.call("operator.mul", n[0], alpha), beta)
+        return n.call("F.hardsigmoid", x)
+    line = n.call("operator.add", n.call("operator.mul", x, alpha), beta)
     return n.call("torch.clamp", line, min=0, max=1)
 
 
 @lowers("Selu", 6)
 def selu(n: Node) -> Lowered:
-    alpha, gamma = n.number("alpha"), n.number("gamma")
-    return n.call("operator.mul", n.call("F.elu", n[0], alpha), gamma)
+    return selu_of(n, n[0], n.number("alpha"), n.number("gamma"))
+
+
+def selu_of(n: Node, x: SSAValue, alpha: float, gamma: float) -> SSAValue:
+    return n.call("operator.mul", n.call("F.elu", x, alpha), gamma)
 
 
 @lowers("ThresholdedRelu", 10)

@@ -204,7 +204,7 @@ def _spread(pads: list[int], axes: list[int], rank: int) -> list[int]:
 
 
 lowers("Pad", 2)(partial(_pad, False))
-lowers("Pad", 11)(partial(_pad, True))
+pad = lowers("Pad", 11)(partial(_pad, True))
 
 
 @lowers("EyeLike", 9)

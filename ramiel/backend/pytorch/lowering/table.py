@@ -243,6 +243,12 @@ class Node:
         value = self.attribute(name)
         return cast("list[int]", list(value)) if isinstance(value, list | tuple) else None
 
+    def number_list(self, name: str) -> list[float]:
+        """A list of floats; empty if it is not given."""
+        value = self.attribute(name)
+        values = cast("list[float]", list(value)) if isinstance(value, list | tuple) else []
+        return [_shortest(np.float32(v)) for v in values]
+
     # --- emission ---
 
     def add(self, op: TorchOperation) -> Sequence[SSAValue]:
@@ -383,4 +389,9 @@ def missing(op: OnnxOperation) -> str | None:
     entries = _TABLE.get(op.op_type)
     if entries:
         return f"is lowered from opset {entries[-1][0]} on: convert the model to that opset"
+    if op.op_type.startswith("com.microsoft.nchwc::"):
+        return (
+            "is in ONNX Runtime's blocked layout, which is made for one machine: optimise the "
+            "model with ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL"
+        )
     return "has no lowering to PyTorch"
