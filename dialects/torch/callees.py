@@ -37,16 +37,17 @@ BINARY_OPERATORS = {
 
 _FUNCTIONS = {
     "torch": "abs acos acosh amax amin argmax argmin asin asinh atan atanh bitwise_left_shift "
-    "bitwise_right_shift cat ceil clamp cos cosh cumsum det div einsum erf exp flatten "
-    "flip floor fmod full isinf isnan log maximum mean minimum movedim reciprocal remainder round "
+    "bitwise_right_shift cat ceil clamp cos cosh cumprod cumsum det div einsum erf exp flatten "
+    "flip floor fmod full isinf isnan log maximum mean minimum movedim reciprocal remainder "
+    "repeat_interleave round "
     "sigmoid sign sin sinh split sqrt squeeze sum tan tanh tril triu where",
     "F": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d "
     "avg_pool3d batch_norm celu conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
-    "conv_transpose3d elu gelu group_norm hardsigmoid hardswish instance_norm "
+    "conv_transpose3d elu fold gelu grid_sample group_norm hardsigmoid hardswish instance_norm "
     "interpolate leaky_relu local_response_norm log_softmax max_pool1d max_pool2d "
     "max_pool3d mish normalize pad pixel_shuffle pixel_unshuffle relu rms_norm "
     "scaled_dot_product_attention silu softmax softplus softsign",
-    "Tensor": "expand mT permute reshape squeeze to unsqueeze",
+    "Tensor": "expand mT permute reshape squeeze to unsqueeze view",
     "operator": "getitem",
     "kernels": "adaptive_avg_pool2d avg_pool2d max_pool2d scaled_dot_product_attention",
     "ops": "arg_reduce avg_pool clip constant_of_shape cumsum depth_to_space dropout_mask "
@@ -54,7 +55,11 @@ _FUNCTIONS = {
     "legacy_softmax local_response_norm max_pool mean_variance_norm non_zero one_hot pad "
     "prelu range reduce reshape resize same_pad scatter_elements scatter_nd shape shrink "
     "size slice space_to_depth split squeeze tile top_k trilu unsqueeze "
-    "length part",
+    "length part "
+    "adagrad adam bernoulli col2im compress cumprod decode_image deform_conv dft "
+    "global_lp_pool grid_sample_cubic lp_pool max_roi_pool max_unpool mel_weight_matrix "
+    "momentum multinomial non_max_suppression random_normal random_uniform reverse_sequence "
+    "roi_align stft tensor_scatter unique",
 }
 
 CALLEES = (
