@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Self, cast
 
-from xdsl.ir import Attribute, SSAValue
+from xdsl.dialects.builtin import ArrayAttr
+from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.parser import Parser
 from xdsl.printer import Printer
@@ -18,6 +20,8 @@ from ramiel.dialects.text import parse_text, text_of
 
 DOMAIN = "onnx.domain"
 OP_TYPE = "onnx.op_type"
+GRAPHS = "onnx.graphs"
+"""Attribute: the names of a custom operation's attributes that are graphs."""
 
 
 class NoValue(OnnxOperation):
@@ -101,7 +105,21 @@ class Custom(OnnxOperation):
         domain, name = (text_of(self.attributes.get(key)) for key in (DOMAIN, OP_TYPE))
         return f"{domain or '?'}::{name or '?'}"
 
+    @property
+    def graphs(self) -> Mapping[str, Region]:
+        """The attributes that are graphs, if their names are recorded, in the regions' order."""
+        names = self.attributes.get(GRAPHS)
+        if not isinstance(names, ArrayAttr):
+            return {}
+        texts = map(text_of, cast("ArrayAttr[Attribute]", names))
+        return {name or "?": r for name, r in zip(texts, self.regions, strict=True)}
+
     def verify_(self) -> None:
+        names = self.attributes.get(GRAPHS)
+        if names is not None and not (
+            isinstance(names, ArrayAttr) and len(names) == len(self.regions)
+        ):
+            raise VerifyException(f"{GRAPHS} must name each of its {len(self.regions)} region(s)")
         for key in (DOMAIN, OP_TYPE):
             if text_of(self.attributes.get(key)) is None:
                 raise VerifyException(f"a custom operation needs {key}")
@@ -169,6 +187,7 @@ def make_constant(name: str, array: Array) -> OnnxOperation:
 
 __all__ = [
     "DOMAIN",
+    "GRAPHS",
     "OP_TYPE",
     "STRUCTURE",
     "Custom",

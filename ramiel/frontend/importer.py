@@ -30,6 +30,7 @@ from ramiel.dialects.onnx.protos import type_of_proto
 from ramiel.dialects.onnx.schemas import NEWEST_OPSET, schema
 from ramiel.dialects.onnx.structure import (
     DOMAIN,
+    GRAPHS,
     OP_TYPE,
     Custom,
     NoValue,
@@ -199,6 +200,9 @@ class GraphImporter:
             custom = Custom.make(operands, types, properties, node_name, regions)
             custom.attributes[DOMAIN] = StringAttr(shorten(domain))
             custom.attributes[OP_TYPE] = StringAttr(shorten(node.op_type))
+            if graphs:
+                names = [StringAttr(shorten(name)) for name in sorted(graphs)]
+                custom.attributes[GRAPHS] = ArrayAttr(names)
             return custom
         if declared is None:
             newest = schema(node.op_type, NEWEST_OPSET)

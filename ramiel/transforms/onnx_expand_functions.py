@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import onnx
 from onnx import helper, inliner
@@ -64,12 +65,9 @@ def _expand(op: SchemaOperation) -> None:
     assert isinstance(block, Block)
     inputs = ["" if v.type == type_of_nothing else f"in{i}" for i, v in enumerate(op.operands)]
     outputs = [f"out{i}" for i in range(len(op.results))]
-    model = _model(op, inputs, outputs)
     try:
-        model = inliner.inline_selected_functions(
-            model, [("", op.op_type)], inline_schema_functions=True
-        )
-    except Exception as error:  # the C++ inliner raises whatever it likes
+        model = inliner.inline_local_functions(_model(op, inputs, outputs), True)
+    except Exception as error:  # the C++ code raises whatever it likes
         raise CompileError(f"{op.title}: its definition cannot be expanded: {error}") from error
     if any(node.op_type == op.op_type for node in model.graph.node):
         raise CompileError(f"{op.title}: has no lowering to PyTorch")
@@ -93,16 +91,54 @@ def _expand(op: SchemaOperation) -> None:
     op.erase()
 
 
+_DOMAIN = "ramiel.definitions"
+
+
 def _model(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
-    """A model of one node. Constants that a body may depend on are initializers."""
-    given: list[onnx.ValueInfoProto] = []
-    for name, value in zip(inputs, op.operands, strict=True):
-        if name:
-            proto = proto_of_type(value.type)
-            assert proto is not None
-            given.append(helper.make_value_info(name, proto))
+    """A model of one node, which calls the operator's definition as a function of the model."""
+    types = [proto_of_type(v.type) for v in op.operands]
+    given = [
+        helper.make_value_info(name, proto)
+        for name, proto in zip(inputs, types, strict=True)
+        if name and proto is not None
+    ]
     made = [helper.make_empty_tensor_value_info(name) for name in outputs]
     node = node_of(op, inputs, outputs)
+    _add_defaults(op, node)
+    definition = _definition(op, node, [proto or onnx.TypeProto() for proto in types])
+    definition.domain = node.domain = _DOMAIN
     graph = helper.make_graph([node], "function", given, made)
-    opset = helper.make_opsetid("", opset_of(op))
-    return helper.make_model(graph, opset_imports=[opset])
+    opsets = [helper.make_opsetid("", opset_of(op)), helper.make_opsetid(_DOMAIN, 1)]
+    return helper.make_model(graph, functions=[definition], opset_imports=opsets)
+
+
+def _add_defaults(op: SchemaOperation, node: onnx.NodeProto) -> None:
+    """Adds the schema's defaults of the attributes that are not given: a definition may refer to
+    them."""
+    declared = op.schema()
+    assert declared is not None
+    known = {attribute.name for attribute in node.attribute}
+    for name, attribute in declared.source.attributes.items():
+        if name not in known and attribute.default_value.type:
+            node.attribute.append(attribute.default_value)
+
+
+def _definition(
+    op: SchemaOperation, node: onnx.NodeProto, types: list[onnx.TypeProto]
+) -> onnx.FunctionProto:
+    """The body of an operator: the newest that is not newer than the opset in force."""
+    declared = op.schema()
+    assert declared is not None
+    source: Any = declared.source  # onnx's stubs do not know of bodies
+    opset = opset_of(op)
+    if source.has_function:
+        version = max(v for v in source.function_opset_versions if v <= opset)
+        text = source.get_function_with_opset_version(version)
+    else:
+        versions = source.context_dependent_function_opset_versions
+        text = source.get_context_dependent_function_with_opset_version(
+            max(v for v in versions if v <= opset),
+            node.SerializeToString(),
+            [t.SerializeToString() for t in types],
+        )
+    return onnx.FunctionProto.FromString(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from xdsl.context import Context
 from xdsl.dialects import func
@@ -14,6 +15,7 @@ from ramiel.dialects.onnx.custom_shapes import infer_custom_types
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
 from ramiel.dialects.onnx.shapes import ShapeError, infer_types, join, meet
 from ramiel.dialects.onnx.structure import Custom, Yield, type_of_constant
+from ramiel.dialects.onnx.types import element_of, shape_of, tensor_type
 from ramiel.errors import CompileError
 
 
@@ -27,6 +29,8 @@ def infer_shapes(module: ModuleOp) -> None:
 
 def _infer_block(block: Block) -> None:
     for op in block.ops:
+        if isinstance(op, SchemaOperation) and op.name == "onnx.Scan":
+            _enter_scan(op)
         for region in op.regions:
             for inner in region.blocks:
                 _infer_block(inner)
@@ -40,6 +44,8 @@ def _types(op: SchemaOperation | Custom) -> list[Attribute]:
         return [type_of_constant(op) or op.results[0].type]
     if op.name == "onnx.If":
         return _meet_branches(op)
+    if isinstance(op, SchemaOperation) and op.name == "onnx.Scan":
+        return _leave_scan(op)
     return types_by_rule(op) or [r.type for r in op.results]
 
 
@@ -63,6 +69,70 @@ def _meet_branches(op: Operation) -> list[Attribute]:
         return [r.type for r in op.results]
     one, other = ([v.type for v in end.operands] for end in ends if end is not None)
     return [meet(a, b) for a, b in zip(one, other, strict=True)]
+
+
+def _scanned(op: SchemaOperation) -> int | None:
+    """How many of a Scan's operands, the last ones, it goes through slice by slice; None if the
+    operation has not the form of opset 9 and later, or does not fit its body."""
+    count = op.attribute("num_scan_inputs")
+    if op.version == 8 or not isinstance(count, int) or not 0 <= count <= len(op.operands):
+        return None
+    end = op.regions[0].block.last_op
+    fits = isinstance(end, Yield) and len(end.operands) == len(op.results)
+    return count if fits and len(op.regions[0].block.args) == len(op.operands) else None
+
+
+def _axes(op: SchemaOperation, name: str, count: int) -> list[int]:
+    given = op.attribute(name)
+    axes = cast("list[int]", list(given)) if isinstance(given, list | tuple) else []
+    return axes if len(axes) == count else [0] * count
+
+
+def _enter_scan(op: Operation) -> None:
+    """The types of a Scan's states and slices, for its body."""
+    assert isinstance(op, SchemaOperation)
+    count = _scanned(op)
+    if count is None:
+        return
+    states = len(op.operands) - count
+    axes = _axes(op, "scan_input_axes", count)
+    for i, (arg, operand) in enumerate(zip(op.regions[0].block.args, op.operands, strict=True)):
+        element, shape = element_of(operand.type), shape_of(operand.type)
+        if element is None:
+            continue
+        if i >= states and shape:
+            axis = axes[i - states] % len(shape)
+            shape = shape[:axis] + shape[axis + 1 :]
+        set_type(arg, join(arg.type, tensor_type(element, shape)))
+
+
+def _leave_scan(op: SchemaOperation) -> list[Attribute]:
+    """A Scan's states keep their types, and its other results are stacked."""
+    count = _scanned(op)
+    if count is None:
+        return [r.type for r in op.results]
+    states = len(op.operands) - count
+    axes = _axes(op, "scan_output_axes", len(op.results) - states)
+    end = op.regions[0].block.last_op
+    assert end is not None
+    types: list[Attribute] = []
+    for i, value in enumerate(end.operands):
+        element, shape = element_of(value.type), shape_of(value.type)
+        if i >= states and element is not None:
+            if shape is not None:
+                axis = axes[i - states] % (len(shape) + 1)
+                shape = (*shape[:axis], _steps(op, count), *shape[axis:])
+            types.append(tensor_type(element, shape))
+        else:
+            types.append(value.type)
+    return types
+
+
+def _steps(op: SchemaOperation, count: int) -> int | None:
+    """How many slices a Scan goes through."""
+    first = shape_of(op.operands[len(op.operands) - count].type) if count else None
+    axis = _axes(op, "scan_input_axes", count)[0] if count else 0
+    return first[axis] if first and -len(first) <= axis < len(first) else None
 
 
 def set_type(value: SSAValue, type: Attribute) -> None:

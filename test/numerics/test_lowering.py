@@ -9,6 +9,8 @@ import pytest
 import recurrent_cases
 import resize_cases
 import shape_cases
+import signal_cases
+import vision_cases
 import window_cases
 from one_node import Case, as_inputs, assert_same, check, results, with_open_shape
 
@@ -23,6 +25,8 @@ CASES = [
     *shape_cases.CASES,
     *resize_cases.CASES,
     *recurrent_cases.CASES,
+    *signal_cases.CASES,
+    *vision_cases.CASES,
 ]
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""
@@ -52,7 +56,23 @@ def test_open_shapes_mean_the_same(c: Case) -> None:
         assert_same(one, other)
 
 
-ELSEWHERE = {"If", "Loop", "Scan", "com.microsoft::DynamicQuantizeLSTM"}
+ELSEWHERE = {
+    "Bernoulli",
+    "If",
+    "ImageDecoder",
+    "Loop",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Scan",
+    "ai.onnx.preview.training::Adagrad",
+    "ai.onnx.preview.training::Adam",
+    "ai.onnx.preview.training::Momentum",
+    "ai.onnx.preview::FlexAttention",
+    "com.microsoft::DynamicQuantizeLSTM",
+}
 """Operators that have tests of their own."""
 
 

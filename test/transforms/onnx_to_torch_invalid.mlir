@@ -2,12 +2,12 @@
 
 // All operators without a lowering are named at once, with counts.
 func.func @unsupported(%x: tensor<4xf32>, %i: tensor<4xi64>) {
-  %0 = onnx.Bernoulli "dice"(%x) : (tensor<4xf32>) -> tensor<4xf32>
-  %1 = onnx.Bernoulli(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  %0 = onnx.Custom "even"(%x) {onnx.domain = "com.example", onnx.op_type = "Even"} : (tensor<4xf32>) -> tensor<4xf32>
+  %1 = onnx.Custom(%x) {onnx.domain = "com.example", onnx.op_type = "Even"} : (tensor<4xf32>) -> tensor<4xf32>
   %2 = onnx.Custom "odd"(%x) {onnx.domain = "com.example", onnx.op_type = "Odd"} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
 }
-// CHECK: error: node "dice" (Bernoulli, opset {{[0-9]+}}): has no lowering to PyTorch; unsupported in all: Bernoulli (2), com.example::Odd (1)
+// CHECK: error: node "even" (com.example::Even, opset {{[0-9]+}}): has no lowering to PyTorch; unsupported in all: com.example::Even (2), com.example::Odd (1)
 
 // -----
 

@@ -29,6 +29,7 @@ from ramiel.runtime.ops.contrib import (
 )
 from ramiel.runtime.ops.contrib_attention import attention_mask, group_query_attention, rotary
 from ramiel.runtime.ops.control import length, part, refuse, stacked, steps
+from ramiel.runtime.ops.images import decode_image
 from ramiel.runtime.ops.indexing import (
     gather,
     gather_elements,
@@ -39,8 +40,14 @@ from ramiel.runtime.ops.indexing import (
     scatter_nd,
     slice,
 )
+from ramiel.runtime.ops.optimizers import adagrad, adam, momentum
+from ramiel.runtime.ops.patches import col2im, global_lp_pool, lp_pool, max_unpool
+from ramiel.runtime.ops.random import bernoulli, multinomial, random_normal, random_uniform
 from ramiel.runtime.ops.recurrent import gru, lstm, rnn
+from ramiel.runtime.ops.regions import max_roi_pool, non_max_suppression, roi_align
 from ramiel.runtime.ops.resizing import resize
+from ramiel.runtime.ops.sampling import deform_conv, grid_sample_cubic
+from ramiel.runtime.ops.selection import compress, cumprod, reverse_sequence, tensor_scatter, unique
 from ramiel.runtime.ops.shapes import (
     constant_of_shape,
     depth_to_space,
@@ -59,17 +66,27 @@ from ramiel.runtime.ops.shapes import (
     trilu,
     unsqueeze,
 )
+from ramiel.runtime.ops.signal import dft, mel_weight_matrix, stft
 from ramiel.runtime.ops.windows import avg_pool, max_pool, same_pad
 
 __all__ = [
+    "adagrad",
+    "adam",
     "arg_reduce",
     "attention_mask",
     "avg_pool",
+    "bernoulli",
     "clip",
+    "col2im",
+    "compress",
     "constant_of_shape",
     "crop_and_resize",
+    "cumprod",
     "cumsum",
+    "decode_image",
+    "deform_conv",
     "depth_to_space",
+    "dft",
     "dropout_mask",
     "expand",
     "eye_like",
@@ -78,6 +95,8 @@ __all__ = [
     "gather",
     "gather_elements",
     "gather_nd",
+    "global_lp_pool",
+    "grid_sample_cubic",
     "group_query_attention",
     "gru",
     "hardmax",
@@ -85,21 +104,32 @@ __all__ = [
     "legacy_softmax",
     "length",
     "local_response_norm",
+    "lp_pool",
     "lstm",
     "mask_lengths",
     "max_pool",
+    "max_roi_pool",
+    "max_unpool",
     "mean_variance_norm",
+    "mel_weight_matrix",
+    "momentum",
+    "multinomial",
+    "non_max_suppression",
     "non_zero",
     "one_hot",
     "pad",
     "part",
     "prelu",
+    "random_normal",
+    "random_uniform",
     "range",
     "reduce",
     "refuse",
     "reshape",
     "resize",
+    "reverse_sequence",
     "rnn",
+    "roi_align",
     "rotary",
     "same_pad",
     "scatter_elements",
@@ -114,9 +144,12 @@ __all__ = [
     "squeeze",
     "stacked",
     "steps",
+    "stft",
+    "tensor_scatter",
     "tile",
     "top_k",
     "trilu",
+    "unique",
     "unique_in_order",
     "unsqueeze",
 ]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def _windows(
+def sliding_windows(
     x: Tensor,
     kernel: list[int],
     strides: list[int],
@@ -77,9 +77,9 @@ def avg_pool(
     """AveragePool with paddings that differ or are wide, or with dilations."""
     inner = list(range(-len(kernel), 0))
     args = (kernel, strides, dilations, pads, ceil_mode)
-    total = _windows(x, *args, 0.0, 0.0).sum(dim=inner)
+    total = sliding_windows(x, *args, 0.0, 0.0).sum(dim=inner)
     ones = x.new_ones([1, 1, *x.shape[2:]])
-    count = _windows(ones, *args, float(include_pad), 0.0).sum(dim=inner)
+    count = sliding_windows(ones, *args, float(include_pad), 0.0).sum(dim=inner)
     return total / count
 
 
@@ -95,7 +95,7 @@ def max_pool(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """MaxPool of integers, with paddings that differ, or with flat indices into the whole of x."""
     low = float("-inf") if x.is_floating_point() else torch.iinfo(x.dtype).min
-    windows = _windows(x, kernel, strides, dilations, pads, ceil_mode, low, low)
+    windows = sliding_windows(x, kernel, strides, dilations, pads, ceil_mode, low, low)
     values, place = windows.flatten(-len(kernel)).max(dim=-1)
     if not with_indices:
         return values

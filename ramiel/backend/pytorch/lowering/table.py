@@ -50,6 +50,7 @@ _WIDE_UNSIGNED = frozenset(["uint16", "uint32", "uint64"])
 _FOR_WIDE_UNSIGNED = frozenset(
     "torch.cat torch.flatten torch.full torch.split torch.squeeze torch.where F.pad "
     "Tensor.expand Tensor.permute Tensor.reshape Tensor.squeeze Tensor.to Tensor.unsqueeze "
+    "Tensor.view "
     "operator.and_ operator.eq operator.getitem operator.mul operator.or_ operator.xor "
     "ops.constant_of_shape ops.depth_to_space ops.expand ops.eye_like ops.flatten ops.reshape "
     "ops.shape ops.size ops.space_to_depth ops.split ops.squeeze ops.tile ops.top_k "
@@ -332,6 +333,18 @@ def lower_block(old: Block, builder: Builder) -> list[SSAValue]:
     for before, after in zip(old.args, block.args, strict=False):
         after.name_hint = before.name_hint
         builder.values[before] = after
+    results = inline_block(old, builder)
+    for op in reversed(list(block.ops)):
+        # An entry of the table may look at an operand that it then does not need.
+        if isinstance(op, TorchOperation) and not any(r.uses or r in results for r in op.results):
+            op.detach()
+            op.erase()
+    return results
+
+
+def inline_block(old: Block, builder: Builder) -> list[SSAValue]:
+    """Lowers the operations of a block into the builder's, which knows what stands for the
+    block's arguments. Returns the values that the block ends with."""
     end = old.last_op
     for op in old.ops:
         if op is end or isinstance(op, NoValue | Weight) or op.name == "onnx.Constant":
@@ -339,13 +352,7 @@ def lower_block(old: Block, builder: Builder) -> list[SSAValue]:
         if not isinstance(op, OnnxOperation):
             raise CompileError(f"{op.name} is not an operation of the onnx dialect")
         lower_operation(op, builder)
-    results = [builder.value(v) for v in end.operands] if end is not None else []
-    for op in reversed(list(block.ops)):
-        # An entry of the table may look at an operand that it then does not need.
-        if isinstance(op, TorchOperation) and not any(r.uses or r in results for r in op.results):
-            op.detach()
-            op.erase()
-    return results
+    return [builder.value(v) for v in end.operands] if end is not None else []
 
 
 def lower_operation(op: OnnxOperation, builder: Builder) -> None:
