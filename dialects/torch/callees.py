@@ -54,7 +54,9 @@ _FUNCTIONS = {
     "legacy_softmax local_response_norm max_pool mean_variance_norm non_zero one_hot pad "
     "prelu range reduce reshape resize same_pad scatter_elements scatter_nd shape shrink "
     "size slice space_to_depth split squeeze tile top_k trilu unsqueeze "
-    "length part",
+    "length part "
+    "cast conv_integer dequantize dynamic_quantize matmul_integer matmul_n_bits quantize "
+    "requantize",
 }
 
 CALLEES = (

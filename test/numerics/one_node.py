@@ -67,7 +67,8 @@ Input = Random | Array | None
 
 @dataclass(frozen=True)
 class Case:
-    """One node: its operator, inputs, attributes and opset; None is an input not given."""
+    """One node: its operator (`domain::Op` of another domain than ONNX's), inputs, attributes
+    and opset; None is an input not given."""
 
     op: str
     inputs: Sequence[Input]
@@ -81,6 +82,7 @@ class Case:
     reference: bool = False
     """Whether to compare with ONNX's reference because ONNX Runtime does not have it, or errs."""
     tolerance: float | None = None
+    """Relative to the largest value; of integers, how many steps."""
 
     def __str__(self) -> str:
         attributes = "".join(f"-{k}={v}" for k, v in self.attributes.items())
@@ -99,7 +101,8 @@ class Case:
 def _text(value: Input) -> str:
     if value is None:
         return "_"
-    kind = np.dtype(value.dtype).str[1:]
+    dtype = np.dtype(value.dtype)
+    kind = dtype.name if dtype.kind == "V" else dtype.str[1:]
     dims = "x".join(map(str, value.shape))
     if isinstance(value, Random) or value.size > 8:
         return f"{'' if kind == 'f4' else kind}({dims})"
@@ -133,7 +136,8 @@ def model_of(c: Case, arrays: Sequence[Array | None]) -> onnx.ModelProto:
         k: numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v
         for k, v in c.attributes.items()
     }
-    node = helper.make_node(c.op, names, outputs, name="node", **attributes)
+    domain, _, op = c.op.rpartition("::")
+    node = helper.make_node(op, names, outputs, name="node", domain=domain, **attributes)
     inputs, constants = [], []
     for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
         if array is None:
@@ -147,7 +151,9 @@ def model_of(c: Case, arrays: Sequence[Array | None]) -> onnx.ModelProto:
     # Element type 0: inference is to tell, as in the middle of a real model.
     results = [helper.make_empty_tensor_value_info(o) for o in outputs]
     graph = helper.make_graph([node], "case", inputs, results, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", c.opset)])
+    opsets = {"": c.opset} | ({domain: 1} if domain else {})
+    imports = [helper.make_opsetid(*opset) for opset in opsets.items()]
+    model = helper.make_model(graph, opset_imports=imports)
     model.ir_version = 10
     return model
 
@@ -166,7 +172,8 @@ def evaluated(model: onnx.ModelProto, inputs: Sequence[Array]) -> list[Array]:
     function = lowered(model)
     results = Evaluator().function(function, [tensor_of(a.copy()) for a in inputs])
     assert all(isinstance(r, torch.Tensor) for r in results)
-    return [array_of_tensor(r) for r in results]
+    types = function.function_type.outputs
+    return [array_of_tensor(r, type) for r, type in zip(results, types, strict=True)]
 
 
 def expected(c: Case, model: onnx.ModelProto, feed: Mapping[str, Array]) -> list[Array]:
@@ -200,6 +207,10 @@ def assert_same(got: Array, want: Array, tolerance: float | None = None) -> None
     assert got.shape == want.shape
     if tolerance is None:
         tolerance = TOLERANCE.get(got.dtype.name, 0.0)
+    if got.dtype.kind in "iu" and tolerance:
+        steps = np.abs(got.astype(np.int64) - want.astype(np.int64))
+        assert steps.max(initial=0) <= tolerance
+        return
     if got.dtype.kind in "biu" or not got.size:
         np.testing.assert_array_equal(got, want)
         return

@@ -4,6 +4,8 @@ from collections import Counter
 
 import elementwise_cases
 import pytest
+import qlinear_cases
+import quantization_cases
 import resize_cases
 import shape_cases
 import window_cases
@@ -17,6 +19,8 @@ CASES = [
     *window_cases.CASES,
     *shape_cases.CASES,
     *resize_cases.CASES,
+    *quantization_cases.CASES,
+    *qlinear_cases.CASES,
 ]
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""

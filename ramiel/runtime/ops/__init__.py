@@ -31,6 +31,16 @@ from ramiel.runtime.ops.indexing import (
     scatter_nd,
     slice,
 )
+from ramiel.runtime.ops.low_bit import cast
+from ramiel.runtime.ops.quantization import (
+    conv_integer,
+    dequantize,
+    dynamic_quantize,
+    matmul_integer,
+    matmul_n_bits,
+    quantize,
+    requantize,
+)
 from ramiel.runtime.ops.resizing import resize
 from ramiel.runtime.ops.shapes import (
     constant_of_shape,
@@ -55,11 +65,15 @@ from ramiel.runtime.ops.windows import avg_pool, max_pool, same_pad
 __all__ = [
     "arg_reduce",
     "avg_pool",
+    "cast",
     "clip",
     "constant_of_shape",
+    "conv_integer",
     "cumsum",
     "depth_to_space",
+    "dequantize",
     "dropout_mask",
+    "dynamic_quantize",
     "expand",
     "eye_like",
     "flatten",
@@ -71,6 +85,8 @@ __all__ = [
     "legacy_softmax",
     "length",
     "local_response_norm",
+    "matmul_integer",
+    "matmul_n_bits",
     "max_pool",
     "mean_variance_norm",
     "non_zero",
@@ -78,8 +94,10 @@ __all__ = [
     "pad",
     "part",
     "prelu",
+    "quantize",
     "range",
     "reduce",
+    "requantize",
     "reshape",
     "resize",
     "same_pad",
