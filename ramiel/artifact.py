@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ramiel.backend.pytorch.printer import Emitted
-from ramiel.dialects.onnx.attributes import WeightAttr
+from ramiel.dialects.onnx.attributes import Array, WeightAttr
 from ramiel.errors import CompileError
 from ramiel.frontend.store import replacing, save_arrays
 
@@ -32,15 +32,39 @@ def write_program(emitted: Emitted, path: Path) -> Path:
         )
     weights_path = path.with_suffix(".safetensors")
     names, aliases = tied(emitted.weights)
-    arrays = {name: weight.array() for name, weight in names.items()}
+    arrays, quantized = _stored(names)
     metadata = {
         "ramiel.nodes": json.dumps(emitted.nodes),
         "ramiel.aliases": json.dumps(aliases),
     }
+    if quantized:
+        metadata["ramiel.quantized"] = json.dumps(quantized)
     save_arrays(weights_path, arrays, metadata)
     with replacing(path) as temporary:
         temporary.write_text(emitted.source, encoding="utf-8")
     return weights_path
+
+
+def _stored(
+    weights: Mapping[str, WeightAttr],
+) -> tuple[dict[str, Array], dict[str, tuple[int, int, str]]]:
+    """The arrays to store, and how those that are quantised are to be read.
+
+    A quantised weight is stored as its parts. ramiel.runtime.stored puts them together.
+    """
+    arrays: dict[str, Array] = {}
+    quantized: dict[str, tuple[int, int, str]] = {}
+    for name, weight in weights.items():
+        parts = weight.data.quantized
+        if parts is None:
+            arrays[name] = weight.array()
+            continue
+        arrays[name] = parts.values()
+        arrays[f"{name}.scale"] = parts.scale()
+        if parts.zero_point is not None:
+            arrays[f"{name}.zero_point"] = parts.zero_point()
+        quantized[name] = (parts.axis, parts.block, parts.dtype.name)
+    return arrays, quantized
 
 
 def tied(weights: Mapping[str, WeightAttr]) -> tuple[dict[str, WeightAttr], dict[str, str]]:

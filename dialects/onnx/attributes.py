@@ -33,6 +33,7 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
+from ramiel.dialects.onnx.quantized import Quantized
 from ramiel.dialects.onnx.types import BY_IR, type_of_array
 from ramiel.dialects.text import parse_text, text_of
 from ramiel.errors import CompileError
@@ -50,10 +51,30 @@ class TensorRef:
     name: str
     load: Callable[[], Array] | None = field(default=None, compare=False, repr=False)
     type: Attribute | None = field(default=None, compare=False, repr=False)
+    quantized: Quantized | None = field(default=None, compare=False, repr=False)
+    """What `load` computes the tensor from, if that is smaller and is to be stored instead."""
 
     @staticmethod
     def of(name: str, array: Array) -> TensorRef:
         return TensorRef(name, lambda: array, type_of_array(array))
+
+    @staticmethod
+    def of_quantized(name: str, quantized: Quantized, type: Attribute) -> TensorRef:
+        return TensorRef(name, quantized.array, type, quantized)
+
+    def transposed(self, order: tuple[int, ...], type: Attribute) -> TensorRef:
+        """The tensor with its dimensions in another order, which gives it the type."""
+        load = self.load
+        name = f"{self.name}.T" if order == (1, 0) else f"{self.name}.{'_'.join(map(str, order))}"
+        if self.quantized is not None:
+            return TensorRef.of_quantized(name, self.quantized.transposed(order), type)
+
+        def transpose() -> Array:
+            if load is None:
+                raise MissingWeight(self.name)
+            return np.ascontiguousarray(load().transpose(order))
+
+        return TensorRef(name, transpose, type)
 
 
 @irdl_attr_definition

@@ -50,17 +50,18 @@ _FUNCTIONS = {
     "Tensor": "expand mT permute reshape squeeze to unflatten unsqueeze view",
     "operator": "getitem",
     "kernels": "adaptive_avg_pool2d avg_pool2d max_pool2d scaled_dot_product_attention",
-    "ops": "adagrad adam arg_reduce attention_mask avg_pool bernoulli clip col2im compress "
-    "constant_of_shape crop_and_resize cumprod cumsum decode_image deform_conv "
-    "depth_to_space dft dropout_mask expand eye_like first_rows flatten gather "
-    "gather_elements gather_nd global_lp_pool grid_sample_cubic group_query_attention gru "
-    "hardmax layer_norm legacy_softmax length local_response_norm lp_pool lstm mask_lengths "
-    "max_pool max_roi_pool max_unpool mean_variance_norm mel_weight_matrix momentum "
-    "multinomial non_max_suppression non_zero one_hot pad part prelu random_normal "
-    "random_uniform range reduce refuse reshape resize reverse_sequence rnn roi_align "
-    "rotary same_pad scatter_elements scatter_nd shape shrink simplified_layer_norm size "
-    "slice space_to_depth split squeeze stft tensor_scatter tile top_k trilu unique "
-    "unique_in_order unsqueeze",
+    "ops": "adagrad adam arg_reduce attention_mask avg_pool bernoulli cast clip col2im compress "
+    "constant_of_shape conv_integer crop_and_resize cumprod cumsum decode_image deform_conv "
+    "depth_to_space dequantize dft dropout_mask dynamic_quantize expand eye_like first_rows "
+    "flatten gather gather_elements gather_nd global_lp_pool grid_sample_cubic "
+    "group_query_attention gru hardmax layer_norm legacy_softmax length local_response_norm "
+    "lp_pool lstm mask_lengths matmul_integer matmul_n_bits max_pool max_roi_pool "
+    "max_unpool mean_variance_norm mel_weight_matrix momentum multinomial "
+    "non_max_suppression non_zero one_hot pad part prelu quantize random_normal "
+    "random_uniform range reduce refuse requantize reshape resize reverse_sequence rnn "
+    "roi_align rotary same_pad scatter_elements scatter_nd shape shrink "
+    "simplified_layer_norm size slice space_to_depth split squeeze stft tensor_scatter tile "
+    "top_k trilu unique unique_in_order unsqueeze",
 }
 
 CALLEES = (

@@ -29,29 +29,9 @@ from xdsl.parser import AttrParser, Parser, UnresolvedOperand
 from xdsl.printer import Printer
 
 from ramiel.dialects.text import parse_optional_text, text_of
+from ramiel.dialects.torch.dtypes import DTYPES
 
 T = TypeVar("T")
-
-DTYPES = frozenset(
-    [
-        "float16",
-        "float32",
-        "float64",
-        "bfloat16",
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "uint8",
-        "uint16",
-        "uint32",
-        "uint64",
-        "bool",
-        "complex64",
-        "complex128",
-    ]
-)
-"""The element types of torch that may stand as arguments."""
 
 
 @irdl_attr_definition

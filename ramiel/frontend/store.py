@@ -7,6 +7,7 @@ mapped into memory and loaded one by one when they are asked for.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from ramiel.dialects.onnx.weights import weights_of
 from ramiel.dialects.text import text_of
 from ramiel.errors import CompileError, shorten
 from ramiel.frontend.model_file import TEXT_SUFFIXES
+from ramiel.frontend.packing import PACKED, pack, packed_type, unpack
 
 WEIGHTS = "onnx.weights"
 """Module attribute: the file with the weights, relative to the text that names it."""
@@ -36,9 +38,14 @@ def save_arrays(
 ) -> None:
     """Writes arrays as a .safetensors file, which appears only when it is complete."""
     dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    types = {name: kind for name, array in dense.items() if (kind := packed_type(array))}
+    extra = dict(metadata or {})
+    if types:
+        extra[PACKED] = json.dumps({n: [kind, dense[n].shape] for n, kind in types.items()})
+        dense |= {name: pack(dense[name]) for name in types}
     with replacing(path) as temporary:
         try:
-            save_file(dense, temporary, dict(metadata or {}))
+            save_file(dense, temporary, extra)
         except (SafetensorError, KeyError) as error:
             raise CompileError(f"cannot store the weights: {error}", file=str(path)) from error
 
@@ -119,16 +126,27 @@ def _safetensors_store(path: Path) -> dict[str, TensorRef]:
     try:
         file = safe_open(path, framework="numpy")
         names = cast("list[str]", list(file.keys()))
+        packed = json.loads((file.metadata() or {}).get(PACKED, "{}"))
     except FileNotFoundError as error:
         raise CompileError("the weights file is missing", file=str(path)) from error
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise CompileError("is not a safetensors file", file=str(path)) from error
-    return {name: TensorRef(name, partial(_load, file.get_tensor, name)) for name in names}
+    return {
+        name: TensorRef(name, partial(_load, file.get_tensor, name, packed.get(name)))
+        for name in names
+    }
 
 
-def _load(get_tensor: object, name: str) -> Array:
+def _load(get_tensor: object, name: str, form: object) -> Array:
     assert callable(get_tensor)
-    return cast(Array, get_tensor(name))
+    array = cast(Array, get_tensor(name))
+    if form is None:
+        return array
+    try:
+        kind, shape = cast("tuple[str, list[int]]", form)
+        return unpack(array, kind, shape)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CompileError(f"the weight {shorten(name)!r} is malformed") from error
 
 
 def _onnx_store(path: Path) -> dict[str, TensorRef]:

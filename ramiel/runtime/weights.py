@@ -3,6 +3,8 @@
 Metadata, both JSON and both optional:
 - `ramiel.nodes`: {Python value name: [ONNX node name, operator type]}, for error messages.
 - `ramiel.aliases`: {name: stored name}, so that tied weights are stored once.
+
+What does not stand there as it is, because it is quantised or of a low-bit type, is in stored.py.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from typing import Any, Self, cast
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from ramiel.runtime.stored import Stored, json_object
 
 _NODES = "ramiel.nodes"
 _ALIASES = "ramiel.aliases"
@@ -57,11 +61,15 @@ class Weights(Mapping[str, Tensor]):
         except (SafetensorError, OSError) as error:
             raise ValueError(f"{path} is not a safetensors file: {error}") from error
         metadata: dict[str, str] = file.metadata() or {}
-        nodes = _json_object(metadata, _NODES, _is_node, path)
-        aliases = _json_object(metadata, _ALIASES, _is_string, path)
+        try:
+            nodes = json_object(metadata, _NODES, _is_node)
+            aliases = json_object(metadata, _ALIASES, _is_string)
+            stored = Stored(file.keys(), file.get_tensor, metadata)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         return cls(
-            file.keys(),
-            file.get_tensor,
+            stored.names(),
+            stored.load,
             {name: (node, op_type) for name, (node, op_type) in nodes.items()},
             aliases,
             str(path),
@@ -110,16 +118,3 @@ def _is_string(value: Any) -> bool:
 
 def _is_node(value: Any) -> bool:
     return isinstance(value, list) and [type(part) for part in cast(Any, value)] == [str, str]
-
-
-def _json_object(
-    metadata: Mapping[str, str], key: str, is_valid: Callable[[Any], bool], path: object
-) -> dict[str, Any]:
-    """The JSON object under a metadata key, or {}. ValueError if it is not what it should be."""
-    try:
-        value = json.loads(metadata.get(key, "{}"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path}: metadata "{key}" is not JSON: {error}') from error
-    if not isinstance(value, dict) or not all(map(is_valid, cast(Any, value).values())):
-        raise ValueError(f'{path}: metadata "{key}" is malformed')
-    return cast("dict[str, Any]", value)

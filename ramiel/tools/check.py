@@ -19,6 +19,7 @@ from ramiel.errors import CompileError, shorten
 from ramiel.runtime import OpError
 from ramiel.runtime.measure import random_inputs, same_bits
 from ramiel.runtime.program import as_tuple
+from ramiel.tasks import main_function
 
 TOLERANCES = {"f32": 1e-3, "bf16": 0.1, "f16": 0.1}
 """By what the program computes in: the difference, relative to an output's largest value, from
@@ -73,11 +74,14 @@ def compare(
         except OpError as error:
             raise CompileError(f"the program fails: {error}", file=str(model)) from error
     names = [declared.onnx_name or declared.name for declared in program.inputs]
-    arrays = [array_of_tensor(tensor) for tensor in inputs]
+    signature = main_function(compilation.module).function_type
+    arrays = [array_of_tensor(t, type) for t, type in zip(inputs, signature.inputs, strict=True)]
     reference, expected = _reference(model, names, arrays, program.batch)
     rows = [
-        _row(name, p, e, i not in differing)
-        for i, (name, p, e) in enumerate(zip(program.outputs, parallel, expected, strict=True))
+        _row(name, array_of_tensor(p, type), e, i not in differing)
+        for i, (name, p, e, type) in enumerate(
+            zip(program.outputs, parallel, expected, signature.outputs, strict=True)
+        )
     ]
     return Comparison(reference, rows)
 
@@ -150,8 +154,7 @@ def _onnx_reference(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[st
     return "onnx's reference", cast(Arrays, ReferenceEvaluator(str(model)).run(None, feeds))
 
 
-def _row(name: str, result: Tensor, expected: npt.NDArray[Any], same: bool) -> Row:
-    got = array_of_tensor(result)
+def _row(name: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], same: bool) -> Row:
     if got.shape != expected.shape or got.dtype != expected.dtype:
         raise CompileError(
             f'output "{name}" is {got.dtype}{list(got.shape)}, the reference has '

@@ -17,7 +17,7 @@ from xdsl.traits import Pure
 
 from ramiel.backend.pytorch.lowering import Builder, is_lowered, lower_operation
 from ramiel.dialects.onnx.attributes import Array, MissingWeight
-from ramiel.dialects.onnx.operation import SchemaOperation
+from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
 from ramiel.dialects.onnx.shapes import join
 from ramiel.dialects.onnx.structure import (
     Custom,
@@ -28,6 +28,7 @@ from ramiel.dialects.onnx.structure import (
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.errors import CompileError
+from ramiel.quantized_weights import is_quantized, quantized_weight
 from ramiel.transforms.onnx_infer_shapes import set_type, types_by_rule, update_signature
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class OnnxConstantFoldPass(ModulePass):
         %1 = onnx.Add(%0, %0) : (tensor<2xi64>, tensor<2xi64>) -> tensor<2xi64>
         // becomes
         %1 = onnx.Constant() {value = dense<[4, 6]> : tensor<2xi64>} : () -> tensor<2xi64>
+
+    A DequantizeLinear of a constant becomes a weight that is still stored quantised, if it is not
+    small; so does its Transpose, and nothing else is computed from it.
 
     What an operation computes is found by lowering and evaluating it. Shapes that become known
     on the way are inferred at once, so that one walk folds whole chains of shape arithmetic.
@@ -87,11 +91,18 @@ class _Folder:
             for region in op.regions:
                 for inner in region.blocks:
                     self.block(inner)
-            if isinstance(op, Custom):
+            if isinstance(op, SchemaOperation | Custom):
                 self._refine(op)
+            weight = quantized_weight(op, self.names) if isinstance(op, OnnxOperation) else None
+            if weight is not None:
+                block.insert_op_before(weight, op)
+                op.results[0].replace_all_uses_with(weight.results[0])
+                self.refined.add(weight.results[0])
+                op.detach()
+                op.erase()
+                continue
             if not isinstance(op, SchemaOperation) or op.name == "onnx.Constant":
                 continue
-            self._refine(op)
             results = self._fold(op)
             if results is None:
                 continue
@@ -146,6 +157,8 @@ class _Folder:
         if op.regions or not op.has_trait(Pure) or not is_lowered(op):
             return None
         read = op.operands[: _READ.get(op.op_type)]
+        if any(is_quantized(v) for v in read):
+            return None
         if not all(constant_attribute_of(v) is not None or v.type == NoneType() for v in read):
             return None
         cost = _bytes_of_results(op)
@@ -171,7 +184,7 @@ class _Folder:
         env: dict[SSAValue, Tensor] = {}
         try:
             self.evaluator.run(scratch.ops, env)
-            arrays = [array_of_tensor(env[v]) for v in values]
+            arrays = [array_of_tensor(env[v], v.type) for v in values]
             return [_typed(a, r) for a, r in zip(arrays, op.results, strict=True)]
         except (RuntimeError, IndexError, TypeError, ValueError) as error:
             line = str(error).strip().splitlines()

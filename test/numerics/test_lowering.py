@@ -6,6 +6,8 @@ import contrib_attention_cases
 import contrib_cases
 import elementwise_cases
 import pytest
+import qlinear_cases
+import quantization_cases
 import recurrent_cases
 import resize_cases
 import shape_cases
@@ -27,6 +29,8 @@ CASES = [
     *recurrent_cases.CASES,
     *signal_cases.CASES,
     *vision_cases.CASES,
+    *quantization_cases.CASES,
+    *qlinear_cases.CASES,
 ]
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""

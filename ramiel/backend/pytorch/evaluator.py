@@ -15,9 +15,10 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ramiel import runtime
 from ramiel.backend.pytorch.tensors import tensor_of
-from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
+from ramiel.dialects.onnx.types import shape_of
 from ramiel.dialects.torch import CallOp, IfOp, LayerOp, LoopOp, Task, WeightOp
 from ramiel.dialects.torch.callees import CALLEES
+from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, fold_literal, python_literal
 from ramiel.runtime import Weights, kernels, ops
 
@@ -96,8 +97,8 @@ class Evaluator:
                 part.append(value)
         stacked: list[Tensor] = []
         for part, result in zip(parts, op.results[op.states :], strict=True):
-            shape, dtype = shape_of(result.type) or (0,), numpy_dtype_of(result.type)
-            element = getattr(torch, dtype.name) if dtype is not None else torch.float32
+            shape = shape_of(result.type) or (0,)
+            element = getattr(torch, torch_dtype_of(result.type) or "float32")
             stacked.append(ops.stacked(part, element, *(d or 0 for d in shape[1:])))
         return _one_or_all([*values[conditional:carried], *stacked])
 

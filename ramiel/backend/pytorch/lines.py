@@ -9,7 +9,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, flat, statement
 from ramiel.dialects.cluster import RecvOp, SectionOp, SendOp, WaitOp
-from ramiel.dialects.onnx.types import OptionalType, SequenceType, numpy_dtype_of, shape_of
+from ramiel.dialects.onnx.types import OptionalType, SequenceType, shape_of
 from ramiel.dialects.torch import (
     CallOp,
     ControlOp,
@@ -21,6 +21,7 @@ from ramiel.dialects.torch import (
     TorchOperation,
     WeightOp,
 )
+from ramiel.dialects.torch.dtypes import torch_dtype_of
 
 BODY = INDENT * 2
 
@@ -124,8 +125,7 @@ def _loop_lines(op: ControlOp, operands: Sequence[str]) -> list[str]:
     values: list[Expression] = [*variables[conditional:]]
     for part, result in zip(parts, op.results[op.states :], strict=True):
         dims = [str(d or 0) for d in (shape_of(result.type) or (0,))[1:]]
-        dtype = numpy_dtype_of(result.type)
-        kind = f"torch.{dtype.name}" if dtype is not None else "torch.float32"
+        kind = f"torch.{torch_dtype_of(result.type) or 'float32'}"
         values.append(Bracket("ops.stacked", [part, kind, *dims]))
     return lines + return_statement(values, BODY)
 

@@ -33,7 +33,7 @@ from ramiel.backend.pytorch.lines import (
 from ramiel.dialects.cluster import ProgramOp, RecvOp, SectionOp
 from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET
-from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
+from ramiel.dialects.onnx.types import shape_of
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import (
     CallOp,
@@ -45,6 +45,7 @@ from ramiel.dialects.torch import (
     TorchOperation,
     WeightOp,
 )
+from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.dialects.torch.operation import CLASS, PYTHON_NAME, is_identifier
 from ramiel.errors import CompileError
 from ramiel.tasks import main_function
@@ -188,12 +189,12 @@ class _Printer:
     def _input(self, i: int) -> Expression:
         arg = self.function.body.block.args[i]
         name = self._input_name(i)
-        dtype = numpy_dtype_of(arg.type)
+        dtype = torch_dtype_of(arg.type)
         shape = shape_of(arg.type)
         if dtype is None or shape is None:
             raise CompileError(f"input {name!r} has no known element type and rank")
         dims = tuple_of([str(d) for d in shape])
-        items: list[Expression] = [quoted(name), f"torch.{dtype.name}", dims]
+        items: list[Expression] = [quoted(name), f"torch.{dtype}", dims]
         assert self.function.arg_attrs is not None
         own = text_of(self.function.arg_attrs.data[i].data.get(NAME))
         if own is not None and own != name:

@@ -22,8 +22,9 @@ from ramiel.backend.pytorch.candidates import KERNELS, callee_of, kernel_of
 from ramiel.backend.pytorch.evaluator import Evaluator
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import flat
-from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
+from ramiel.dialects.onnx.types import static_shape_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, Task, TorchOperation, WeightOp
+from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.errors import CompileError
 from ramiel.lifetimes import ENOUGH, freed_after
 from ramiel.runtime.memory import keep_memory
@@ -150,10 +151,10 @@ def _inputs(function: func.FuncOp) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
     tensors: list[Tensor] = []
     for i, arg in enumerate(function.body.block.args):
-        shape, dtype = static_shape_of(arg.type), numpy_dtype_of(arg.type)
+        shape, dtype = static_shape_of(arg.type), torch_dtype_of(arg.type)
         if shape is None or dtype is None:
             raise CompileError(f"input {i} has an open shape: to profile, give it one (--shape)")
-        torch_dtype = getattr(torch, dtype.name)
+        torch_dtype = getattr(torch, dtype)
         if torch_dtype.is_floating_point:
             tensors.append(torch.randn(shape, generator=generator).to(torch_dtype))
         else:

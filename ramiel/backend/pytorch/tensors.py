@@ -11,21 +11,50 @@ from torch import Tensor
 from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import Array
-from ramiel.dialects.onnx.types import OptionalType, SequenceType
+from ramiel.dialects.onnx.types import OptionalType, SequenceType, numpy_dtype_of
+from ramiel.dialects.torch.dtypes import HELD_IN
+
+_BY_BITS = {
+    torch.bfloat16: torch.int16,
+    torch.float8_e4m3fn: torch.uint8,
+    torch.float8_e4m3fnuz: torch.uint8,
+    torch.float8_e5m2: torch.uint8,
+    torch.float8_e5m2fnuz: torch.uint8,
+    torch.float8_e8m0fnu: torch.uint8,
+}
+"""Types of torch that numpy knows by ml_dtypes, under the same name, and what carries their bits
+from one to the other."""
 
 
 def tensor_of(array: Array) -> Tensor:
-    """Raises TypeError for an element type that torch does not have."""
-    if array.dtype == ml_dtypes.bfloat16:
-        return torch.from_numpy(_writable(array.view(np.int16))).view(torch.bfloat16)
+    """The tensor that holds an array. Raises TypeError for elements that no tensor holds."""
+    held_in = HELD_IN.get(array.dtype.name)
+    if held_in is not None:
+        array = array.astype(np.float32).astype(_numpy_dtype(held_in))
+    torch_dtype = getattr(torch, array.dtype.name, None)
+    if torch_dtype in _BY_BITS:
+        carrier = _BY_BITS[torch_dtype]
+        bits = array.view(_numpy_dtype(str(carrier).removeprefix("torch.")))
+        return torch.from_numpy(_writable(bits)).view(torch_dtype)
     return torch.from_numpy(_writable(array))
 
 
-def array_of_tensor(tensor: Tensor) -> Array:
+def array_of_tensor(tensor: Tensor, type: Attribute | None = None) -> Array:
+    """The array that a tensor holds, which is of `type` where torch has no tensors of that."""
     tensor = tensor.detach().cpu().contiguous()
-    if tensor.dtype == torch.bfloat16:
-        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
-    return tensor.numpy()
+    if tensor.dtype in _BY_BITS:
+        bits = tensor.view(_BY_BITS[tensor.dtype]).numpy()
+        array = bits.view(_numpy_dtype(str(tensor.dtype).removeprefix("torch.")))
+    else:
+        array = tensor.numpy()
+    dtype = None if type is None else numpy_dtype_of(type)
+    if dtype is not None and HELD_IN.get(dtype.name) == array.dtype.name:
+        return array.astype(np.float32).astype(dtype)
+    return array
+
+
+def _numpy_dtype(name: str) -> np.dtype[np.generic]:
+    return np.dtype(getattr(ml_dtypes, name, name))
 
 
 def _writable(array: Array) -> Array:
@@ -50,4 +79,6 @@ def array_of_value(value: Any, type: Attribute) -> Any:
     if isinstance(value, list):
         element = type.element if isinstance(type, SequenceType | OptionalType) else type
         return [array_of_value(item, element) for item in cast("list[Any]", value)]
-    return array_of_tensor(value) if isinstance(value, Tensor) else value
+    if isinstance(type, OptionalType):
+        type = type.element
+    return array_of_tensor(value, type) if isinstance(value, Tensor) else value

@@ -40,8 +40,18 @@ from ramiel.runtime.ops.indexing import (
     scatter_nd,
     slice,
 )
+from ramiel.runtime.ops.low_bit import cast
 from ramiel.runtime.ops.optimizers import adagrad, adam, momentum
 from ramiel.runtime.ops.patches import col2im, global_lp_pool, lp_pool, max_unpool
+from ramiel.runtime.ops.quantization import (
+    conv_integer,
+    dequantize,
+    dynamic_quantize,
+    matmul_integer,
+    matmul_n_bits,
+    quantize,
+    requantize,
+)
 from ramiel.runtime.ops.random import bernoulli, multinomial, random_normal, random_uniform
 from ramiel.runtime.ops.recurrent import gru, lstm, rnn
 from ramiel.runtime.ops.regions import max_roi_pool, non_max_suppression, roi_align
@@ -76,18 +86,22 @@ __all__ = [
     "attention_mask",
     "avg_pool",
     "bernoulli",
+    "cast",
     "clip",
     "col2im",
     "compress",
     "constant_of_shape",
+    "conv_integer",
     "crop_and_resize",
     "cumprod",
     "cumsum",
     "decode_image",
     "deform_conv",
     "depth_to_space",
+    "dequantize",
     "dft",
     "dropout_mask",
+    "dynamic_quantize",
     "expand",
     "eye_like",
     "first_rows",
@@ -107,6 +121,8 @@ __all__ = [
     "lp_pool",
     "lstm",
     "mask_lengths",
+    "matmul_integer",
+    "matmul_n_bits",
     "max_pool",
     "max_roi_pool",
     "max_unpool",
@@ -120,11 +136,13 @@ __all__ = [
     "pad",
     "part",
     "prelu",
+    "quantize",
     "random_normal",
     "random_uniform",
     "range",
     "reduce",
     "refuse",
+    "requantize",
     "reshape",
     "resize",
     "reverse_sequence",

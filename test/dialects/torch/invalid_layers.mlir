@@ -3,9 +3,9 @@
 // Layers that there are none of.
 
 // A class of torch that is not in the list.
-// CHECK: error: torch.layer: 'LSTM' is no layer
+// CHECK: error: torch.layer: 'MultiheadAttention' is no layer
 func.func @f(%x: tensor<4xf32>) {
-  %y = torch.layer LSTM(%x) weights {weight = "w" : tensor<4x4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
+  %y = torch.layer MultiheadAttention(%x) weights {weight = "w" : tensor<4x4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
 }
 

@@ -7,9 +7,10 @@ from ramiel.backend.pytorch.lowering.windows import Window, padded, scalar, wind
 from ramiel.dialects.onnx.attributes import WeightAttr
 
 
-def _kernel(n: Node) -> list[int] | None:
+def kernel_of(n: Node, weight: int = 1) -> list[int] | None:
+    """The kernel's sides, by the attribute or the shape of the input that is the weight."""
     given = n.integer_list("kernel_shape")
-    shape = n.shape(1)
+    shape = n.shape(weight)
     if given is not None:
         return given
     if shape is None or None in shape[2:]:
@@ -32,7 +33,7 @@ def _check_dims(n: Node, w: Window) -> None:
 
 @lowers("Conv")
 def conv(n: Node) -> Lowered:
-    w = window(n, _kernel(n))
+    w = window(n, kernel_of(n))
     _check_dims(n, w)
     x = n[0]
     if not w.symmetric:
@@ -48,7 +49,7 @@ def conv(n: Node) -> Lowered:
 
 @lowers("ConvTranspose")
 def conv_transpose(n: Node) -> Lowered:
-    w = window(n, _kernel(n))
+    w = window(n, kernel_of(n))
     _check_dims(n, w)
     extra = n.integer_list("output_padding") or [0] * w.dims
     begin, end = _crops(n, w, extra)

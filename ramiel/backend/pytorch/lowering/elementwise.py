@@ -210,19 +210,6 @@ def where(n: Node) -> Lowered:
     return n.call("torch.where", n[0], n[1], n[2])
 
 
-@lowers("Cast")
-@lowers("CastLike", 15)
-def cast(n: Node) -> Lowered:
-    if n.op.op_type == "CastLike":
-        type = n.op.operands[1].type
-    else:
-        row = BY_PROTO.get(n.integer("to"))
-        if row is None:
-            n.fail(f"the type {n.integer('to')} to cast to is unknown")
-        type = tensor_type(row.ir, None)
-    return n.call("Tensor.to", n[0], n.dtype(type))
-
-
 @lowers("Clip", 6)
 def clip_by_attributes(n: Node) -> Lowered:
     # The defaults are the extremes of float32, which say that there is no bound.

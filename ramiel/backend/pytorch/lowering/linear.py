@@ -10,17 +10,11 @@ from ramiel.dialects.onnx.attributes import Array
 from ramiel.dialects.onnx.types import numpy_dtype_of
 
 
-def _transposed(array: Array) -> Array:
-    return np.ascontiguousarray(array.T)
-
-
 @lowers("MatMul")
 def matmul(n: Node) -> Lowered:
     rank = n.rank(0)
     if n.is_constant(1) and n.rank(1) == 2 and rank is not None and n.is_float():
-        return n.layer(
-            "Linear", n[0], {"weight": n.new_weight(1, "T", _reversed(n, 1), _transposed)}
-        )
+        return n.layer("Linear", n[0], {"weight": n.transposed_weight(1)})
     return n.call("operator.matmul", n[0], n[1])
 
 
@@ -33,13 +27,15 @@ def gemm(n: Node) -> Lowered:
     if n.is_constant(1) and floating:
 
         def scaled(array: Array) -> Array:
-            array = _transposed(array) if flip else array
-            return array if alpha == 1 else np.multiply(array, alpha, dtype=np.float32)
+            array = np.ascontiguousarray(array.T) if flip else array
+            return np.multiply(array, alpha, dtype=np.float32)
 
-        plain = not flip and alpha == 1
-        shape = _reversed(n, 1) if flip else n.shape(1) or ()
-        suffix = "T" if alpha == 1 else f"{'T' if flip else 'N'}{alpha:g}"
-        weights = {"weight": n.weight(1) if plain else n.new_weight(1, suffix, shape, scaled)}
+        if alpha == 1:
+            weights = {"weight": n.transposed_weight(1) if flip else n.weight(1)}
+        else:
+            shape = (n.shape(1) or ())[:: -1 if flip else 1]
+            suffix = f"{'T' if flip else 'N'}{alpha:g}"
+            weights = {"weight": n.new_weight(1, suffix, shape, scaled)}
         if _is_bias(n, 2) and beta == 1:
             return n.layer(
                 "Linear",
@@ -68,10 +64,6 @@ def _factor(n: Node, name: str) -> int | float:
 
 def _flat(array: Array) -> Array:
     return array.reshape(-1)
-
-
-def _reversed(n: Node, i: int) -> tuple[int | None, ...]:
-    return (n.shape(i) or ())[::-1]
 
 
 def _is_bias(n: Node, i: int) -> bool:

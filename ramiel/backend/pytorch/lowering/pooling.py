@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xdsl.ir import Attribute, SSAValue
+
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
 from ramiel.backend.pytorch.lowering.windows import Window, padded, scalar, window
 
@@ -49,30 +51,41 @@ def _max_pool_by_window(n: Node, w: Window) -> Lowered:
 
 @lowers("AveragePool")
 def average_pool(n: Node) -> Lowered:
+    return averages(n, n[0], n.result_type())
+
+
+def averages(n: Node, x: SSAValue, type: Attribute) -> SSAValue:
+    """The average pool of x, which stands for the node's first input, as a type."""
     w = window(n, n.integer_list("kernel_shape"))
     include = bool(n.integer("count_include_pad", 0))
     if w.at_run_time and include and w.dims in (1, 2, 3) and set(w.dilations) == {1}:
-        x, w = padded(n, n[0], w)
-        return n.call(f"F.avg_pool{w.dims}d", x, **_config(n, w))
+        x, w = padded(n, x, w)
+        return n.call(f"F.avg_pool{w.dims}d", x, type=type, **_config(n, w))
     if w.at_run_time:
         n.fail("its paddings follow from the shape of its input: give it with --shape")
     plain = w.dims in (1, 2, 3) and _fits(w) and set(w.dilations) == {1}
     if not plain:
         pads = [*w.begin, *w.end]
         ceil = bool(n.integer("ceil_mode", 0))
-        return n.call("ops.avg_pool", n[0], w.kernel, w.strides, w.dilations, pads, include, ceil)
+        args = (x, w.kernel, w.strides, w.dilations, pads, include, ceil)
+        return n.call("ops.avg_pool", *args, type=type)
     config = _config(n, w)
     if any(w.begin) and not include:
         config["count_include_pad"] = False
-    return n.call(f"F.avg_pool{w.dims}d", n[0], **config)
+    return n.call(f"F.avg_pool{w.dims}d", x, type=type, **config)
 
 
 @lowers("GlobalAveragePool")
 def global_average_pool(n: Node) -> Lowered:
+    return global_averages(n, n[0], n.result_type())
+
+
+def global_averages(n: Node, x: SSAValue, type: Attribute) -> SSAValue:
+    """The averages of x, which stands for the node's first input, as a type."""
     rank = n.known_rank()
     if rank in (3, 4, 5):
-        return n.call(f"F.adaptive_avg_pool{rank - 2}d", n[0], 1)
-    return n.call("torch.mean", n[0], dim=list(range(2, rank)), keepdim=True)
+        return n.call(f"F.adaptive_avg_pool{rank - 2}d", x, 1, type=type)
+    return n.call("torch.mean", x, dim=list(range(2, rank)), keepdim=True, type=type)
 
 
 @lowers("GlobalMaxPool")

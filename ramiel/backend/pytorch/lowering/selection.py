@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from xdsl.ir import SSAValue
 
+from typing import Any
+
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
 from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of
 
@@ -24,7 +26,7 @@ def compress(n: Node) -> Lowered:
 
 @lowers("Unique", 11)
 def unique(n: Node) -> Lowered:
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     if n.attribute("axis") is not None:
         options["axis"] = axis_of(n)
     if not n.integer("sorted", 1):
@@ -32,7 +34,7 @@ def unique(n: Node) -> Lowered:
     results = len(n.op.results)
     if results == 1:
         return n.call("ops.unique", n[0], **options)
-    return n.calls("ops.unique", n[0], **options, results=results)
+    return n.calls("ops.unique", n[0], results=results, **options)
 
 
 @lowers("CumProd", 26)

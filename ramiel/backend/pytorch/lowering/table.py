@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NoReturn, cast
 
 import numpy as np
@@ -35,7 +36,8 @@ from ramiel.dialects.onnx.types import (
 )
 from ramiel.dialects.onnx.weights import FreshNames
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
-from ramiel.dialects.torch.literals import DTYPES, Dtype
+from ramiel.dialects.torch.dtypes import torch_dtype_of
+from ramiel.dialects.torch.literals import Dtype
 from ramiel.dialects.torch.operation import NODE, OP_TYPE
 from ramiel.errors import CompileError
 
@@ -52,9 +54,9 @@ _FOR_WIDE_UNSIGNED = frozenset(
     "Tensor.expand Tensor.permute Tensor.reshape Tensor.squeeze Tensor.to Tensor.unsqueeze "
     "Tensor.view "
     "operator.and_ operator.eq operator.getitem operator.mul operator.or_ operator.xor "
-    "ops.constant_of_shape ops.depth_to_space ops.expand ops.eye_like ops.flatten ops.reshape "
-    "ops.shape ops.size ops.space_to_depth ops.split ops.squeeze ops.tile ops.top_k "
-    "ops.unsqueeze".split()
+    "ops.cast ops.constant_of_shape ops.depth_to_space ops.dequantize ops.expand ops.eye_like "
+    "ops.flatten ops.quantize ops.reshape ops.shape ops.size ops.space_to_depth ops.split "
+    "ops.squeeze ops.tile ops.top_k ops.unsqueeze".split()
 )
 
 
@@ -108,7 +110,7 @@ class Builder:
         """The weight that holds a constant's value."""
         if isinstance(old.owner, Weight):
             ref = old.owner.weight.data
-            return WeightAttr(TensorRef(ref.name, ref.load, old.type))
+            return WeightAttr(replace(ref, type=old.type))
         made = self._weights.get(old)
         if made is None:
             array = constant_of(old)
@@ -193,6 +195,11 @@ class Node:
         name = f"{source.data.name}.{suffix}"
         return WeightAttr(TensorRef(name, lambda: change(source.array()), self.like(shape, i)))
 
+    def transposed_weight(self, i: int) -> WeightAttr:
+        """Constant input i, a matrix, as a weight with its dimensions exchanged."""
+        shape = (self.shape(i) or ())[::-1]
+        return WeightAttr(self.weight(i).data.transposed((1, 0), self.like(shape, i)))
+
     # --- types ---
 
     def shape(self, i: int) -> tuple[int | None, ...] | None:
@@ -260,9 +267,15 @@ class Node:
         """Adds a call with one result, of the node's result type unless `type` is given."""
         return self._call(callee, args, kwargs, [self._type(type)])[0]
 
-    def calls(self, callee: str, *args: object, **kwargs: object) -> Sequence[SSAValue]:
-        """Adds a call that returns all of the node's results as a tuple."""
-        return self._call(callee, args, kwargs, [r.type for r in self.op.results])
+    def calls(
+        self,
+        callee: str,
+        *args: object,
+        types: Sequence[Attribute] | None = None,
+        **kwargs: object,
+    ) -> Sequence[SSAValue]:
+        """Adds a call that returns a tuple: the node's results, or values of the types given."""
+        return self._call(callee, args, kwargs, types or [r.type for r in self.op.results])
 
     def layer(
         self,
@@ -278,11 +291,11 @@ class Node:
         return type if isinstance(type, Attribute) else self.result_type()
 
     def dtype(self, type: Attribute) -> Dtype:
-        """The torch element type of a tensor type. Refuses what PyTorch does not have."""
-        dtype = numpy_dtype_of(type)
-        if dtype is None or dtype.name not in DTYPES:
+        """The torch element type that holds a tensor type's elements. Refuses what none does."""
+        dtype = torch_dtype_of(type)
+        if dtype is None:
             self.fail(f"PyTorch has no tensors of type {element_of(type)}")
-        return Dtype(dtype.name)
+        return Dtype(dtype)
 
     def tensor(self, array: Array, name: str) -> SSAValue:
         """A tensor that the lowering itself makes."""

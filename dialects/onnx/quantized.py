@@ -1,0 +1,72 @@
+"""Weights that are stored quantised: smaller numbers, scales and zero points.
+
+A DequantizeLinear of a constant is such a weight. Its value is what the program computes with;
+what a .safetensors file holds are the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+_Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """(values - zero_point) * scale, in float32, rounded to a type.
+
+    Scale and zero point are one number, or one for each index of `axis`, or, with `block`, for
+    so many indices of it; their rank is then that of the values.
+    """
+
+    values: Callable[[], Array]
+    scale: Callable[[], Array]
+    zero_point: Callable[[], Array] | None
+    axis: int
+    block: int
+    dtype: np.dtype[np.generic]
+
+    def array(self) -> Array:
+        values = self.values()
+        if self.zero_point is None:
+            centred = values.astype(np.float32)
+        elif values.dtype == np.int32:
+            whole = cast(_Floats, values) - self._along(self.zero_point(), values)
+            centred = whole.astype(np.float32)
+        else:
+            zero_point = self._along(self.zero_point().astype(np.float32), values)
+            centred = values.astype(np.float32) - zero_point
+        scale = self._along(self.scale().astype(np.float32), values)
+        return cast(_Floats, centred * scale).astype(self.dtype)
+
+    def _along(self, part: Array, values: Array) -> _Floats:
+        """A scale or zero point in a shape that broadcasts to the values."""
+        part = cast(_Floats, part)
+        if self.block:
+            whole = np.repeat(part, self.block, self.axis)
+            return whole.take(np.arange(values.shape[self.axis]), self.axis)
+        if part.size == 1:
+            return part.reshape(())
+        return part.reshape([-1 if i == self.axis else 1 for i in range(values.ndim)])
+
+    def transposed(self, order: tuple[int, ...]) -> Quantized:
+        """With the dimensions in another order."""
+
+        def moved(load: Callable[[], Array]) -> Callable[[], Array]:
+            return lambda: np.ascontiguousarray(load().transpose(order))
+
+        blocked = bool(self.block)
+        zero_point = self.zero_point
+        return replace(
+            self,
+            values=moved(self.values),
+            scale=moved(self.scale) if blocked else self.scale,
+            zero_point=moved(zero_point) if blocked and zero_point else zero_point,
+            axis=order.index(self.axis),
+        )

@@ -1,0 +1,125 @@
+"""Element types of eight bits and fewer: their values, how they are rounded to and packed.
+
+torch has no tensors of integers and floats of fewer than eight bits that compute. Here int4 and
+int2 are held in int8, uint4 and uint2 in uint8, and floats of four and six bits in
+float8_e4m3fn, which has all their values. Types go by ONNX's names.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class IntegerFormat(NamedTuple):
+    """Integers from `low` to `high`."""
+
+    held_in: torch.dtype
+    low: int
+    high: int
+
+
+class FloatFormat(NamedTuple):
+    """Floats with so many bits after the point, down to a smallest exponent."""
+
+    held_in: torch.dtype
+    fraction: int
+    exponent: int
+    largest: float
+    beyond: float | None
+    """What is larger than `largest`, if it does not saturate; None: it always does."""
+
+
+INTEGERS = {
+    "uint2": IntegerFormat(torch.uint8, 0, 3),
+    "int2": IntegerFormat(torch.int8, -2, 1),
+    "uint4": IntegerFormat(torch.uint8, 0, 15),
+    "int4": IntegerFormat(torch.int8, -8, 7),
+    "uint8": IntegerFormat(torch.uint8, 0, 255),
+    "int8": IntegerFormat(torch.int8, -128, 127),
+    "uint16": IntegerFormat(torch.uint16, 0, 65535),
+    "int16": IntegerFormat(torch.int16, -32768, 32767),
+}
+
+FLOATS = {
+    "float8e4m3fn": FloatFormat(torch.float8_e4m3fn, 3, -6, 448.0, math.nan),
+    "float8e4m3fnuz": FloatFormat(torch.float8_e4m3fnuz, 3, -7, 240.0, math.nan),
+    "float8e5m2": FloatFormat(torch.float8_e5m2, 2, -14, 57344.0, math.inf),
+    "float8e5m2fnuz": FloatFormat(torch.float8_e5m2fnuz, 2, -15, 57344.0, math.nan),
+    "float4e2m1": FloatFormat(torch.float8_e4m3fn, 1, 0, 6.0, None),
+    "float6e2m3": FloatFormat(torch.float8_e4m3fn, 3, 0, 7.5, None),
+    "float6e3m2": FloatFormat(torch.float8_e4m3fn, 2, -2, 28.0, None),
+}
+
+
+def cast(x: Tensor, to: str, saturate: bool = True, round_mode: str = "up") -> Tensor:
+    """Cast to a type of fewer than eight bits or a float of eight, by ONNX's name.
+
+    Integers are cut off at the point and keep their lowest bits. Floats are rounded to nearest,
+    ties to even; what is then too large becomes the largest value, or else infinity or NaN as
+    the type has it. `round_mode` (up, down, nearest) is that of float8e8m0, the powers of two.
+    """
+    if to == "float8e8m0":
+        return _power_of_two(x, saturate, round_mode)
+    if to in FLOATS:
+        return _rounded(x, FLOATS[to], saturate)
+    held_in, low, high = INTEGERS[to]
+    lowest = torch.remainder(x.to(torch.int64) - low, high - low + 1)
+    return (lowest + low).to(held_in)
+
+
+def _rounded(x: Tensor, to: FloatFormat, saturate: bool) -> Tensor:
+    x = x if x.dtype == torch.float64 else x.float()
+    _, exponent = torch.frexp(x)  # x is below 2 ** exponent, and at least half of that
+    place = (exponent - 1).clamp(min=to.exponent) - to.fraction
+    step = torch.ldexp(torch.ones_like(x), place)
+    y = torch.round(x / step) * step
+    beyond = to.largest if saturate or to.beyond is None else to.beyond
+    y = torch.where(y.abs() > to.largest, torch.full_like(y, beyond).copysign(y), y)
+    # A type without a NaN has zeros for it.
+    y = y.nan_to_num(0.0) if to.beyond is None else y
+    return y.to(to.held_in)
+
+
+def _power_of_two(x: Tensor, saturate: bool, round_mode: str) -> Tensor:
+    """The exponent of a float32, as it stands in its bits, is the value of a float8e8m0."""
+    bits = x.float().view(torch.int32)
+    exponent, fraction = (bits >> 23) & 0xFF, bits & 0x7FFFFF
+    half = 1 << 22
+    above = {
+        "up": fraction > 0,
+        "down": torch.zeros_like(fraction, dtype=torch.bool),
+        "nearest": (fraction > half) | ((fraction == half) & (exponent > 0)),
+    }[round_mode]
+    infinite, nan = x.float().isinf(), x.float().isnan()
+    exponent = exponent + (above & ~infinite & ~nan)
+    if saturate:
+        exponent = exponent.clamp(max=0xFE)
+    exponent = exponent.masked_fill(nan, 0xFF)
+    return exponent.to(torch.uint8).view(torch.float8_e8m0fnu)
+
+
+_FLOAT4 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+
+BITS = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4e2m1": 4}
+"""The types that are packed several to a byte."""
+
+
+def unpack(packed: Tensor, to: str, shape: list[int]) -> Tensor:
+    """The elements of a shape that stand one after the other in bytes, lowest bits first; a type
+    of one byte an element is viewed."""
+    if to not in BITS:
+        held_in = FLOATS[to].held_in if to in FLOATS else torch.float8_e8m0fnu
+        return packed.view(held_in).reshape(shape)
+    bits = BITS[to]
+    shifts = torch.arange(0, 8, bits, dtype=torch.uint8)
+    values = (packed.reshape(-1, 1) >> shifts) & ((1 << bits) - 1)
+    values = values.reshape(-1)[: math.prod(shape)].reshape(shape)
+    if to == "float4e2m1":
+        return torch.tensor(_FLOAT4 + tuple(-v for v in _FLOAT4)).to(torch.float8_e4m3fn)[
+            values.long()
+        ]
+    return cast(values, to)
