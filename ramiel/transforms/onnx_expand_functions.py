@@ -14,7 +14,7 @@ from xdsl.passes import ModulePass
 from ramiel.backend.pytorch.lowering import is_lowered
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type
-from ramiel.dialects.onnx.structure import NoValue
+from ramiel.dialects.onnx.structure import NoValue, Yield
 from ramiel.dialects.onnx.types import type_of_nothing
 from ramiel.errors import CompileError
 from ramiel.frontend.importer import GraphImporter
@@ -82,8 +82,9 @@ def _expand(op: SchemaOperation) -> None:
     for inner in list(scratch.ops):
         inner.detach()
         block.insert_op_before(inner, op)
-        if isinstance(inner, OnnxOperation) and op.node_name and not isinstance(inner, NoValue):
-            inner.attributes.update(op.attributes)
+        for each in inner.walk() if op.node_name else ():
+            if isinstance(each, OnnxOperation) and not isinstance(each, NoValue | Yield):
+                each.attributes.update(op.attributes)
     for old, new in zip(op.results, results, strict=True):
         hint = old.name_hint
         old.replace_all_uses_with(new)
@@ -103,6 +104,18 @@ def _model(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.M
             given.append(helper.make_value_info(name, proto))
     made = [helper.make_empty_tensor_value_info(name) for name in outputs]
     node = node_of(op, inputs, outputs)
+    _add_defaults(node, op)
     graph = helper.make_graph([node], "function", given, made)
     opset = helper.make_opsetid("", opset_of(op))
     return helper.make_model(graph, opset_imports=[opset])
+
+
+def _add_defaults(node: onnx.NodeProto, op: SchemaOperation) -> None:
+    """Gives a node the attributes that it leaves to their defaults: a definition may read them."""
+    declared = op.schema()
+    assert declared is not None
+    given = {attribute.name for attribute in node.attribute}
+    for name, attribute in declared.source.attributes.items():
+        default = attribute.default_value
+        if name not in given and default.type != onnx.AttributeProto.UNDEFINED:
+            node.attribute.append(default)
