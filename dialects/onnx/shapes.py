@@ -13,6 +13,8 @@ from ramiel.dialects.onnx.operation import SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type, tensor_of_array, type_of_proto
 from ramiel.dialects.onnx.structure import constant_attribute_of
 from ramiel.dialects.onnx.types import (
+    OptionalType,
+    SequenceType,
     UnknownType,
     element_of,
     numpy_dtype_of,
@@ -152,6 +154,8 @@ def meet(one: Attribute, other: Attribute) -> Attribute:
     """The most precise type that holds both: what two branches may yield."""
     if one == other:
         return one
+    if isinstance(one, SequenceType | OptionalType) and isinstance(other, type(one)):
+        return type(one)(meet(one.element, other.element))
     element = element_of(one)
     if element is None or element != element_of(other):
         return tensor_type(UnknownType(), None)

@@ -1,17 +1,17 @@
 """The operations of the `torch` dialect with bodies: a branch and a loop.
 
-    %y = torch.if(%condition, %x) {
+    %y = torch.if(%condition, %x) ({
     ^bb0(%a : tensor<4xf32>):
       %0 = torch.call F.relu(%a) : (tensor<4xf32>) -> tensor<4xf32>
       torch.yield %0 : tensor<4xf32>
-    } {
+    }, {
     ^bb0(%a : tensor<4xf32>):
       torch.yield %a : tensor<4xf32>
-    } : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
+    }) : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
 
 Bodies see nothing but their arguments, so that what one reads from outside stands among the
 operands: for a scheduler it is one task like any other. It prints as a call of a method of its
-own, in which the body is a plain `if`, `for` or `while`.
+own, in which the body is a plain `if` or `for`.
 """
 
 from __future__ import annotations

@@ -69,6 +69,18 @@ class _Run:
             job.done.recv()
 
 
+class _Current(threading.local):
+    run: _Run | None = None
+
+
+_current = _Current()
+
+
+def current_run() -> _Run | None:
+    """The run that this thread works for; None outside of any."""
+    return _current.run
+
+
 class _Job:
     """One worker's part of a run."""
 
@@ -82,10 +94,12 @@ class _Job:
     def work(self) -> None:
         try:
             torch.set_num_threads(1)  # whatever an earlier run of this thread ended with
+            _current.run = self.run
             self.worker(self.run.channels)
         except BaseException as error:  # the caller will raise it
             self.run.fail(error)
         finally:
+            _current.run = None
             self.done.send(None)
 
 
@@ -184,8 +198,10 @@ class Pool:
         """
         run = _Run(channels)
         failure: BaseException | None = None
+        outer = _current.run
         try:
             self._begin(run, workers[1:])
+            _current.run = run
             workers[0](channels)
         except BaseException as error:
             failure = error
@@ -199,6 +215,7 @@ class Pool:
                     try:
                         if failure is not None:
                             run.fail(failure)
+                        _current.run = outer
                         run.wait()
                         self._leave(run)
                         settled = True

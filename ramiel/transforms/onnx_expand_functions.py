@@ -15,7 +15,7 @@ from xdsl.passes import ModulePass
 from ramiel.backend.pytorch.lowering import is_lowered
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type
-from ramiel.dialects.onnx.structure import NoValue
+from ramiel.dialects.onnx.structure import NoValue, Yield
 from ramiel.dialects.onnx.types import type_of_nothing
 from ramiel.errors import CompileError
 from ramiel.frontend.importer import GraphImporter
@@ -80,8 +80,9 @@ def _expand(op: SchemaOperation) -> None:
     for inner in list(scratch.ops):
         inner.detach()
         block.insert_op_before(inner, op)
-        if isinstance(inner, OnnxOperation) and op.node_name and not isinstance(inner, NoValue):
-            inner.attributes.update(op.attributes)
+        for each in inner.walk() if op.node_name else ():
+            if isinstance(each, OnnxOperation) and not isinstance(each, NoValue | Yield):
+                each.attributes.update(op.attributes)
     for old, new in zip(op.results, results, strict=True):
         hint = old.name_hint
         old.replace_all_uses_with(new)

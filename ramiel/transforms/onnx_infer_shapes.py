@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from xdsl.context import Context
 from xdsl.dialects import func
@@ -15,7 +15,7 @@ from ramiel.dialects.onnx.custom_shapes import infer_custom_types
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
 from ramiel.dialects.onnx.shapes import ShapeError, infer_types, join, meet
 from ramiel.dialects.onnx.structure import Custom, Yield, type_of_constant
-from ramiel.dialects.onnx.types import element_of, shape_of, tensor_type
+from ramiel.dialects.onnx.types import BY_PROTO, element_of, shape_of, tensor_type
 from ramiel.errors import CompileError
 
 
@@ -29,11 +29,10 @@ def infer_shapes(module: ModuleOp) -> None:
 
 def _infer_block(block: Block) -> None:
     for op in block.ops:
-        if isinstance(op, SchemaOperation) and op.name == "onnx.Scan":
-            _enter_scan(op)
-        for region in op.regions:
-            for inner in region.blocks:
-                _infer_block(inner)
+        if op.name not in _LOOPS:
+            for region in op.regions:
+                for inner in region.blocks:
+                    _infer_block(inner)
         if isinstance(op, SchemaOperation | Custom):
             for result, type in zip(op.results, _types(op), strict=True):
                 set_type(result, join(result.type, type))
@@ -44,8 +43,8 @@ def _types(op: SchemaOperation | Custom) -> list[Attribute]:
         return [type_of_constant(op) or op.results[0].type]
     if op.name == "onnx.If":
         return _meet_branches(op)
-    if isinstance(op, SchemaOperation) and op.name == "onnx.Scan":
-        return _leave_scan(op)
+    if isinstance(op, SchemaOperation) and op.name in _LOOPS:
+        return _LOOPS[op.name](op)
     return types_by_rule(op) or [r.type for r in op.results]
 
 
@@ -71,68 +70,105 @@ def _meet_branches(op: Operation) -> list[Attribute]:
     return [meet(a, b) for a, b in zip(one, other, strict=True)]
 
 
-def _scanned(op: SchemaOperation) -> int | None:
-    """How many of a Scan's operands, the last ones, it goes through slice by slice; None if the
-    operation has not the form of opset 9 and later, or does not fit its body."""
-    count = op.attribute("num_scan_inputs")
-    if op.version == 8 or not isinstance(count, int) or not 0 <= count <= len(op.operands):
-        return None
-    end = op.regions[0].block.last_op
-    fits = isinstance(end, Yield) and len(end.operands) == len(op.results)
-    return count if fits and len(op.regions[0].block.args) == len(op.operands) else None
+# --- loops -------------------------------------------------------------------------------
 
 
-def _axes(op: SchemaOperation, name: str, count: int) -> list[int]:
-    given = op.attribute(name)
-    axes = cast("list[int]", list(given)) if isinstance(given, list | tuple) else []
-    return axes if len(axes) == count else [0] * count
-
-
-def _enter_scan(op: Operation) -> None:
-    """The types of a Scan's states and slices, for its body."""
-    assert isinstance(op, SchemaOperation)
-    count = _scanned(op)
-    if count is None:
-        return
-    states = len(op.operands) - count
-    axes = _axes(op, "scan_input_axes", count)
-    for i, (arg, operand) in enumerate(zip(op.regions[0].block.args, op.operands, strict=True)):
-        element, shape = element_of(operand.type), shape_of(operand.type)
-        if element is None:
-            continue
-        if i >= states and shape:
-            axis = axes[i - states] % len(shape)
-            shape = shape[:axis] + shape[axis + 1 :]
-        set_type(arg, join(arg.type, tensor_type(element, shape)))
-
-
-def _leave_scan(op: SchemaOperation) -> list[Attribute]:
-    """A Scan's states keep their types, and its other results are stacked."""
-    count = _scanned(op)
-    if count is None:
+def _loop(op: SchemaOperation) -> list[Attribute]:
+    """The types of a Loop's results: the states, and the parts of each iteration stacked."""
+    body = op.regions[0].block
+    for arg, proto in zip(body.args[:2], (7, 9), strict=False):  # int64 and bool
+        set_type(arg, join(tensor_type(BY_PROTO[proto].ir, ()), arg.type))
+    states = [v.type for v in op.operands[2:]]
+    yielded = _settle(body, 2, states)
+    if yielded is None:
         return [r.type for r in op.results]
-    states = len(op.operands) - count
-    axes = _axes(op, "scan_output_axes", len(op.results) - states)
-    end = op.regions[0].block.last_op
-    assert end is not None
-    types: list[Attribute] = []
-    for i, value in enumerate(end.operands):
-        element, shape = element_of(value.type), shape_of(value.type)
-        if i >= states and element is not None:
-            if shape is not None:
-                axis = axes[i - states] % (len(shape) + 1)
-                shape = (*shape[:axis], _steps(op, count), *shape[axis:])
-            types.append(tensor_type(element, shape))
-        else:
-            types.append(value.type)
-    return types
+    count = len(states)
+    return [*yielded[1 : 1 + count], *(_stacked(t, 0, None) for t in yielded[1 + count :])]
 
 
-def _steps(op: SchemaOperation, count: int) -> int | None:
-    """How many slices a Scan goes through."""
-    first = shape_of(op.operands[len(op.operands) - count].type) if count else None
-    axis = _axes(op, "scan_input_axes", count)[0] if count else 0
-    return first[axis] if first and -len(first) <= axis < len(first) else None
+def _scan(op: SchemaOperation) -> list[Attribute]:
+    """The types of a Scan's results; one before opset 9 has a batch, and stays as it is."""
+    count = op.attribute("num_scan_inputs", 0)
+    if not isinstance(count, int) or not 0 < count <= len(op.operands) or (op.version or 0) < 9:
+        return [r.type for r in op.results]
+    body, first = op.regions[0].block, len(op.operands) - count
+    axes = _list(op, "scan_input_axes", count)
+    length: int | None = None
+    for operand, arg, axis in zip(op.operands[first:], body.args[first:], axes, strict=False):
+        shape, element = shape_of(operand.type), element_of(operand.type)
+        if element is None or shape is None or not -len(shape) <= axis < len(shape):
+            continue
+        part = list(shape)
+        size = part.pop(axis)
+        length = size if length is None else length
+        set_type(arg, join(arg.type, tensor_type(element, part)))
+    yielded = _settle(body, 0, [v.type for v in op.operands[:first]])
+    if yielded is None:
+        return [r.type for r in op.results]
+    axes = _list(op, "scan_output_axes", len(yielded) - first)
+    stacked = zip(yielded[first:], axes, strict=False)
+    return [*yielded[:first], *(_stacked(t, axis, length) for t, axis in stacked)]
+
+
+_LOOPS: dict[str, Callable[[SchemaOperation], list[Attribute]]] = {
+    "onnx.Loop": _loop,
+    "onnx.Scan": _scan,
+}
+
+
+def _settle(body: Block, start: int, states: Sequence[Attribute]) -> list[Attribute] | None:
+    """Infers a body whose states, from argument `start` on, come from outside or from the last
+    iteration; None if it has not as many.
+
+    The states are first taken to be as those from outside, then as all that has been seen, until
+    an iteration yields no others. Returns the types that it yields, those of states as the
+    states have them before and after all iterations.
+    """
+    end = body.last_op
+    offset = 1 if start else 0  # whether to go on comes first
+    args = body.args[start : start + len(states)]
+    if not isinstance(end, Yield) or len(end.operands) < offset + len(states):
+        return None
+    if len(args) < len(states):
+        return None
+    before = {v: v.type for v in _values_of(body)}
+    wanted = [join(arg.type, state) for arg, state in zip(args, states, strict=True)]
+    while True:
+        for value, type in before.items():
+            set_type(value, type)
+        for arg, type in zip(args, wanted, strict=True):
+            set_type(arg, type)
+        _infer_block(body)
+        yielded = [v.type for v in end.operands]
+        seen = yielded[offset : offset + len(states)]
+        wider = [meet(a, b) for a, b in zip(wanted, seen, strict=True)]
+        if wider == wanted:
+            return [*yielded[:offset], *wider, *yielded[offset + len(states) :]]
+        wanted = wider
+
+
+def _values_of(body: Block) -> list[SSAValue]:
+    inner = [b for op in body.walk() for r in op.regions for b in r.blocks]
+    return [
+        *(a for block in (body, *inner) for a in block.args),
+        *(r for op in body.walk() for r in op.results),
+    ]
+
+
+def _stacked(part: Attribute, axis: int, length: int | None) -> Attribute:
+    """The type of parts of a type along a new dimension."""
+    shape, element = shape_of(part), element_of(part)
+    if element is None or shape is None:
+        return part
+    dims = list(shape)
+    dims.insert(axis if axis >= 0 else axis + len(dims) + 1, length)
+    return tensor_type(element, dims)
+
+
+def _list(op: SchemaOperation, name: str, count: int) -> list[int]:
+    """A list of so many integers; of zeros if there is none."""
+    value = op.attribute(name)
+    return [int(v) for v in value] if isinstance(value, list | tuple) else [0] * count  # pyright: ignore
 
 
 def set_type(value: SSAValue, type: Attribute) -> None:

@@ -37,7 +37,7 @@ from ramiel.dialects.onnx.types import (
     tensor_type,
 )
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.literals import Dtype, DtypeAttr
 from ramiel.dialects.torch.operation import NODE, OP_TYPE, SUFFIX
 from ramiel.errors import CompileError
@@ -133,7 +133,7 @@ class TorchLowerPrecisionPass(ModulePass):
 
     What stays: integers, bools and other floats; what is computed from those, from constants and
     from inputs of at most 16 numbers alone (sizes, positions, masks), up to where it meets a low
-    value; the calls in KEPT; calls with a result of an unknown type.
+    value; the calls in KEPT; calls with a result of an unknown type; and branches and loops.
     """
 
     name = "torch-lower-precision"
@@ -186,6 +186,9 @@ class _Lowering:
         for op in operations:
             if isinstance(op, CallOp | LayerOp):
                 self._operation(op)
+            elif isinstance(op, ControlOp):
+                self._convert(op, [v for v in op.operands if self._is_low(v)], Float32Type())
+                self.lowered |= {r for r in op.results if _is_wide(r)}
             elif isinstance(op, func.ReturnOp):
                 self._results(op, function.function_type.outputs.data)
         for op in operations:

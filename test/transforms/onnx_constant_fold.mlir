@@ -99,3 +99,45 @@ builtin.module attributes {onnx.opset = 17 : i64} {
     func.return %y : tensor<2xf32>
   }
 }
+
+// -----
+
+// An If whose condition is known, maybe only now, is the branch that it takes; and what is constant
+// there is folded. Bodies that stay are folded inside.
+// CHECK: func.func @branches
+// CHECK: %y = onnx.Neg(%x) : (tensor<3xf32>) -> tensor<3xf32>
+// CHECK-NEXT: %a = onnx.Constant() {value = dense<4.000000e+00> : tensor<f32>}
+// CHECK-NEXT: %z = onnx.Mul(%y, %a) : (tensor<3xf32>, tensor<f32>) -> tensor<3xf32>
+// CHECK-NEXT: %kept = onnx.If(%c) ({
+// CHECK-NEXT:   %b = onnx.Constant() {value = dense<8.000000e+00> : tensor<f32>}
+// CHECK-NEXT:   onnx.Yield(%b)
+builtin.module attributes {onnx.opset = 17 : i64} {
+  func.func @branches(%c: tensor<i1>, %x: tensor<3xf32>) -> (tensor<?xf32>, tensor<?xf32>, tensor<f32>) {
+    %two = onnx.Constant() {value = dense<2.0> : tensor<f32>} : () -> tensor<f32>
+    %no = onnx.Constant() {value = dense<false> : tensor<i1>} : () -> tensor<i1>
+    %y = onnx.If(%no) ({
+      %n = onnx.Neg(%x) : (tensor<3xf32>) -> tensor<3xf32>
+      onnx.Yield(%n) : (tensor<3xf32>) -> ()
+    }, {
+      onnx.Yield(%x) : (tensor<3xf32>) -> ()
+    }) : (tensor<i1>) -> tensor<?xf32>
+    %s = onnx.Shape(%y) : (tensor<?xf32>) -> tensor<1xi64>
+    %three = onnx.Constant() {value = dense<3> : tensor<1xi64>} : () -> tensor<1xi64>
+    %yes = onnx.Equal(%s, %three) : (tensor<1xi64>, tensor<1xi64>) -> tensor<1xi1>
+    %z = onnx.If(%yes) ({
+      onnx.Yield(%y) : (tensor<?xf32>) -> ()
+    }, {
+      %a = onnx.Mul(%two, %two) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+      %m = onnx.Mul(%y, %a) : (tensor<?xf32>, tensor<f32>) -> tensor<?xf32>
+      onnx.Yield(%m) : (tensor<?xf32>) -> ()
+    }) : (tensor<1xi1>) -> tensor<?xf32>
+    %kept = onnx.If(%c) ({
+      %four = onnx.Mul(%two, %two) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+      %b = onnx.Mul(%four, %two) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+      onnx.Yield(%b) : (tensor<f32>) -> ()
+    }, {
+      onnx.Yield(%two) : (tensor<f32>) -> ()
+    }) : (tensor<i1>) -> tensor<f32>
+    func.return %y, %z, %kept : tensor<?xf32>, tensor<?xf32>, tensor<f32>
+  }
+}

@@ -104,12 +104,10 @@ def _loop_lines(op: ControlOp, operands: Sequence[str]) -> list[str]:
     parts = op.python_names[op.states :]
     inner = BODY + INDENT
     lines = [f"{BODY}{part}: list[Tensor] = []" for part in parts]
-    if op.counted or op.body.args[0].uses:
-        lines.append(f"{BODY}for {step} in ops.steps({operands[0] if op.counted else ''}):")
-        if conditional:
-            lines += [f"{inner}if not {carried[0]}:", f"{inner}{INDENT}break"]
-    else:
-        lines.append(f"{BODY}while {carried[0] if conditional else 'True'}:")
+    lines.append(f"{BODY}for {step} in ops.steps({operands[0] if op.counted else ''}):")
+    before = len(lines)
+    if conditional:
+        lines += [f"{inner}if not {carried[0]}:", f"{inner}{INDENT}break"]
     for body_op in op.body.ops:
         lines += operation_lines(body_op, names, inner)
     for part, value in zip(parts, op.stacked, strict=True):
@@ -122,6 +120,8 @@ def _loop_lines(op: ControlOp, operands: Sequence[str]) -> list[str]:
         lines.append(
             f"{inner}{', '.join(v for v, _ in changed)} = {', '.join(n for _, n in changed)}"
         )
+    if len(lines) == before:
+        lines.append(f"{inner}pass")
     values: list[Expression] = [*variables[conditional:]]
     for part, result in zip(parts, op.results[op.states :], strict=True):
         dims = [str(d or 0) for d in (shape_of(result.type) or (0,))[1:]]

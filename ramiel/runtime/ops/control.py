@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
 import torch
 from torch import Tensor
 
+from ramiel.runtime.channels import Stopped
+from ramiel.runtime.workers import current_run
+
 
 def steps(most: Tensor | None = None) -> Iterator[Tensor]:
-    """The numbers 0, 1, ... as int64 scalars, so many at most."""
-    numbers = itertools.count() if most is None else iter(range(int(most)))
-    return map(torch.tensor, numbers)
+    """The numbers 0, 1, ... as int64 scalars, so many at most.
+
+    Raises Stopped once the run that it is part of has failed elsewhere, or was interrupted: no
+    loop of a worker holds up the end of a program.
+    """
+    numbers: Iterable[int] = itertools.count() if most is None else range(int(most))
+    run = current_run()
+    for number in numbers:
+        if run is not None and run.errors:
+            raise Stopped
+        yield torch.tensor(number)
 
 
 def stacked(parts: Sequence[Tensor], dtype: torch.dtype, *shape: int) -> Tensor:

@@ -41,13 +41,16 @@ def loop(n: Node) -> Lowered:
     region, block = _body(n, old, captured)
     end = block.last_op
     assert isinstance(end, YieldOp)
+    if shape_of(block.args[0].type) == (1,):
+        _reshape_step(block)
     if not conditional:
-        block.args[1].replace_all_uses_with(_true(block))
-        block.erase_arg(block.args[1])
         kept = list(end.operands)[1:]
         end.detach()
         end.erase()
         block.add_op(YieldOp.of(kept))
+        if block.args[1].uses:
+            block.args[1].replace_all_uses_with(_true(block))
+        block.erase_arg(block.args[1])
     condition = n.get(1) if conditional else None
     if conditional and condition is None:
         condition = n.tensor(np.array(True), "condition")
@@ -68,6 +71,19 @@ def _is_conditional(n: Node, body: Block) -> bool:
     again = constant_of(value)
     goes_on = value is body.args[1] or (again is not None and bool(again.all()))
     return first is None or not first.all() or not goes_on
+
+
+def _reshape_step(block: Block) -> None:
+    """Makes the number of the iteration, which is a scalar, the list that a body wants."""
+    old = block.args[0]
+    step = block.insert_arg(_scalar(_INT64), 0)
+    step.name_hint = "step"
+    assert block.first_op is not None
+    op = CallOp.of("Tensor.reshape", [step, 1], {}, [old.type])
+    op.results[0].name_hint = old.name_hint
+    block.insert_op_before(op, block.first_op)
+    old.replace_all_uses_with(op.results[0])
+    block.erase_arg(old)
 
 
 def _true(block: Block) -> SSAValue:

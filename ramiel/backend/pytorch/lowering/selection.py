@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from xdsl.ir import SSAValue
-
 from typing import Any
+
+from xdsl.ir import SSAValue
 
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
 from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of

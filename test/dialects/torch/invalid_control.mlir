@@ -1,0 +1,157 @@
+// RUN: ramiel-opt --split-input-file --verify-diagnostics --parsing-diagnostics %s | filecheck %s
+
+// Branches and loops whose bodies do not fit them.
+
+// CHECK: error: torch.if: expected a condition
+func.func @f(%x: tensor<4xf32>) {
+  "torch.if"() ({
+    torch.yield
+  }, {
+    torch.yield
+  }) : () -> ()
+  func.return
+}
+
+// -----
+
+// CHECK: error: torch.if: expected 2 bodies, got 1
+func.func @f(%c: tensor<i1>) {
+  "torch.if"(%c) ({
+    torch.yield
+  }) : (tensor<i1>) -> ()
+  func.return
+}
+
+// -----
+
+// CHECK: error: torch.if: a body takes 1 value(s), this one 0
+func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
+  torch.if(%c, %x) ({
+    torch.yield
+  }, {
+  ^bb0(%a: tensor<4xf32>):
+    torch.yield
+  }) : (tensor<i1>, tensor<4xf32>) -> ()
+  func.return
+}
+
+// -----
+
+// CHECK: error: torch.if: a body yields 1 value(s), this one 0
+func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
+  %y = torch.if(%c, %x) ({
+  ^bb0(%a: tensor<4xf32>):
+    torch.yield %a : tensor<4xf32>
+  }, {
+  ^bb1(%b: tensor<4xf32>):
+    torch.yield
+  }) : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: error: torch.if: a body ends with torch.yield
+func.func @f(%c: tensor<i1>) {
+  torch.if(%c) ({
+    %y = torch.call torch.full([2], 0.5) : () -> tensor<2xf32>
+  }, {
+    torch.yield
+  }) : (tensor<i1>) -> ()
+  func.return
+}
+
+// -----
+
+// A body that sees what is outside.
+// CHECK: error: torch.if: Operation using value defined out of its IsolatedFromAbove parent
+func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
+  %y = "torch.if"(%c) ({
+    "torch.yield"(%x) : (tensor<4xf32>) -> ()
+  }, {
+    "torch.yield"(%x) : (tensor<4xf32>) -> ()
+  }) : (tensor<i1>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: error: torch.if: 'not a name' is no Python identifier
+func.func @f(%c: tensor<i1>) {
+  torch.if(%c) ({
+    torch.yield
+  }, {
+    torch.yield
+  }) {torch.method = "not a name"} : (tensor<i1>) -> ()
+  func.return
+}
+
+// -----
+
+// CHECK: error: torch.loop: property 'counted' is missing or malformed
+func.func @f(%x: tensor<4xf32>) {
+  %y = torch.loop(%x) ({
+  ^bb0(%step: tensor<i64>, %a: tensor<4xf32>):
+    torch.yield %a : tensor<4xf32>
+  }) : (tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: error: torch.loop: 2 states are more than there are values
+func.func @f(%x: tensor<4xf32>) {
+  %y = torch.loop(%x) ({
+  ^bb0(%step: tensor<i64>, %a: tensor<4xf32>):
+    torch.yield %a : tensor<4xf32>
+  }) {counted = false, conditional = false, states = 2 : i64} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// More states than results.
+// CHECK: error: torch.loop: 1 states are more than there are values
+func.func @f(%n: tensor<i64>, %x: tensor<4xf32>) {
+  torch.loop(%n, %x) ({
+  ^bb0(%step: tensor<i64>, %a: tensor<4xf32>):
+    torch.yield
+  }) {counted = true, conditional = false, states = 1 : i64} : (tensor<i64>, tensor<4xf32>) -> ()
+  func.return
+}
+
+// -----
+
+// A condition that the body does not take.
+// CHECK: error: torch.loop: a body takes 3 value(s), this one 2
+func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
+  %y = torch.loop(%c, %x) ({
+  ^bb0(%step: tensor<i64>, %a: tensor<4xf32>):
+    torch.yield %a : tensor<4xf32>
+  }) {counted = false, conditional = true, states = 1 : i64} : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// A body that does not say whether to go on.
+// CHECK: error: torch.loop: a body yields 2 value(s), this one 1
+func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
+  %y = torch.loop(%c, %x) ({
+  ^bb0(%step: tensor<i64>, %go: tensor<i1>, %a: tensor<4xf32>):
+    torch.yield %a : tensor<4xf32>
+  }) {counted = false, conditional = true, states = 1 : i64} : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: error: torch.yield: expected no result
+func.func @f(%c: tensor<i1>) {
+  torch.if(%c) ({
+    %y = "torch.yield"() : () -> tensor<f32>
+  }, {
+    torch.yield
+  }) : (tensor<i1>) -> ()
+  func.return
+}
