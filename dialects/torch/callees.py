@@ -38,23 +38,23 @@ BINARY_OPERATORS = {
 _FUNCTIONS = {
     "torch": "abs acos acosh amax amin argmax argmin asin asinh atan atanh bitwise_left_shift "
     "bitwise_right_shift cat ceil clamp cos cosh cumsum det div einsum erf exp flatten "
-    "flip floor fmod full isinf isnan log maximum mean minimum movedim reciprocal remainder round "
-    "sigmoid sign sin sinh split sqrt squeeze sum tan tanh tril triu where",
+    "flip floor fmod full isinf isnan log maximum mean minimum movedim ones_like reciprocal "
+    "remainder round sigmoid sign sin sinh split sqrt squeeze sum tan tanh tril triu where",
     "F": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d "
     "avg_pool3d batch_norm celu conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
     "conv_transpose3d elu gelu group_norm hardsigmoid hardswish instance_norm "
     "interpolate leaky_relu local_response_norm log_softmax max_pool1d max_pool2d "
-    "max_pool3d mish normalize pad pixel_shuffle pixel_unshuffle relu rms_norm "
+    "max_pool3d mish normalize pad pixel_shuffle pixel_unshuffle prelu relu rms_norm "
     "scaled_dot_product_attention silu softmax softplus softsign",
-    "Tensor": "expand mT permute reshape squeeze to unsqueeze",
+    "Tensor": "expand mT permute reshape squeeze to type_as unsqueeze",
     "operator": "getitem",
     "kernels": "adaptive_avg_pool2d avg_pool2d max_pool2d scaled_dot_product_attention",
-    "ops": "arg_reduce avg_pool clip constant_of_shape cumsum depth_to_space dropout_mask "
+    "ops": "arg_reduce avg_pool batch_norm clip constant_of_shape cumsum depth_to_space dropout "
     "expand eye_like flatten gather gather_elements gather_nd hardmax layer_norm "
     "legacy_softmax local_response_norm max_pool mean_variance_norm non_zero one_hot pad "
     "prelu range reduce reshape resize same_pad scatter_elements scatter_nd shape shrink "
     "size slice space_to_depth split squeeze tile top_k trilu unsqueeze "
-    "length part",
+    "length part ordered unordered unsigned_div unsigned_remainder unsigned_right_shift",
 }
 
 CALLEES = (

@@ -9,7 +9,6 @@ from ramiel.runtime.ops.arithmetic import (
     arg_reduce,
     clip,
     cumsum,
-    dropout_mask,
     hardmax,
     layer_norm,
     legacy_softmax,
@@ -50,16 +49,25 @@ from ramiel.runtime.ops.shapes import (
     trilu,
     unsqueeze,
 )
+from ramiel.runtime.ops.training import batch_norm, dropout
+from ramiel.runtime.ops.unsigned import (
+    ordered,
+    unordered,
+    unsigned_div,
+    unsigned_remainder,
+    unsigned_right_shift,
+)
 from ramiel.runtime.ops.windows import avg_pool, max_pool, same_pad
 
 __all__ = [
     "arg_reduce",
     "avg_pool",
+    "batch_norm",
     "clip",
     "constant_of_shape",
     "cumsum",
     "depth_to_space",
-    "dropout_mask",
+    "dropout",
     "expand",
     "eye_like",
     "flatten",
@@ -75,6 +83,7 @@ __all__ = [
     "mean_variance_norm",
     "non_zero",
     "one_hot",
+    "ordered",
     "pad",
     "part",
     "prelu",
@@ -97,5 +106,9 @@ __all__ = [
     "tile",
     "top_k",
     "trilu",
+    "unordered",
+    "unsigned_div",
+    "unsigned_remainder",
+    "unsigned_right_shift",
     "unsqueeze",
 ]
