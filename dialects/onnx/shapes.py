@@ -9,6 +9,7 @@ from onnx import checker, shape_inference
 from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import Array, WeightAttr, array_of
+from ramiel.dialects.onnx.legacy import restated, with_rules
 from ramiel.dialects.onnx.operation import SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type, tensor_of_array, type_of_proto
 from ramiel.dialects.onnx.structure import constant_attribute_of
@@ -40,9 +41,10 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
     type. Raises ShapeError where the inputs contradict each other.
     """
     declared = op.schema()
-    if declared is None or not declared.source.has_type_and_shape_inference_function:
+    if declared is None or op.regions or op.name == "onnx.Constant":
         return None
-    if op.regions or op.name == "onnx.Constant":
+    ruling = with_rules(op.op_type, declared.since)
+    if ruling is None:
         return None
     inputs: list[str] = []
     types: dict[str, onnx.TypeProto] = {}
@@ -64,10 +66,17 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
         if constant is not None:
             data[f"i{i}"] = tensor_of_array(constant, f"i{i}")
     outputs = [f"o{i}" for i in range(len(op.results))]
-    opset = onnx.helper.make_opsetid("", opset_of(op))
+    stated = restated(node_of(op, inputs, outputs), declared.since, ruling)
+    if stated is None:
+        return None
+    node, more = stated
+    for name, array in more.items():
+        types[name] = onnx.helper.make_tensor_type_proto(onnx.TensorProto.INT64, array.shape)
+        data[name] = tensor_of_array(array, name)
+    opset = onnx.helper.make_opsetid("", max(opset_of(op), ruling.since))
     try:
         inferred = shape_inference.infer_node_outputs(
-            declared.source, node_of(op, inputs, outputs), types, data, opset_imports=[opset]
+            ruling.source, node, types, data, opset_imports=[opset]
         )
     except (
         checker.ValidationError,

@@ -12,6 +12,8 @@ import recurrent_cases
 import resize_cases
 import shape_cases
 import signal_cases
+import training_cases
+import type_cases
 import vision_cases
 import window_cases
 from one_node import Case, as_inputs, assert_same, check, results, with_open_shape
@@ -31,6 +33,8 @@ CASES = [
     *vision_cases.CASES,
     *quantization_cases.CASES,
     *qlinear_cases.CASES,
+    *training_cases.CASES,
+    *type_cases.CASES,
 ]
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""

@@ -9,7 +9,6 @@ from ramiel.runtime.ops.arithmetic import (
     arg_reduce,
     clip,
     cumsum,
-    dropout_mask,
     hardmax,
     layer_norm,
     legacy_softmax,
@@ -77,6 +76,14 @@ from ramiel.runtime.ops.shapes import (
     unsqueeze,
 )
 from ramiel.runtime.ops.signal import dft, mel_weight_matrix, stft
+from ramiel.runtime.ops.training import batch_norm, dropout
+from ramiel.runtime.ops.unsigned import (
+    ordered,
+    unordered,
+    unsigned_div,
+    unsigned_remainder,
+    unsigned_right_shift,
+)
 from ramiel.runtime.ops.windows import avg_pool, max_pool, same_pad
 
 __all__ = [
@@ -85,6 +92,7 @@ __all__ = [
     "arg_reduce",
     "attention_mask",
     "avg_pool",
+    "batch_norm",
     "bernoulli",
     "cast",
     "clip",
@@ -100,7 +108,7 @@ __all__ = [
     "depth_to_space",
     "dequantize",
     "dft",
-    "dropout_mask",
+    "dropout",
     "dynamic_quantize",
     "expand",
     "eye_like",
@@ -133,6 +141,7 @@ __all__ = [
     "non_max_suppression",
     "non_zero",
     "one_hot",
+    "ordered",
     "pad",
     "part",
     "prelu",
@@ -169,5 +178,9 @@ __all__ = [
     "trilu",
     "unique",
     "unique_in_order",
+    "unordered",
+    "unsigned_div",
+    "unsigned_remainder",
+    "unsigned_right_shift",
     "unsqueeze",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import torch
@@ -29,22 +30,20 @@ def prelu(x: Tensor, slope: Tensor) -> Tensor:
     return torch.where(x < 0, x * slope, x)
 
 
-def dropout_mask(x: Tensor) -> Tensor:
-    """The mask of a dropout that drops nothing."""
-    return torch.ones_like(x, dtype=torch.bool)
-
-
 def legacy_softmax(x: Tensor, axis: int, kind: str) -> Tensor:
-    """Softmax or log_softmax up to opset 12: over all dimensions from the axis on."""
+    """Softmax, log_softmax or hardmax up to opset 12: over all dimensions from the axis on."""
     start = axis % max(x.ndim, 1)
-    flat = x.reshape([*x.shape[:start], -1])
-    return getattr(torch, kind)(flat, dim=-1).reshape(x.shape)
+    flat = x.reshape(*x.shape[:start], math.prod(x.shape[start:]))
+    return _SOFTMAX[kind](flat, -1).reshape(x.shape)
 
 
 def hardmax(x: Tensor, axis: int) -> Tensor:
     """One at the first largest element along the axis, zero elsewhere."""
     first = torch.argmax(x, dim=axis, keepdim=True)
     return torch.zeros_like(x).scatter_(axis, first, 1)
+
+
+_SOFTMAX = {"softmax": torch.softmax, "log_softmax": torch.log_softmax, "hardmax": hardmax}
 
 
 def layer_norm(
@@ -90,7 +89,8 @@ def reduce(
     if isinstance(axes, Tensor) and not dims and not noop:
         dims = list(range(x.ndim))
     before, over, after = _REDUCTIONS[kind]
-    y = before(x)
+    rooted = kind in _OF_REALS and not x.is_floating_point() and not x.is_complex()
+    y = before(x.double() if rooted else x)
     if dims:
         y = over(y, dims, keepdims)
     return after(y).to(x.dtype)
@@ -122,7 +122,18 @@ def _prod(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
 def _extreme(largest: bool, x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
     if x.dtype == torch.bool:
         x = x.to(torch.uint8)
+    if any(x.shape[d] == 0 for d in dims):
+        shape = [1 if i in dims else d for i, d in enumerate(x.shape) if keepdims or i not in dims]
+        return torch.full(shape, _identity(x.dtype, largest), dtype=x.dtype)
     return (torch.amax if largest else torch.amin)(x, dim=dims, keepdim=keepdims)
+
+
+def _identity(dtype: torch.dtype, largest: bool) -> float:
+    """The extreme of no numbers."""
+    if dtype.is_floating_point:
+        return -math.inf if largest else math.inf
+    limits = torch.iinfo(dtype)
+    return limits.min if largest else limits.max
 
 
 def _log_sum_exp(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
@@ -141,6 +152,10 @@ _REDUCTIONS = {
     "LogSumExp": (_same, _log_sum_exp, _same),
     "SumSquare": (torch.square, _sum, _same),
 }
+
+
+_OF_REALS = frozenset(["L2", "LogSum", "LogSumExp"])
+"""What takes roots or logarithms: of integers it is computed in double precision."""
 
 
 def arg_reduce(x: Tensor, axis: int, keepdims: bool, largest: bool) -> Tensor:

@@ -102,21 +102,7 @@ def scan(n: Node) -> Lowered:
     axes = n.integer_list("scan_input_axes") or [0] * count
     reverse = n.integer_list("scan_input_directions") or [0] * count
     captured = captured_by(n.op.regions)
-    old = n.op.regions[0].block
-    region, block = _body(n, old, captured, extra=[v.type for v in inputs])
-    step = block.insert_arg(_scalar(_INT64), 0)
-    step.name_hint = "step"
-    slices = block.args[1 + len(states) : 1 + len(states) + count]
-    whole = block.args[len(block.args) - count :]
-    for part, value, axis, backward in zip(slices, whole, axes, reverse, strict=True):
-        options = {"reverse": True} if backward else {}
-        op = CallOp.of("ops.part", [value, axis, step], options, [part.type])
-        op.results[0].name_hint = part.name_hint
-        assert block.first_op is not None
-        block.insert_op_before(op, block.first_op)
-        part.replace_all_uses_with(op.results[0])
-    for part in reversed(slices):
-        block.erase_arg(part)
+    region = _over_slices(n, captured, [v.type for v in inputs], axes, reverse)
     trips = n.call("ops.length", inputs[0], axes[0], type=_scalar(_INT64))
     values = [n.builder.value(v) for v in captured]
     types = [_stacked_type(n, i, len(states)) for i in range(len(n.op.results))]
@@ -134,6 +120,72 @@ def scan(n: Node) -> Lowered:
             value = n.call("torch.movedim", value, 0, axis, type=type)
         results.append(value)
     return results
+
+
+@lowers("Scan", 8)
+def scan_of_samples(n: Node) -> Lowered:
+    """The first Scan: a loop over the samples of a batch, dimension 0, around one over dimension
+    1, which is the first of a sample."""
+    if n.given(0):
+        n.fail("lengths of the sequences (sequence_lens) are not supported")
+    count = n.integer("num_scan_inputs")
+    whole = [n[i] for i in range(1, len(n))]
+    captured = captured_by(n.op.regions)
+    outside = [*whole, *(n.builder.value(v) for v in captured)]
+    block = Block(arg_types=[_scalar(_INT64), *(v.type for v in outside)])
+    sample, *inside = block.args
+    sample.name_hint = "sample"
+    for arg, value in zip(inside, outside, strict=True):
+        arg.name_hint = value.name_hint
+    parts = [
+        CallOp.of("ops.part", [v, 0, sample], {}, [_of_sample(v.type)])
+        for v in inside[: len(whole)]
+    ]
+    values = [op.results[0] for op in parts]
+    states, inputs = values[: len(values) - count], values[len(values) - count :]
+    reverse = n.integer_list("directions") or [0] * count
+    region = _over_slices(n, captured, [v.type for v in inputs], [0] * count, reverse)
+    trips = CallOp.of("ops.length", [inputs[0], 0], {}, [_scalar(_INT64)])
+    types = [r.type for r in n.op.results]
+    free = [*inside[len(whole) :], *inputs]
+    inner = [_of_sample(t) for t in types]
+    scanned = LoopOp.of(trips.results[0], None, states, free, region, inner)
+    block.add_ops([*parts, trips, scanned, YieldOp.of(scanned.results)])
+    samples = n.call("ops.length", whole[0], 0, type=_scalar(_INT64))
+    return n.add(LoopOp.of(samples, None, [], outside, Region(block), types))
+
+
+def _of_sample(type: Attribute) -> Attribute:
+    """The type of a part of a batch."""
+    shape, element = shape_of(type), element_of(type)
+    return type if shape is None or element is None else tensor_type(element, shape[1:])
+
+
+def _over_slices(
+    n: Node,
+    captured: Sequence[SSAValue],
+    inputs: Sequence[Attribute],
+    axes: Sequence[int],
+    reverse: Sequence[int],
+) -> Region:
+    """The body of a Scan as that of a loop, which takes the inputs, of the given types, whole
+    after what it captures, and slices them itself."""
+    old = n.op.regions[0].block
+    region, block = _body(n, old, captured, extra=inputs)
+    step = block.insert_arg(_scalar(_INT64), 0)
+    step.name_hint = "step"
+    slices = block.args[1 + len(old.args) - len(inputs) : 1 + len(old.args)]
+    whole = block.args[len(block.args) - len(inputs) :]
+    for part, value, axis, backward in zip(slices, whole, axes, reverse, strict=True):
+        options = {"reverse": True} if backward else {}
+        op = CallOp.of("ops.part", [value, axis, step], options, [part.type])
+        op.results[0].name_hint = part.name_hint
+        assert block.first_op is not None
+        block.insert_op_before(op, block.first_op)
+        part.replace_all_uses_with(op.results[0])
+    for part in reversed(slices):
+        block.erase_arg(part)
+    return region
 
 
 def _stacked_type(n: Node, i: int, states: int) -> Attribute:

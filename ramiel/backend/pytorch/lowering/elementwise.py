@@ -8,10 +8,14 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
-from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of, shape_of, tensor_type
+from ramiel.dialects.onnx.types import (
+    BY_PROTO,
+    numpy_dtype_of,
+    shape_of,
+    tensor_type,
+)
 
 _UNARY = {
-    "Abs": "torch.abs",
     "Acos": "torch.acos",
     "Acosh": "torch.acosh",
     "Asin": "torch.asin",
@@ -122,9 +126,19 @@ for _op, _callee in _UNARY.items():
 for (_op, _since), _callee in _BINARY.items():
     lowers(_op, _since)(partial(_binary, _callee))
 for _op, _callee in _VARIADIC.items():
-    lowers(_op, 8)(partial(_variadic, _callee))
+    lowers(_op)(partial(_variadic, _callee))
 for _op, _callee in _ALPHA.items():
     lowers(_op)(partial(_alpha, _callee))
+
+
+@lowers("Abs")
+def absolute(n: Node) -> Lowered:
+    return n[0] if _is_unsigned(n) else n.call("torch.abs", n[0])
+
+
+def _is_unsigned(n: Node) -> bool:
+    dtype = numpy_dtype_of(n.op.operands[0].type)
+    return dtype is not None and dtype.kind == "u"
 
 
 @lowers("Identity")
@@ -132,22 +146,41 @@ def identity(n: Node) -> Lowered:
     return n[0]
 
 
-@lowers("Dropout", 7)
+@lowers("Dropout")
 def dropout(n: Node) -> Lowered:
-    if n.given(2) and n.scalar(2) is not False:
-        n.fail("dropout in training mode is not supported")
+    """Inference up to opset 11. Before opset 7 an attribute says so, but exporters leave it out,
+    and ONNX's own converter does not look at it."""
+    return [n[0], _no_drop(n)][: len(n.op.results)]
+
+
+@lowers("Dropout", 12)
+def dropout_by_mode(n: Node) -> Lowered:
+    training = n.scalar(2) if n.given(2) else False
+    if training is False:
+        return dropout(n)
+    ratio = n.scalar(1) if n.given(1) else 0.5
+    args = [n[0], n[1] if ratio is None else ratio, n[2] if training is None else True]
+    options: dict[str, object] = {}
+    if n.attribute("seed") is not None:
+        options["seed"] = n.integer("seed")
     if len(n.op.results) == 1:
+        return n.call("ops.dropout", *args, **options)
+    return n.calls("ops.dropout", *args, **options, with_mask=True)
+
+
+def _no_drop(n: Node) -> SSAValue:
+    """The mask of a dropout that drops nothing: of booleans from opset 10 on, before of the
+    input's type."""
+    if len(n.op.results) == 1 or not n.op.results[1].uses:
         return n[0]
-    if not n.op.results[1].uses:
-        return [n[0], n[0]]
-    if numpy_dtype_of(n.result_type(1)) != np.bool_:
-        n.fail(
-            "its mask is used, which is a tensor of booleans from opset 10 on: convert the model"
-        )
-    return [n[0], n.call("ops.dropout_mask", n[0], type=n.result_type(1))]
+    type = n.result_type(1)
+    booleans = numpy_dtype_of(type) == np.bool_
+    return n.call(
+        "torch.ones_like", n[0], type=type, **({"dtype": n.dtype(type)} if booleans else {})
+    )
 
 
-@lowers("Mean", 8)
+@lowers("Mean")
 def mean(n: Node) -> Lowered:
     return n.call("operator.truediv", _variadic("operator.add", n), len(n))
 
@@ -210,10 +243,17 @@ def where(n: Node) -> Lowered:
     return n.call("torch.where", n[0], n[1], n[2])
 
 
-@lowers("Clip", 6)
+_LARGEST_HALF = 65504.0
+"""float16's largest number, and the largest that PyTorch takes as its bound."""
+
+
+@lowers("Clip")
 def clip_by_attributes(n: Node) -> Lowered:
     # The defaults are the extremes of float32, which say that there is no bound.
     low, high = (n.number(k) if k in n.op.properties else None for k in ("min", "max"))
+    if numpy_dtype_of(n.op.operands[0].type) == np.float16:
+        low = None if low is not None and low < -_LARGEST_HALF else low
+        high = None if high is not None and high > _LARGEST_HALF else high
     return _clamp(n, low, high)
 
 
@@ -230,7 +270,7 @@ def _clamp(n: Node, low: object, high: object) -> Lowered:
     return n.call("torch.clamp", n[0], **bounds) if bounds else n[0]
 
 
-@lowers("HardSigmoid", 6)
+@lowers("HardSigmoid")
 def hard_sigmoid(n: Node) -> Lowered:
     return hard_sigmoid_of(n, n[0], n.number("alpha"), n.number("beta"))
 
@@ -242,7 +282,7 @@ def hard_sigmoid_of(n: Node, x: SSAValue, alpha: float, beta: float) -> SSAValue
     return n.call("torch.clamp", line, min=0, max=1)
 
 
-@lowers("Selu", 6)
+@lowers("Selu")
 def selu(n: Node) -> Lowered:
     return selu_of(n, n[0], n.number("alpha"), n.number("gamma"))
 
@@ -280,10 +320,13 @@ def swish(n: Node) -> Lowered:
 
 @lowers("PRelu", 7)
 def prelu(n: Node) -> Lowered:
+    if _is_unsigned(n):
+        return n[0]
     shape, slope = n.shape(0), n.shape(1)
     channels = None if shape is None or len(shape) < 2 else shape[1]
     per_channel = (
         n.is_constant(1)
+        and n.is_float()
         and shape is not None
         and channels is not None
         and slope is not None
@@ -307,12 +350,15 @@ def _softmax(callee: str, legacy: str, n: Node) -> Lowered:
     from_axis = shape[axis % max(len(shape), 1) :]
     wide = [axis % len(shape) + i for i, d in enumerate(from_axis) if d != 1]
     if len(wide) <= 1:
-        return n.call(callee, n[0], dim=wide[0] if wide else axis)
+        dim = wide[0] if wide else axis
+        return n.call(callee, n[0], **{"axis" if callee.startswith("ops.") else "dim": dim})
     return n.call("ops.legacy_softmax", n[0], axis, legacy)
 
 
-for _op, _callee in (("Softmax", "F.softmax"), ("LogSoftmax", "F.log_softmax")):
-    lowers(_op)(partial(_softmax, _callee, _callee.removeprefix("F.")))
+_SOFTMAX = {"Softmax": "F.softmax", "LogSoftmax": "F.log_softmax", "Hardmax": "ops.hardmax"}
+
+for _op, _callee in _SOFTMAX.items():
+    lowers(_op)(partial(_softmax, _callee, _callee.partition(".")[2]))
 
 
 @lowers("Softmax", 13)

@@ -18,7 +18,7 @@ def matmul(n: Node) -> Lowered:
     return n.call("operator.matmul", n[0], n[1])
 
 
-@lowers("Gemm", 7)
+@lowers("Gemm")
 def gemm(n: Node) -> Lowered:
     alpha, beta = _factor(n, "alpha"), _factor(n, "beta")
     a = n.call("Tensor.mT", n[0], type=_flipped(n, 0)) if n.integer("transA", 0) else n[0]

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
+from ramiel.dialects.onnx.types import element_of
 
 
-@lowers("BatchNormalization", 7)
+@lowers("BatchNormalization")
+def batch_norm_by_results(n: Node) -> Lowered:
+    """Up to opset 13 it trains if its statistics are results."""
+    training = any(r.uses for r in n.op.results[1:]) and not n.integer("is_test", 0)
+    return _batch_norm(n, training, spatial=n.integer("spatial", 1) != 0)
+
+
+@lowers("BatchNormalization", 14)
 def batch_norm(n: Node) -> Lowered:
-    if n.integer("training_mode", 0):
-        n.fail("training_mode is not supported")
-    if n.attribute("spatial", 1) != 1:
-        n.fail("statistics for each position (spatial = 0) are not supported")
-    if len(n.op.results) > 1 and any(r.uses for r in n.op.results[1:]):
-        n.fail("its running statistics are used, which is training")
-    eps = n.number("epsilon")
-    if all(n.is_constant(i) for i in range(1, 5)):
+    return _batch_norm(n, n.integer("training_mode", 0) != 0, spatial=True)
+
+
+def _batch_norm(n: Node, training: bool, spatial: bool) -> Lowered:
+    eps, count = n.number("epsilon", 1e-5), len(n.op.results)
+    options: dict[str, object] = {} if spatial else {"spatial": False}
+    if training:
+        if count == 1:
+            n.fail("in training its running statistics have to be results")
+        options |= {"momentum": n.number("momentum", 0.9), "training": True, "results": count}
+        return n.calls("ops.batch_norm", *n.inputs(), eps, **options)
+    if not spatial or not _is_of_one_type(n):
+        result = n.call("ops.batch_norm", *n.inputs(), eps, **options)
+    elif all(n.is_constant(i) for i in range(1, 5)):
         names = ("weight", "bias", "running_mean", "running_var")
         weights = {name: n.weight(i + 1) for i, name in enumerate(names)}
         result = n.layer("BatchNorm", n[0], weights, eps=eps)
     else:
         result = n.call("F.batch_norm", n[0], n[3], n[4], n[1], n[2], eps=eps)
-    return [result] * len(n.op.results)
+    return [result] * count
 
 
-@lowers("InstanceNormalization", 6)
+def _is_of_one_type(n: Node) -> bool:
+    """Whether the types of input, scale and statistics are one, which PyTorch wants."""
+    return len({element_of(v.type) for v in n.op.operands}) == 1
+
+
+@lowers("InstanceNormalization")
 def instance_norm(n: Node) -> Lowered:
     return n.call("F.instance_norm", n[0], weight=n[1], bias=n[2], eps=n.number("epsilon"))
 

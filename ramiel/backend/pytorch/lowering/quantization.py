@@ -12,6 +12,7 @@ from ramiel.dialects.onnx.types import (
     BY_IR,
     BY_PROTO,
     ElementType,
+    UnknownType,
     element_of,
     shape_of,
     tensor_type,
@@ -23,9 +24,11 @@ _SCALES = ("float32", "float16", "bfloat16", "float64")
 _ROUND_MODES = ("up", "down", "nearest")
 
 
-@lowers("Cast")
+@lowers("Cast", 6)
 @lowers("CastLike", 15)
 def cast_to(n: Node) -> Lowered:
+    if n.op.op_type == "CastLike" and isinstance(element_of(n.op.operands[1].type), UnknownType):
+        return n.call("Tensor.type_as", n[0], n[1])
     row = row_of(n, 1) if n.op.op_type == "CastLike" else _row(n, "to")
     if row is None:
         n.fail("the type to cast to is missing")

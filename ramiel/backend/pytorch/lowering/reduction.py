@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import cast
 
+import numpy as np
+
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
+from ramiel.dialects.onnx.types import numpy_dtype_of
 
 _PLAIN = {
     "ReduceSum": "torch.sum",
@@ -41,6 +44,8 @@ def _reduce(op_type: str, axes_are_input: bool, n: Node) -> Lowered:
         axes = [] if noop else None if rank is None else list(range(rank))
     callee = _PLAIN.get(op_type)
     keeps_type = n.is_float() or op_type in ("ReduceMax", "ReduceMin")
+    if _may_be_of_none(n, axes) and op_type in ("ReduceMax", "ReduceMin"):
+        callee = None
     if callee is None or not keeps_type or not isinstance(axes, list):
         # Only axes that are computed may yet turn out to be none.
         rest = [True] if noop and axes is not None and not isinstance(axes, list) else []
@@ -49,6 +54,17 @@ def _reduce(op_type: str, axes_are_input: bool, n: Node) -> Lowered:
         return n[0]
     dim = cast(object, axes[0] if len(axes) == 1 else axes)
     return n.call(callee, n[0], dim=dim, **({"keepdim": True} if keep else {}))
+
+
+def _may_be_of_none(n: Node, axes: object) -> bool:
+    """Whether a dimension that is reduced is known to have no elements, or they are booleans:
+    PyTorch has no extreme of these."""
+    shape = n.shape(0)
+    if numpy_dtype_of(n.op.operands[0].type) == np.bool_:
+        return True
+    if shape is None or not isinstance(axes, list):
+        return False
+    return any(shape[a] == 0 for a in cast("list[int]", axes))
 
 
 for _op, _since in _KINDS.items():

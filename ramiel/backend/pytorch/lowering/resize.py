@@ -17,7 +17,7 @@ _MODES = {
 """ONNX's modes as F.interpolate calls them, by the rank of the input."""
 
 
-@lowers("Upsample", 7)
+@lowers("Upsample")
 @lowers("Resize", 10)
 def resize_by_scales(n: Node) -> Lowered:
     return _resize(n, "asymmetric", "simple", scales=1)
@@ -34,6 +34,7 @@ def _resize(
 ) -> Lowered:
     """`scales` and `sizes` are the inputs that hold them, of which one is there."""
     mode = n.text("mode", "nearest")
+    mode = "linear" if mode == "bilinear" else mode  # the first Upsample's name for it
     if mode not in _MODES:
         n.fail(f"mode {mode!r} is unknown")
     by_size = sizes is not None and n.given(sizes) and n.shape(sizes) != (0,)
@@ -41,15 +42,21 @@ def _resize(
     constant = n.constant(i)
     known = cast("list[float] | None", None if constant is None else constant.reshape(-1).tolist())
     if not n.given(i):
-        known = cast("list[float] | None", n.attribute("scales"))
-        if known is None:
-            n.fail("neither its scales nor its sizes are given")
+        known = _scales_of_attributes(n)
     if known is not None and (size := _spatial_size(n, known, by_size)) is not None:
         config = _interpolation(n, mode, coordinates, nearest, size)
         if config is not None:
             return n.call("F.interpolate", n[0], size=size, **config)
     target = {"sizes" if by_size else "scales": n[i] if known is None else known}
     return n.call("ops.resize", n[0], **_config(n, mode, coordinates, nearest), **target)
+
+
+def _scales_of_attributes(n: Node) -> list[float]:
+    """The scales of an Upsample that has them no input."""
+    if n.attribute("height_scale") is not None:
+        return [1.0, 1.0, n.number("height_scale"), n.number("width_scale")]
+    scales = cast("list[float] | None", n.attribute("scales"))
+    return n.fail("neither its scales nor its sizes are given") if scales is None else scales
 
 
 def _spatial_size(n: Node, known: list[float], by_size: bool) -> list[int] | None:

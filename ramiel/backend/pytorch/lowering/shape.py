@@ -13,6 +13,11 @@ def reshape(n: Node) -> Lowered:
     shape = n.integers(1)
     if shape is None:
         return n.call("ops.reshape", n[0], n[1], *_allow_zero(n))
+    return reshaped(n, shape)
+
+
+def reshaped(n: Node, shape: list[int]) -> Lowered:
+    """The input in a shape in which a zero may copy the dimension in its place."""
     copies = 0 in shape and not n.integer("allowzero", 0)
     if copies:
         given = n.shape(0)
@@ -163,7 +168,6 @@ def space_to_depth(n: Node) -> Lowered:
 
 
 def _pad(as_input: bool, n: Node) -> Lowered:
-    mode = n.text("mode", "constant")
     pads: object = n.integer_list("pads")
     value: object = n.number("value", 0.0)
     axes: object = None
@@ -175,7 +179,12 @@ def _pad(as_input: bool, n: Node) -> Lowered:
         if n.given(3):
             known = n.integers(3)
             axes = n[3] if known is None else known
-    rank = n.rank(0)
+    return padded(n, pads, value, axes)
+
+
+def padded(n: Node, pads: object, value: object, axes: object) -> Lowered:
+    """The input with paddings, each argument as numbers or, where it is computed, as a value."""
+    mode, rank = n.text("mode", "constant"), n.rank(0)
     if isinstance(axes, list) and isinstance(pads, list) and rank is not None:
         pads, axes = _spread(pads, axes, rank), None
     plain = isinstance(pads, list) and axes is None and mode == "constant"

@@ -15,7 +15,7 @@ one plain call stands in a list of pairs instead (`elementwise.py`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn, cast
 
@@ -23,6 +23,7 @@ import numpy as np
 from xdsl.dialects.builtin import NoneType, StringAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from ramiel.backend.pytorch.lowering import detours
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.operation import OnnxOperation
 from ramiel.dialects.onnx.structure import NoValue, Weight, constant_attribute_of, constant_of
@@ -45,19 +46,6 @@ Lowered = SSAValue | Sequence[SSAValue]
 Lowering = Callable[["Node"], Lowered]
 
 _TABLE: dict[str, list[tuple[int, Lowering]]] = {}
-
-# What PyTorch does with its unsigned integers of more than eight bits: it moves and converts
-# them, and computes next to nothing.
-_WIDE_UNSIGNED = frozenset(["uint16", "uint32", "uint64"])
-_FOR_WIDE_UNSIGNED = frozenset(
-    "torch.cat torch.flatten torch.full torch.split torch.squeeze torch.where F.pad "
-    "Tensor.expand Tensor.permute Tensor.reshape Tensor.squeeze Tensor.to Tensor.unsqueeze "
-    "Tensor.view "
-    "operator.and_ operator.eq operator.getitem operator.mul operator.or_ operator.xor "
-    "ops.cast ops.constant_of_shape ops.depth_to_space ops.dequantize ops.expand ops.eye_like "
-    "ops.flatten ops.quantize ops.reshape ops.shape ops.size ops.space_to_depth ops.split "
-    "ops.squeeze ops.tile ops.top_k ops.unsqueeze".split()
-)
 
 
 def lowers(op_type: str, since: int = 1) -> Callable[[Lowering], Lowering]:
@@ -168,8 +156,8 @@ class Node:
     def scalar(self, i: int) -> bool | int | float | None:
         """Input i as a Python number if it is a constant with one element.
 
-        A float is the shortest decimal that its own type rounds to the same value, if that is
-        no larger than the type's largest value.
+        An unsigned integer of 64 bits stays a tensor. A float is the shortest decimal that its
+        own type rounds to the same value, if that is no larger than the type's largest value.
         """
         if not self.is_constant(i) or static_shape_of(self.op.operands[i].type) is None:
             return None
@@ -178,6 +166,8 @@ class Node:
         array = self.constant(i)
         assert array is not None
         value = array.reshape(-1)[0]
+        if array.dtype == np.uint64:
+            return None  # a literal of the IR is an int64
         if array.dtype.kind in "biu":
             return cast("bool | int", value.item())
         if array.dtype.name in ("float16", "float32", "float64"):
@@ -265,17 +255,18 @@ class Node:
 
     def call(self, callee: str, *args: object, type: object = None, **kwargs: object) -> SSAValue:
         """Adds a call with one result, of the node's result type unless `type` is given."""
-        return self._call(callee, args, kwargs, [self._type(type)])[0]
+        return self.emit(callee, args, kwargs, [self._type(type)])[0]
 
     def calls(
         self,
         callee: str,
         *args: object,
-        types: Sequence[Attribute] | None = None,
+        types: object = None,
         **kwargs: object,
     ) -> Sequence[SSAValue]:
         """Adds a call that returns a tuple: the node's results, or values of the types given."""
-        return self._call(callee, args, kwargs, types or [r.type for r in self.op.results])
+        given = cast("Sequence[Attribute] | None", types)
+        return self.emit(callee, args, kwargs, given or [r.type for r in self.op.results])
 
     def layer(
         self,
@@ -307,20 +298,20 @@ class Node:
     def fail(self, reason: str) -> NoReturn:
         raise CompileError(f"{self.op.title}: {reason}")
 
-    def _call(
+    def emit(
         self,
         callee: str,
         args: Sequence[object],
-        kwargs: dict[str, object],
+        kwargs: Mapping[str, object],
         types: Sequence[Attribute],
     ) -> Sequence[SSAValue]:
-        op = CallOp.of(callee, args, kwargs, types)
-        if callee not in _FOR_WIDE_UNSIGNED:
-            for value in op.operands:
-                dtype = numpy_dtype_of(value.type)
-                if dtype is not None and dtype.name in _WIDE_UNSIGNED:
-                    self.fail(f"PyTorch has no {callee} of {dtype.name}: cast to int64 before it")
-        return self._add(op).results
+        """Adds a call with results of the given types."""
+        results = detours.computed(self, callee, args, kwargs, types)
+        return (
+            self._add(CallOp.of(callee, args, kwargs, types)).results
+            if results is None
+            else results
+        )
 
     def _add(self, op: TorchOperation) -> TorchOperation:
         op.attributes[NODE] = StringAttr(self.op.node_name or "")
