@@ -13,6 +13,8 @@ from ramiel.dialects.onnx.operation import SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type, tensor_of_array, type_of_proto
 from ramiel.dialects.onnx.structure import constant_attribute_of
 from ramiel.dialects.onnx.types import (
+    OptionalType,
+    SequenceType,
     UnknownType,
     element_of,
     numpy_dtype_of,
@@ -125,6 +127,10 @@ def _first_line(error: Exception) -> str:
     return line
 
 
+UNTYPED = tensor_type(UnknownType(), None)
+"""The type of a value of which nothing is known."""
+
+
 def join(declared: Attribute, inferred: Attribute) -> Attribute:
     """What two statements about one value's type say together; `inferred` wins a conflict.
 
@@ -133,7 +139,12 @@ def join(declared: Attribute, inferred: Attribute) -> Attribute:
     """
     if declared == inferred:
         return inferred
+    if type(declared) is type(inferred) and isinstance(declared, SequenceType | OptionalType):
+        assert isinstance(inferred, SequenceType | OptionalType)
+        return type(declared)(join(declared.element, inferred.element))
     element = element_of(inferred)
+    if element_of(declared) is None and inferred == UNTYPED:
+        return declared
     if element is None or element_of(declared) is None:
         return inferred
     if isinstance(element, UnknownType):
@@ -152,9 +163,12 @@ def meet(one: Attribute, other: Attribute) -> Attribute:
     """The most precise type that holds both: what two branches may yield."""
     if one == other:
         return one
+    if type(one) is type(other) and isinstance(one, SequenceType | OptionalType):
+        assert isinstance(other, SequenceType | OptionalType)
+        return type(one)(meet(one.element, other.element))
     element = element_of(one)
     if element is None or element != element_of(other):
-        return tensor_type(UnknownType(), None)
+        return UNTYPED
     a, b = shape_of(one), shape_of(other)
     if a is None or b is None or len(a) != len(b):
         return tensor_type(element, None)

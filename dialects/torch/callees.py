@@ -39,7 +39,7 @@ _FUNCTIONS = {
     "torch": "abs acos acosh amax amin argmax argmin asin asinh atan atanh bitwise_left_shift "
     "bitwise_right_shift cat ceil clamp cos cosh cumsum det div einsum erf exp flatten "
     "flip floor fmod full isinf isnan log maximum mean minimum movedim reciprocal remainder round "
-    "sigmoid sign sin sinh split sqrt squeeze sum tan tanh tril triu where",
+    "sigmoid sign sin sinh split sqrt squeeze stack sum tan tanh tril triu where",
     "F": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d "
     "avg_pool3d batch_norm celu conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
     "conv_transpose3d elu gelu group_norm hardsigmoid hardswish instance_norm "
@@ -54,7 +54,11 @@ _FUNCTIONS = {
     "legacy_softmax local_response_norm max_pool mean_variance_norm non_zero one_hot pad "
     "prelu range reduce reshape resize same_pad scatter_elements scatter_nd shape shrink "
     "size slice space_to_depth split squeeze tile top_k trilu unsqueeze "
-    "length part",
+    "length part "
+    "has_element get_element sequence sequence_at sequence_erase sequence_insert "
+    "sequence_length split_to_sequence nothing "
+    "format_numbers parse_numbers regex_full_match string_concat string_normalize "
+    "string_split strings",
 }
 
 CALLEES = (
@@ -76,6 +80,11 @@ LAYERS = frozenset(
         "LayerNorm",
         "Embedding",
         "PReLU",
+        "LabelEncoder",
+        "TfIdfVectorizer",
     ]
 )
 """The layers of ramiel.runtime: callables made once, with their weights."""
+
+WITHOUT_WEIGHTS = frozenset(["LabelEncoder", "TfIdfVectorizer"])
+"""Those whose tables stand in their configuration."""

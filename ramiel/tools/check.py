@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from ramiel.api import CompiledProgram, load
@@ -19,6 +20,7 @@ from ramiel.errors import CompileError, shorten
 from ramiel.runtime import OpError
 from ramiel.runtime.measure import random_inputs, same_bits
 from ramiel.runtime.program import as_tuple
+from ramiel.runtime.strings import Strings
 
 TOLERANCES = {"f32": 1e-3, "bf16": 0.1, "f16": 0.1}
 """By what the program computes in: the difference, relative to an output's largest value, from
@@ -101,12 +103,15 @@ def _differing(
 
 
 def inputs_of(program: CompiledProgram, how: Inputs) -> list[Tensor]:
-    """Seeded inputs. Raises CompileError if a shape is open."""
+    """Seeded inputs. Raises CompileError if a shape is open, or an input is not of numbers."""
     for declared in program.inputs:
-        given = how.shapes.get(declared.onnx_name or declared.name)
+        name = shorten(declared.onnx_name or declared.name)
+        if declared.kind != "tensor" or not isinstance(declared.dtype, torch.dtype):
+            raise CompileError(f'input "{name}" ({declared}) can only be given by a program')
         # A batch of 1 is a safe guess for the first dimension; there is none for the others.
-        if given is None and None in declared.shape[1:]:
-            name = shorten(declared.onnx_name or declared.name)
+        shape = declared.shape
+        settled = shape is not None and all(isinstance(dim, int) for dim in shape[1:])
+        if not settled and (declared.onnx_name or declared.name) not in how.shapes:
             raise CompileError(
                 f'input "{name}" has open dimensions ({declared}): say --shape {name}=...'
             )
@@ -150,7 +155,11 @@ def _onnx_reference(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[st
     return "onnx's reference", cast(Arrays, ReferenceEvaluator(str(model)).run(None, feeds))
 
 
-def _row(name: str, result: Tensor, expected: npt.NDArray[Any], same: bool) -> Row:
+def _row(name: str, result: Any, expected: Any, same: bool) -> Row:
+    if not isinstance(result, Tensor) or isinstance(result, Strings):
+        raise CompileError(
+            f'output "{name}" is no tensor of numbers, which are all that is compared'
+        )
     got = array_of_tensor(result)
     if got.shape != expected.shape or got.dtype != expected.dtype:
         raise CompileError(

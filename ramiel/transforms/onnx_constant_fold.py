@@ -20,7 +20,7 @@ from ramiel.dialects.onnx.attributes import Array, MissingWeight
 from ramiel.dialects.onnx.operation import SchemaOperation
 from ramiel.dialects.onnx.shapes import ShapeError, infer_types, join
 from ramiel.dialects.onnx.structure import constant_attribute_of, constant_of, make_constant
-from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
+from ramiel.dialects.onnx.types import element_of, numpy_dtype_of, static_shape_of
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.errors import CompileError
 from ramiel.transforms.onnx_infer_shapes import set_type, update_signature
@@ -141,6 +141,8 @@ class _Folder:
                 return [_shape_or_size(op, shape)]
         if op.regions or not op.has_trait(Pure) or not is_lowered(op):
             return None
+        if any(element_of(r.type) is None for r in op.results):
+            return None  # a sequence or an optional
         read = op.operands[: _READ.get(op.op_type)]
         if not all(constant_attribute_of(v) is not None or v.type == NoneType() for v in read):
             return None

@@ -11,8 +11,9 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ramiel.dialects.onnx.operation import SchemaOperation
-from ramiel.dialects.onnx.shapes import ShapeError, infer_types, join, meet
+from ramiel.dialects.onnx.shapes import UNTYPED, ShapeError, infer_types, join, meet
 from ramiel.dialects.onnx.structure import Yield, type_of_constant
+from ramiel.dialects.onnx.types import element_of, shape_of, tensor_type
 from ramiel.errors import CompileError
 
 
@@ -39,6 +40,8 @@ def _types(op: SchemaOperation) -> list[Attribute]:
         return [type_of_constant(op) or op.results[0].type]
     if op.name == "onnx.If":
         return _meet_branches(op)
+    if op.name == "onnx.Loop":
+        return _types_of_body(op)
     try:
         return infer_types(op) or [r.type for r in op.results]
     except ShapeError as error:
@@ -51,6 +54,26 @@ def _meet_branches(op: Operation) -> list[Attribute]:
         return [r.type for r in op.results]
     one, other = ([v.type for v in end.operands] for end in ends if end is not None)
     return [meet(a, b) for a, b in zip(one, other, strict=True)]
+
+
+def _types_of_body(op: Operation) -> list[Attribute]:
+    """The types of a loop's results where nothing is declared: a state's is what the body yields
+    and what the loop begins with; of the other results, the body yields a slice."""
+    end = op.regions[0].block.last_op
+    types = [r.type for r in op.results]
+    yielded = [] if end is None else [v.type for v in end.operands[1:]]
+    if len(yielded) != len(types):
+        return types
+    states = [v.type for v in op.operands[2:]]
+    for i, (type, last) in enumerate(zip(types, yielded, strict=True)):
+        if type != UNTYPED:
+            continue
+        element, shape = element_of(last), shape_of(last)
+        if i < len(states):
+            types[i] = meet(states[i], last)
+        elif element is not None:
+            types[i] = tensor_type(element, None if shape is None else [None, *shape])
+    return types
 
 
 def set_type(value: SSAValue, type: Attribute) -> None:

@@ -100,6 +100,8 @@ def _text(value: Input) -> str:
     if value is None:
         return "_"
     kind = np.dtype(value.dtype).str[1:]
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return f"{value.tolist()}"
     dims = "x".join(map(str, value.shape))
     if isinstance(value, Random) or value.size > 8:
         return f"{'' if kind == 'f4' else kind}({dims})"
@@ -200,7 +202,7 @@ def assert_same(got: Array, want: Array, tolerance: float | None = None) -> None
     assert got.shape == want.shape
     if tolerance is None:
         tolerance = TOLERANCE.get(got.dtype.name, 0.0)
-    if got.dtype.kind in "biu" or not got.size:
+    if got.dtype.kind in "biuO" or not got.size:
         np.testing.assert_array_equal(got, want)
         return
     wide = complex if got.dtype.kind == "c" else np.float64

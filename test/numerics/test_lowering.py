@@ -6,6 +6,7 @@ import elementwise_cases
 import pytest
 import resize_cases
 import shape_cases
+import string_cases
 import window_cases
 from one_node import Case, as_inputs, assert_same, check, results, with_open_shape
 
@@ -17,6 +18,7 @@ CASES = [
     *window_cases.CASES,
     *shape_cases.CASES,
     *resize_cases.CASES,
+    *string_cases.CASES,
 ]
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""
@@ -46,7 +48,23 @@ def test_open_shapes_mean_the_same(c: Case) -> None:
         assert_same(one, other)
 
 
-ELSEWHERE = {"If", "Loop", "Scan"}
+ELSEWHERE = {
+    "If",
+    "Loop",
+    "Scan",
+    "ConcatFromSequence",
+    "Optional",
+    "OptionalGetElement",
+    "OptionalHasElement",
+    "SequenceAt",
+    "SequenceConstruct",
+    "SequenceEmpty",
+    "SequenceErase",
+    "SequenceInsert",
+    "SequenceLength",
+    "SplitToSequence",
+    "ai.onnx.ml::LabelEncoder",
+}
 """Operators that have tests of their own."""
 
 

@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from xdsl.dialects import func
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from ramiel import runtime
 from ramiel.backend.pytorch.tensors import tensor_of
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.torch import CallOp, IfOp, LayerOp, LoopOp, Task, WeightOp
 from ramiel.dialects.torch.callees import CALLEES
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, fold_literal, python_literal
-from ramiel.runtime import Weights, kernels, layers, ops
+from ramiel.runtime import Weights, kernels, ops
 
 _NAMESPACES: Mapping[str, object] = {
     "torch": torch,
@@ -96,8 +98,7 @@ class Evaluator:
         stacked: list[Tensor] = []
         for part, result in zip(parts, op.results[op.states :], strict=True):
             shape, dtype = shape_of(result.type) or (0,), numpy_dtype_of(result.type)
-            element = getattr(torch, dtype.name) if dtype is not None else torch.float32
-            stacked.append(ops.stacked(part, element, *(d or 0 for d in shape[1:])))
+            stacked.append(ops.stacked(part, _element(dtype), *(d or 0 for d in shape[1:])))
         return _one_or_all([*values[conditional:carried], *stacked])
 
     def _body(self, block: Block, values: Sequence[Tensor]) -> list[Tensor]:
@@ -111,10 +112,16 @@ class Evaluator:
         if layer is None:
             tensors = {f"layer.{k}": tensor_of(w.array()) for k, w in op.weights.items()}
             config = {k: _argument(a, ()) for k, a in op.config.items()}
-            make = getattr(layers, op.layer)
+            make = getattr(runtime, op.layer)
             layer = make(Weights.from_tensors(tensors), "layer", **config)
             self._layers[op.identity] = layer
         return layer
+
+
+def _element(dtype: np.dtype[np.generic] | None) -> Any:
+    if dtype is None:
+        return torch.float32
+    return str if dtype.kind == "O" else getattr(torch, dtype.name)
 
 
 def _one_or_all(values: list[Tensor]) -> Any:

@@ -12,16 +12,21 @@ from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import Array
 from ramiel.dialects.onnx.types import OptionalType, SequenceType
+from ramiel.runtime.strings import Strings, strings
 
 
 def tensor_of(array: Array) -> Tensor:
     """Raises TypeError for an element type that torch does not have."""
+    if array.dtype.kind in "OSU":
+        return strings(array.reshape(-1).tolist(), array.shape)
     if array.dtype == ml_dtypes.bfloat16:
         return torch.from_numpy(_writable(array.view(np.int16))).view(torch.bfloat16)
     return torch.from_numpy(_writable(array))
 
 
 def array_of_tensor(tensor: Tensor) -> Array:
+    if isinstance(tensor, Strings):
+        return np.array(tensor.flat(), np.object_).reshape(tensor.shape)
     tensor = tensor.detach().cpu().contiguous()
     if tensor.dtype == torch.bfloat16:
         return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)

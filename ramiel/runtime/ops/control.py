@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ramiel.runtime.strings import strings
+
 
 def steps(most: Tensor | None = None) -> Iterator[Tensor]:
     """The numbers 0, 1, ... as int64 scalars, so many at most."""
@@ -15,9 +17,11 @@ def steps(most: Tensor | None = None) -> Iterator[Tensor]:
     return map(torch.tensor, numbers)
 
 
-def stacked(parts: Sequence[Tensor], dtype: torch.dtype, *shape: int) -> Tensor:
+def stacked(parts: Sequence[Tensor], dtype: torch.dtype | type[str], *shape: int) -> Tensor:
     """The parts along a new first dimension; of the given type and shape if there are none."""
-    return torch.stack(list(parts)) if parts else torch.empty((0, *shape), dtype=dtype)
+    if dtype is str and not parts:
+        return strings([], (0, *shape))
+    return torch.stack(list(parts)) if parts else torch.empty((0, *shape), dtype=dtype)  # pyright: ignore
 
 
 def length(x: Tensor, axis: int) -> Tensor:

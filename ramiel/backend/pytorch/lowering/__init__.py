@@ -10,7 +10,9 @@ from ramiel.backend.pytorch.lowering import (
     pooling,
     reduction,
     resize,
+    sequences,
     shape,
+    strings,
 )
 from ramiel.backend.pytorch.lowering.table import (
     Builder,
@@ -39,5 +41,7 @@ __all__ = [
     "pooling",
     "reduction",
     "resize",
+    "sequences",
     "shape",
+    "strings",
 ]

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from xdsl.ir import SSAValue
 
+from ramiel.backend.pytorch.lowering.strings import cast_of_strings, is_string
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
 from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of, shape_of, tensor_type
 
@@ -220,6 +221,8 @@ def cast(n: Node) -> Lowered:
         if row is None:
             n.fail(f"the type {n.integer('to')} to cast to is unknown")
         type = tensor_type(row.ir, None)
+    if is_string(type) or is_string(n.op.operands[0].type):
+        return cast_of_strings(n, type)
     return n.call("Tensor.to", n[0], n.dtype(type))
 
 
