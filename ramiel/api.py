@@ -18,7 +18,7 @@ from ramiel.backend.pytorch.printer import Emitted
 from ramiel.backend.pytorch.tensors import tensor_of
 from ramiel.compiler import Compilation, Report, compile_model
 from ramiel.errors import CompileError
-from ramiel.frontend.importer import Shapes
+from ramiel.frontend.inputs import Shapes
 from ramiel.frontend.model_file import ModelSource
 from ramiel.pipelines import Options
 from ramiel.runtime import Program, Weights

@@ -167,7 +167,10 @@ def measure(
     than its serial form. CompileError if a program fails."""
     with ExitStack() as stack:
         programs = [stack.enter_context(load(c)) for c in compilations]
-        inputs = random_inputs(programs[0].inputs, options.shapes, 0, batch=options.batch)
+        try:
+            inputs = random_inputs(programs[0].inputs, options.shapes, 0, batch=options.batch)
+        except ValueError as error:
+            raise CompileError(f"it cannot be measured: {error}") from error
         times: list[list[float]] = [[] for _ in programs]
         try:
             equal = [i for i, p in enumerate(programs) if _agrees(p, inputs)]

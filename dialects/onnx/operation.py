@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self, cast
 
 from onnx import helper
-from xdsl.dialects.builtin import IntegerAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr
 from xdsl.ir import Attribute, Operation, OpTrait, OpTraits, Region, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.parser import Parser
@@ -34,6 +34,16 @@ MODEL = "onnx.model"
 """Module attribute: what the model is called, by its file or by its graph."""
 NAME = "onnx.name"
 """Argument and result attribute: the value's name in the model."""
+DIMS = "onnx.dims"
+"""Argument attribute: the names of a tensor's dimensions; "" for one that has none."""
+
+
+def dimension_names(attributes: Mapping[str, Attribute]) -> list[str]:
+    """The names of an argument's dimensions; none if it has no such attribute."""
+    names = attributes.get(DIMS)
+    if not isinstance(names, ArrayAttr):
+        return []
+    return [text_of(name) or "" for name in cast(ArrayAttr[Attribute], names)]
 
 
 def opset_of(op: Operation) -> int:

@@ -136,6 +136,10 @@ def _first_line(error: Exception) -> str:
     return line
 
 
+UNTYPED = tensor_type(UnknownType(), None)
+"""The type of a value of which nothing is known."""
+
+
 def join(declared: Attribute, inferred: Attribute) -> Attribute:
     """What two statements about one value's type say together; `inferred` wins a conflict.
 
@@ -144,7 +148,12 @@ def join(declared: Attribute, inferred: Attribute) -> Attribute:
     """
     if declared == inferred:
         return inferred
+    if type(declared) is type(inferred) and isinstance(declared, SequenceType | OptionalType):
+        assert isinstance(inferred, SequenceType | OptionalType)
+        return type(declared)(join(declared.element, inferred.element))
     element = element_of(inferred)
+    if element_of(declared) is None and inferred == UNTYPED:
+        return declared
     if element is None or element_of(declared) is None:
         return inferred
     if isinstance(element, UnknownType):
@@ -167,7 +176,7 @@ def meet(one: Attribute, other: Attribute) -> Attribute:
         return type(one)(meet(one.element, other.element))
     element = element_of(one)
     if element is None or element != element_of(other):
-        return tensor_type(UnknownType(), None)
+        return UNTYPED
     a, b = shape_of(one), shape_of(other)
     if a is None or b is None or len(a) != len(b):
         return tensor_type(element, None)

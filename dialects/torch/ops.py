@@ -21,7 +21,12 @@ from xdsl.utils.exceptions import VerifyException
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import UnknownType, static_shape_of
 from ramiel.dialects.text import parse_text
-from ramiel.dialects.torch.callees import CALLEES, LAYERS, UNARY_OPERATORS
+from ramiel.dialects.torch.callees import (
+    CALLEES,
+    LAYERS,
+    UNARY_OPERATORS,
+    WITHOUT_WEIGHTS,
+)
 from ramiel.dialects.torch.literals import (
     OperandAttr,
     literal,
@@ -204,8 +209,9 @@ class LayerOp(TorchOperation):
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        """The shape of the layer's main weight."""
-        type = self.weights["weight"].data.type
+        """The shape of the layer's main weight; () if that is not known, or there is none."""
+        weight = self.weights.get("weight")
+        type = None if weight is None else weight.data.type
         return (static_shape_of(type) if type is not None else None) or ()
 
     @property
@@ -287,7 +293,7 @@ class LayerOp(TorchOperation):
             if (problem := verify_literal(value)) is not None:
                 raise VerifyException(problem)
             visit_leaves(value, _refuse_operand)
-        if "weight" not in self.weights:
+        if "weight" not in self.weights and self.layer not in WITHOUT_WEIGHTS:
             raise VerifyException("a layer has a weight")
         for key in self.weights:
             if not is_identifier(key):

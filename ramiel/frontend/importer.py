@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import cast
 
 import onnx
 from onnx import AttributeProto
@@ -40,21 +39,18 @@ from ramiel.dialects.onnx.structure import (
     make_constant,
 )
 from ramiel.dialects.onnx.types import (
-    AnyTensor,
     UnknownType,
-    shape_of,
     tensor_type,
     type_of_array,
 )
 from ramiel.dialects.onnx.weights import FreshNames
 from ramiel.errors import CompileError, shorten
+from ramiel.frontend.inputs import Shapes, argument_attributes, input_types
 from ramiel.frontend.model_file import ModelSource, opset_of_model, read_model
 from ramiel.frontend.order import topological_order
 from ramiel.frontend.tensors import dense_of_sparse, tensor_ref
 from ramiel.transforms.onnx_infer_shapes import infer_shapes
 from ramiel.verify import verify_module
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 def import_model(
@@ -63,7 +59,7 @@ def import_model(
     """A model as a module of the `onnx` dialect, with shapes inferred and names kept.
 
     `shapes` gives inputs whose dimensions the model leaves open a concrete shape; with
-    `batch_of_one`, an open first dimension of the others is 1. Raises
+    `batch_of_one`, an open first dimension of the others is 1: see input_types(). Raises
     CompileError, naming the file if there is one, for anything that is wrong with the model.
     """
     file = None if isinstance(source, bytes | onnx.ModelProto) else str(source)
@@ -93,10 +89,7 @@ class GraphImporter:
         graph = self.model.graph
         initialized = {t.name for t in graph.initializer}
         inputs = [i for i in graph.input if i.name not in initialized]
-        types = [_input_type(i, shapes, batch_of_one) for i in inputs]
-        unknown = shapes.keys() - {i.name for i in inputs}
-        if unknown:
-            raise CompileError(f'it has no input "{shorten(min(unknown))}" to give a shape')
+        types = input_types(inputs, shapes, batch_of_one)
         block = Block(arg_types=types)
         values: dict[str, SSAValue] = {}
         for arg, info in zip(block.args, inputs, strict=True):
@@ -107,7 +100,7 @@ class GraphImporter:
             "main",
             (types, [r.type for r in results]),
             Region(block),
-            arg_attrs=_names(i.name for i in inputs),
+            arg_attrs=argument_attributes(inputs),
             res_attrs=_names(o.name for o in graph.output),
         )
         attributes: dict[str, Attribute] = {
@@ -310,24 +303,3 @@ def _define(values: dict[str, SSAValue], name: str, value: SSAValue) -> None:
 
 def _names(names: Iterable[str]) -> ArrayAttr[DictionaryAttr]:
     return ArrayAttr([DictionaryAttr({NAME: StringAttr(n)}) for n in names])
-
-
-def _input_type(info: onnx.ValueInfoProto, shapes: Shapes, batch_of_one: bool) -> Attribute:
-    type = type_of_proto(info.type)
-    given = shapes.get(info.name)
-    known = shape_of(type)
-    if given is None:
-        if batch_of_one and known and known[0] is None:
-            return tensor_type(cast(AnyTensor, type).element_type, (1, *known[1:]))
-        return type
-    element = cast(AnyTensor, type).element_type
-    if known is not None and (
-        len(known) != len(given)
-        or any(k not in (None, g) for k, g in zip(known, given, strict=False))
-    ):
-        shape = "x".join("?" if d is None else str(d) for d in known)
-        raise CompileError(
-            f'input "{shorten(info.name)}" is {shape or "a scalar"}, which '
-            f"{'x'.join(map(str, given))} does not fit"
-        )
-    return tensor_type(element, given)

@@ -1,6 +1,7 @@
 """What an emitted program imports: its base class, its layers, its weights and its `main`."""
 
 from ramiel.runtime.channels import Channel, Channels, Stopped
+from ramiel.runtime.encoders import LabelEncoder, TfIdfVectorizer
 from ramiel.runtime.errors import OpError
 from ramiel.runtime.inputs import Input
 from ramiel.runtime.layers import (
@@ -20,6 +21,7 @@ from ramiel.runtime.layers import (
 from ramiel.runtime.main import main
 from ramiel.runtime.program import Program, one_thread
 from ramiel.runtime.recurrent import GRU, LSTM, RNN
+from ramiel.runtime.strings import Strings, strings
 from ramiel.runtime.weights import Weights
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "ConvTranspose3d",
     "Embedding",
     "Input",
+    "LabelEncoder",
     "Layer",
     "LayerNorm",
     "Linear",
@@ -44,7 +47,10 @@ __all__ = [
     "PReLU",
     "Program",
     "Stopped",
+    "Strings",
+    "TfIdfVectorizer",
     "Weights",
     "main",
     "one_thread",
+    "strings",
 ]

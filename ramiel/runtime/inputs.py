@@ -3,33 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from ramiel.runtime.strings import strings
 
-def _tensor_type(dtype: torch.dtype, shape: Sequence[int | None]) -> str:
-    """As the messages print it: `float32[?, 3, 224, 224]`."""
-    dims = ", ".join("?" if dim is None else str(dim) for dim in shape)
-    return f"{str(dtype).removeprefix('torch.')}[{dims}]"
+Dtype = torch.dtype | type[str]
+Dim = int | str | None
+
+
+def _tensor_type(dtype: Dtype | None, shape: Sequence[Dim] | None) -> str:
+    """As the messages print it: `float32[batch, 3, ?, ?]`, `str[...]` where any rank will do."""
+    element = "any type" if dtype is None else "str" if dtype is str else str(dtype)
+    dims = ["..."] if shape is None else ["?" if dim is None else str(dim) for dim in shape]
+    return f"{element.removeprefix('torch.')}[{', '.join(dims)}]"
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
     """A declared input: its Python name, its type, and its ONNX name where that differs.
 
-    A dimension is None where it is dynamic.
+    A dimension is None where it may be of any size, and a name where it must be of the same size
+    wherever the name stands. The dtype of strings is str. A dtype or shape of None may be any.
+
+    Of tensors of that type, the input may also be a `list`, an `optional` one (which may be
+    None), an `optional list`, or a `dict`, whose values are of any type.
     """
 
     name: str
-    dtype: torch.dtype
-    shape: tuple[int | None, ...]
+    dtype: Dtype | None
+    shape: tuple[Dim, ...] | None
     onnx_name: str | None = None
+    kind: str = "tensor"
+    named: tuple[tuple[str, int], ...] = field(init=False, repr=False, compare=False)
+    """The names of dimensions and their places."""
+
+    def __post_init__(self) -> None:
+        dims = enumerate(self.shape or () if self.kind == "tensor" else ())
+        named = tuple((dim, i) for i, dim in dims if isinstance(dim, str))
+        object.__setattr__(self, "named", named)
 
     def __str__(self) -> str:
-        return f"{self.name}: {_tensor_type(self.dtype, self.shape)}"
+        kind = "" if self.kind == "tensor" else f"{self.kind} of "
+        return f"{self.name}: {kind}{_tensor_type(self.dtype, self.shape)}"
+
+    def value(self, given: Any, batched: bool = False) -> Any:
+        """The value for an argument. Raises what tensor() raises, and TypeError for what is no
+        list or dict where one is declared."""
+        if self.kind == "tensor":
+            return self.tensor(given, batched)
+        return self._made_of(given, self.kind.split())
+
+    def _made_of(self, given: Any, kinds: Sequence[str]) -> Any:
+        if not kinds:
+            return self.tensor(given)
+        kind, *inner = kinds
+        if kind == "optional":
+            return None if given is None else self._made_of(given, inner)
+        expected: tuple[type, ...] = (dict,) if kind == "dict" else (list, tuple)
+        if not isinstance(given, expected):
+            raise TypeError(f'input "{self.name}": expected a {kind}, got {type(given).__name__}')
+        if kind == "dict":
+            return cast("dict[Any, Any]", given)
+        return [self._made_of(item, inner) for item in cast("Sequence[Any]", given)]
 
     def tensor(self, value: Any, batched: bool = False) -> Tensor:
         """The tensor for an argument: itself, or an array, a number or nested lists converted.
@@ -42,8 +81,10 @@ class Input:
         tensor = value if isinstance(value, Tensor) else self._convert(value)
         shape = tensor.shape
         # The first test is for speed: it settles all but the dynamic shapes.
-        declared = (None, *self.shape[1:]) if batched else self.shape
+        declared = (None, *(self.shape or ())[1:]) if batched else self.shape
         if tensor.dtype == self.dtype and (shape == declared or _fits(shape, declared)):
+            return tensor
+        if self.dtype is None and _fits(shape, declared):
             return tensor
         expected = _tensor_type(self.dtype, declared)
         given = _tensor_type(tensor.dtype, shape)
@@ -51,8 +92,10 @@ class Input:
 
     def _convert(self, value: Any) -> Tensor:
         try:
+            if self.dtype is str:
+                return strings(value.tolist() if hasattr(value, "__array_interface__") else value)
             if not hasattr(value, "__array_interface__"):
-                return torch.tensor(value, dtype=self.dtype)
+                return torch.tensor(value, dtype=cast("torch.dtype | None", self.dtype))
             # torch shares an array's memory, and refuses what it cannot share.
             if not value.flags.writeable or min(value.strides, default=0) < 0:
                 value = value.copy()
@@ -64,10 +107,26 @@ class Input:
             raise kind(f'input "{self.name}": {message}') from error
 
 
-def _fits(shape: Sequence[int], declared: Sequence[int | None]) -> bool:
+def _fits(shape: Sequence[int], declared: Sequence[Dim] | None) -> bool:
+    if declared is None:
+        return True
     return len(shape) == len(declared) and all(
-        dim is None or dim == given for dim, given in zip(declared, shape, strict=True)
+        dim == given or not isinstance(dim, int) for dim, given in zip(declared, shape, strict=True)
     )
+
+
+def check_names(inputs: Sequence[Input], values: Sequence[Any]) -> None:
+    """Raises ValueError if dimensions of one name differ in size."""
+    sizes: dict[str, tuple[int, str]] = {}
+    for declared, value in zip(inputs, values, strict=True):
+        for name, place in declared.named:
+            size = value.shape[place]
+            other, where = sizes.setdefault(name, (size, declared.name))
+            if other != size:
+                raise ValueError(
+                    f'dimension "{name}" is {other} in input "{where}" '
+                    f'and {size} in input "{declared.name}"'
+                )
 
 
 _ALIGNMENT = 64
@@ -103,16 +162,24 @@ def bind(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     batched: bool = False,
-) -> list[Tensor]:
-    """The tensors for the inputs, in their order, from the arguments of a call.
+) -> list[Any]:
+    """The values for the inputs, in their order, from the arguments of a call.
 
     A keyword is an input's Python name or its ONNX name. Raises TypeError if the arguments are
-    too many, or one is unknown, missing or given twice, and what Input.tensor() raises.
+    too many, or one is unknown, missing or given twice, and what Input.value() and check_names()
+    raise.
     """
-    if not kwargs and len(args) == len(inputs):
-        pairs = zip(inputs, args, strict=True)
-        return [declared.tensor(value, batched) for declared, value in pairs]
+    if kwargs or len(args) != len(inputs):
+        args = _in_order(model, inputs, args, kwargs)
+    pairs = zip(inputs, args, strict=True)
+    values = [declared.value(value, batched) for declared, value in pairs]
+    check_names(inputs, values)
+    return values
 
+
+def _in_order(
+    model: str, inputs: Sequence[Input], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> list[Any]:
     if len(args) > len(inputs):
         names = ", ".join(declared.name for declared in inputs)
         takes = f"takes {len(inputs)} input{'' if len(inputs) == 1 else 's'} ({names})"
@@ -131,4 +198,4 @@ def bind(
     for declared in inputs:
         if declared.name not in values:
             raise TypeError(f'{model} is missing input "{declared.name}"')
-    return [declared.tensor(values[declared.name], batched) for declared in inputs]
+    return [values[declared.name] for declared in inputs]

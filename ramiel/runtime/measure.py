@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from ramiel.runtime.inputs import Input
+from ramiel.runtime.inputs import Input, check_names
+from ramiel.runtime.strings import Strings
 
 _BUDGET = 1.0  # seconds for each form
 _MIN_ROUNDS = 3
@@ -35,29 +37,52 @@ def random_inputs(
 ) -> list[Tensor]:
     """A tensor per input, of `batch` samples if that is not 1.
 
-    ValueError if a shape is for no input, or does not fit one.
+    An open dimension is 1, or what a given shape says of its name. ValueError if a shape is for no
+    input, or does not fit one, and for an input that no tensor of numbers is.
     """
     names = {name for declared in inputs for name in (declared.name, declared.onnx_name)}
     if unknown := shapes.keys() - names:
         raise ValueError(f"--shape: no input {', '.join(sorted(unknown))}")
+    given = [shapes.get(d.name, shapes.get(d.onnx_name or "")) for d in inputs]
+    sizes = {
+        name: shape[place]
+        for declared, shape in zip(inputs, given, strict=True)
+        for name, place in declared.named
+        if shape is not None and place < len(shape)
+    }
     generator = torch.Generator().manual_seed(seed)
     tensors: list[Tensor] = []
-    for declared in inputs:
-        shape = tuple(1 if dim is None else dim for dim in declared.shape)
-        shape = shapes.get(declared.name, shapes.get(declared.onnx_name or "", shape))
+    for declared, shape in zip(inputs, given, strict=True):
+        dtype = declared.dtype
+        if declared.kind != "tensor" or not isinstance(dtype, torch.dtype):
+            raise ValueError(f"no random input can be made for {declared}")
+        if shape is None:
+            if declared.shape is None:
+                raise ValueError(f'input "{declared.name}" is of any rank: say --shape')
+            dims = (sizes.get(d, 1) if isinstance(d, str) else d for d in declared.shape)
+            shape = tuple(1 if dim is None else dim for dim in dims)
         if batch > 1:
             shape = (batch, *shape[1:])
-        if declared.dtype.is_floating_point or declared.dtype.is_complex:
-            tensor = torch.randn(shape, generator=generator).to(declared.dtype)
+        if dtype.is_floating_point or dtype.is_complex:
+            tensor = torch.randn(shape, generator=generator).to(dtype)
         else:
             # Integers are ids, masks or token types: 0 and 1 are in range for all of them.
-            tensor = torch.randint(*integers, shape, generator=generator).to(declared.dtype)
+            tensor = torch.randint(*integers, shape, generator=generator).to(dtype)
         tensors.append(declared.tensor(tensor, batch > 1))
+    check_names(inputs, tensors)
     return tensors
 
 
-def same_bits(left: Tensor, right: Tensor) -> bool:
-    """Whether two tensors are the same to the last bit: NaN is itself, 0.0 is not -0.0."""
+def same_bits(left: Any, right: Any) -> bool:
+    """Whether two values are the same to the last bit: NaN is itself, 0.0 is not -0.0."""
+    if isinstance(left, list) and isinstance(right, list):
+        pairs = zip(cast("list[Any]", left), cast("list[Any]", right), strict=False)
+        return len(left) == len(right) and all(same_bits(a, b) for a, b in pairs)
+    if not isinstance(left, Tensor) or not isinstance(right, Tensor):
+        return left == right
+    if isinstance(left, Strings) or isinstance(right, Strings):
+        same_kind = isinstance(left, Strings) and isinstance(right, Strings)
+        return same_kind and left.tolist() == right.tolist()
     if (left.dtype, left.shape) != (right.dtype, right.shape):
         return False
     # by way of one dimension: a 0-d tensor cannot be viewed as bytes

@@ -10,7 +10,9 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
+from xdsl.ir import Attribute
 
 from ramiel.api import CompiledProgram, load
 from ramiel.backend.pytorch.tensors import array_of_tensor
@@ -19,6 +21,7 @@ from ramiel.errors import CompileError, shorten
 from ramiel.runtime import OpError
 from ramiel.runtime.measure import random_inputs, same_bits
 from ramiel.runtime.program import as_tuple
+from ramiel.runtime.strings import Strings
 from ramiel.tasks import main_function
 
 TOLERANCES = {"f32": 1e-3, "bf16": 0.1, "f16": 0.1}
@@ -78,7 +81,7 @@ def compare(
     arrays = [array_of_tensor(t, type) for t, type in zip(inputs, signature.inputs, strict=True)]
     reference, expected = _reference(model, names, arrays, program.batch)
     rows = [
-        _row(name, array_of_tensor(p, type), e, i not in differing)
+        _row(name, _numbers(name, p, type), e, i not in differing)
         for i, (name, p, e, type) in enumerate(
             zip(program.outputs, parallel, expected, signature.outputs, strict=True)
         )
@@ -105,12 +108,15 @@ def _differing(
 
 
 def inputs_of(program: CompiledProgram, how: Inputs) -> list[Tensor]:
-    """Seeded inputs. Raises CompileError if a shape is open."""
+    """Seeded inputs. Raises CompileError if a shape is open, or an input is not of numbers."""
     for declared in program.inputs:
-        given = how.shapes.get(declared.onnx_name or declared.name)
+        name = shorten(declared.onnx_name or declared.name)
+        if declared.kind != "tensor" or not isinstance(declared.dtype, torch.dtype):
+            raise CompileError(f'input "{name}" ({declared}) can only be given by a program')
         # A batch of 1 is a safe guess for the first dimension; there is none for the others.
-        if given is None and None in declared.shape[1:]:
-            name = shorten(declared.onnx_name or declared.name)
+        shape = declared.shape
+        settled = shape is not None and all(isinstance(dim, int) for dim in shape[1:])
+        if not settled and (declared.onnx_name or declared.name) not in how.shapes:
             raise CompileError(
                 f'input "{name}" has open dimensions ({declared}): say --shape {name}=...'
             )
@@ -152,6 +158,15 @@ def _onnx_reference(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[st
     from onnx.reference import ReferenceEvaluator
 
     return "onnx's reference", cast(Arrays, ReferenceEvaluator(str(model)).run(None, feeds))
+
+
+def _numbers(name: str, result: Any, type: Attribute) -> npt.NDArray[Any]:
+    """An output as an array. Raises CompileError for what is no tensor of numbers."""
+    if not isinstance(result, Tensor) or isinstance(result, Strings):
+        raise CompileError(
+            f'output "{name}" is no tensor of numbers, which are all that is compared'
+        )
+    return array_of_tensor(result, type)
 
 
 def _row(name: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], same: bool) -> Row:

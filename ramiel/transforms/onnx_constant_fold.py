@@ -25,7 +25,7 @@ from ramiel.dialects.onnx.structure import (
     constant_of,
     make_constant,
 )
-from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
+from ramiel.dialects.onnx.types import element_of, numpy_dtype_of, static_shape_of
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.errors import CompileError
 from ramiel.quantized_weights import is_quantized, quantized_weight
@@ -156,6 +156,8 @@ class _Folder:
                 return [_shape_or_size(op, shape)]
         if op.regions or not op.has_trait(Pure) or not is_lowered(op):
             return None
+        if any(element_of(r.type) is None for r in op.results):
+            return None  # a sequence or an optional
         read = op.operands[: _READ.get(op.op_type)]
         if any(is_quantized(v) for v in read):
             return None

@@ -9,17 +9,22 @@ import onnx
 from onnx import helper, inliner
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import Block, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from ramiel.backend.pytorch.lowering import is_lowered
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type
-from ramiel.dialects.onnx.structure import NoValue, Yield
+from ramiel.dialects.onnx.shapes import join
+from ramiel.dialects.onnx.structure import DOMAIN, Custom, NoValue, Yield
 from ramiel.dialects.onnx.types import type_of_nothing
+from ramiel.dialects.text import text_of
 from ramiel.errors import CompileError
 from ramiel.frontend.importer import GraphImporter
-from ramiel.transforms.onnx_infer_shapes import infer_shapes
+from ramiel.transforms.onnx_infer_shapes import infer_shapes, set_type
+
+SUBGRAPH = "ramiel.subgraph"
+"""The domain of the operators that stand for an operation's subgraphs while it is expanded."""
 
 DEEPEST = 8
 """How often the result of an expansion is expanded again."""
@@ -77,6 +82,9 @@ def _expand(op: SchemaOperation) -> None:
     importer = GraphImporter(model, None)
     scratch = Block()
     results = importer.graph(model.graph, scratch, values)
+    for inner in list(scratch.walk()):
+        if isinstance(inner, Custom) and text_of(inner.attributes.get(DOMAIN)) == SUBGRAPH:
+            _put_in(op.regions[int(inner.op_type.rpartition("::")[2])], inner)
     for inner in list(scratch.ops):
         inner.detach()
         block.insert_op_before(inner, op)
@@ -85,9 +93,28 @@ def _expand(op: SchemaOperation) -> None:
                 each.attributes.update(op.attributes)
     for old, new in zip(op.results, results, strict=True):
         hint = old.name_hint
+        set_type(new, join(old.type, new.type))
         old.replace_all_uses_with(new)
         if hint and new not in op.operands:
             new.name_hint = hint
+    op.detach()
+    op.erase()
+
+
+def _put_in(region: Region, op: Custom) -> None:
+    """Puts a copy of a subgraph's operations in the place of the one that stands for it."""
+    copy = region.clone().block
+    end, block = copy.last_op, op.parent
+    assert end is not None and block is not None
+    for arg, value in zip(copy.args, op.operands, strict=True):
+        set_type(value, join(value.type, arg.type))
+        arg.replace_all_uses_with(value)
+    for old, new in zip(op.results, end.operands, strict=True):
+        old.replace_all_uses_with(new)
+    for inner in list(copy.ops):
+        if inner is not end:
+            inner.detach()
+            block.insert_op_before(inner, op)
     op.detach()
     op.erase()
 
@@ -106,10 +133,15 @@ def _model(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.M
     made = [helper.make_empty_tensor_value_info(name) for name in outputs]
     node = node_of(op, inputs, outputs)
     _add_defaults(op, node)
+    declared = op.schema()
+    names = () if declared is None else declared.graphs
+    for i, (name, region) in enumerate(zip(names, op.regions, strict=True)):
+        node.attribute.append(helper.make_attribute(name, _stand_in(i, region)))
     definition = _definition(op, node, [proto or onnx.TypeProto() for proto in types])
     definition.domain = node.domain = _DOMAIN
     graph = helper.make_graph([node], "function", given, made)
-    opsets = [helper.make_opsetid("", opset_of(op)), helper.make_opsetid(_DOMAIN, 1)]
+    domains = {"": opset_of(op), _DOMAIN: 1, SUBGRAPH: 1}
+    opsets = [helper.make_opsetid(*domain) for domain in domains.items()]
     return helper.make_model(graph, functions=[definition], opset_imports=opsets)
 
 
@@ -143,3 +175,20 @@ def _definition(
             [t.SerializeToString() for t in types],
         )
     return onnx.FunctionProto.FromString(text)
+
+
+def _stand_in(i: int, region: Region) -> onnx.GraphProto:
+    """A graph of the inputs and outputs of subgraph i, with one node in it."""
+    block = region.block
+    assert block.last_op is not None
+    given = [helper.make_value_info(f"a{k}", _proto(v)) for k, v in enumerate(block.args)]
+    made = [
+        helper.make_value_info(f"r{k}", _proto(v)) for k, v in enumerate(block.last_op.operands)
+    ]
+    inputs, outputs = ([info.name for info in infos] for infos in (given, made))
+    node = helper.make_node(str(i), inputs, outputs, domain=SUBGRAPH)
+    return helper.make_graph([node], "subgraph", given, made)
+
+
+def _proto(value: SSAValue) -> onnx.TypeProto:
+    return proto_of_type(value.type) or onnx.TypeProto()

@@ -60,17 +60,3 @@ builtin.module {
     func.return
   }
 }
-
-// -----
-
-// An input of an unknown rank has no declaration.
-// CHECK: error: input 'x' has no known element type and rank
-builtin.module attributes {torch.class = "C"} {
-  func.func @main(%x: tensor<*xf32> {torch.name = "x"}) {
-    func.return
-  }
-  cluster.program @p attributes {schedule = "\22\22\22\0Aimport os", workers = 1 : i64, batch = 1 : i64, cores = 1 : i64, channels = 0 : i64, clusters = 1 : i64, clusters_before_merge = 1 : i64, serial_us = 1.0 : f64, parallel_us = 1.0 : f64, bound_us = 1.0 : f64} {
-    cluster.worker 0 {
-    }
-  }
-}

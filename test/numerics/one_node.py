@@ -106,6 +106,8 @@ def _text(value: Input) -> str:
         return "_"
     dtype = np.dtype(value.dtype)
     kind = dtype.name if dtype.kind == "V" else dtype.str[1:]
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return f"{value.tolist()}"
     dims = "x".join(map(str, value.shape))
     if isinstance(value, Random) or value.size > 8:
         return f"{'' if kind == 'f4' else kind}({dims})"
@@ -218,7 +220,7 @@ def assert_same(got: Array, want: Array, tolerance: float | None = None) -> None
         steps = np.abs(got.astype(np.int64) - want.astype(np.int64))
         assert steps.max(initial=0) <= tolerance
         return
-    if got.dtype.kind in "biu" or not got.size:
+    if got.dtype.kind in "biuO" or not got.size:
         np.testing.assert_array_equal(got, want)
         return
     wide = complex if got.dtype.kind == "c" else np.float64

@@ -11,7 +11,7 @@ from ramiel.backend.pytorch.candidates import candidates
 from ramiel.backend.pytorch.evaluator import resolve
 from ramiel.dialects.torch import CallOp
 from ramiel.dialects.torch.callees import CALLEES, LAYERS
-from ramiel.runtime import ops
+from ramiel.runtime import Layer, ops
 
 SOURCES = (
     *Path(lowering.__file__).parent.glob("*.py"),
@@ -42,7 +42,7 @@ def test_operators_of_the_runtime_are_listed() -> None:
 
 @pytest.mark.parametrize("name", sorted(LAYERS))
 def test_layer_exists(name: str) -> None:
-    assert issubclass(getattr(runtime, name), runtime.Layer)
+    assert issubclass(getattr(runtime, name), Layer)
 
 
 KERNELS = frozenset(c for c in CALLEES if c.startswith("kernels."))

@@ -12,6 +12,7 @@ import recurrent_cases
 import resize_cases
 import shape_cases
 import signal_cases
+import string_cases
 import training_cases
 import type_cases
 import vision_cases
@@ -35,6 +36,7 @@ CASES = [
     *qlinear_cases.CASES,
     *training_cases.CASES,
     *type_cases.CASES,
+    *string_cases.CASES,
 ]
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""
@@ -66,15 +68,27 @@ def test_open_shapes_mean_the_same(c: Case) -> None:
 
 ELSEWHERE = {
     "Bernoulli",
+    "ConcatFromSequence",
     "If",
     "ImageDecoder",
     "Loop",
     "Multinomial",
+    "Optional",
+    "OptionalGetElement",
+    "OptionalHasElement",
     "RandomNormal",
     "RandomNormalLike",
     "RandomUniform",
     "RandomUniformLike",
     "Scan",
+    "SequenceAt",
+    "SequenceConstruct",
+    "SequenceEmpty",
+    "SequenceErase",
+    "SequenceInsert",
+    "SequenceLength",
+    "SplitToSequence",
+    "ai.onnx.ml::LabelEncoder",
     "ai.onnx.preview.training::Adagrad",
     "ai.onnx.preview.training::Adam",
     "ai.onnx.preview.training::Momentum",

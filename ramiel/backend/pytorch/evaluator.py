@@ -15,7 +15,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ramiel import runtime
 from ramiel.backend.pytorch.tensors import tensor_of
-from ramiel.dialects.onnx.types import shape_of
+from ramiel.dialects.onnx.types import StringType, element_of, shape_of
 from ramiel.dialects.torch import CallOp, IfOp, LayerOp, LoopOp, Task, WeightOp
 from ramiel.dialects.torch.callees import CALLEES
 from ramiel.dialects.torch.dtypes import torch_dtype_of
@@ -98,8 +98,7 @@ class Evaluator:
         stacked: list[Tensor] = []
         for part, result in zip(parts, op.results[op.states :], strict=True):
             shape = shape_of(result.type) or (0,)
-            element = getattr(torch, torch_dtype_of(result.type) or "float32")
-            stacked.append(ops.stacked(part, element, *(d or 0 for d in shape[1:])))
+            stacked.append(ops.stacked(part, _element(result.type), *(d or 0 for d in shape[1:])))
         return _one_or_all([*values[conditional:carried], *stacked])
 
     def _body(self, block: Block, values: Sequence[Tensor]) -> list[Tensor]:
@@ -117,6 +116,12 @@ class Evaluator:
             layer = make(Weights.from_tensors(tensors), "layer", **config)
             self._layers[op.identity] = layer
         return layer
+
+
+def _element(type: Attribute) -> Any:
+    if element_of(type) == StringType():
+        return str
+    return getattr(torch, torch_dtype_of(type) or "float32")
 
 
 def _one_or_all(values: list[Tensor]) -> Any:

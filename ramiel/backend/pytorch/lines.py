@@ -9,7 +9,14 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, flat, statement
 from ramiel.dialects.cluster import RecvOp, SectionOp, SendOp, WaitOp
-from ramiel.dialects.onnx.types import OptionalType, SequenceType, shape_of
+from ramiel.dialects.onnx.types import (
+    MapType,
+    OptionalType,
+    SequenceType,
+    StringType,
+    element_of,
+    shape_of,
+)
 from ramiel.dialects.torch import (
     CallOp,
     ControlOp,
@@ -125,7 +132,7 @@ def _loop_lines(op: ControlOp, operands: Sequence[str]) -> list[str]:
     values: list[Expression] = [*variables[conditional:]]
     for part, result in zip(parts, op.results[op.states :], strict=True):
         dims = [str(d or 0) for d in (shape_of(result.type) or (0,))[1:]]
-        kind = f"torch.{torch_dtype_of(result.type) or 'float32'}"
+        kind = dtype_code(result.type) or "torch.float32"
         values.append(Bracket("ops.stacked", [part, kind, *dims]))
     return lines + return_statement(values, BODY)
 
@@ -138,9 +145,24 @@ def return_statement(values: Sequence[Expression], indent: str) -> list[str]:
     return [line] if len(line) <= WIDTH else statement("return", tuple_of(values), indent)
 
 
+def dtype_code(type: Attribute) -> str | None:
+    """The element type of a tensor type as code; None for one that is not known."""
+    if element_of(type) == StringType():
+        return "str"
+    dtype = torch_dtype_of(type)
+    return None if dtype is None else f"torch.{dtype}"
+
+
+_KEYS: dict[Attribute, str] = {StringType(): "str"}
+
+
 def annotation(type: Attribute) -> str:
     """The Python type of a value."""
     match type:
+        case MapType():
+            return f"dict[{_KEYS.get(type.key, 'int')}, {annotation(type.value)}]"
+        case _ if element_of(type) == StringType():
+            return "Strings"
         case SequenceType():
             return f"list[{annotation(type.element)}]"
         case OptionalType():

@@ -27,11 +27,19 @@ PROGRAM_NAMES = frozenset(
     "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module "
     "register_parameter register_state_dict_post_hook register_state_dict_pre_hook "
     "requires_grad_ self serial set_extra_state set_submodule share_memory state_dict to "
-    "to_empty torch train training type weights xpu zero_grad slice inf nan fail".split()
+    "to_empty torch train training type weights xpu zero_grad slice inf nan fail str".split()
 )
 """Names that an emitted program, its base class or its imports already use."""
 
-CLASS_NAMES = LAYERS | {"Channels", "F", "Input", "Program", "Tensor", "Weights"}
+CLASS_NAMES = LAYERS | {
+    "Channels",
+    "F",
+    "Input",
+    "Program",
+    "Strings",
+    "Tensor",
+    "Weights",
+}
 """Classes, and names like those of classes, that an emitted program imports."""
 
 _WORD = re.compile(r"[A-Za-z0-9]+")

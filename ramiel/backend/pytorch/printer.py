@@ -6,14 +6,14 @@ each operation has one way to be written (`expressions.py`, `format.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, zip_longest
 from textwrap import wrap
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import Attribute, Block, SSAValue
 
 import ramiel
 from ramiel.backend.pytorch.expressions import layer_expression
@@ -21,6 +21,7 @@ from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, qu
 from ramiel.backend.pytorch.lines import (
     BODY,
     annotation,
+    dtype_code,
     method_lines,
     milliseconds,
     operation_lines,
@@ -32,8 +33,13 @@ from ramiel.backend.pytorch.lines import (
 )
 from ramiel.dialects.cluster import ProgramOp, RecvOp, SectionOp
 from ramiel.dialects.onnx.attributes import WeightAttr
-from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET
-from ramiel.dialects.onnx.types import shape_of
+from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET, dimension_names
+from ramiel.dialects.onnx.types import (
+    MapType,
+    OptionalType,
+    SequenceType,
+    shape_of,
+)
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import (
     CallOp,
@@ -45,7 +51,6 @@ from ramiel.dialects.torch import (
     TorchOperation,
     WeightOp,
 )
-from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.dialects.torch.operation import CLASS, PYTHON_NAME, is_identifier
 from ramiel.errors import CompileError
 from ramiel.tasks import main_function
@@ -159,7 +164,10 @@ class _Printer:
     def _imports(self) -> list[str]:
         prefixes = {op.callee.partition(".")[0] for op in self.operations if isinstance(op, CallOp)}
         layers = {op.layer for op in self.operations if isinstance(op, LayerOp)}
-        classes = sorted({"Channels", "Input", "Program", "Weights", *layers}, key=str.lower)
+        names = {"Channels", "Input", "Program", "Weights", *layers}
+        if "Strings" in "".join(self._annotations()):
+            names.add("Strings")
+        classes = sorted(names, key=str.lower)
         if any(isinstance(op, LoopOp) for op in self.operations):
             prefixes.add("ops")
         modules = [name for name in ("kernels", "ops") if name in prefixes]
@@ -173,6 +181,16 @@ class _Printer:
         if "F" in prefixes:
             lines.append("import torch.nn.functional as F")
         return [*lines, "from torch import Tensor"]
+
+    def _annotations(self) -> Iterable[str]:
+        """What the annotations of serial and of the methods name."""
+        end = self.function.body.block.last_op
+        assert end is not None
+        values = chain(self.function.body.block.args, end.operands)
+        methods = (op for op in self.operations if isinstance(op, ControlOp))
+        return (
+            annotation(v.type) for v in chain(values, *((*m.operands, *m.results) for m in methods))
+        )
 
     def _declarations(self) -> list[str]:
         inputs = [self._input(i) for i in range(len(self.function.body.block.args))]
@@ -189,16 +207,15 @@ class _Printer:
     def _input(self, i: int) -> Expression:
         arg = self.function.body.block.args[i]
         name = self._input_name(i)
-        dtype = torch_dtype_of(arg.type)
-        shape = shape_of(arg.type)
-        if dtype is None or shape is None:
-            raise CompileError(f"input {name!r} has no known element type and rank")
-        dims = tuple_of([str(d) for d in shape])
-        items: list[Expression] = [quoted(name), f"torch.{dtype}", dims]
+        kind, type = _kind_of(arg.type)
         assert self.function.arg_attrs is not None
-        own = text_of(self.function.arg_attrs.data[i].data.get(NAME))
+        attributes = self.function.arg_attrs.data[i].data
+        items = [quoted(name), str(dtype_code(type)), _dims(type, dimension_names(attributes))]
+        own = text_of(attributes.get(NAME))
         if own is not None and own != name:
             items.append(f"onnx_name={quoted(own)}")
+        if kind != "tensor":
+            items.append(f"kind={quoted(kind)}")
         return Bracket("Input", items)
 
     def _init(self) -> list[str]:
@@ -288,6 +305,27 @@ class _Printer:
         assert block.last_op is not None
         names: dict[SSAValue, str] = {a: self._input_name(i) for i, a in enumerate(block.args)}
         return [value_name(v, names).removeprefix("self.") for v in block.last_op.operands]
+
+
+def _kind_of(type: Attribute) -> tuple[str, Attribute]:
+    """What an input is made of: `optional list`, and the type of the tensors in it."""
+    kinds: list[str] = []
+    while not isinstance(type, MapType):
+        match type:
+            case OptionalType() | SequenceType():
+                kinds.append("optional" if isinstance(type, OptionalType) else "list")
+                type = type.element
+            case _:
+                return " ".join(kinds) or "tensor", type
+    return " ".join([*kinds, "dict"]), type.value
+
+
+def _dims(type: Attribute, names: Sequence[str]) -> Expression:
+    shape = shape_of(type)
+    if shape is None:
+        return "None"
+    named = zip_longest(shape, names[: len(shape)], fillvalue="")
+    return tuple_of([quoted(name) if dim is None and name else str(dim) for dim, name in named])
 
 
 def counted(count: int, what: str) -> str:

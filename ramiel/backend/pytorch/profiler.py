@@ -22,7 +22,7 @@ from ramiel.backend.pytorch.candidates import KERNELS, callee_of, kernel_of
 from ramiel.backend.pytorch.evaluator import Evaluator
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import flat
-from ramiel.dialects.onnx.types import static_shape_of
+from ramiel.dialects.onnx.types import StringType, element_of, static_shape_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, Task, TorchOperation, WeightOp
 from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.errors import CompileError
@@ -152,6 +152,8 @@ def _inputs(function: func.FuncOp) -> list[Tensor]:
     tensors: list[Tensor] = []
     for i, arg in enumerate(function.body.block.args):
         shape, dtype = static_shape_of(arg.type), torch_dtype_of(arg.type)
+        if element_of(arg.type) in (None, StringType()):
+            raise CompileError(f"input {i} is no tensor of numbers: it cannot be profiled")
         if shape is None or dtype is None:
             raise CompileError(f"input {i} has an open shape: to profile, give it one (--shape)")
         torch_dtype = getattr(torch, dtype)

@@ -13,6 +13,7 @@ from xdsl.ir import Attribute
 from ramiel.dialects.onnx.attributes import Array
 from ramiel.dialects.onnx.types import OptionalType, SequenceType, numpy_dtype_of
 from ramiel.dialects.torch.dtypes import HELD_IN
+from ramiel.runtime.strings import Strings, strings
 
 _BY_BITS = {
     torch.bfloat16: torch.int16,
@@ -28,6 +29,8 @@ from one to the other."""
 
 def tensor_of(array: Array) -> Tensor:
     """The tensor that holds an array. Raises TypeError for elements that no tensor holds."""
+    if array.dtype.kind in "OSU":
+        return strings(array.reshape(-1).tolist(), array.shape)
     held_in = HELD_IN.get(array.dtype.name)
     if held_in is not None:
         array = array.astype(np.float32).astype(_numpy_dtype(held_in))
@@ -41,6 +44,8 @@ def tensor_of(array: Array) -> Tensor:
 
 def array_of_tensor(tensor: Tensor, type: Attribute | None = None) -> Array:
     """The array that a tensor holds, which is of `type` where torch has no tensors of that."""
+    if isinstance(tensor, Strings):
+        return np.array(tensor.flat(), np.object_).reshape(tensor.shape)
     tensor = tensor.detach().cpu().contiguous()
     if tensor.dtype in _BY_BITS:
         bits = tensor.view(_BY_BITS[tensor.dtype]).numpy()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.channels import Stopped
+from ramiel.runtime.strings import strings
 from ramiel.runtime.workers import current_run
 
 
@@ -27,9 +28,11 @@ def steps(most: Tensor | None = None) -> Iterator[Tensor]:
         yield torch.tensor(number)
 
 
-def stacked(parts: Sequence[Tensor], dtype: torch.dtype, *shape: int) -> Tensor:
+def stacked(parts: Sequence[Tensor], dtype: torch.dtype | type[str], *shape: int) -> Tensor:
     """The parts along a new first dimension; of the given type and shape if there are none."""
-    return torch.stack(list(parts)) if parts else torch.empty((0, *shape), dtype=dtype)
+    if dtype is str and not parts:
+        return strings([], (0, *shape))
+    return torch.stack(list(parts)) if parts else torch.empty((0, *shape), dtype=dtype)  # pyright: ignore
 
 
 def length(x: Tensor, axis: int) -> Tensor:

@@ -23,8 +23,10 @@ from ramiel.backend.pytorch.lowering import (
     resize,
     sampling,
     selection,
+    sequences,
     shape,
     signal,
+    strings,
 )
 from ramiel.backend.pytorch.lowering.table import (
     Builder,
@@ -66,6 +68,8 @@ __all__ = [
     "resize",
     "sampling",
     "selection",
+    "sequences",
     "shape",
     "signal",
+    "strings",
 ]

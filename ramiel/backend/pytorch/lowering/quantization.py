@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 from xdsl.ir import Attribute, SSAValue
 
+from ramiel.backend.pytorch.lowering.strings import cast_of_strings, is_string
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
 from ramiel.dialects.onnx.types import (
     BY_IR,
@@ -33,6 +34,8 @@ def cast_to(n: Node) -> Lowered:
     if row is None:
         n.fail("the type to cast to is missing")
     type = tensor_type(row.ir, shape_of(n.result_type()))
+    if is_string(type) or is_string(n.op.operands[0].type):
+        return cast_of_strings(n, type)
     dtype = n.dtype(type)
     if row.numpy.name not in HELD_IN and not dtype.startswith("float8"):
         return n.call("Tensor.to", n[0], dtype)

@@ -28,6 +28,7 @@ from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.operation import OnnxOperation
 from ramiel.dialects.onnx.structure import NoValue, Weight, constant_attribute_of, constant_of
 from ramiel.dialects.onnx.types import (
+    StringType,
     element_of,
     numpy_dtype_of,
     shape_of,
@@ -88,11 +89,20 @@ class Builder:
             attribute = constant_attribute_of(old)
             if attribute is None:
                 raise AssertionError("an operand that no operation before this one defines")
-            op = WeightOp.of(self.weight(old), old.type)
+            op = self._constant(old)
             op.results[0].name_hint = old.name_hint
             self.block.add_op(op)
             new = self.values[old] = op.results[0]
         return new
+
+    def _constant(self, old: SSAValue) -> CallOp | WeightOp:
+        """What makes a constant: strings stand in the program, numbers in its weights."""
+        if element_of(old.type) != StringType():
+            return WeightOp.of(self.weight(old), old.type)
+        array = constant_of(old)
+        assert array is not None
+        shape = [list(array.shape)] if 0 in array.shape else []
+        return CallOp.of("ops.strings", [array.tolist(), *shape], {}, [old.type])
 
     def weight(self, old: SSAValue) -> WeightAttr:
         """The weight that holds a constant's value."""
@@ -207,7 +217,7 @@ class Node:
 
     def is_float(self, i: int = 0) -> bool:
         dtype = numpy_dtype_of(self.op.operands[i].type)
-        return dtype is None or dtype.kind not in "biu"
+        return dtype is None or dtype.kind not in "biuO"
 
     def result_type(self, i: int = 0) -> Attribute:
         return self.op.results[i].type
@@ -369,7 +379,7 @@ def lower_operation(op: OnnxOperation, builder: Builder) -> None:
         raise CompileError(f"{op.title}: {missing(op)}")
     node = Node(op, builder)
     for value in (*op.operands, *op.results):
-        if numpy_dtype_of(value.type) is not None:
+        if numpy_dtype_of(value.type) is not None and element_of(value.type) != StringType():
             node.dtype(value.type)
     lowered = lowering(node)
     results = [lowered] if isinstance(lowered, SSAValue) else list(lowered)

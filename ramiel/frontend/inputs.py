@@ -1,0 +1,112 @@
+"""The types of a model's inputs: as declared, or with the shapes that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import onnx
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
+from xdsl.ir import Attribute
+
+from ramiel.dialects.onnx.operation import DIMS, NAME
+from ramiel.dialects.onnx.protos import type_of_proto
+from ramiel.dialects.onnx.types import element_of, shape_of, tensor_type
+from ramiel.errors import CompileError, shorten
+
+Shapes = Mapping[str, tuple[int, ...]]
+Sizes = dict[str, tuple[int, str]]
+"""The size that the name of a dimension has, and the input that says so."""
+
+LONGEST = 100
+"""Characters of a dimension's name; one that is longer is none."""
+_NO_NAMES = frozenset(["none", "unk", "unknown", "dynamic"])
+"""What exporters write into a dimension of which they know nothing."""
+
+
+def dimension_names(info: onnx.ValueInfoProto) -> list[str]:
+    """The names of a tensor's dimensions; "" for one that has none."""
+    if info.type.WhichOneof("value") != "tensor_type":
+        return []
+    return [_name(dim.dim_param) for dim in info.type.tensor_type.shape.dim]
+
+
+def _name(text: str) -> str:
+    says_nothing = text.lower() in _NO_NAMES or not any(c.isalpha() for c in text)
+    return "" if says_nothing or len(text) > LONGEST or not text.isprintable() else text
+
+
+def input_types(
+    inputs: Sequence[onnx.ValueInfoProto], shapes: Shapes, batch_of_one: bool
+) -> list[Attribute]:
+    """The types of inputs. A shape that is given for one holds for the dimensions of the same
+    name of all; with `batch_of_one`, an open first dimension of the others is 1.
+
+    Raises CompileError for a shape that is for no input, or contradicts what is declared or the
+    shape of another input.
+    """
+    unknown = shapes.keys() - {info.name for info in inputs}
+    if unknown:
+        raise CompileError(f'it has no input "{shorten(min(unknown))}" to give a shape')
+    sizes: Sizes = {}
+    for info in inputs:
+        if info.name in shapes:
+            _check(info, shapes[info.name], sizes)
+    return [_type(info, shapes.get(info.name), sizes, batch_of_one) for info in inputs]
+
+
+def _check(info: onnx.ValueInfoProto, given: tuple[int, ...], sizes: Sizes) -> None:
+    """Checks a given shape, and adds what it says of names to the sizes."""
+    type, title = type_of_proto(info.type), f'input "{shorten(info.name)}"'
+    known = shape_of(type)
+    if element_of(type) is None:
+        raise CompileError(f"{title} is no tensor, and cannot be given a shape")
+    if known is not None and (
+        len(known) != len(given)
+        or any(k not in (None, g) for k, g in zip(known, given, strict=False))
+    ):
+        raise CompileError(
+            f"{title} is {_text(known) or 'a scalar'}, which {_text(given)} does not fit"
+        )
+    for name, size in zip(dimension_names(info), given, strict=False):
+        other, where = sizes.setdefault(name, (size, title)) if name else (size, title)
+        if other != size:
+            raise CompileError(
+                f'dimension "{shorten(name)}" is {other} in {where} and {size} in {title}: '
+                "all of one name are of one size"
+            )
+
+
+def _text(shape: Iterable[int | None]) -> str:
+    return "x".join("?" if dim is None else str(dim) for dim in shape)
+
+
+def _type(
+    info: onnx.ValueInfoProto, given: tuple[int, ...] | None, sizes: Sizes, batch_of_one: bool
+) -> Attribute:
+    type = type_of_proto(info.type)
+    element, known = element_of(type), shape_of(type)
+    if element is None or (given is None and known is None):
+        return type
+    if given is not None:
+        return tensor_type(element, given)
+    assert known is not None
+    names = dimension_names(info)
+    shape = [
+        sizes[name][0] if dim is None and name in sizes else dim
+        for dim, name in zip(known, names, strict=True)
+    ]
+    if batch_of_one and shape and shape[0] is None:
+        shape[0] = 1
+    return tensor_type(element, shape)
+
+
+def argument_attributes(inputs: Sequence[onnx.ValueInfoProto]) -> ArrayAttr[DictionaryAttr]:
+    """What the function records of its arguments: names in the model, and names of dimensions."""
+    attributes: list[DictionaryAttr] = []
+    for info in inputs:
+        entries: dict[str, Attribute] = {NAME: StringAttr(info.name)}
+        names = dimension_names(info)
+        if any(names):
+            entries[DIMS] = ArrayAttr([StringAttr(name) for name in names])
+        attributes.append(DictionaryAttr(entries))
+    return ArrayAttr(attributes)
