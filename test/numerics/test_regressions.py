@@ -65,3 +65,17 @@ def test_a_function_reads_an_attribute_that_is_not_given() -> None:
     want = ReferenceEvaluator(source).run(None, {"theta": theta})[0]
     with ramiel.compile(source) as program:
         np.testing.assert_allclose(program(theta).numpy(), want, atol=1e-6)
+
+
+def test_a_split_into_one_part() -> None:
+    """torch.split() makes a tuple of it, which is no tensor."""
+    source = model(
+        """
+        whole (float[3] x) => (float[3] y) {
+          part = Split (x)
+          y = Neg (part)
+        }
+        """
+    )
+    with ramiel.compile(source) as program:
+        assert program(X).tolist() == (-X).tolist()

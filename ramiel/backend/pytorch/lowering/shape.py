@@ -89,6 +89,8 @@ def concat(n: Node) -> Lowered:
 
 
 def _split(as_input: bool, n: Node) -> Lowered:
+    if len(n.op.results) == 1:
+        return n[0]
     axis = n.integer("axis", 0)
     sizes: object = n.integer_list("split")
     if as_input and n.given(1):
