@@ -24,7 +24,7 @@ from ramiel.backend.pytorch.work import work_of
 from ramiel.compiler import Compilation, Report
 from ramiel.cores import cores
 from ramiel.dialects.onnx.types import static_shape_of
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
+from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation
 from ramiel.errors import CompileError, shorten
 from ramiel.machine import machine_fingerprint
 from ramiel.openmp import waiting
@@ -234,9 +234,11 @@ def operator_of(op: TorchOperation) -> str:
 
 def kernel_of(op: TorchOperation, program: CompiledProgram, threads: int) -> str:
     """What computes an operation on so many threads, in a program that has run: the kernel of a
-    layer, or the function that is called."""
+    layer, or the function that is called; a branch or loop is itself."""
     if isinstance(op, CallOp):
         return op.callee
+    if isinstance(op, ControlOp):
+        return op.name
     assert isinstance(op, LayerOp)
     layer = getattr(program, op.layer_name or "")
     shape, *other = [static_shape_of(operand.type) for operand in op.operands]
