@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self, cast
 
 from onnx import helper
-from xdsl.dialects.builtin import IntegerAttr, StringAttr
+from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr
 from xdsl.ir import Attribute, Operation, OpTrait, OpTraits, Region, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.parser import Parser
@@ -22,7 +22,14 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.onnx.attributes import kind_of, python_of
-from ramiel.dialects.onnx.schemas import NEWEST_OPSET, Formal, Schema, first_opset, schema
+from ramiel.dialects.onnx.schemas import (
+    NEWEST_OPSET,
+    Formal,
+    Schema,
+    first_opset,
+    newest_opsets,
+    schema,
+)
 from ramiel.dialects.onnx.types import schema_name, type_of_nothing
 from ramiel.dialects.text import parse_optional_text, text_of
 
@@ -30,19 +37,27 @@ NODE = "onnx.node"
 CLONE = "onnx.clone"
 """Attribute: the number of a clone, which keeps it apart from its original."""
 OPSET = "onnx.opset"
+OPSETS = "onnx.opsets"
+"""Module attribute: the opsets of the domains besides ai.onnx that ONNX defines, by domain."""
 MODEL = "onnx.model"
 """Module attribute: what the model is called, by its file or by its graph."""
 NAME = "onnx.name"
 """Argument and result attribute: the value's name in the model."""
 
 
-def opset_of(op: Operation) -> int:
-    """The ai.onnx opset in force at an operation: what its module records, else the newest."""
+def opset_of(op: Operation, domain: str = "") -> int:
+    """A domain's opset in force at an operation: what its module records, else the newest.
+
+    Of a domain that ONNX does not define it is that of ai.onnx.
+    """
     root: Operation = op
     while (parent := root.parent_op()) is not None:
         root = parent
-    recorded = root.attributes.get(OPSET)
-    return recorded.value.data if isinstance(recorded, IntegerAttr) else NEWEST_OPSET
+    recorded, newest = root.attributes.get(OPSET), NEWEST_OPSET
+    if domain in newest_opsets():
+        opsets, newest = root.attributes.get(OPSETS), newest_opsets()[domain]
+        recorded = opsets.data.get(domain) if isinstance(opsets, DictionaryAttr) else None
+    return recorded.value.data if isinstance(recorded, IntegerAttr) else newest
 
 
 class OnnxOperation(Operation):
@@ -75,6 +90,16 @@ class OnnxOperation(Operation):
         return self.name.removeprefix("onnx.")
 
     @property
+    def domain(self) -> str:
+        """The operator's domain; ai.onnx is the empty one."""
+        return ""
+
+    @property
+    def operator(self) -> str:
+        """The operator's name in its domain."""
+        return self.op_type
+
+    @property
     def version(self) -> int | None:
         """The opset version that the operator changed in last; None if it is not known."""
         return None
@@ -93,7 +118,7 @@ class OnnxOperation(Operation):
     def title(self) -> str:
         """How messages name the operation: `node "/conv1/Conv" (Conv, opset 17)`."""
         name = self.node_name or (self.results[0].name_hint if self.results else None)
-        return f'node "{name or "?"}" ({self.op_type}, opset {opset_of(self)})'
+        return f'node "{name or "?"}" ({self.op_type}, opset {opset_of(self, self.domain)})'
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -129,11 +154,11 @@ class OnnxOperation(Operation):
 
 
 class SchemaOperation(OnnxOperation):
-    """An ai.onnx operator. Its arity, attributes and types are its schema's."""
+    """An operator that ONNX defines. Its arity, attributes and types are its schema's."""
 
     def schema(self) -> Schema | None:
         """The schema in force; None if the module's opset does not have the operator."""
-        return schema(self.op_type, opset_of(self))
+        return schema(self.operator, opset_of(self, self.domain), self.domain)
 
     @property
     def version(self) -> int | None:
@@ -155,13 +180,15 @@ class SchemaOperation(OnnxOperation):
         return given.decode() if isinstance(given, bytes) else given
 
     def verify_(self) -> None:
-        opset = opset_of(self)
         # The dialect writes any small tensor as a constant, of types that old opsets lack there.
-        declared = schema(self.op_type, NEWEST_OPSET if self.op_type == "Constant" else opset)
+        declared = schema("Constant", NEWEST_OPSET) if self.op_type == "Constant" else self.schema()
         if declared is None:
+            first = first_opset(self.operator, self.domain)
+            if first is None:
+                raise VerifyException(f"{self.domain or 'ONNX'} has no such operator")
             raise VerifyException(
-                f"{self.op_type} is not in opset {opset}: it came with opset "
-                f"{first_opset(self.op_type)}"
+                f"{self.op_type} is not in opset {opset_of(self, self.domain)}: it came with "
+                f"opset {first}"
             )
         self._verify_attributes(declared)
         bound: dict[str, str] = {}

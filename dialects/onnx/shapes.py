@@ -11,8 +11,10 @@ from xdsl.ir import Attribute
 from ramiel.dialects.onnx.attributes import Array, WeightAttr, array_of
 from ramiel.dialects.onnx.operation import SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type, tensor_of_array, type_of_proto
+from ramiel.dialects.onnx.schemas import Schema
 from ramiel.dialects.onnx.structure import constant_attribute_of
 from ramiel.dialects.onnx.types import (
+    ELEMENT_TYPES,
     UnknownType,
     element_of,
     numpy_dtype_of,
@@ -38,10 +40,10 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
     type. Raises ShapeError where the inputs contradict each other.
     """
     declared = op.schema()
-    if declared is None or not declared.source.has_type_and_shape_inference_function:
+    if declared is None or op.regions or op.name == "onnx.Constant":
         return None
-    if op.regions or op.name == "onnx.Constant":
-        return None
+    if not declared.source.has_type_and_shape_inference_function:
+        return _declared_types(op, declared)
     inputs: list[str] = []
     types: dict[str, onnx.TypeProto] = {}
     data: dict[str, onnx.TensorProto] = {}
@@ -62,7 +64,7 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
         if constant is not None:
             data[f"i{i}"] = tensor_of_array(constant, f"i{i}")
     outputs = [f"o{i}" for i in range(len(op.results))]
-    opset = onnx.helper.make_opsetid("", opset_of(op))
+    opset = onnx.helper.make_opsetid(op.domain, opset_of(op, op.domain))
     try:
         inferred = shape_inference.infer_node_outputs(
             declared.source, node_of(op, inputs, outputs), types, data, opset_imports=[opset]
@@ -79,6 +81,32 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
         for o, r in zip(outputs, op.results, strict=True)
     ]
     return [_with_rank(op, found[0]), *found[1:]]
+
+
+def _declared_types(op: SchemaOperation, declared: Schema) -> list[Attribute]:
+    """What a schema without rules says of types: one that it allows alone, or that of an input."""
+    bound: dict[str, Attribute] = {}
+    for i, operand in enumerate(op.operands):
+        formal = declared.inputs[min(i, len(declared.inputs) - 1)]
+        element = element_of(operand.type)
+        if element is not None and formal.homogeneous:
+            bound.setdefault(formal.variable, element)
+    types: list[Attribute] = []
+    for i, result in enumerate(op.results):
+        formal = declared.outputs[min(i, len(declared.outputs) - 1)]
+        element = bound.get(formal.variable)
+        for row in ELEMENT_TYPES:
+            if formal.types == frozenset([f"tensor({row.onnx})"]):
+                element = row.ir
+        shape = shape_of(op.operands[0].type) if op.op_type in _OF_ITS_INPUTS_SHAPE else None
+        types.append(result.type if element is None else tensor_type(element, shape))
+    return types
+
+
+_OF_ITS_INPUTS_SHAPE = frozenset(
+    ["ai.onnx.ml::Imputer", "ai.onnx.ml::Normalizer", "ai.onnx.ml::Scaler"]
+)
+"""Operators without rules whose result has the shape of their input."""
 
 
 _OF_SCALARS = frozenset(["Range"])

@@ -54,7 +54,9 @@ _FUNCTIONS = {
     "legacy_softmax local_response_norm max_pool mean_variance_norm non_zero one_hot pad "
     "prelu range reduce reshape resize same_pad scatter_elements scatter_nd shape shrink "
     "size slice space_to_depth split squeeze tile top_k trilu unsqueeze "
-    "length part",
+    "length part "
+    "encode impute join_features normalize positive post_transform rows take_features two_scores "
+    "svm_kernel svm_probabilities svm_vote",
 }
 
 CALLEES = (
@@ -76,6 +78,8 @@ LAYERS = frozenset(
         "LayerNorm",
         "Embedding",
         "PReLU",
+        "TreeClassifier",
+        "TreeEnsemble",
     ]
 )
-"""The layers of ramiel.runtime: callables made once, with their weights."""
+"""The layers that ramiel.runtime exports: callables made once, with their weights."""

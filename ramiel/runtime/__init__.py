@@ -19,6 +19,7 @@ from ramiel.runtime.layers import (
 )
 from ramiel.runtime.main import main
 from ramiel.runtime.program import Program, one_thread
+from ramiel.runtime.trees import TreeClassifier, TreeEnsemble
 from ramiel.runtime.weights import Weights
 
 __all__ = [
@@ -40,6 +41,8 @@ __all__ = [
     "PReLU",
     "Program",
     "Stopped",
+    "TreeClassifier",
+    "TreeEnsemble",
     "Weights",
     "main",
     "one_thread",

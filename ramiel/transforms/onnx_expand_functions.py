@@ -67,11 +67,11 @@ def _expand(op: SchemaOperation) -> None:
     model = _model(op, inputs, outputs)
     try:
         model = inliner.inline_selected_functions(
-            model, [("", op.op_type)], inline_schema_functions=True
+            model, [(op.domain, op.operator)], inline_schema_functions=True
         )
     except Exception as error:  # the C++ inliner raises whatever it likes
         raise CompileError(f"{op.title}: its definition cannot be expanded: {error}") from error
-    if any(node.op_type == op.op_type for node in model.graph.node):
+    if any(node.op_type == op.operator for node in model.graph.node):
         raise CompileError(f"{op.title}: has no lowering to PyTorch")
     values: dict[str, SSAValue] = {
         name: value for name, value in zip(inputs, op.operands, strict=True) if name
@@ -104,5 +104,6 @@ def _model(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.M
     made = [helper.make_empty_tensor_value_info(name) for name in outputs]
     node = node_of(op, inputs, outputs)
     graph = helper.make_graph([node], "function", given, made)
-    opset = helper.make_opsetid("", opset_of(op))
-    return helper.make_model(graph, opset_imports=[opset])
+    domains = dict.fromkeys(["", op.domain])
+    opsets = [helper.make_opsetid(domain, opset_of(op, domain)) for domain in domains]
+    return helper.make_model(graph, opset_imports=opsets)

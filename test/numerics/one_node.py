@@ -64,10 +64,14 @@ def scalar(value: float, dtype: str = "float32") -> Array:
 
 Input = Random | Array | None
 
+LONGEST = 200
+"""The most characters of a case's name that are its attributes."""
+
 
 @dataclass(frozen=True)
 class Case:
-    """One node: its operator, inputs, attributes and opset; None is an input not given."""
+    """One node: its operator (`domain::Name` if not ai.onnx's), inputs, attributes and opset; None
+    is an input not given."""
 
     op: str
     inputs: Sequence[Input]
@@ -84,6 +88,9 @@ class Case:
 
     def __str__(self) -> str:
         attributes = "".join(f"-{k}={v}" for k, v in self.attributes.items())
+        if len(attributes) > LONGEST:
+            short = (f"-{k}={v}" for k, v in self.attributes.items() if not isinstance(v, list))
+            attributes = f"-{crc32(attributes.encode()):08x}{''.join(short)[:LONGEST]}"
         shapes = ",".join(_text(i) for i in self.inputs)
         marks = f"{'-dynamic' if self.dynamic else ''}{_const_text(self.constants)}"
         text = f"{self.op}.{self.opset}-{shapes}{attributes}{marks}"
@@ -133,7 +140,8 @@ def model_of(c: Case, arrays: Sequence[Array | None]) -> onnx.ModelProto:
         k: numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v
         for k, v in c.attributes.items()
     }
-    node = helper.make_node(c.op, names, outputs, name="node", **attributes)
+    domain, _, op = c.op.rpartition("::")
+    node = helper.make_node(op, names, outputs, name="node", domain=domain or None, **attributes)
     inputs, constants = [], []
     for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
         if array is None:
@@ -147,7 +155,10 @@ def model_of(c: Case, arrays: Sequence[Array | None]) -> onnx.ModelProto:
     # Element type 0: inference is to tell, as in the middle of a real model.
     results = [helper.make_empty_tensor_value_info(o) for o in outputs]
     graph = helper.make_graph([node], "case", inputs, results, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", c.opset)])
+    opsets = {"": 22, domain: c.opset}
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid(*o) for o in opsets.items()]
+    )
     model.ir_version = 10
     return model
 

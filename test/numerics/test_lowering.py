@@ -2,10 +2,13 @@
 
 from collections import Counter
 
+import classical_cases
 import elementwise_cases
 import pytest
 import resize_cases
 import shape_cases
+import svm_cases
+import tree_cases
 import window_cases
 from one_node import Case, as_inputs, assert_same, check, results, with_open_shape
 
@@ -17,6 +20,9 @@ CASES = [
     *window_cases.CASES,
     *shape_cases.CASES,
     *resize_cases.CASES,
+    *classical_cases.CASES,
+    *svm_cases.CASES,
+    *tree_cases.CASES,
 ]
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""

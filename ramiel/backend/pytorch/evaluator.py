@@ -13,12 +13,13 @@ from torch import Tensor
 from xdsl.dialects import func
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from ramiel import runtime
 from ramiel.backend.pytorch.tensors import tensor_of
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.torch import CallOp, IfOp, LayerOp, LoopOp, Task, WeightOp
 from ramiel.dialects.torch.callees import CALLEES
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, fold_literal, python_literal
-from ramiel.runtime import Weights, kernels, layers, ops
+from ramiel.runtime import Weights, kernels, ops
 
 _NAMESPACES: Mapping[str, object] = {
     "torch": torch,
@@ -111,7 +112,7 @@ class Evaluator:
         if layer is None:
             tensors = {f"layer.{k}": tensor_of(w.array()) for k, w in op.weights.items()}
             config = {k: _argument(a, ()) for k, a in op.config.items()}
-            make = getattr(layers, op.layer)
+            make = getattr(runtime, op.layer)
             layer = make(Weights.from_tensors(tensors), "layer", **config)
             self._layers[op.identity] = layer
         return layer

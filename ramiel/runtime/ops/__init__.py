@@ -32,6 +32,17 @@ from ramiel.runtime.ops.indexing import (
     slice,
 )
 from ramiel.runtime.ops.resizing import resize
+from ramiel.runtime.ops.scores import (
+    encode,
+    impute,
+    join_features,
+    normalize,
+    positive,
+    post_transform,
+    rows,
+    take_features,
+    two_scores,
+)
 from ramiel.runtime.ops.shapes import (
     constant_of_shape,
     depth_to_space,
@@ -50,6 +61,7 @@ from ramiel.runtime.ops.shapes import (
     trilu,
     unsqueeze,
 )
+from ramiel.runtime.ops.svm import svm_kernel, svm_probabilities, svm_vote
 from ramiel.runtime.ops.windows import avg_pool, max_pool, same_pad
 
 __all__ = [
@@ -60,6 +72,7 @@ __all__ = [
     "cumsum",
     "depth_to_space",
     "dropout_mask",
+    "encode",
     "expand",
     "eye_like",
     "flatten",
@@ -67,6 +80,8 @@ __all__ = [
     "gather_elements",
     "gather_nd",
     "hardmax",
+    "impute",
+    "join_features",
     "layer_norm",
     "legacy_softmax",
     "length",
@@ -74,14 +89,18 @@ __all__ = [
     "max_pool",
     "mean_variance_norm",
     "non_zero",
+    "normalize",
     "one_hot",
     "pad",
     "part",
+    "positive",
+    "post_transform",
     "prelu",
     "range",
     "reduce",
     "reshape",
     "resize",
+    "rows",
     "same_pad",
     "scatter_elements",
     "scatter_nd",
@@ -94,8 +113,13 @@ __all__ = [
     "squeeze",
     "stacked",
     "steps",
+    "svm_kernel",
+    "svm_probabilities",
+    "svm_vote",
+    "take_features",
     "tile",
     "top_k",
     "trilu",
+    "two_scores",
     "unsqueeze",
 ]

@@ -1,6 +1,7 @@
 """The lowering table, filled by one module for each family of operators."""
 
 from ramiel.backend.pytorch.lowering import (
+    classical,
     control,
     convolution,
     elementwise,
@@ -11,6 +12,8 @@ from ramiel.backend.pytorch.lowering import (
     reduction,
     resize,
     shape,
+    svm,
+    trees,
 )
 from ramiel.backend.pytorch.lowering.table import (
     Builder,
@@ -24,6 +27,7 @@ from ramiel.backend.pytorch.lowering.table import (
 
 __all__ = [
     "Builder",
+    "classical",
     "control",
     "convolution",
     "elementwise",
@@ -40,4 +44,6 @@ __all__ = [
     "reduction",
     "resize",
     "shape",
+    "svm",
+    "trees",
 ]
