@@ -17,7 +17,9 @@ config.excludes = ["Inputs", "unit", "numerics"]
 config.test_source_root = str(root)
 config.test_exec_root = str(root / ".lit")
 
-# ramiel-opt, filecheck and python of the environment that runs lit. lit itself passes HOME, TMPDIR
-# and the like on.
+# ramiel-opt, filecheck and python of the environment that runs lit, and the ramiel that PYTHONPATH
+# names, if it does. lit itself passes HOME, TMPDIR and the like on.
 bin_dir = str(Path(sys.executable).parent)
 config.environment["PATH"] = os.pathsep.join([bin_dir, config.environment["PATH"]])
+if "PYTHONPATH" in os.environ:
+    config.environment["PYTHONPATH"] = os.environ["PYTHONPATH"]

@@ -3,7 +3,8 @@
     python benchmarks/compile_time.py [MODEL.onnx ...] [--sizes 12500,25000,50000,100000] [--json F]
 
 For models it is the wall time of `ramiel compile`, imports and writing included. For synthetic
-graphs it is that of each stage, and the growth: the exponent between sizes, where 1 is linear.
+graphs it is the processor time of each stage, which other programs on the machine leave alone,
+with what an operation takes, and the growth: the exponent between sizes, where 1 is linear.
 """
 
 from __future__ import annotations
@@ -43,16 +44,16 @@ def stage_seconds(operations: int) -> dict[str, float]:
     """Seconds of each stage for a synthetic model."""
     model = layered_model(operations)
     stages: dict[str, float] = defaultdict(float)
-    last = time.perf_counter()
+    last = time.process_time()
 
     def on_stage(stage: str, module: object) -> None:
         nonlocal last
-        now = time.perf_counter()
+        now = time.process_time()
         stages[stage] += now - last
         last = now
 
     compile_model(model, Options(workers=2, schedule="linear"), on_stage)
-    stages["verify and print"] = time.perf_counter() - last
+    stages["verify and print"] = time.process_time() - last
     return dict(stages)
 
 
@@ -74,6 +75,8 @@ def main() -> None:
         print(f"{stage:28}" + "".join(f"{table[s][stage]:9.2f}" for s in sizes))
     totals = [sum(table[s].values()) for s in sizes]
     print(f"{'total, s':28}" + "".join(f"{t:9.2f}" for t in totals))
+    each = (1000 * t / size for size, t in zip(sizes, totals, strict=True))
+    print(f"{'for an operation, ms':28}" + "".join(f"{t:9.3f}" for t in each))
     exponents = [
         math.log(b / a) / math.log(n / m)
         for (a, b), (m, n) in zip(pairwise(totals), pairwise(sizes), strict=True)

@@ -21,16 +21,16 @@ Data = dict[str, Array]
 
 
 @cache
-def with_rules(name: str, since: int) -> Schema | None:
+def with_rules(name: str, since: int, domain: str = "") -> Schema | None:
     """The version of an operator that is in force, or else the oldest one after it, that has
     shape rules; None if there is none."""
     versions = (
         s.since_version
         for s in defs.get_all_schemas_with_history()
-        if s.domain == "" and s.name == name and s.has_type_and_shape_inference_function
+        if s.domain == domain and s.name == name and s.has_type_and_shape_inference_function
     )
     newer = [v for v in versions if v >= since]
-    return schema(name, min(newer)) if newer else None
+    return schema(name, min(newer), domain) if newer else None
 
 
 def restated(

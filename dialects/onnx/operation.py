@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self, cast
 
 from onnx import helper
-from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, StringAttr
 from xdsl.ir import Attribute, Operation, OpTrait, OpTraits, Region, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.parser import Parser
@@ -22,7 +22,14 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.onnx.attributes import kind_of, python_of
-from ramiel.dialects.onnx.schemas import NEWEST_OPSET, Formal, Schema, first_opset, schema
+from ramiel.dialects.onnx.schemas import (
+    NEWEST_OPSET,
+    Formal,
+    Schema,
+    first_opset,
+    newest_opsets,
+    schema,
+)
 from ramiel.dialects.onnx.types import schema_name, type_of_nothing
 from ramiel.dialects.text import parse_optional_text, text_of
 
@@ -30,6 +37,8 @@ NODE = "onnx.node"
 CLONE = "onnx.clone"
 """Attribute: the number of a clone, which keeps it apart from its original."""
 OPSET = "onnx.opset"
+OPSETS = "onnx.opsets"
+"""Module attribute: the opsets of the domains besides ai.onnx that ONNX defines, by domain."""
 MODEL = "onnx.model"
 """Module attribute: what the model is called, by its file or by its graph."""
 NAME = "onnx.name"
@@ -46,13 +55,19 @@ def dimension_names(attributes: Mapping[str, Attribute]) -> list[str]:
     return [text_of(name) or "" for name in cast(ArrayAttr[Attribute], names)]
 
 
-def opset_of(op: Operation) -> int:
-    """The ai.onnx opset in force at an operation: what its module records, else the newest."""
+def opset_of(op: Operation, domain: str = "") -> int:
+    """A domain's opset in force at an operation: what its module records, else the newest.
+
+    Of a domain that ONNX does not define it is that of ai.onnx.
+    """
     root: Operation = op
     while (parent := root.parent_op()) is not None:
         root = parent
-    recorded = root.attributes.get(OPSET)
-    return recorded.value.data if isinstance(recorded, IntegerAttr) else NEWEST_OPSET
+    recorded, newest = root.attributes.get(OPSET), NEWEST_OPSET
+    if domain in newest_opsets():
+        opsets, newest = root.attributes.get(OPSETS), newest_opsets()[domain]
+        recorded = opsets.data.get(domain) if isinstance(opsets, DictionaryAttr) else None
+    return recorded.value.data if isinstance(recorded, IntegerAttr) else newest
 
 
 class OnnxOperation(Operation):
@@ -85,6 +100,16 @@ class OnnxOperation(Operation):
         return self.name.removeprefix("onnx.")
 
     @property
+    def domain(self) -> str:
+        """The operator's domain; ai.onnx is the empty one."""
+        return ""
+
+    @property
+    def operator(self) -> str:
+        """The operator's name in its domain."""
+        return self.op_type
+
+    @property
     def version(self) -> int | None:
         """The opset version that the operator changed in last; None if it is not known."""
         return None
@@ -103,7 +128,7 @@ class OnnxOperation(Operation):
     def title(self) -> str:
         """How messages name the operation: `node "/conv1/Conv" (Conv, opset 17)`."""
         name = self.node_name or (self.results[0].name_hint if self.results else None)
-        return f'node "{name or "?"}" ({self.op_type}, opset {opset_of(self)})'
+        return f'node "{name or "?"}" ({self.op_type}, opset {opset_of(self, self.domain)})'
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -139,11 +164,11 @@ class OnnxOperation(Operation):
 
 
 class SchemaOperation(OnnxOperation):
-    """An ai.onnx operator. Its arity, attributes and types are its schema's."""
+    """An operator that ONNX defines. Its arity, attributes and types are its schema's."""
 
     def schema(self) -> Schema | None:
         """The schema in force; None if the module's opset does not have the operator."""
-        return schema(self.op_type, opset_of(self))
+        return schema(self.operator, opset_of(self, self.domain), self.domain)
 
     @property
     def version(self) -> int | None:
@@ -164,14 +189,20 @@ class SchemaOperation(OnnxOperation):
         given = cast(object, helper.get_attribute_value(proto))
         return given.decode() if isinstance(given, bytes) else given
 
+    def graph_names(self, declared: Schema) -> Sequence[str]:
+        """The attributes that are its regions, in their order."""
+        return declared.graphs
+
     def verify_(self) -> None:
-        opset = opset_of(self)
         # The dialect writes any small tensor as a constant, of types that old opsets lack there.
-        declared = schema(self.op_type, NEWEST_OPSET if self.op_type == "Constant" else opset)
+        declared = schema("Constant", NEWEST_OPSET) if self.op_type == "Constant" else self.schema()
         if declared is None:
+            first = first_opset(self.operator, self.domain)
+            if first is None:
+                raise VerifyException(f"{self.domain or 'ONNX'} has no such operator")
             raise VerifyException(
-                f"{self.op_type} is not in opset {opset}: it came with opset "
-                f"{first_opset(self.op_type)}"
+                f"{self.op_type} is not in opset {opset_of(self, self.domain)}: it came with "
+                f"opset {first}"
             )
         self._verify_attributes(declared)
         bound: dict[str, str] = {}
@@ -201,12 +232,18 @@ class SchemaOperation(OnnxOperation):
         missing = declared.required - self.properties.keys() - set(declared.graphs)
         if missing:
             raise VerifyException(f"attribute {min(missing)!r} is required")
-        if len(self.regions) != len(declared.graphs):
-            names = f" ({', '.join(declared.graphs)})" if declared.graphs else ""
+        graphs = self.graph_names(declared)
+        if len(self.regions) != len(graphs):
+            names = f" ({', '.join(graphs)})" if graphs else ""
             raise VerifyException(
-                f"expected {len(declared.graphs)} region(s){names}, got {len(self.regions)}"
+                f"expected {len(graphs)} region(s){names}, got {len(self.regions)}"
             )
-        expected = len(self.results) + _YIELDED_BESIDES_RESULTS.get(self.op_type, 0)
+        if self.op_type in _YIELDED_BESIDES_RESULTS:
+            self._verify_yields(len(self.results) + _YIELDED_BESIDES_RESULTS[self.op_type])
+        if self.op_type == "Constant" and len(self.properties) != 1:
+            raise VerifyException(f"expected one value, got {len(self.properties)}")
+
+    def _verify_yields(self, expected: int) -> None:
         for region in self.regions:
             end = region.blocks.first.last_op if region.blocks.first is not None else None
             if end is None or len(end.operands) != expected:
@@ -214,12 +251,10 @@ class SchemaOperation(OnnxOperation):
                 raise VerifyException(
                     f"its subgraphs must yield {expected} value(s), one yields {given}"
                 )
-        if self.op_type == "Constant" and len(self.properties) != 1:
-            raise VerifyException(f"expected one value, got {len(self.properties)}")
 
 
-_YIELDED_BESIDES_RESULTS = {"Loop": 1}
-"""A loop's body also yields whether to go on."""
+_YIELDED_BESIDES_RESULTS = {"If": 0, "Loop": 1, "Scan": 0, "SequenceMap": 0}
+"""What subgraphs yield the results of their operators; a loop's body also whether to go on."""
 
 
 def _verify_values(

@@ -80,7 +80,8 @@ def tensor_of_array(array: Array, name: str = "") -> onnx.TensorProto:
 
 def node_of(op: OnnxOperation, inputs: list[str], outputs: list[str]) -> onnx.NodeProto:
     """The NodeProto of an operation with the given value names, but without its subgraphs."""
-    node = helper.make_node(op.op_type, inputs, outputs, name=op.node_name or "")
+    name, domain = op.node_name or "", op.domain or None
+    node = helper.make_node(op.operator, inputs, outputs, name=name, domain=domain)
     for name, value in op.properties.items():
         kind = kind_of(value)
         if kind == "TYPE_PROTO":

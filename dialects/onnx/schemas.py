@@ -77,10 +77,10 @@ _FUNCTIONS = ("has_function", "has_context_dependent_function")
 
 
 @cache
-def schema(name: str, opset: int) -> Schema | None:
-    """The schema of an ai.onnx operator that is in force in an opset; None if there is none."""
+def schema(name: str, opset: int, domain: str = "") -> Schema | None:
+    """The schema of an operator that is in force in its domain's opset; None if there is none."""
     try:
-        source = defs.get_schema(name, opset)
+        source = defs.get_schema(name, opset, domain)
     except defs.SchemaError:
         return None
     kinds = {a.name: _name(a.type) for a in source.attributes.values()}
@@ -113,10 +113,21 @@ def operator_names() -> tuple[str, ...]:
 
 
 @cache
-def first_opset(name: str) -> int:
-    """The opset that brought an operator in."""
-    return min(
+def first_opset(name: str, domain: str = "") -> int | None:
+    """The opset that brought an operator in; None if the domain never had it."""
+    versions = (
         s.since_version
         for s in defs.get_all_schemas_with_history()
-        if s.domain == "" and s.name == name
+        if s.domain == domain and s.name == name
     )
+    return min(versions, default=None)
+
+
+@cache
+def newest_opsets() -> Mapping[str, int]:
+    """The domains that the installed onnx defines, besides ai.onnx, with their newest opsets."""
+    newest: dict[str, int] = {}
+    for s in defs.get_all_schemas_with_history():
+        if s.domain:
+            newest[s.domain] = max(s.since_version, newest.get(s.domain, 1))
+    return newest

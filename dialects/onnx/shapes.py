@@ -12,8 +12,10 @@ from ramiel.dialects.onnx.attributes import Array, WeightAttr, array_of
 from ramiel.dialects.onnx.legacy import restated, with_rules
 from ramiel.dialects.onnx.operation import SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type, tensor_of_array, type_of_proto
+from ramiel.dialects.onnx.schemas import Schema
 from ramiel.dialects.onnx.structure import constant_attribute_of
 from ramiel.dialects.onnx.types import (
+    ELEMENT_TYPES,
     OptionalType,
     SequenceType,
     UnknownType,
@@ -43,9 +45,9 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
     declared = op.schema()
     if declared is None or op.regions or op.name == "onnx.Constant":
         return None
-    ruling = with_rules(op.op_type, declared.since)
+    ruling = with_rules(op.operator, declared.since, op.domain)
     if ruling is None:
-        return None
+        return _declared_types(op, declared)
     inputs: list[str] = []
     types: dict[str, onnx.TypeProto] = {}
     data: dict[str, onnx.TensorProto] = {}
@@ -73,7 +75,8 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
     for name, array in more.items():
         types[name] = onnx.helper.make_tensor_type_proto(onnx.TensorProto.INT64, array.shape)
         data[name] = tensor_of_array(array, name)
-    opset = onnx.helper.make_opsetid("", max(opset_of(op), ruling.since))
+    version = max(opset_of(op, op.domain), ruling.since)
+    opset = onnx.helper.make_opsetid(op.domain, version)
     try:
         inferred = shape_inference.infer_node_outputs(
             ruling.source, node, types, data, opset_imports=[opset]
@@ -90,6 +93,32 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
         for o, r in zip(outputs, op.results, strict=True)
     ]
     return [_with_rank(op, found[0]), *found[1:]]
+
+
+def _declared_types(op: SchemaOperation, declared: Schema) -> list[Attribute]:
+    """What a schema without rules says of types: one that it allows alone, or that of an input."""
+    bound: dict[str, Attribute] = {}
+    for i, operand in enumerate(op.operands):
+        formal = declared.inputs[min(i, len(declared.inputs) - 1)]
+        element = element_of(operand.type)
+        if element is not None and formal.homogeneous:
+            bound.setdefault(formal.variable, element)
+    types: list[Attribute] = []
+    for i, result in enumerate(op.results):
+        formal = declared.outputs[min(i, len(declared.outputs) - 1)]
+        element = bound.get(formal.variable)
+        for row in ELEMENT_TYPES:
+            if formal.types == frozenset([f"tensor({row.onnx})"]):
+                element = row.ir
+        shape = shape_of(op.operands[0].type) if op.op_type in _OF_ITS_INPUTS_SHAPE else None
+        types.append(result.type if element is None else tensor_type(element, shape))
+    return types
+
+
+_OF_ITS_INPUTS_SHAPE = frozenset(
+    ["ai.onnx.ml::Imputer", "ai.onnx.ml::Normalizer", "ai.onnx.ml::Scaler"]
+)
+"""Operators without rules whose result has the shape of their input."""
 
 
 _OF_SCALARS = frozenset(["Range"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self, cast
 
 from xdsl.dialects.builtin import ArrayAttr
@@ -15,6 +15,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr, array_of, dense
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
+from ramiel.dialects.onnx.schemas import Schema, newest_opsets
 from ramiel.dialects.onnx.types import type_of_array, type_of_nothing
 from ramiel.dialects.text import parse_text, text_of
 
@@ -87,23 +88,32 @@ class Yield(OnnxOperation):
             raise VerifyException("expected no result")
 
 
-class Custom(OnnxOperation):
-    """An operator of a domain that ONNX does not define.
+class Custom(SchemaOperation):
+    """An operator of another domain than ai.onnx.
 
-    `onnx.Custom(%x) {onnx.domain = "com.microsoft", onnx.op_type = "Gelu"} : ...`. It parses,
-    prints and passes through; the lowering table knows some as `com.microsoft::Gelu`.
+    `onnx.Custom(%x) {onnx.domain = "com.microsoft", onnx.op_type = "Gelu"} : ...`. The lowering
+    table knows some, as `com.microsoft::Gelu`. Of a domain that ONNX defines, such as ai.onnx.ml,
+    it has a schema as the operators of ai.onnx do; of any other it takes and gives what it likes.
     """
 
     name = "onnx.Custom"
 
     @property
-    def version(self) -> int | None:
-        return 1
+    def domain(self) -> str:
+        return text_of(self.attributes.get(DOMAIN)) or "?"
+
+    @property
+    def operator(self) -> str:
+        return text_of(self.attributes.get(OP_TYPE)) or "?"
 
     @property
     def op_type(self) -> str:
-        domain, name = (text_of(self.attributes.get(key)) for key in (DOMAIN, OP_TYPE))
-        return f"{domain or '?'}::{name or '?'}"
+        return f"{self.domain}::{self.operator}"
+
+    @property
+    def version(self) -> int | None:
+        declared = self.schema()
+        return 1 if declared is None else declared.since
 
     @property
     def graphs(self) -> Mapping[str, Region]:
@@ -114,6 +124,13 @@ class Custom(OnnxOperation):
         texts = map(text_of, cast("ArrayAttr[Attribute]", names))
         return {name or "?": r for name, r in zip(texts, self.regions, strict=True)}
 
+    def graph_names(self, declared: Schema) -> Sequence[str]:
+        # A graph that is not given has no region.
+        unknown = self.graphs.keys() - set(declared.graphs)
+        if unknown:
+            raise VerifyException(f"unknown attribute {min(unknown)!r}")
+        return [*self.graphs]
+
     def verify_(self) -> None:
         names = self.attributes.get(GRAPHS)
         if names is not None and not (
@@ -123,6 +140,8 @@ class Custom(OnnxOperation):
         for key in (DOMAIN, OP_TYPE):
             if text_of(self.attributes.get(key)) is None:
                 raise VerifyException(f"a custom operation needs {key}")
+        if self.domain in newest_opsets():
+            super().verify_()
 
 
 STRUCTURE = (NoValue, Weight, Yield, Custom)

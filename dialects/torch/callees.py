@@ -52,20 +52,21 @@ _FUNCTIONS = {
     "kernels": "adaptive_avg_pool2d avg_pool2d max_pool2d scaled_dot_product_attention",
     "ops": "adagrad adam arg_reduce attention_mask avg_pool batch_norm bernoulli cast clip col2im "
     "compress constant_of_shape conv_integer crop_and_resize cumprod cumsum decode_image "
-    "deform_conv depth_to_space dequantize dft dropout dynamic_quantize expand eye_like "
-    "first_rows flatten format_numbers gather gather_elements gather_nd get_element "
-    "global_lp_pool grid_sample_cubic group_query_attention gru hardmax has_element "
-    "layer_norm legacy_softmax length local_response_norm lp_pool lstm mask_lengths "
-    "matmul_integer matmul_n_bits max_pool max_roi_pool max_unpool mean_variance_norm "
-    "mel_weight_matrix momentum multinomial non_max_suppression non_zero nothing one_hot "
-    "ordered pad parse_numbers part prelu quantize random_normal random_uniform range "
-    "reduce refuse regex_full_match requantize reshape resize reverse_sequence rnn "
-    "roi_align rotary same_pad scatter_elements scatter_nd sequence sequence_at "
-    "sequence_erase sequence_insert sequence_length shape shrink simplified_layer_norm size "
-    "slice space_to_depth split split_to_sequence squeeze stft string_concat "
-    "string_normalize string_split strings tensor_scatter tile top_k trilu unique "
-    "unique_in_order unordered unsigned_div unsigned_remainder unsigned_right_shift "
-    "unsqueeze",
+    "deform_conv depth_to_space dequantize dft dropout dynamic_quantize encode expand "
+    "eye_like first_rows flatten format_numbers gather gather_elements gather_nd "
+    "get_element global_lp_pool grid_sample_cubic group_query_attention gru hardmax "
+    "has_element impute join_features layer_norm legacy_softmax length local_response_norm "
+    "lp_pool lstm mask_lengths matmul_integer matmul_n_bits max_pool max_roi_pool "
+    "max_unpool mean_variance_norm mel_weight_matrix momentum multinomial "
+    "non_max_suppression non_zero normalize nothing one_hot ordered pad parse_numbers part "
+    "positive post_transform prelu quantize random_normal random_uniform range reduce "
+    "refuse regex_full_match requantize reshape resize reverse_sequence rnn roi_align "
+    "rotary rows same_pad scatter_elements scatter_nd sequence sequence_at sequence_erase "
+    "sequence_insert sequence_length shape shrink simplified_layer_norm size slice "
+    "space_to_depth split split_to_sequence squeeze stft string_concat string_normalize "
+    "string_split strings svm_kernel svm_probabilities svm_vote take_features "
+    "tensor_scatter tile top_k trilu two_scores unique unique_in_order unordered "
+    "unsigned_div unsigned_remainder unsigned_right_shift unsqueeze",
 }
 
 CALLEES = (
@@ -92,6 +93,8 @@ LAYERS = frozenset(
         "PReLU",
         "RNN",
         "TfIdfVectorizer",
+        "TreeClassifier",
+        "TreeEnsemble",
     ]
 )
 """The layers of ramiel.runtime: callables made once, with their weights."""

@@ -24,9 +24,9 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from ramiel.dialects.onnx import operation_class
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr, dense, floats, ints
 from ramiel.dialects.onnx.custom_shapes import DEFAULT_DOMAIN, is_in_default_domain
-from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET
+from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET, OPSETS
 from ramiel.dialects.onnx.protos import type_of_proto
-from ramiel.dialects.onnx.schemas import NEWEST_OPSET, schema
+from ramiel.dialects.onnx.schemas import first_opset, schema
 from ramiel.dialects.onnx.structure import (
     DOMAIN,
     GRAPHS,
@@ -46,7 +46,7 @@ from ramiel.dialects.onnx.types import (
 from ramiel.dialects.onnx.weights import FreshNames
 from ramiel.errors import CompileError, shorten
 from ramiel.frontend.inputs import Shapes, argument_attributes, input_types
-from ramiel.frontend.model_file import ModelSource, opset_of_model, read_model
+from ramiel.frontend.model_file import ModelSource, opset_of_model, opsets_of_model, read_model
 from ramiel.frontend.order import topological_order
 from ramiel.frontend.tensors import dense_of_sparse, tensor_ref
 from ramiel.transforms.onnx_infer_shapes import infer_shapes
@@ -83,6 +83,7 @@ class GraphImporter:
         self.model = model
         self.folder = folder
         self.opset = opset_of_model(model)
+        self.opsets = opsets_of_model(model)
         self.names = FreshNames()
 
     def module(self, shapes: Shapes, batch_of_one: bool) -> ModuleOp:
@@ -107,6 +108,9 @@ class GraphImporter:
             OPSET: IntegerAttr(self.opset, i64),
             "onnx.ir_version": IntegerAttr(self.model.ir_version, i64),
         }
+        opsets = {domain: IntegerAttr(version, i64) for domain, version in self.opsets.items()}
+        if opsets:
+            attributes[OPSETS] = DictionaryAttr(opsets)
         return ModuleOp([function], attributes)
 
     def graph(
@@ -162,7 +166,7 @@ class GraphImporter:
         untyped = tensor_type(UnknownType(), None)
         types = [declared.get(n, untyped) for n in node.output]
         title = f'node "{shorten(node.name or (node.output[0] if node.output else "?"))}"'
-        title = f"{title} ({shorten(node.op_type)}, opset {self.opset})"
+        title = f"{title} ({shorten(node.op_type)}, opset {self._opset(node)})"
         try:
             return self._operation(node, operands, types, values)
         except CompileError as error:
@@ -187,23 +191,38 @@ class GraphImporter:
                 properties[name] = value
         regions = [graphs[name] for name in sorted(graphs)]
         node_name = node.name or None
-        declared = schema(node.op_type, self.opset)
-        domain = node.domain or DEFAULT_DOMAIN
-        if domain != DEFAULT_DOMAIN or (declared is None and is_in_default_domain(node.op_type)):
+        if node.domain in self.opsets or self._is_standard(node):
+            self._require_schema(node)
+        if not self._is_standard(node):
             custom = Custom.make(operands, types, properties, node_name, regions)
-            custom.attributes[DOMAIN] = StringAttr(shorten(domain))
+            custom.attributes[DOMAIN] = StringAttr(shorten(node.domain or DEFAULT_DOMAIN))
             custom.attributes[OP_TYPE] = StringAttr(shorten(node.op_type))
             if graphs:
                 names = [StringAttr(shorten(name)) for name in sorted(graphs)]
                 custom.attributes[GRAPHS] = ArrayAttr(names)
             return custom
-        if declared is None:
-            newest = schema(node.op_type, NEWEST_OPSET)
-            reason = f"it came with opset {newest.since}" if newest else "ONNX has no such operator"
-            raise CompileError(f"is not in the model's opset: {reason}")
         if node.op_type == "Constant":
             return self._constant_node(node, types, properties)
         return operation_class(node.op_type).make(operands, types, properties, node_name, regions)
+
+    def _opset(self, node: onnx.NodeProto) -> int:
+        return self.opsets.get(node.domain, self.opset)
+
+    def _is_standard(self, node: onnx.NodeProto) -> bool:
+        """Whether a node's operator is ONNX's own, and none that ONNX Runtime adds to them."""
+        if node.domain not in ("", DEFAULT_DOMAIN):
+            return False
+        return not is_in_default_domain(node.op_type) or bool(schema(node.op_type, self.opset))
+
+    def _require_schema(self, node: onnx.NodeProto) -> None:
+        """Refuses an operator that its domain does not have in the model's opset."""
+        domain = "" if node.domain == DEFAULT_DOMAIN else node.domain
+        if schema(node.op_type, self._opset(node), domain) is None:
+            first = first_opset(node.op_type, domain)
+            reason = f"it came with opset {first}"
+            if first is None:
+                reason = f"{domain or 'ONNX'} has no such operator"
+            raise CompileError(f"is not in the model's opset: {reason}")
 
     def _constant_node(
         self, node: onnx.NodeProto, types: list[Attribute], properties: dict[str, Attribute]

@@ -9,7 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import inliner, parser
 
-from ramiel.dialects.onnx.schemas import NEWEST_OPSET
+from ramiel.dialects.onnx.schemas import NEWEST_OPSET, newest_opsets
 from ramiel.errors import CompileError, shorten
 
 TEXT_SUFFIXES = (".onnxtext", ".onnxtxt")
@@ -41,6 +41,11 @@ def opset_of_model(model: onnx.ModelProto) -> int:
         if entry.domain in ("", "ai.onnx"):
             return entry.version
     return NEWEST_OPSET
+
+
+def opsets_of_model(model: onnx.ModelProto) -> dict[str, int]:
+    """The opsets of the other domains that a model imports and ONNX defines."""
+    return {e.domain: e.version for e in model.opset_import if e.domain in newest_opsets()}
 
 
 def _read_file(path: Path) -> onnx.ModelProto:
@@ -82,12 +87,13 @@ def _check(model: onnx.ModelProto) -> None:
         raise CompileError(f"has IR version {model.ir_version}; supported are 3 and newer")
     if not model.opset_import:
         raise CompileError("is not an ONNX model (it imports no operator set)")
-    opset = opset_of_model(model)
-    if not 1 <= opset <= NEWEST_OPSET:
-        raise CompileError(
-            f"uses ai.onnx opset {opset}, but the installed onnx {onnx.__version__} knows 1 to "
-            f"{NEWEST_OPSET}: install a newer onnx"
-        )
+    newest = {"ai.onnx": NEWEST_OPSET, **newest_opsets()}
+    for domain, opset in {"ai.onnx": opset_of_model(model), **opsets_of_model(model)}.items():
+        if not 1 <= opset <= newest[domain]:
+            raise CompileError(
+                f"uses {domain} opset {opset}, but the installed onnx {onnx.__version__} knows 1 "
+                f"to {newest[domain]}: install a newer onnx"
+            )
 
 
 def _inline_functions(model: onnx.ModelProto) -> onnx.ModelProto:

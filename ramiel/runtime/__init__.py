@@ -22,6 +22,7 @@ from ramiel.runtime.main import main
 from ramiel.runtime.program import Program, one_thread
 from ramiel.runtime.recurrent import GRU, LSTM, RNN
 from ramiel.runtime.strings import Strings, strings
+from ramiel.runtime.trees import TreeClassifier, TreeEnsemble
 from ramiel.runtime.weights import Weights
 
 __all__ = [
@@ -49,6 +50,8 @@ __all__ = [
     "Stopped",
     "Strings",
     "TfIdfVectorizer",
+    "TreeClassifier",
+    "TreeEnsemble",
     "Weights",
     "main",
     "one_thread",

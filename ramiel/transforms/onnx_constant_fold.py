@@ -20,7 +20,6 @@ from ramiel.dialects.onnx.attributes import Array, MissingWeight
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
 from ramiel.dialects.onnx.shapes import join
 from ramiel.dialects.onnx.structure import (
-    Custom,
     constant_attribute_of,
     constant_of,
     make_constant,
@@ -91,7 +90,7 @@ class _Folder:
             for region in op.regions:
                 for inner in region.blocks:
                     self.block(inner)
-            if isinstance(op, SchemaOperation | Custom):
+            if isinstance(op, SchemaOperation):
                 self._refine(op)
             weight = quantized_weight(op, self.names) if isinstance(op, OnnxOperation) else None
             if weight is not None:
@@ -137,7 +136,7 @@ class _Folder:
         op.erase()
         return inner
 
-    def _refine(self, op: SchemaOperation | Custom) -> None:
+    def _refine(self, op: SchemaOperation) -> None:
         """Infers the results' types anew if more is known of the operands."""
         if not any(v in self.refined for v in op.operands):
             return

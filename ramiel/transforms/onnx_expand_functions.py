@@ -74,7 +74,7 @@ def _expand(op: SchemaOperation) -> None:
         model = inliner.inline_local_functions(_model(op, inputs, outputs), True)
     except Exception as error:  # the C++ code raises whatever it likes
         raise CompileError(f"{op.title}: its definition cannot be expanded: {error}") from error
-    if any(node.op_type == op.op_type for node in model.graph.node):
+    if any(node.op_type == op.operator for node in model.graph.node):
         raise CompileError(f"{op.title}: has no lowering to PyTorch")
     values: dict[str, SSAValue] = {
         name: value for name, value in zip(inputs, op.operands, strict=True) if name
@@ -140,7 +140,8 @@ def _model(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.M
     definition = _definition(op, node, [proto or onnx.TypeProto() for proto in types])
     definition.domain = node.domain = _DOMAIN
     graph = helper.make_graph([node], "function", given, made)
-    domains = {"": opset_of(op), _DOMAIN: 1, SUBGRAPH: 1}
+    own = {op.domain: opset_of(op, op.domain)}
+    domains = {"": opset_of(op), **own, _DOMAIN: 1, SUBGRAPH: 1}
     opsets = [helper.make_opsetid(*domain) for domain in domains.items()]
     return helper.make_model(graph, functions=[definition], opset_imports=opsets)
 
@@ -163,7 +164,7 @@ def _definition(
     declared = op.schema()
     assert declared is not None
     source: Any = declared.source  # onnx's stubs do not know of bodies
-    opset = opset_of(op)
+    opset = opset_of(op, op.domain)
     if source.has_function:
         version = max(v for v in source.function_opset_versions if v <= opset)
         text = source.get_function_with_opset_version(version)

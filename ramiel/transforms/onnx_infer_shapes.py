@@ -33,29 +33,30 @@ def _infer_block(block: Block) -> None:
             for region in op.regions:
                 for inner in region.blocks:
                     _infer_block(inner)
-        if isinstance(op, SchemaOperation | Custom):
+        if isinstance(op, SchemaOperation):
             for result, type in zip(op.results, _types(op), strict=True):
                 set_type(result, join(result.type, type))
 
 
-def _types(op: SchemaOperation | Custom) -> list[Attribute]:
-    if isinstance(op, SchemaOperation) and op.name == "onnx.Constant":
+def _types(op: SchemaOperation) -> list[Attribute]:
+    if op.name == "onnx.Constant":
         return [type_of_constant(op) or op.results[0].type]
     if op.name == "onnx.If":
         return _meet_branches(op)
-    if isinstance(op, SchemaOperation) and op.name in _LOOPS:
+    if op.name in _LOOPS:
         return _LOOPS[op.name](op)
     return types_by_rule(op) or [r.type for r in op.results]
 
 
-def types_by_rule(op: SchemaOperation | Custom) -> list[Attribute] | None:
+def types_by_rule(op: SchemaOperation) -> list[Attribute] | None:
     """The types of an operation's results by its operator's rules; None where they say nothing.
 
     Raises CompileError where the types of its inputs contradict each other, but not in a
     subgraph: a branch may make no sense for the shapes of an input if it is never taken for it.
     """
     try:
-        return infer_custom_types(op) if isinstance(op, Custom) else infer_types(op)
+        found = infer_custom_types(op) if isinstance(op, Custom) else None
+        return found or infer_types(op)
     except ShapeError as error:
         if isinstance(op.parent_op(), OnnxOperation):
             return None

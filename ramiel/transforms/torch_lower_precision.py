@@ -83,6 +83,7 @@ LOW_TYPES: Mapping[str, LowType] = {
 _NO_KERNEL = "PyTorch has no kernel for the CPU"
 _INTEGERS = "its operands may be sizes, indices or counts"
 _POWERS = "powers, or long sums or products that are stored on the way"
+_EXACT = "it compares its input with numbers of the model"
 KEPT: Mapping[str, str] = {
     "torch.det": _NO_KERNEL,
     "F.avg_pool3d": _NO_KERNEL,
@@ -93,6 +94,10 @@ KEPT: Mapping[str, str] = {
     "ops.cumsum": _POWERS,
     "ops.local_response_norm": _POWERS,
     "ops.mean_variance_norm": _POWERS,
+    "ops.encode": _EXACT,
+    "ops.impute": _EXACT,
+    "ops.svm_kernel": _POWERS,
+    "ops.svm_probabilities": _POWERS,
 }
 """The calls that stay in f32, and why. What PyTorch adds up itself (products, means, sums,
 softmax, norms) it adds up in f32 and rounds once."""
@@ -111,6 +116,9 @@ PICKING = frozenset(
 )
 """Calls that only pick elements of their first operand: what they pick from a table of weights
 is a weight."""
+
+KEPT_CALLS_OF_LAYERS = {"TreeClassifier": _EXACT, "TreeEnsemble": _EXACT}
+"""The layers that stay in f32, input and all, and why."""
 
 KEPT_LAYERS = {"BatchNorm": "variances leave the range of f16, and PyTorch takes both types"}
 """The layers whose weights stay in f32, and why."""
@@ -205,7 +213,7 @@ class _Lowering:
         if not low:
             self._clip(op)
             return
-        if isinstance(op, CallOp) and (not makes or _stays(op)):
+        if _stays(op) or (isinstance(op, CallOp) and not makes):
             # Without a float32 result, what is there already does, if it is of one type.
             one = all(self._is_low(v) or isinstance(v.owner, WeightOp) for v in given)
             self._convert(op, given, self.low.element if one and not _stays(op) else Float32Type())
@@ -359,8 +367,10 @@ class _Lowering:
 # --- questions ---------------------------------------------------------------------------
 
 
-def _stays(op: CallOp) -> bool:
+def _stays(op: CallOp | LayerOp) -> bool:
     """Whether a call that is given low values is to be computed in float32."""
+    if isinstance(op, LayerOp):
+        return op.layer in KEPT_CALLS_OF_LAYERS
     if op.callee in KEPT or any(numpy_dtype_of(r.type) is None for r in op.results):
         return True
     if op.callee == "F.interpolate":  # without a kernel if it is smoothed

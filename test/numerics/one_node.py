@@ -18,6 +18,7 @@ from xdsl.dialects import func
 
 from ramiel.backend.pytorch.evaluator import Evaluator
 from ramiel.backend.pytorch.tensors import array_of_tensor, tensor_of
+from ramiel.dialects.onnx.schemas import newest_opsets
 from ramiel.frontend.importer import import_model
 from ramiel.transforms.onnx_to_torch import OnnxToTorchPass
 
@@ -64,12 +65,16 @@ def scalar(value: float, dtype: str = "float32") -> Array:
 
 Input = Random | Array | None
 
+LONGEST = 200
+"""The most characters of a case's name that are its attributes."""
+
 
 @dataclass(frozen=True)
 class Case:
     """One node: its operator, inputs, attributes and opset; None is an input not given.
 
-    The operator of a custom domain is written `com.microsoft::Gelu`.
+    The operator of another domain is written `com.microsoft::Gelu`; the opset is its domain's if
+    ONNX defines that.
     """
 
     op: str
@@ -89,6 +94,9 @@ class Case:
 
     def __str__(self) -> str:
         attributes = "".join(f"-{k}={v}" for k, v in self.attributes.items())
+        if len(attributes) > LONGEST:
+            short = (f"-{k}={v}" for k, v in self.attributes.items() if not isinstance(v, list))
+            attributes = f"-{crc32(attributes.encode()):08x}{''.join(short)[:LONGEST]}"
         shapes = ",".join(_text(i) for i in self.inputs)
         marks = f"{'-dynamic' if self.dynamic else ''}{_const_text(self.constants)}"
         text = f"{self.op}.{self.opset}-{shapes}{attributes}{marks}"
@@ -143,8 +151,9 @@ def model_of(c: Case, arrays: Sequence[Array | None]) -> onnx.ModelProto:
         for k, v in c.attributes.items()
     }
     domain, _, op = c.op.rpartition("::")
+    standard = domain in ("", "ai.onnx")
     node = helper.make_node(
-        op, names, outputs, name="node", domain=domain.replace("ai.onnx", ""), **attributes
+        op, names, outputs, name="node", domain="" if standard else domain, **attributes
     )
     inputs, constants = [], []
     for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
@@ -159,9 +168,13 @@ def model_of(c: Case, arrays: Sequence[Array | None]) -> onnx.ModelProto:
     # Element type 0: inference is to tell, as in the middle of a real model.
     results = [helper.make_empty_tensor_value_info(o) for o in outputs if o]
     graph = helper.make_graph([node], "case", inputs, results, constants)
-    opsets = {"": c.opset, domain: 1} if domain and domain != "ai.onnx" else {"": c.opset}
+    opsets = {"": c.opset}
+    if domain in newest_opsets():
+        opsets = {"": 22, domain: c.opset}
+    elif not standard:
+        opsets[domain] = 1
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid(d, v) for d, v in opsets.items()]
+        graph, opset_imports=[helper.make_opsetid(*o) for o in opsets.items()]
     )
     model.ir_version = 10
     return model

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import classical_cases
 import contrib_attention_cases
 import contrib_cases
 import elementwise_cases
@@ -13,7 +14,9 @@ import resize_cases
 import shape_cases
 import signal_cases
 import string_cases
+import svm_cases
 import training_cases
+import tree_cases
 import type_cases
 import vision_cases
 import window_cases
@@ -37,6 +40,9 @@ CASES = [
     *training_cases.CASES,
     *type_cases.CASES,
     *string_cases.CASES,
+    *classical_cases.CASES,
+    *svm_cases.CASES,
+    *tree_cases.CASES,
 ]
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""

@@ -56,6 +56,17 @@ from ramiel.runtime.ops.recurrent import gru, lstm, rnn
 from ramiel.runtime.ops.regions import max_roi_pool, non_max_suppression, roi_align
 from ramiel.runtime.ops.resizing import resize
 from ramiel.runtime.ops.sampling import deform_conv, grid_sample_cubic
+from ramiel.runtime.ops.scores import (
+    encode,
+    impute,
+    join_features,
+    normalize,
+    positive,
+    post_transform,
+    rows,
+    take_features,
+    two_scores,
+)
 from ramiel.runtime.ops.selection import compress, cumprod, reverse_sequence, tensor_scatter, unique
 from ramiel.runtime.ops.sequences import (
     get_element,
@@ -96,6 +107,7 @@ from ramiel.runtime.ops.strings import (
     string_split,
     strings,
 )
+from ramiel.runtime.ops.svm import svm_kernel, svm_probabilities, svm_vote
 from ramiel.runtime.ops.training import batch_norm, dropout
 from ramiel.runtime.ops.unsigned import (
     ordered,
@@ -130,6 +142,7 @@ __all__ = [
     "dft",
     "dropout",
     "dynamic_quantize",
+    "encode",
     "expand",
     "eye_like",
     "first_rows",
@@ -145,6 +158,8 @@ __all__ = [
     "gru",
     "hardmax",
     "has_element",
+    "impute",
+    "join_features",
     "layer_norm",
     "legacy_softmax",
     "length",
@@ -163,12 +178,15 @@ __all__ = [
     "multinomial",
     "non_max_suppression",
     "non_zero",
+    "normalize",
     "nothing",
     "one_hot",
     "ordered",
     "pad",
     "parse_numbers",
     "part",
+    "positive",
+    "post_transform",
     "prelu",
     "quantize",
     "random_normal",
@@ -184,6 +202,7 @@ __all__ = [
     "rnn",
     "roi_align",
     "rotary",
+    "rows",
     "same_pad",
     "scatter_elements",
     "scatter_nd",
@@ -208,10 +227,15 @@ __all__ = [
     "string_normalize",
     "string_split",
     "strings",
+    "svm_kernel",
+    "svm_probabilities",
+    "svm_vote",
+    "take_features",
     "tensor_scatter",
     "tile",
     "top_k",
     "trilu",
+    "two_scores",
     "unique",
     "unique_in_order",
     "unordered",

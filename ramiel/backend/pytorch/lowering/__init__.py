@@ -1,6 +1,7 @@
 """The lowering table, filled by one module for each family of operators."""
 
 from ramiel.backend.pytorch.lowering import (
+    classical,
     contrib,
     contrib_attention,
     contrib_shape,
@@ -27,6 +28,8 @@ from ramiel.backend.pytorch.lowering import (
     shape,
     signal,
     strings,
+    svm,
+    trees,
 )
 from ramiel.backend.pytorch.lowering.table import (
     Builder,
@@ -40,6 +43,7 @@ from ramiel.backend.pytorch.lowering.table import (
 
 __all__ = [
     "Builder",
+    "classical",
     "contrib",
     "contrib_attention",
     "contrib_shape",
@@ -72,4 +76,6 @@ __all__ = [
     "shape",
     "signal",
     "strings",
+    "svm",
+    "trees",
 ]
