@@ -181,12 +181,9 @@ class SchemaOperation(OnnxOperation):
         if value is not None:
             return python_of(value)
         declared = self.schema()
-        if declared is None or name not in declared.attributes:
+        if declared is None or name not in declared.defaults:
             return default
-        proto = declared.source.attributes[name].default_value
-        if proto.type == 0:
-            return default
-        given = cast(object, helper.get_attribute_value(proto))
+        given = cast(object, helper.get_attribute_value(declared.defaults[name]))
         return given.decode() if isinstance(given, bytes) else given
 
     def graph_names(self, declared: Schema) -> Sequence[str]:

@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import TensorType, UnrankedTensorType
 from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import Array, kind_of, python_of
-from ramiel.dialects.onnx.operation import OnnxOperation
+from ramiel.dialects.onnx.operation import SchemaOperation
 from ramiel.dialects.onnx.types import (
     BY_IR,
     BY_PROTO,
@@ -78,8 +78,12 @@ def tensor_of_array(array: Array, name: str = "") -> onnx.TensorProto:
     return numpy_helper.from_array(np.asarray(array, order="C"), name)
 
 
-def node_of(op: OnnxOperation, inputs: list[str], outputs: list[str]) -> onnx.NodeProto:
-    """The NodeProto of an operation with the given value names, but without its subgraphs."""
+def node_of(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.NodeProto:
+    """The NodeProto of an operation with the given value names, but without its subgraphs.
+
+    The schema's defaults are spelt out: definitions refer to them, and STFT's shape rule takes
+    another one for granted.
+    """
     name, domain = op.node_name or "", op.domain or None
     node = helper.make_node(op.operator, inputs, outputs, name=name, domain=domain)
     for name, value in op.properties.items():
@@ -97,4 +101,8 @@ def node_of(op: OnnxOperation, inputs: list[str], outputs: list[str]) -> onnx.No
                 name, given, attr_type=onnx.AttributeProto.AttributeType.Value(kind)
             )
         )
+    declared = op.schema()
+    for name, attribute in () if declared is None else declared.defaults.items():
+        if name not in op.properties:
+            node.attribute.append(attribute)
     return node

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from onnx import defs
+from onnx import AttributeProto, defs
 
 NEWEST_OPSET = defs.onnx_opset_version()
 
@@ -42,6 +42,7 @@ class Schema:
     attributes: Mapping[str, str]
     """Attribute name -> `INT`, `FLOATS`, `TENSOR`, ..."""
     required: frozenset[str]
+    defaults: Mapping[str, AttributeProto]
     graphs: tuple[str, ...]
     """The attributes that are subgraphs: the order of the operation's regions."""
     deterministic: bool
@@ -96,6 +97,9 @@ def schema(name: str, opset: int, domain: str = "") -> Schema | None:
         max_outputs=source.max_output,
         attributes=kinds,
         required=frozenset(a.name for a in source.attributes.values() if a.required),
+        defaults={
+            a.name: a.default_value for a in source.attributes.values() if a.default_value.type
+        },
         graphs=tuple(sorted(n for n, kind in kinds.items() if kind == "GRAPH")),
         # A subgraph decides for itself; the operators that run one are marked random only for
         # what may stand inside them.

@@ -132,7 +132,6 @@ def _model(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.M
     ]
     made = [helper.make_empty_tensor_value_info(name) for name in outputs]
     node = node_of(op, inputs, outputs)
-    _add_defaults(op, node)
     declared = op.schema()
     names = () if declared is None else declared.graphs
     for i, (name, region) in enumerate(zip(names, op.regions, strict=True)):
@@ -144,17 +143,6 @@ def _model(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.M
     domains = {"": opset_of(op), **own, _DOMAIN: 1, SUBGRAPH: 1}
     opsets = [helper.make_opsetid(*domain) for domain in domains.items()]
     return helper.make_model(graph, functions=[definition], opset_imports=opsets)
-
-
-def _add_defaults(op: SchemaOperation, node: onnx.NodeProto) -> None:
-    """Adds the schema's defaults of the attributes that are not given: a definition may refer to
-    them."""
-    declared = op.schema()
-    assert declared is not None
-    known = {attribute.name for attribute in node.attribute}
-    for name, attribute in declared.source.attributes.items():
-        if name not in known and attribute.default_value.type:
-            node.attribute.append(attribute.default_value)
 
 
 def _definition(

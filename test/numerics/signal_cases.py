@@ -58,6 +58,11 @@ STFT = [
     ),
     case("STFT", f32(2, 20, 2), STEP, f32(8), onesided=0, opset=17, reference=True),
     case("STFT", f32(2, 20, 1), STEP, opset=17, reference=True),
+    *(
+        case("STFT", f32(2, 20), STEP, f32(8), opset=17, const=c, **o)
+        for c in ((), (1,))
+        for o in ({}, {"onesided": 0})
+    ),
 ]
 
 _BINS = (scalar(8, "int64"), scalar(32, "int64"), scalar(8192, "int64"), scalar(10), scalar(4000))

@@ -51,9 +51,9 @@ def stft(
     length: int | Tensor | None = None,
     onesided: bool = True,
 ) -> Tensor:
-    """The spectra [batch, frame, frequency, 2] of the frames of signals [batch, time, 1 or 2],
-    one every `step` samples, each multiplied by the window."""
-    signal = _signal(x)
+    """The spectra [batch, frame, frequency, 2] of the frames of signals [batch, time, 1 or 2], or
+    [batch, time] real ones, one every `step` samples, each multiplied by the window."""
+    signal = _signal(x.unsqueeze(-1) if x.ndim == 2 else x)
     whole = signal.shape[1] if window is None else window.shape[0]
     size = whole if length is None else integer(length)
     frames = signal.unfold(1, size, integer(step))
