@@ -244,6 +244,11 @@ def _crop_and_resize(op: Custom) -> list[Attribute | None]:
     return [_like(op, (rois[0] if rois else None, x[1] if x else None, *sides))]
 
 
+def _tokens(op: Custom) -> list[Attribute | None]:
+    shape = _shape(op, 0)
+    return [_like(op, None if shape is None else (*shape, None))]
+
+
 def _crop(op: Custom) -> list[Attribute | None]:
     shape = _shape(op, 0, 4)
     return [_like(op, (*shape[:2], None, None) if shape else None)]
@@ -282,6 +287,7 @@ _RULES: dict[str, Rule] = {
             "SkipSimplifiedLayerNormalization": _skip_norm,
             "TransposeMatMul": _matmul,
             "Trilu": _same,
+            "Tokenizer": _tokens,
             "Unique": _unique,
         }.items()
     },

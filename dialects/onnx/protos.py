@@ -70,6 +70,11 @@ def proto_of_type(type: Attribute) -> onnx.TypeProto | None:
         case OptionalType():
             inner = proto_of_type(type.element)
             return None if inner is None else helper.make_optional_type_proto(inner)
+        case MapType():
+            key, inner = BY_IR.get(type.key), proto_of_type(type.value)
+            if key is None or inner is None:
+                return None
+            return helper.make_map_type_proto(key.proto, inner)
         case _:
             return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,16 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from xdsl.ir import Attribute
 
 from ramiel.api import CompiledProgram, load
-from ramiel.backend.pytorch.tensors import array_of_tensor
+from ramiel.backend.pytorch.tensors import array_of_tensor, array_of_value
 from ramiel.compiler import Compilation
 from ramiel.errors import CompileError, shorten
 from ramiel.runtime import OpError
 from ramiel.runtime.measure import random_inputs, same_bits
 from ramiel.runtime.program import as_tuple
-from ramiel.runtime.strings import Strings
 from ramiel.tasks import main_function
 
 TOLERANCES = {"f32": 1e-3, "bf16": 0.1, "f16": 0.1}
@@ -80,12 +79,15 @@ def compare(
     signature = main_function(compilation.module).function_type
     arrays = [array_of_tensor(t, type) for t, type in zip(inputs, signature.inputs, strict=True)]
     reference, expected = _reference(model, names, arrays, program.batch)
-    rows = [
-        _row(name, _numbers(name, p, type), e, i not in differing)
-        for i, (name, p, e, type) in enumerate(
-            zip(program.outputs, parallel, expected, signature.outputs, strict=True)
-        )
-    ]
+    outputs = zip(program.outputs, parallel, expected, signature.outputs, strict=True)
+    rows: list[Row] = []
+    for i, (name, result, wanted, type) in enumerate(outputs):
+        got, reference_parts = _parts(name, array_of_value(result, type)), _parts(name, wanted)
+        if got.keys() != reference_parts.keys():
+            raise CompileError(
+                f'output "{name}" has {len(got)} parts, the reference {len(reference_parts)}'
+            )
+        rows += (_row(n, a, reference_parts[n], i not in differing) for n, a in got.items())
     return Comparison(reference, rows)
 
 
@@ -160,13 +162,17 @@ def _onnx_reference(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[st
     return "onnx's reference", cast(Arrays, ReferenceEvaluator(str(model)).run(None, feeds))
 
 
-def _numbers(name: str, result: Any, type: Attribute) -> npt.NDArray[Any]:
-    """An output as an array. Raises CompileError for what is no tensor of numbers."""
-    if not isinstance(result, Tensor) or isinstance(result, Strings):
-        raise CompileError(
-            f'output "{name}" is no tensor of numbers, which are all that is compared'
-        )
-    return array_of_tensor(result, type)
+def _parts(name: str, value: Any) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an output by name: `probability[0]["yes"]` is in a map in a list."""
+    if value is None:
+        return {}
+    if not isinstance(value, list | dict):
+        return {name: np.asarray(value)}
+    items = cast("dict[Any, Any]", value) if isinstance(value, dict) else dict(enumerate(value))
+    parts: dict[str, npt.NDArray[Any]] = {}
+    for key, item in items.items():
+        parts |= _parts(f"{name}[{json.dumps(key)}]", item)
+    return parts
 
 
 def _row(name: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], same: bool) -> Row:
@@ -182,9 +188,11 @@ def _row(name: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], same: boo
 
 def _difference(got: npt.NDArray[Any], expected: npt.NDArray[Any]) -> tuple[float, float]:
     """The largest difference and the largest expected value. Equal infinities and NaNs differ
-    by nothing; NaN is returned where only one of the two is one."""
+    by nothing; NaN is returned where only one of the two is one. Strings differ by their number."""
     if not got.size:
         return 0.0, 0.0
+    if got.dtype.kind == "O":
+        return float((got != expected).sum()), 0.0
     kind = np.complex128 if got.dtype.kind == "c" else np.float64
     a, b = got.astype(kind), expected.astype(kind)
     same = (a == b) | (np.isnan(a) & np.isnan(b))

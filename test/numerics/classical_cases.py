@@ -1,5 +1,6 @@
 """Cases of ai.onnx.ml: features, and linear models."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,27 @@ def ml(op: str, *inputs: Input, opset: int = 1, **options: Any) -> Case:
 def typed(dtype: str) -> np.ndarray:
     return WHOLE.astype(dtype)
 
+
+def _classes(c: Case) -> str:
+    return next((k for k in c.attributes if k.startswith("classlabels_")), "")
+
+
+def has_classes(c: Case) -> bool:
+    """Whether a case is a classifier of several classes: ONNX Runtime ends the process when the
+    only class of a tree has a name."""
+    return len(c.attributes.get(_classes(c), ())) > 1
+
+
+def with_names(c: Case) -> Case:
+    """A classifier whose classes have names for numbers."""
+    numbers = _classes(c)
+    attributes = {k: v for k, v in c.attributes.items() if k != numbers}
+    attributes["classlabels_strings"] = [f"class {n}" for n in c.attributes[numbers]]
+    return replace(c, attributes=attributes)
+
+
+WORDS = np.array([["cat", "dog"], ["", "cow"], ["cat", "cat"]], object)
+NAMED: dict[str, Any] = {"cats_strings": ["cat", "cow", "dog"], "cats_int64s": [4, 7, -2]}
 
 CASES: list[Case] = [
     *(
@@ -63,6 +85,11 @@ CASES: list[Case] = [
         for x in (typed("int64"), rand("int64", 7), rand("float32", 3, 4), rand("float64", 2, 2))
     ),
     ml("OneHotEncoder", typed("int64"), cats_int64s=[-2, -1, 0, 1, 2, 3], zeros=0),
+    ml("OneHotEncoder", WORDS, cats_strings=["dog", "cat"]),
+    ml("OneHotEncoder", WORDS[0], cats_strings=["dog", "cat"], zeros=0),
+    *(ml("CategoryMapper", x, **NAMED) for x in (WORDS, i64(4, -2, 0, 4))),
+    ml("CategoryMapper", WORDS, default_int64=3, **NAMED),
+    ml("CategoryMapper", i64(4, -2, 0, 4), default_string="none", **NAMED),
     *(
         ml("Scaler", x, scale=s, offset=o)
         for x in (X, f32(3), typed("float64"), typed("int32"), typed("int64"))

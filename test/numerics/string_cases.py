@@ -35,6 +35,30 @@ def tf_idf(x: np.ndarray[Any, Any], **attributes: Any) -> Case:
     return case("TfIdfVectorizer", x, **given)
 
 
+TEXTS = text("hello world foo", "a bb ccc", "", "\u00e9\u00e0 \u00fc")
+_TOKENIZER = "com.microsoft::Tokenizer"
+TOKENS = [
+    *(
+        case(_TOKENIZER, TEXTS, mark=m, mincharnum=n, pad_value="#", opset=17, **how)
+        for m in (0, 1)
+        for n in (1, 3)
+        for how in ({"tokenexp": "[a-z]+"}, {"separators": [" "]})
+    ),
+    *(
+        case(_TOKENIZER, TEXTS, mark=m, mincharnum=1, pad_value="", opset=17, **how)
+        for m in (0, 1)
+        for how in (
+            {"separators": [""]},
+            {"separators": ["o", " "]},
+            {"separators": ["(l)+", "."]},
+            {"tokenexp": "(l+)o"},
+            {"tokenexp": "x*"},
+        )
+    ),
+    case(_TOKENIZER, TABLE, mark=0, mincharnum=1, pad_value="", opset=17, separators=["b"]),
+    case(_TOKENIZER, text("", ""), mark=1, mincharnum=1, pad_value="", opset=17, tokenexp="a"),
+]
+
 NO_WEIGHTS_OR_SOME: list[dict[str, Any]] = [{}, {"weights": [10.0, 20.0, 30.0, 40.0, 50.0]}]
 
 CASES = [
@@ -70,6 +94,7 @@ CASES = [
     case("Cast", text("15", "0"), to=9),
     case("StringConcat", TABLE, text("x", "", "y")),
     case("StringConcat", np.array("x", object), NAMES),
+    *TOKENS,
     case("StringSplit", LINES, delimiter=",", outputs=2),
     case("StringSplit", LINES, delimiter=",", maxsplit=1, outputs=2),
     case("StringSplit", text(" a  b  c ", "d e ", ""), outputs=2),

@@ -44,6 +44,7 @@ CASES = [
     *svm_cases.CASES,
     *tree_cases.CASES,
 ]
+CASES += map(classical_cases.with_names, filter(classical_cases.has_classes, CASES))
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""
 
@@ -94,7 +95,9 @@ ELSEWHERE = {
     "SequenceInsert",
     "SequenceLength",
     "SplitToSequence",
+    "ai.onnx.ml::DictVectorizer",
     "ai.onnx.ml::LabelEncoder",
+    "ai.onnx.ml::ZipMap",
     "ai.onnx.preview.training::Adagrad",
     "ai.onnx.preview.training::Adam",
     "ai.onnx.preview.training::Momentum",

@@ -33,6 +33,7 @@ CLASSES: dict[str, Any] = {
     "class_weights": [0.3, 0.8],
     "classlabels_int64s": [4, 7, 9],
 }
+ONE_CLASS = {**{k: v for k, v in CLASSES.items() if k != "classlabels_int64s"}, "class_ids": [0, 0]}
 TABLE: dict[str, Any] = {
     "tree_roots": [0],
     "nodes_featureids": [0],
@@ -62,7 +63,9 @@ SVM: dict[str, Any] = {
 THREE_CLASSES: dict[str, Any] = {"classlabels_ints": [0, 1, 2], "vectors_per_class": [1, 1, 0]}
 
 
-def model_of(op: str, opset: int = 3, shape: tuple[int, ...] = (4, 3), **attributes: Any) -> Any:
+def model_of(
+    op: str, opset: int = 3, shape: tuple[int | str, ...] = (4, 3), **attributes: Any
+) -> Any:
     outputs = ["label", "scores"] if op.endswith("Classifier") else ["y"]
     given = {
         k: onnx.numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v
@@ -102,6 +105,41 @@ def test_a_pipeline_runs_as_onnx_runtime_does(tmp_path: Path) -> None:
     np.testing.assert_allclose(q.numpy(), want[1], rtol=1e-5)
 
 
+@pytest.mark.parametrize("names", [[3, 5, 1], ["ann", "bob", "eve"]])
+def test_scores_become_maps(names: list[int] | list[str]) -> None:
+    model = model_of("ZipMap", 1, ("n", 3), **keys("classlabels_{}s", names))
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 3)).astype(np.float32)
+    want = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    with ramiel.compile(model, workers=2) as program:
+        assert [program(x)] == [program.serial(x)] == want
+
+
+@pytest.mark.parametrize("names", [[3, 5, 1], ["ann", "bob", "eve"]])
+@pytest.mark.parametrize("kind", ["FLOAT", "DOUBLE", "INT64", "STRING"])
+def test_maps_become_features(names: list[int] | list[str], kind: str) -> None:
+    of_words = isinstance(names[0], str)
+    if (kind, of_words) in (("INT64", False), ("STRING", True)):
+        pytest.skip("ONNX has no such maps")
+    key = TensorProto.STRING if of_words else TensorProto.INT64
+    value = helper.make_tensor_type_proto(getattr(TensorProto, kind), None)
+    model = model_of("DictVectorizer", 1, **keys("{}_vocabulary", names))
+    model.graph.input[0].type.CopyFrom(helper.make_map_type_proto(key, value))
+    value, nothing = ("x", "") if kind == "STRING" else (4, 0)
+    x = {names[2]: value, names[0]: value}
+    with ramiel.compile(model, workers=2) as program:
+        found = program(x)
+        assert found.tolist() == program.serial(x).tolist() == [[value, nothing, value]]
+        if kind == "FLOAT":  # the only values that its maps in Python have
+            session = onnxruntime.InferenceSession(model.SerializeToString())
+            assert session.run(None, {"x": x})[0].tolist() == found.tolist()
+        with pytest.raises(TypeError, match='input "x": expected a dict, got list'):
+            program([x])
+
+
+def keys(attribute: str, names: list[int] | list[str]) -> dict[str, Any]:
+    return {attribute.format("string" if isinstance(names[0], str) else "int64"): names}
+
+
 def test_schemas_of_the_domain_give_types() -> None:
     function = next(iter(import_model(pipeline()).ops))
     scaled, (label, scores) = (
@@ -125,13 +163,14 @@ def test_schemas_of_the_domain_give_types() -> None:
         (1, "Normalizer", {"norm": "L3"}, "not one of MAX, L1, L2"),
         (1, "Imputer", {}, "'imputed_value_floats' is missing"),
         (1, "FeatureVectorizer", {}, "must be 1 numbers"),
-        (1, "OneHotEncoder", {"cats_strings": ["a"]}, "no tensors of strings"),
+        (1, "OneHotEncoder", {"cats_strings": ["a"]}, "no categories of its input's type"),
         (1, "LinearRegressor", {"coefficients": [0.5] * 4}, "its input 3"),
         (1, "LinearRegressor", {"coefficients": [0.5] * 3, "targets": 2}, "3 coefficients"),
         (1, "LinearClassifier", {**LINEAR, "post_transform": "CUBE"}, "not one of NONE"),
         (1, "LinearClassifier", {**LINEAR, "post_transform": "PROBIT"}, "is not defined"),
         (1, "LinearClassifier", {**LINEAR, "classlabels_ints": [1, 2, 3]}, "for 3 labels"),
-        (1, "LinearClassifier", {"coefficients": [1.0], "classlabels_strings": ["a"]}, "string"),
+        (1, "LinearClassifier", {"coefficients": [1.0]}, "'classlabels_ints' is missing"),
+        (1, "ZipMap", {"classlabels_strings": ["a", "b"]}, "2 labels for 3 scores"),
         (1, "SVMClassifier", {**SVM, "vectors_per_class": [2]}, "must be 2 counts"),
         (1, "SVMClassifier", {**SVM, "coefficients": [1.0]}, "1 coefficients"),
         (1, "SVMClassifier", {**SVM, **THREE_CLASSES}, "'rho'"),
@@ -147,6 +186,7 @@ def test_schemas_of_the_domain_give_types() -> None:
         (3, "TreeEnsembleClassifier", {**CLASSES, "nodes_modes": ["IF", "LEAF", "LEAF"]}, "'IF'"),
         (3, "TreeEnsembleClassifier", {**CLASSES, "nodes_featureids": [-1, 0, 0]}, "a feature"),
         (3, "TreeEnsembleClassifier", {**CLASSES, "base_values": [1.0, 2.0]}, "2 base_values"),
+        (3, "TreeEnsembleClassifier", {**ONE_CLASS, "classlabels_strings": ["a"]}, "has a name"),
         (5, "TreeEnsemble", {**TABLE, "aggregate_function": 7}, "not one of 0 to 3"),
         (5, "TreeEnsemble", {**TABLE, "nodes_truenodeids": [2]}, "a branch is out of range"),
         (5, "TreeEnsemble", {**TABLE, "nodes_trueleafs": [0]}, "leads back to itself"),

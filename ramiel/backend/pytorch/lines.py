@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ramiel.backend.pytorch.expressions import call_expression
@@ -153,14 +154,18 @@ def dtype_code(type: Attribute) -> str | None:
     return None if dtype is None else f"torch.{dtype}"
 
 
-_KEYS: dict[Attribute, str] = {StringType(): "str"}
+def _scalar(element: Attribute | None) -> str:
+    """The Python type of what a map has for keys and values."""
+    if element == StringType():
+        return "str"
+    return "float" if isinstance(element, AnyFloat) else "int"
 
 
 def annotation(type: Attribute) -> str:
     """The Python type of a value."""
     match type:
         case MapType():
-            return f"dict[{_KEYS.get(type.key, 'int')}, {annotation(type.value)}]"
+            return f"dict[{_scalar(type.key)}, {_scalar(element_of(type.value))}]"
         case _ if element_of(type) == StringType():
             return "Strings"
         case SequenceType():

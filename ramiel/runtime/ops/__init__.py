@@ -66,6 +66,8 @@ from ramiel.runtime.ops.scores import (
     rows,
     take_features,
     two_scores,
+    vectorize,
+    zip_map,
 )
 from ramiel.runtime.ops.selection import compress, cumprod, reverse_sequence, tensor_scatter, unique
 from ramiel.runtime.ops.sequences import (
@@ -106,6 +108,7 @@ from ramiel.runtime.ops.strings import (
     string_normalize,
     string_split,
     strings,
+    tokenize,
 )
 from ramiel.runtime.ops.svm import svm_kernel, svm_probabilities, svm_vote
 from ramiel.runtime.ops.training import batch_norm, dropout
@@ -233,6 +236,7 @@ __all__ = [
     "take_features",
     "tensor_scatter",
     "tile",
+    "tokenize",
     "top_k",
     "trilu",
     "two_scores",
@@ -243,4 +247,6 @@ __all__ = [
     "unsigned_remainder",
     "unsigned_right_shift",
     "unsqueeze",
+    "vectorize",
+    "zip_map",
 ]

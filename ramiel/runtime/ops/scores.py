@@ -7,10 +7,13 @@ text leaves open.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from ramiel.runtime.strings import Strings, strings
 
 NEAR_ZERO = 1e-7
 """SOFTMAX_ZERO takes scores no further from zero for zeros."""
@@ -102,11 +105,27 @@ def normalize(x: Tensor, norm: str) -> Tensor:
 
 
 def encode(x: Tensor, categories: Tensor, zeros: bool) -> Tensor:
-    """One where x, as an integer, is the category: float32 [..., categories].
+    """One where x, a string or as an integer, is the category: float32 [..., categories].
 
     ValueError for a value that is none of them, unless `zeros`.
     """
-    found = x.to(torch.int64).unsqueeze(-1) == categories
+    values = x if isinstance(x, Strings) else x.to(torch.int64)
+    found = values.unsqueeze(-1) == categories
     if not zeros and not bool(found.any(dim=-1).all()):
         raise ValueError("a value is none of the categories")
     return found.to(torch.float32)
+
+
+def vectorize(x: Mapping[Any, Any], vocabulary: Sequence[Any], dtype: torch.dtype | None) -> Tensor:
+    """The values of a map, in the order of the vocabulary and zero or empty where it has none, as
+    [1, vocabulary]; strings without a dtype."""
+    values = [[x.get(key, "" if dtype is None else 0) for key in vocabulary]]
+    return strings(values) if dtype is None else torch.tensor(values, dtype=dtype)
+
+
+def zip_map(scores: Tensor, labels: Sequence[Any]) -> list[dict[Any, float]]:
+    """A map from label to score for each row of [N, C], or for the one row [C].
+
+    ValueError if there are not as many labels as scores.
+    """
+    return [dict(zip(labels, row, strict=True)) for row in rows(scores).tolist()]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import torch
@@ -35,11 +34,57 @@ def string_split(
     limit = -1 if most is None else most
     texts = x.flat() if delimiter else [text.strip() for text in x.flat()]
     parts = [text.split(delimiter or None, limit) if text else [] for text in texts]
-    longest = max(map(len, parts), default=0)
-    filled = [part + [""] * (longest - len(part)) for part in parts]
     counts = torch.tensor([len(part) for part in parts], dtype=torch.int64)
-    flat = list(itertools.chain.from_iterable(filled))
-    return strings(flat, (*x.shape, longest)), counts.reshape(x.shape)
+    return _filled(parts, x.shape, ""), counts.reshape(x.shape)
+
+
+def _filled(parts: Sequence[list[str]], shape: Sequence[int], fill: str) -> Strings:
+    """Lists along a new last dimension, filled up to the longest."""
+    longest = max(map(len, parts), default=0)
+    flat = [text for part in parts for text in (*part, *[fill] * (longest - len(part)))]
+    return strings(flat, (*shape, longest))
+
+
+def tokenize(
+    x: Strings,
+    shortest: int,
+    fill: str,
+    separators: Sequence[str] = (),
+    pattern: str = "",
+    mark: bool = False,
+) -> Strings:
+    """The tokens of each string of at least `shortest` characters, along a new last dimension.
+
+    Tokens are what stands between separators, one after the other a pattern of Python's `re`; the
+    characters if the only separator is empty; or what matches a pattern. `mark` puts "\\x02" and
+    "\\x03" around those of a string.
+    """
+    tokens = [
+        [token for token in _tokens(text, separators, pattern) if len(token) >= shortest]
+        for text in x.flat()
+    ]
+    if mark and any(tokens):
+        tokens = [["\x02", *found, "\x03"] for found in tokens]
+    return _filled(tokens, x.shape, fill)
+
+
+def _tokens(text: str, separators: Sequence[str], pattern: str) -> list[str]:
+    if list(separators) == [""]:
+        return list(text)
+    if not separators:
+        return [match.group() for match in re.finditer(pattern, text)]
+    parts = [text]
+    for separator in separators:
+        parts = [piece for part in parts for piece in _between(part, separator)]
+    return parts
+
+
+def _between(text: str, separator: str) -> Iterator[str]:
+    start = 0
+    for match in re.finditer(separator, text):
+        yield text[start : match.start()]
+        start = match.end()
+    yield text[start:]
 
 
 def string_normalize(x: Strings, case: str, stopwords: Sequence[str], sensitive: bool) -> Strings:

@@ -9,9 +9,18 @@ import numpy as np
 import numpy.typing as npt
 from xdsl.ir import Attribute, SSAValue
 
+from ramiel.backend.pytorch.lowering.strings import is_string
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
-from ramiel.dialects.onnx.types import BY_PROTO, element_of, shape_of, tensor_type
+from ramiel.dialects.onnx.types import (
+    BY_NUMPY,
+    BY_PROTO,
+    MapType,
+    SequenceType,
+    element_of,
+    shape_of,
+    tensor_type,
+)
 from ramiel.dialects.torch.literals import Dtype
 
 DOMAIN = "ai.onnx.ml"
@@ -76,18 +85,26 @@ def linear(n: Node, x: SSAValue, weight: Array, bias: Array) -> SSAValue:
 
 
 def class_labels(n: Node, name: str = "classlabels_ints") -> Array:
-    """The numbers of the classes."""
-    if n.attribute("classlabels_strings"):
-        n.fail("its labels are strings: PyTorch has no tensors of strings")
-    labels = n.integer_list(name)
-    return np.array(labels, np.int64) if labels else n.fail(f"attribute {name!r} is missing")
+    """The numbers of the classes, or their names."""
+    labels = words_or_numbers(n, "classlabels_strings", name)
+    return n.fail(f"attribute {name!r} is missing") if labels is None else labels
+
+
+def words_or_numbers(n: Node, words: str, numbers: str) -> Array | None:
+    """A list that is one attribute if it is of strings, and another if it is of integers."""
+    for name, dtype in ((words, np.object_), (numbers, np.int64)):
+        given = n.attribute(name)
+        if isinstance(given, list) and given:
+            return np.array(given, dtype)
+    return None
 
 
 def labelled(n: Node, index: SSAValue, labels: Array) -> SSAValue:
     """The labels of classes, [N], by their indices."""
-    if (labels == np.arange(len(labels))).all():
+    if labels.dtype.kind != "O" and (labels == np.arange(len(labels))).all():
         return index
-    return n.call("ops.gather", n.tensor(labels, "labels"), index, 0, type=index.type)
+    table = n.tensor(labels, "labels")
+    return n.call("ops.gather", table, index, 0, type=tensor_type(_element(table), (batch(index),)))
 
 
 def transformed(n: Node, scores: SSAValue, post: str) -> SSAValue:
@@ -133,6 +150,31 @@ def binarizer(n: Node) -> Lowered:
     return n.call("Tensor.to", above, n.dtype(n.op.operands[0].type), type=n.like(n.shape(0)))
 
 
+@lowers(f"{DOMAIN}::DictVectorizer")
+def dict_vectorizer(n: Node) -> Lowered:
+    vocabulary = words_or_numbers(n, "string_vocabulary", "int64_vocabulary")
+    if vocabulary is None:
+        n.fail("it has no vocabulary")
+    kind = n.op.operands[0].type
+    value = kind.value if isinstance(kind, MapType) else n.fail("its input is no map")
+    element = element_of(value)
+    assert element is not None
+    dtype = None if is_string(value) else n.dtype(value)
+    type = tensor_type(element, (1, len(vocabulary)))
+    return n.call("ops.vectorize", n[0], vocabulary.tolist(), dtype, type=type)
+
+
+@lowers(f"{DOMAIN}::ZipMap")
+def zip_map(n: Node) -> Lowered:
+    labels = class_labels(n, "classlabels_int64s")
+    columns = (n.shape(0) or (None,))[-1]
+    if columns not in (None, len(labels)):
+        n.fail(f"it has {len(labels)} labels for {columns} scores")
+    key, value = BY_NUMPY[labels.dtype].ir, tensor_type(FLOAT32, ())
+    type = SequenceType(MapType(key, value))
+    return n.call("ops.zip_map", n[0], labels.tolist(), type=type)
+
+
 @lowers(f"{DOMAIN}::FeatureVectorizer")
 def feature_vectorizer(n: Node) -> Lowered:
     sizes = n.integer_list("inputdimensions")
@@ -173,10 +215,10 @@ def normalizer(n: Node) -> Lowered:
 
 @lowers(f"{DOMAIN}::OneHotEncoder")
 def one_hot_encoder(n: Node) -> Lowered:
-    categories = n.integer_list("cats_int64s")
-    if not categories:
-        n.fail("attribute 'cats_int64s' is missing; PyTorch has no tensors of strings")
-    known = n.tensor(np.array(categories, np.int64), "categories")
+    categories = words_or_numbers(n, "cats_strings", "cats_int64s")
+    if categories is None or (categories.dtype.kind == "O") != is_string(n[0].type):
+        n.fail("it has no categories of its input's type")
+    known = n.tensor(categories, "categories")
     shape = n.shape(0)
     type = tensor_type(FLOAT32, None if shape is None else (*shape, len(categories)))
     return n.call("ops.encode", n[0], known, bool(n.integer("zeros")), type=type)

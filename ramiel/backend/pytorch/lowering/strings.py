@@ -50,12 +50,31 @@ def string_normalizer(n: Node) -> Lowered:
 
 @lowers("RegexFullMatch", 20)
 def regex_full_match(n: Node) -> Lowered:
-    pattern = n.text("pattern")
+    return n.call("ops.regex_full_match", n[0], _pattern(n, n.text("pattern")))
+
+
+def _pattern(n: Node, pattern: str) -> str:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         n.fail(f"the pattern {pattern!r} is none of Python's re: {error}")
-    return n.call("ops.regex_full_match", n[0], pattern)
+    return pattern
+
+
+@lowers("com.microsoft::Tokenizer")
+def tokenizer(n: Node) -> Lowered:
+    separators, pattern = _list(n, "separators"), n.text("tokenexp")
+    shortest = n.integer("mincharnum")
+    if shortest < 1 or (separators == [""] and shortest > 1):
+        n.fail(f"mincharnum is {shortest}")
+    options: dict[str, object] = {"mark": True} if n.integer("mark") else {}
+    if separators:
+        options["separators"] = [_pattern(n, str(separator)) for separator in separators]
+    elif pattern:
+        options["pattern"] = _pattern(n, pattern)
+    else:
+        n.fail("it has neither separators nor an expression of tokens")
+    return n.call("ops.tokenize", n[0], shortest, n.text("pad_value"), **options)
 
 
 @lowers("TfIdfVectorizer", 9)
@@ -124,6 +143,16 @@ def label_encoder(n: Node) -> Lowered:
     else:
         default = n.attribute(f"default_{kind.removesuffix('s')}", _DEFAULTS[kind])
     return _encoder(n, keys, values, default, dtype)
+
+
+@lowers("ai.onnx.ml::CategoryMapper")
+def category_mapper(n: Node) -> Lowered:
+    words, numbers = _list(n, "cats_strings") or [], _list(n, "cats_int64s") or []
+    if len(words) != len(numbers):
+        n.fail(f"it has {len(words)} strings and {len(numbers)} integers")
+    if is_string(n.op.operands[0].type):
+        return _encoder(n, words, numbers, n.integer("default_int64"), np.dtype(np.int64))
+    return _encoder(n, numbers, words, n.text("default_string"), np.dtype(np.object_))
 
 
 def _encoder(

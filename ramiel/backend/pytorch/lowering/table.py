@@ -101,8 +101,7 @@ class Builder:
             return WeightOp.of(self.weight(old), old.type)
         array = constant_of(old)
         assert array is not None
-        shape = [list(array.shape)] if 0 in array.shape else []
-        return CallOp.of("ops.strings", [array.tolist(), *shape], {}, [old.type])
+        return _strings(array)
 
     def weight(self, old: SSAValue) -> WeightAttr:
         """The weight that holds a constant's value."""
@@ -120,6 +119,12 @@ class Builder:
     def unique(self, name: str) -> str:
         """A name for a tensor that is made here, distinct from the model's by its prefix."""
         return self.names.fresh(f"const.{name}")
+
+
+def _strings(array: Array) -> CallOp:
+    """What makes a tensor of strings."""
+    shape = [list(array.shape)] if 0 in array.shape else []
+    return CallOp.of("ops.strings", [array.tolist(), *shape], {}, [type_of_array(array)])
 
 
 class Node:
@@ -299,7 +304,9 @@ class Node:
         return Dtype(dtype)
 
     def tensor(self, array: Array, name: str) -> SSAValue:
-        """A tensor that the lowering itself makes."""
+        """A tensor that the lowering itself makes: of strings, or a weight of this name."""
+        if array.dtype.kind == "O":
+            return self._add(_strings(array)).results[0]
         weight = WeightAttr(TensorRef.of(self.builder.unique(name), array))
         op = WeightOp.of(weight, type_of_array(array))
         self.builder.block.add_op(op)

@@ -14,6 +14,7 @@ from ramiel.backend.pytorch.lowering.classical import (
     choice,
     class_labels,
     features,
+    labelled,
     made_weight,
     matrix,
 )
@@ -95,7 +96,10 @@ def tree_ensemble_classifier(n: Node) -> Lowered:
     base = numbers_of(n, "base_values", _dtype(n))
     classes = len(labels)
     tensors = _tensors(n, nodes, leaves, classes, base, (0, 1, 2) if classes == 2 else (0, classes))
-    tensors["labels"] = labels
+    words = labels.dtype.kind == "O"
+    if words and classes == 1:
+        n.fail("its only class has a name, but what is not of it has none")
+    tensors["labels"] = np.arange(classes) if words else labels
     config: dict[str, object] = {"depth": depth_of(n, nodes), "scores": classes}
     if classes == 2 and post == "PROBIT" and base.size < 2 and not _all_speak_of(1, leaves):
         n.fail("PROBIT of one score for two classes is not defined")
@@ -111,7 +115,7 @@ def tree_ensemble_classifier(n: Node) -> Lowered:
     weights = {key: made_weight(n, f"trees.{key}", value) for key, value in tensors.items()}
     types = [tensor_type(INT64, (batch(x),)), matrix(batch(x), classes, element)]
     label, scores = n.add(LayerOp.of("TreeClassifier", [x], weights, config, types))
-    return label, _as(n, scores, "float32")
+    return labelled(n, label, labels) if words else label, _as(n, scores, "float32")
 
 
 def _all_speak_of(target: int, leaves: Leaves) -> bool:
