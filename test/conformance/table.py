@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from suite import PASSING, cases, failure_of, operators, passing
+from suite import PASSING, WHY, cases, failure_of, operators, passing
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 
@@ -46,7 +46,7 @@ def page(failures: Mapping[str, str | None]) -> str:
         "",
         "| case | why |",
         "| --- | --- |",
-        *(f"| `{name}` | {_cell(reason)} |" for name, reason in sorted(failed.items())),
+        *(f"| `{name}` | {_cell(_why(name, reason))} |" for name, reason in sorted(failed.items())),
         "",
         "## By operator",
         "",
@@ -64,6 +64,11 @@ def page(failures: Mapping[str, str | None]) -> str:
     by_operator = sorted(of, key=lambda op: (passed[op] == of[op], op))
     lines += [f"| {op} | {passed[op]} | {of[op]} |" for op in by_operator]
     return "\n".join(lines) + "\n"
+
+
+def _why(name: str, failure: str) -> str:
+    """What is known of a case that fails, or else how it fails."""
+    return next((why for start, why in WHY.items() if name.startswith(start)), failure)
 
 
 def _cell(text: str) -> str:

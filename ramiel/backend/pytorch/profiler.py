@@ -152,10 +152,11 @@ def _inputs(function: func.FuncOp) -> list[Tensor]:
     tensors: list[Tensor] = []
     for i, arg in enumerate(function.body.block.args):
         shape, dtype = static_shape_of(arg.type), torch_dtype_of(arg.type)
+        name = f'input "{arg.name_hint or i}"'
         if element_of(arg.type) in (None, StringType()):
-            raise CompileError(f"input {i} is no tensor of numbers: it cannot be profiled")
+            raise CompileError(f"{name} is no tensor of numbers: it cannot be profiled")
         if shape is None or dtype is None:
-            raise CompileError(f"input {i} has an open shape: to profile, give it one (--shape)")
+            raise CompileError(f"{name} has an open shape: to profile, give it one (--shape)")
         torch_dtype = getattr(torch, dtype)
         if torch_dtype.is_floating_point:
             tensors.append(torch.randn(shape, generator=generator).to(torch_dtype))
