@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xdsl.dialects.builtin import NoneType
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, Block
 
 from ramiel.dialects.onnx import operation_class
 from ramiel.dialects.onnx.shapes import infer_types, shape_data
@@ -27,6 +27,10 @@ Rule = Callable[[Custom], Sequence[Attribute | None]]
 
 DEFAULT_DOMAIN = "ai.onnx"
 """What ONNX Runtime adds to ONNX's own domain stands here as a custom operator of it."""
+
+
+def has_rule(op_type: str) -> bool:
+    return op_type in _RULES
 
 
 def infer_custom_types(op: Custom) -> list[Attribute] | None:
@@ -254,7 +258,66 @@ def _crop(op: Custom) -> list[Attribute | None]:
     return [_like(op, (*shape[:2], None, None) if shape else None)]
 
 
+# --- rules of quantised operators, whose inputs have scales and zero points between them ---
+
+
+def _floats_as(name: str, inputs: Sequence[int], element: int, *attributes: str) -> Rule:
+    """The shape by the rule of an ai.onnx operator for floats, with the element type of an input;
+    floats if that is not given."""
+
+    def rule(op: Custom) -> list[Attribute | None]:
+        given = [_of("float", _shape(op, i)) for i in inputs if _given(op, i)]
+        properties = {k: op.properties[k] for k in attributes if k in op.properties}
+        stand_in = operation_class(name).make(
+            Block(arg_types=given).args, [tensor_type(UnknownType(), None)], properties
+        )
+        [type, *_] = infer_types(stand_in) or [None]
+        stand_in.erase()
+        shape = None if type is None else shape_of(type)
+        return [_like(op, shape, element) if _given(op, element) else _of("float", shape)]
+
+    return rule
+
+
+def _quantized(op: Custom) -> list[Attribute | None]:
+    shape = _shape(op, 0)
+    return [_like(op, shape, 2) if _given(op, 2) else _of("uint8", shape)]
+
+
+def _dequantized(op: Custom) -> list[Attribute | None]:
+    return [_like(op, _shape(op, 0), 1)]
+
+
+def _of_two(op: Custom) -> list[Attribute | None]:
+    a, b = _shape(op, 0), _shape(op, 3)
+    return [_like(op, None if a is None or b is None else broadcast(a, b))]
+
+
+def _concat(op: Custom) -> list[Attribute | None]:
+    return [*_floats_as("Concat", range(2, len(op.operands), 3), 2, "axis")(op)]
+
+
+def _pooled(name: str, *attributes: str) -> Rule:
+    """The rule of a pooling operator, if channels do not come last."""
+    rule = _floats_as(name, [0], 0, *attributes)
+    return lambda op: [_like(op, None)] if _attribute(op, "channels_last") else [*rule(op)]
+
+
+def _few_bits(op: Custom) -> list[Attribute | None]:
+    shape = _shape(op, 0)
+    return [_like(op, (*shape[:-1], _attribute(op, "N")) if shape else None)]
+
+
+def _lstm(op: Custom) -> list[Attribute | None]:
+    length, batch, _ = _shape(op, 0, 3) or (None,) * 3
+    both = op.attribute("direction") == "bidirectional"
+    last = _like(op, (1 + both, batch, _attribute(op, "hidden_size") or None))
+    return [_like(op, (length, *(shape_of(last) or ()))), last, last]
+
+
 _WINDOW = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
+
+_POOL = ("auto_pad", "ceil_mode", "count_include_pad", "kernel_shape", "pads", "strides")
 
 _RULES: dict[str, Rule] = {
     f"{DEFAULT_DOMAIN}::Crop": _crop,
@@ -267,6 +330,9 @@ _RULES: dict[str, Rule] = {
             "BiasGelu": _same,
             "CDist": _distances,
             "CropAndResize": _crop_and_resize,
+            "DequantizeLinear": _dequantized,
+            "DynamicQuantizeLSTM": _lstm,
+            "DynamicQuantizeMatMul": _floats_as("MatMul", [0, 1], 0),
             "EmbedLayerNormalization": _embed_norm,
             "ExpandDims": _expand_dims,
             "FastGelu": _same,
@@ -278,8 +344,20 @@ _RULES: dict[str, Rule] = {
             "GridSample": _as("GridSample", 2),
             "GroupQueryAttention": _group_query_attention,
             "Inverse": _same,
+            "MatMulIntegerToFloat": _floats_as("MatMul", [0, 1], 2),
+            "MatMulNBits": _few_bits,
             "MultiHeadAttention": _multi_head_attention,
             "Pad": _as("Pad", 2),
+            "QGemm": _floats_as("Gemm", [0, 3], 8, "transA", "transB"),
+            "QLinearAdd": _of_two,
+            "QLinearAveragePool": _pooled("AveragePool", *_POOL),
+            "QLinearConcat": _concat,
+            "QLinearGlobalAveragePool": _pooled("GlobalAveragePool"),
+            "QLinearLeakyRelu": _same,
+            "QLinearMul": _of_two,
+            "QLinearSigmoid": _same,
+            "QLinearSoftmax": _same,
+            "QuantizeLinear": _quantized,
             "QuickGelu": _same,
             "Range": _range,
             "RotaryEmbedding": _same,

@@ -18,6 +18,8 @@ import torch
 PASSING = Path(__file__).parent / "passing.txt"
 """The names of the cases that pass. It may only grow."""
 
+PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
+
 RANDOM = "test_bernoulli"
 """What the names of cases begin with that expect the random numbers of one implementation."""
 WHY: Mapping[str, str] = {

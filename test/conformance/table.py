@@ -14,13 +14,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from suite import PASSING, WHY, cases, failure_of, operators, passing
-
-PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
+from suite import PAGE, PASSING, WHY, cases, failure_of, operators, passing
 
 
 def run(names: list[str]) -> dict[str, str | None]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from suite import cases, failure_of, passing
+from suite import PAGE, WHY, cases, failure_of, passing
 
 
 @pytest.mark.parametrize("name", sorted(cases()))
@@ -17,3 +19,11 @@ def test_case(name: str) -> None:
 
 def test_record_names_cases() -> None:
     assert passing() <= cases().keys()
+
+
+def test_page_is_up_to_date() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    failing = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert failing == sorted(cases().keys() - passing())
+    assert f"**{len(passing())} of {len(cases())} pass.**" in page
+    assert all(any(name.startswith(start) for name in failing) for start in WHY)

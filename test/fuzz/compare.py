@@ -44,6 +44,8 @@ def same(name: str, serial: Array, parallel: Array, again: Array, wanted: Array)
     np.testing.assert_array_equal(serial, parallel, f"{name}: parallel is not serial")
     np.testing.assert_array_equal(serial, again, f"{name}: a second run differs")
     assert serial.dtype == wanted.dtype, f"{name}: {serial.dtype}, not {wanted.dtype}"
+    if wanted.shape == (0,) and serial.ndim and not len(serial):
+        return  # what no iteration stacked: ONNX Runtime does not always know the other dimensions
     assert serial.shape == wanted.shape, f"{name}: {serial.shape}, not {wanted.shape}"
     tolerance = TOLERANCE.get(wanted.dtype.name, 0)
     scale = max(1.0, np.abs(wanted).max(initial=0.0)) if tolerance else 0

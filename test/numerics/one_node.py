@@ -19,6 +19,7 @@ from xdsl.dialects import func
 from ramiel.backend.pytorch.evaluator import Evaluator
 from ramiel.backend.pytorch.tensors import array_of_tensor, tensor_of
 from ramiel.dialects.onnx.schemas import newest_opsets
+from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.frontend.importer import import_model
 from ramiel.transforms.onnx_to_torch import OnnxToTorchPass
 
@@ -190,12 +191,19 @@ def lowered(model: onnx.ModelProto) -> func.FuncOp:
 
 
 def evaluated(model: onnx.ModelProto, inputs: Sequence[Array]) -> list[Array]:
-    """The results of the model by the lowering table."""
+    """The results of the model by the lowering table. Fails if they are not of the types that were
+    inferred."""
     function = lowered(model)
     results = Evaluator().function(function, [tensor_of(a.copy()) for a in inputs])
     assert all(isinstance(r, torch.Tensor) for r in results)
     types = function.function_type.outputs
-    return [array_of_tensor(r, type) for r, type in zip(results, types, strict=True)]
+    arrays = [array_of_tensor(r, type) for r, type in zip(results, types, strict=True)]
+    for array, type in zip(arrays, types, strict=True):
+        assert numpy_dtype_of(type) in (None, array.dtype)
+        shape = shape_of(type)
+        assert shape is None or len(shape) == array.ndim
+        assert all(dim in (None, size) for dim, size in zip(shape or (), array.shape, strict=False))
+    return arrays
 
 
 def expected(c: Case, model: onnx.ModelProto, feed: Mapping[str, Array]) -> list[Array]:

@@ -23,6 +23,8 @@ import window_cases
 from one_node import Case, as_inputs, assert_same, check, results, with_open_shape
 
 from ramiel.backend.pytorch.lowering import lowered_operators
+from ramiel.dialects.onnx.custom_shapes import has_rule
+from ramiel.dialects.onnx.schemas import newest_opsets
 from ramiel.errors import CompileError
 
 CASES = [
@@ -44,7 +46,7 @@ CASES = [
     *svm_cases.CASES,
     *tree_cases.CASES,
 ]
-CASES += map(classical_cases.with_names, filter(classical_cases.has_classes, CASES))
+CASES += [classical_cases.with_names(c) for c in CASES if classical_cases.has_classes(c)]
 NEED_A_CONSTANT = {"Dropout"}
 """Operators with an input that has to be known, such as whether it is training."""
 
@@ -109,6 +111,14 @@ ELSEWHERE = {
 
 def test_every_operator_has_a_case() -> None:
     assert {c.op for c in CASES} | ELSEWHERE == set(lowered_operators())
+
+
+def test_every_operator_has_a_rule_of_types() -> None:
+    """Those of other domains are ONNX's, or ours."""
+    custom = [op.rpartition("::") for op in lowered_operators() if "::" in op]
+    assert all(
+        has_rule(f"{domain}::{name}") or domain in newest_opsets() for domain, _, name in custom
+    )
 
 
 def test_cases_are_distinct() -> None:

@@ -30,7 +30,7 @@ from ramiel.backend.pytorch.lowering.forest import (
     tensors_of,
 )
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
-from ramiel.dialects.onnx.types import element_of, numpy_dtype_of, tensor_type
+from ramiel.dialects.onnx.types import BY_PROTO, element_of, numpy_dtype_of, shape_of, tensor_type
 from ramiel.dialects.torch import LayerOp
 from ramiel.dialects.torch.literals import Dtype
 
@@ -148,4 +148,5 @@ def _as(n: Node, value: SSAValue, name: str) -> SSAValue:
     dtype = numpy_dtype_of(value.type)
     if dtype is not None and dtype.name == name:
         return value
-    return n.call("Tensor.to", value, Dtype(name))
+    element = next(t.ir for t in BY_PROTO.values() if t.numpy.name == name)
+    return n.call("Tensor.to", value, Dtype(name), type=tensor_type(element, shape_of(value.type)))
