@@ -23,14 +23,21 @@ Data = dict[str, Array]
 @cache
 def with_rules(name: str, since: int, domain: str = "") -> Schema | None:
     """The version of an operator that is in force, or else the oldest one after it, that has
-    shape rules; None if there is none."""
+    shape rules; None if there is none. Of some operators it is the newest."""
     versions = (
         s.since_version
         for s in defs.get_all_schemas_with_history()
         if s.domain == domain and s.name == name and s.has_type_and_shape_inference_function
     )
     newer = [v for v in versions if v >= since]
-    return schema(name, min(newer), domain) if newer else None
+    if not newer:
+        return None
+    return schema(name, max(newer) if name in _RULED_BY_THE_NEWEST else min(newer), domain)
+
+
+_RULED_BY_THE_NEWEST = frozenset(["AveragePool", "LpPool", "MaxPool"])
+"""Operators whose older rules err: with ceil_mode they count a window that begins behind the input,
+which no runtime computes."""
 
 
 def restated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import onnx
@@ -92,7 +93,7 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
         type_of_proto(inferred[o]) if o in inferred else r.type
         for o, r in zip(outputs, op.results, strict=True)
     ]
-    return [_with_rank(op, found[0]), *found[1:]]
+    return [_completed(op, type) for type in found]
 
 
 def _declared_types(op: SchemaOperation, declared: Schema) -> list[Attribute]:
@@ -124,18 +125,85 @@ _OF_ITS_INPUTS_SHAPE = frozenset(
 _OF_SCALARS = frozenset(["Range"])
 """Operators of scalars that runtimes, and ONNX's own functions, give lists of one element too."""
 
-_SHAPE_INPUT = {"Reshape": 1, "ConstantOfShape": 0}
+
+# --- ranks that ONNX's rules leave open where they do not see the value of an input ----------
+
+Dims = Sequence[int | None]
 
 
-def _with_rank(op: SchemaOperation, type: Attribute) -> Attribute:
-    """The rank that follows from the length of an input that is a shape; ONNX's rules want to
-    see the shape itself."""
-    index = _SHAPE_INPUT.get(op.op_type)
+def _completed(op: SchemaOperation, type: Attribute) -> Attribute:
+    """The type of a result with the dimensions that are known all the same."""
     element = element_of(type)
-    if index is None or element is None or shape_of(type) is not None:
+    if element is None or shape_of(type) is not None or op.op_type not in _DIMS:
         return type
-    length = static_shape_of(op.operands[index].type)
-    return type if length is None or len(length) != 1 else tensor_type(element, [None] * length[0])
+    return tensor_type(element, _DIMS[op.op_type](op))
+
+
+def _length(op: SchemaOperation, i: int) -> int | None:
+    """The length of input i if that is a list."""
+    shape = static_shape_of(op.operands[i].type) if i < len(op.operands) else None
+    return shape[0] if shape is not None and len(shape) == 1 else None
+
+
+def _any(rank: int | None) -> Dims | None:
+    return None if rank is None else [None] * rank
+
+
+def _rank(op: SchemaOperation, more: int | None = 0) -> int | None:
+    """The rank of the first input, and so many more."""
+    shape = shape_of(op.operands[0].type)
+    return None if shape is None or more is None else max(0, len(shape) + more)
+
+
+def _same_rank(op: SchemaOperation) -> Dims | None:
+    return _any(_rank(op))
+
+
+def _split(op: SchemaOperation) -> Dims | None:
+    shape, axis = shape_of(op.operands[0].type), op.attribute("axis", 0)
+    if shape is None or not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
+        return None
+    return [None if i == axis % len(shape) else dim for i, dim in enumerate(shape)]
+
+
+def _squeezed(op: SchemaOperation) -> Dims | None:
+    length = _length(op, 1)
+    return None if length is None else _any(_rank(op, -length))
+
+
+def _reduced(op: SchemaOperation) -> Dims | None:
+    if op.attribute("keepdims", 1):
+        return _same_rank(op)
+    return _squeezed(op) if _length(op, 1) else None  # no axes may mean all of them, or none
+
+
+def _convolved(op: SchemaOperation) -> Dims | None:
+    weight = shape_of(op.operands[1].type)
+    return None if weight is None else _any(len(weight))
+
+
+_REDUCTIONS = "L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare"
+_WINDOWS = "BlackmanWindow HammingWindow HannWindow"
+
+_DIMS: Mapping[str, Callable[[SchemaOperation], Dims | None]] = {
+    "CenterCropPad": _same_rank,
+    "ConstantOfShape": lambda op: _any(_length(op, 0)),
+    "Conv": _convolved,
+    "ConvTranspose": _convolved,
+    "MaxUnpool": _same_rank,
+    "MelWeightMatrix": lambda op: [None, None],
+    "Pad": _same_rank,
+    "Reshape": lambda op: _any(_length(op, 1)),
+    "STFT": lambda op: [None] * 4,
+    "Split": _split,
+    "Squeeze": _squeezed,
+    "Unsqueeze": lambda op: _any(_rank(op, _length(op, 1))),
+    **{f"Reduce{name}": _reduced for name in _REDUCTIONS.split()},
+    **{name: lambda op: [None] for name in _WINDOWS.split()},
+}
+
+
+# --- types ---------------------------------------------------------------------------------
 
 
 def shape_data(attribute: Attribute | None, type: Attribute) -> Array | None:

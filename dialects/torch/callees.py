@@ -65,8 +65,9 @@ _FUNCTIONS = {
     "sequence_insert sequence_length shape shrink simplified_layer_norm size slice "
     "space_to_depth split split_to_sequence squeeze stft string_concat string_normalize "
     "string_split strings svm_kernel svm_probabilities svm_vote take_features "
-    "tensor_scatter tile tokenize top_k trilu two_scores unique unique_in_order unordered "
-    "unsigned_div unsigned_remainder unsigned_right_shift unsqueeze vectorize zip_map",
+    "tensor_scatter tile tokenize top_k transpose trilu two_scores unique unique_in_order "
+    "unordered unsigned_div unsigned_remainder unsigned_right_shift unsqueeze vectorize "
+    "zip_map",
 }
 
 CALLEES = (

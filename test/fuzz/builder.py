@@ -205,7 +205,12 @@ class Graph:
         captured: Iterable[Value] = (),
         empty: bool = False,
     ) -> list[Value] | None:
-        """Adds a node and returns its values; None if it is of no use and was not added."""
+        """Adds a node and returns its values; None if it is of no use and was not added.
+
+        An empty value is of use if `empty` says so. It is not from a loop: of what no iteration has
+        stacked ONNX Runtime may not know the other dimensions, and a Scan that stacks it ends the
+        process.
+        """
         names = [self.names.fresh() for _ in range(outputs)]
         attributes = dict(attributes or {})
         given = ["" if v is None else v.name for v in inputs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import onnx
 import torch
 from builder import Array, run_model
 from models import Case
@@ -27,6 +28,8 @@ def check(case: Case) -> None:
     or if inputs are changed."""
     wanted = run_model(case.model, case.feed)
     if wanted is None:
+        if has_loops(case.model.graph):
+            raise NothingToCompareError("the reference stacks the parts of a loop in its own way")
         wanted = _reference(case)
     given = {name: torch.tensor(a) for name, a in case.feed.items()}
     with ramiel.compile(case.model, **case.options) as program:
@@ -36,20 +39,37 @@ def check(case: Case) -> None:
     for name, array in case.feed.items():
         np.testing.assert_array_equal(given[name].numpy(), array, f"input {name} was changed")
     names = [o.name for o in case.model.graph.output]
-    for name, *rows in zip(names, serial, parallel, again, wanted, strict=True):
-        same(name, *rows)
+    for name, one, *others in zip(names, serial, parallel, again, strict=True):
+        for other in others:
+            np.testing.assert_array_equal(one, other, f"{name}: it differs from the serial run")
+    try:
+        same(names, serial, wanted)
+    except AssertionError:
+        # ONNX Runtime errs at times; who agrees with the reference does not.
+        try:
+            same(names, serial, _reference(case))
+        except NothingToCompareError:
+            pass
+        else:
+            return
+        raise
 
 
-def same(name: str, serial: Array, parallel: Array, again: Array, wanted: Array) -> None:
-    np.testing.assert_array_equal(serial, parallel, f"{name}: parallel is not serial")
-    np.testing.assert_array_equal(serial, again, f"{name}: a second run differs")
-    assert serial.dtype == wanted.dtype, f"{name}: {serial.dtype}, not {wanted.dtype}"
-    if wanted.shape == (0,) and serial.ndim and not len(serial):
-        return  # what no iteration stacked: ONNX Runtime does not always know the other dimensions
-    assert serial.shape == wanted.shape, f"{name}: {serial.shape}, not {wanted.shape}"
-    tolerance = TOLERANCE.get(wanted.dtype.name, 0)
-    scale = max(1.0, np.abs(wanted).max(initial=0.0)) if tolerance else 0
-    np.testing.assert_allclose(serial, wanted, 0, tolerance * scale, err_msg=name)
+def same(names: Sequence[str], outputs: Sequence[Array], wanted: Sequence[Array]) -> None:
+    for name, output, array in zip(names, outputs, wanted, strict=True):
+        assert output.dtype == array.dtype, f"{name}: {output.dtype}, not {array.dtype}"
+        assert output.shape == array.shape, f"{name}: {output.shape}, not {array.shape}"
+        tolerance = TOLERANCE.get(array.dtype.name, 0)
+        scale = max(1.0, np.abs(array).max(initial=0.0)) if tolerance else 0
+        np.testing.assert_allclose(output, array, 0, tolerance * scale, err_msg=name)
+
+
+def has_loops(graph: onnx.GraphProto) -> bool:
+    """Whether there is a Loop or Scan in a graph, at any depth."""
+    return any(
+        node.op_type in ("Loop", "Scan") or any(has_loops(a.g) for a in node.attribute)
+        for node in graph.node
+    )
 
 
 def _outputs(results: torch.Tensor | tuple[torch.Tensor, ...]) -> Sequence[Array]:

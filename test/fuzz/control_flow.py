@@ -128,7 +128,7 @@ def loop(g: Graph) -> object:
     condition = None if start is None else g.constant(np.array(start))
     given = [trips, condition, *states]
     return g.add(
-        "Loop", given, {"body": proto}, len(ends) - 1, not body.exact, captured(g, [proto]), True
+        "Loop", given, {"body": proto}, len(ends) - 1, not body.exact, captured(g, [proto])
     )
 
 
@@ -154,7 +154,7 @@ def scan(g: Graph) -> object:
     body.values += [own, row]
     grow(body, g.choose.integer(1, 4))
     end = body.find(lambda v: v.dtype == state.dtype and v.shape == state.shape)
-    part = body.find(lambda v: v.kind in "fi")
+    part = body.find(lambda v: v.kind in "fi" and v.array.size > 0)
     end, part = end and returned(body, end), part and returned(body, part)
     if end is None or part is None or end.name == part.name:
         return None
@@ -166,4 +166,4 @@ def scan(g: Graph) -> object:
         attributes["scan_output_directions"] = [g.choose.integer(0, 1)]
     if part.rank and g.choose.flag():
         attributes["scan_output_axes"] = [g.choose.integer(0, part.rank)]
-    return g.add("Scan", [state, xs], attributes, 2, not body.exact, captured(g, [proto]), True)
+    return g.add("Scan", [state, xs], attributes, 2, not body.exact, captured(g, [proto]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import pytest
 from control_flow_models import X, model
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
@@ -79,3 +80,55 @@ def test_a_split_into_one_part() -> None:
     )
     with ramiel.compile(source) as program:
         assert program(X).tolist() == (-X).tolist()
+
+
+def test_no_window_begins_behind_the_input() -> None:
+    """The rules of shapes of opset 11 count one more, of which the product would be none."""
+    source = model(
+        """
+        windows (float[1, 1, 4, 4] x) => (y)
+          <float[2, 3] w = {1, 2, 3, 4, 5, 6}>
+        {
+          pooled = AveragePool <ceil_mode = 1, kernel_shape = [3, 1], strides = [1, 2]> (x)
+          y = MatMul (pooled, w)
+        }
+        """,
+        opset=11,
+    )
+    x = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
+    pooled = np.stack([x[..., i : i + 3, ::2].mean(axis=2) for i in (0, 1)], axis=2)
+    with ramiel.compile(source) as program:
+        np.testing.assert_allclose(program(x).numpy(), pooled @ [[1, 2, 3], [4, 5, 6]])
+
+
+def test_parts_of_lengths_that_are_inputs_have_a_rank() -> None:
+    source = model(
+        """
+        parts (float[3, 2] x, int64[2] lengths) => (float[a, b] y) {
+          first, second = Split <axis = 0> (x, lengths)
+          y = Transpose (second)
+        }
+        """
+    )
+    x = np.arange(6, dtype=np.float32).reshape(3, 2)
+    with ramiel.compile(source) as program:
+        assert program(x, np.array([1, 2])).tolist() == x[1:].T.tolist()
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_rank_that_a_branch_decides(flat: bool) -> None:
+    source = model(
+        """
+        ranks (float[3, 2] x, bool flat) => (y) {
+          either = If (flat) <
+            then_branch = then () => (float[n] a) { a = Reshape (x, minus) },
+            else_branch = other () => (float[n, m] b) { b = Identity (x) }
+          >
+          y = Transpose (either)
+        }
+        """
+    )
+    source.graph.initializer.append(helper.make_tensor("minus", onnx.TensorProto.INT64, [1], [-1]))
+    x = np.arange(6, dtype=np.float32).reshape(3, 2)
+    with ramiel.compile(source) as program:
+        assert program(x, np.array(flat)).tolist() == (x.reshape(-1) if flat else x.T).tolist()

@@ -96,6 +96,7 @@ from ramiel.runtime.ops.shapes import (
     split,
     squeeze,
     tile,
+    transpose,
     trilu,
     unsqueeze,
 )
@@ -238,6 +239,7 @@ __all__ = [
     "tile",
     "tokenize",
     "top_k",
+    "transpose",
     "trilu",
     "two_scores",
     "unique",

@@ -38,6 +38,11 @@ def flatten(x: Tensor, axis: int) -> Tensor:
     return x.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
 
 
+def transpose(x: Tensor) -> Tensor:
+    """The dimensions in reverse order."""
+    return x.permute(*torch.arange(x.ndim - 1, -1, -1).tolist())
+
+
 def squeeze(x: Tensor, axes: Integers) -> Tensor:
     return x.squeeze(tuple(integers(axes)))
 

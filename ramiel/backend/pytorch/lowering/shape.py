@@ -46,7 +46,10 @@ def flatten(n: Node) -> Lowered:
 def transpose(n: Node) -> Lowered:
     perm = n.integer_list("perm")
     if perm is None:
-        perm = list(range(n.known_rank()))[::-1]
+        rank = n.rank(0)
+        if rank is None:
+            return n.call("ops.transpose", n[0])
+        perm = list(range(rank))[::-1]
     return n.call("Tensor.permute", n[0], *perm) if perm else n[0]
 
 
