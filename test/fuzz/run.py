@@ -7,8 +7,11 @@ went wrong. With --out, the models are written there as well.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 import traceback
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import onnx
@@ -29,27 +32,44 @@ def error_of(case: Case) -> Exception | None:
     return None
 
 
+def attempt(seed: int, out: Path | None) -> str | None:
+    """What goes wrong with the model of a seed, made smaller; None if nothing does."""
+    case = case_of(RandomChooser(seed))
+    error = error_of(case)
+    if error is None:
+        return None
+    kind = type(error)
+    case = reduced(case, lambda c: type(error_of(c)) is kind)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        onnx.save(case.model, out / f"{seed}.onnx")
+    trace = traceback.format_exception(error_of(case) or error, limit=-3)
+    return f"{case!r}\n{''.join(trace)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0, help="of the first model")
     parser.add_argument("--out", type=Path, help="folder for the models that fail")
     options = parser.parse_args()
-    end, seed, failures = time.monotonic() + 60 * options.minutes, options.seed, 0
-    while time.monotonic() < end:
-        case = case_of(RandomChooser(seed))
-        error = error_of(case)
-        if error is not None:
+    end, failures, ended = time.monotonic() + 60 * options.minutes, 0, 0
+    pool = ProcessPoolExecutor(1)
+    for seed in itertools.count(options.seed):
+        if time.monotonic() > end:
+            break
+        try:
+            report = pool.submit(attempt, seed, options.out).result()
+        except BrokenProcessPool:
+            # ONNX Runtime has a fault or two that no exception tells of.
+            print(f"seed {seed}: the process ended", flush=True)
+            ended += 1
+            pool = ProcessPoolExecutor(1)
+            continue
+        if report is not None:
             failures += 1
-            kind = type(error)
-            case = reduced(case, lambda c, kind=kind: type(error_of(c)) is kind)
-            print(f"seed {seed}:\n{case!r}")
-            traceback.print_exception(error_of(case) or error, limit=-3)
-            if options.out is not None:
-                options.out.mkdir(parents=True, exist_ok=True)
-                onnx.save(case.model, options.out / f"{seed}.onnx")
-        seed += 1
-    print(f"{seed - options.seed} models, {failures} failed")
+            print(f"seed {seed}:\n{report}", flush=True)
+    print(f"{seed - options.seed} models, {failures} failed, {ended} ended the process")
     raise SystemExit(min(failures, 1))
 
 
