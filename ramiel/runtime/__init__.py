@@ -2,7 +2,7 @@
 
 from ramiel.runtime.channels import Channel, Channels, Stopped
 from ramiel.runtime.encoders import LabelEncoder, TfIdfVectorizer
-from ramiel.runtime.errors import OpError
+from ramiel.runtime.errors import OpError, OpIndexError
 from ramiel.runtime.inputs import Input
 from ramiel.runtime.layers import (
     BatchNorm,
@@ -45,6 +45,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "OpError",
+    "OpIndexError",
     "PReLU",
     "Program",
     "Stopped",

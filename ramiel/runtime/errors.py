@@ -23,6 +23,10 @@ class OpError(RuntimeError):
         self.node = node
 
 
+class OpIndexError(OpError, IndexError):
+    """An OpError for an index out of range, which is an IndexError as PyTorch's is."""
+
+
 def place_of(error: Exception, codes: Collection[CodeType]) -> tuple[CodeType, int] | None:
     """Where an error left one of the methods `codes`: the method, and the offset in its bytecode.
 
@@ -45,14 +49,15 @@ def op_error(
     `nodes` maps Python value names to (ONNX node name, operator type).
     """
     reason = str(error) or type(error).__name__
+    kind = OpIndexError if isinstance(error, IndexError) else OpError
     code, offset = place
     value = _assigned(code, offset)
     if value is None:
-        return OpError(f"{code.co_qualname}: {reason}")
+        return kind(f"{code.co_qualname}: {reason}")
     if value not in nodes:
-        return OpError(f"{value}: {reason}", value)
+        return kind(f"{value}: {reason}", value)
     node, op_type = nodes[value]
-    return OpError(f'{value} (ONNX node "{node}", {op_type}): {reason}', value, node)
+    return kind(f'{value} (ONNX node "{node}", {op_type}): {reason}', value, node)
 
 
 def _assigned(code: CodeType, offset: int) -> str | None:

@@ -12,10 +12,12 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from small_programs import Net, Step, X, net_weights, program
 
+import ramiel
 from ramiel.runtime import (
     Channels,
     Linear,
@@ -270,3 +272,24 @@ def test_interrupts_at_any_moment() -> None:
     """In a process of its own: there, no interrupt can hit pytest instead."""
     script = "from test_runtime_failures import *; interrupts_at_any_moment()"
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent, check=True)
+
+
+@pytest.mark.parametrize("how", ["parallel", "serial"])
+def test_an_index_out_of_range_is_an_index_error_with_the_node(how: str) -> None:
+    source = onnx.parser.parse_model(
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        rows (float[n, 3] x, int64[k] i) => (float[k, 3] y) {
+          r = Relu (x)
+          [pick] y = Gather (r, i)
+        }
+        """
+    )
+    with ramiel.compile(source, workers=2, schedule="linear") as program:
+        run = program.serial if how == "serial" else program
+        for _ in range(20):  # and the program can be called again
+            with pytest.raises(IndexError, match=r'ONNX node "pick", Gather') as caught:
+                run(torch.ones(2, 3), torch.tensor([0, 2]))
+            assert isinstance(caught.value, OpError)
+            assert isinstance(pickle.loads(pickle.dumps(caught.value)), IndexError)
+            assert run(torch.ones(2, 3), torch.tensor([1])).tolist() == [[1, 1, 1]]
