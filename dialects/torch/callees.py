@@ -41,19 +41,19 @@ _FUNCTIONS = {
     "exp flatten flip floor fmod full inverse isinf isnan log maximum mean minimum movedim "
     "ones_like reciprocal remainder repeat_interleave round sigmoid sign sin sinh split "
     "sqrt squeeze stack sum tan tanh tril triu where zeros",
-    "F": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d "
-    "avg_pool3d batch_norm celu conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
-    "conv_transpose3d elu fold gelu grid_sample group_norm hardsigmoid hardswish "
-    "instance_norm interpolate leaky_relu local_response_norm log_softmax max_pool1d "
-    "max_pool2d max_pool3d mish normalize pad pixel_shuffle pixel_unshuffle prelu relu "
-    "rms_norm scaled_dot_product_attention silu softmax softplus softsign",
+    "F": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d affine_grid avg_pool1d "
+    "avg_pool2d avg_pool3d batch_norm celu conv1d conv2d conv3d conv_transpose1d "
+    "conv_transpose2d conv_transpose3d elu fold gelu grid_sample group_norm hardsigmoid "
+    "hardswish instance_norm interpolate leaky_relu local_response_norm log_softmax "
+    "max_pool1d max_pool2d max_pool3d mish normalize pad pixel_shuffle pixel_unshuffle "
+    "prelu relu rms_norm scaled_dot_product_attention silu softmax softplus softsign",
     "Tensor": "expand mT permute reshape squeeze to type_as unflatten unsqueeze view",
     "operator": "getitem",
     "kernels": "adaptive_avg_pool2d avg_pool2d max_pool2d scaled_dot_product_attention",
-    "ops": "adagrad adam arg_reduce attention_mask avg_pool batch_norm bernoulli cast clip col2im "
-    "compress constant_of_shape conv_integer crop_and_resize cumprod cumsum decode_image "
-    "deform_conv depth_to_space dequantize dft dropout dynamic_quantize encode expand "
-    "eye_like first_rows flatten format_numbers gather gather_elements gather_nd "
+    "ops": "adagrad adam affine_grid arg_reduce attention_mask avg_pool batch_norm bernoulli cast "
+    "clip col2im compress constant_of_shape conv_integer crop_and_resize cumprod cumsum "
+    "decode_image deform_conv depth_to_space dequantize dft dropout dynamic_quantize encode "
+    "expand eye_like first_rows flatten format_numbers gather gather_elements gather_nd "
     "get_element global_lp_pool grid_sample_cubic group_query_attention gru hardmax "
     "has_element impute join_features layer_norm legacy_softmax length local_response_norm "
     "lp_pool lstm mask_lengths matmul_integer matmul_n_bits max_pool max_roi_pool "

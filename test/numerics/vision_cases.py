@@ -8,6 +8,21 @@ NEW_MODES = ("linear", "cubic", "nearest")
 PADDINGS = ("zeros", "border", "reflection")
 GRID = f32(2, 4, 7, 2, low=-1.5, high=1.5)
 GRID_3D = f32(1, 2, 3, 2, 3, low=-1.5, high=1.5)
+AFFINE_GRID = [
+    case("AffineGrid", theta, size, align_corners=a, opset=20, const=c)
+    for theta, size in (
+        (f32(2, 2, 3), i64(2, 3, 4, 5)),
+        (f32(1, 2, 3), i64(1, 3, 4, 5)),
+        (f32(2, 3, 4), i64(2, 3, 4, 5, 6)),
+        (f32(1, 3, 4), i64(1, 1, 2, 3, 2)),
+        (rand("float64", 1, 2, 3), i64(1, 3, 4, 5)),
+    )
+    for a in (0, 1)
+    for c in ((), (1,))
+]
+# Of a side of one pixel with align_corners, PyTorch, ONNX Runtime and ONNX's reference have three
+# opinions; ours is PyTorch's.
+AFFINE_GRID.append(case("AffineGrid", f32(1, 3, 4), i64(1, 1, 2, 3, 1), opset=20, const=(1,)))
 GRID_SAMPLE = [
     *(
         case("GridSample", f32(2, 3, 5, 6), GRID, mode=m, padding_mode=p, align_corners=a, opset=v)
@@ -191,4 +206,4 @@ PATCHES = [
     ),
 ]
 
-CASES: list[Case] = [*GRID_SAMPLE, *NMS, *ROI, *DEFORM, *LP_POOL, *PATCHES]
+CASES: list[Case] = [*AFFINE_GRID, *GRID_SAMPLE, *NMS, *ROI, *DEFORM, *LP_POOL, *PATCHES]

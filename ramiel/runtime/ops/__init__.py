@@ -55,7 +55,7 @@ from ramiel.runtime.ops.random import bernoulli, multinomial, random_normal, ran
 from ramiel.runtime.ops.recurrent import gru, lstm, rnn
 from ramiel.runtime.ops.regions import max_roi_pool, non_max_suppression, roi_align
 from ramiel.runtime.ops.resizing import resize
-from ramiel.runtime.ops.sampling import deform_conv, grid_sample_cubic
+from ramiel.runtime.ops.sampling import affine_grid, deform_conv, grid_sample_cubic
 from ramiel.runtime.ops.scores import (
     encode,
     impute,
@@ -125,6 +125,7 @@ from ramiel.runtime.ops.windows import avg_pool, max_pool, same_pad
 __all__ = [
     "adagrad",
     "adam",
+    "affine_grid",
     "arg_reduce",
     "attention_mask",
     "avg_pool",

@@ -10,8 +10,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ramiel.runtime.ops.numbers import integers
+
 _A = -0.75
 """The parameter of the cubic convolution."""
+
+
+def affine_grid(theta: Tensor, size: Tensor, align_corners: bool) -> Tensor:
+    """The positions [N, *output, dims] that the matrices theta [N, dims, dims + 1] map those of
+    images of a size (N, C, *output) to."""
+    return torch.nn.functional.affine_grid(theta, integers(size), align_corners)
 
 
 def grid_sample_cubic(x: Tensor, grid: Tensor, padding: str, align_corners: bool) -> Tensor:

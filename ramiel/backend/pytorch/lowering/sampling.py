@@ -13,6 +13,16 @@ _MODES = {"linear": "bilinear", "cubic": "bicubic"}
 _PADDINGS = ("zeros", "border", "reflection")
 
 
+@lowers("AffineGrid", 20)
+def affine_grid(n: Node) -> Lowered:
+    size, align = n.integers(1), bool(n.integer("align_corners", 0))
+    if size is None:
+        return n.call("ops.affine_grid", n[0], n[1], align)
+    if len(size) not in (4, 5) or min(size) < 1:
+        n.fail(f"a grid for images of the sizes {size} is not defined")
+    return n.call("F.affine_grid", n[0], size, align_corners=align)
+
+
 @lowers("GridSample", 16)
 def grid_sample(n: Node) -> Lowered:
     mode = n.text("mode", "bilinear")
