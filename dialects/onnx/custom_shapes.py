@@ -293,6 +293,13 @@ def _of_two(op: Custom) -> list[Attribute | None]:
     return [_like(op, None if a is None or b is None else broadcast(a, b))]
 
 
+def _where(op: Custom) -> list[Attribute | None]:
+    condition, a, b = (_shape(op, i) for i in (0, 1, 4))
+    if condition is None or a is None or b is None:
+        return [_like(op, None, 1)]
+    return [_like(op, broadcast(condition, broadcast(a, b)), 1)]
+
+
 def _concat(op: Custom) -> list[Attribute | None]:
     return [*_floats_as("Concat", range(2, len(op.operands), 3), 2, "axis")(op)]
 
@@ -357,6 +364,7 @@ _RULES: dict[str, Rule] = {
             "QLinearMul": _of_two,
             "QLinearSigmoid": _same,
             "QLinearSoftmax": _same,
+            "QLinearWhere": _where,
             "QuantizeLinear": _quantized,
             "QuickGelu": _same,
             "Range": _range,

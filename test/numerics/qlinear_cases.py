@@ -202,6 +202,10 @@ MICROSOFT = [
         )
         for axis, opset in ((-1, 13), (1, 12))
     ),
+    *(
+        ms("QLinearWhere", np.arange(5).reshape(5, 1) % 2 == 0, *Q, U8, *TO, *TO, const=c)
+        for c in ((), (2, 3, 5, 6, 7, 8))
+    ),
     ms("QLinearGlobalAveragePool", *Q, *TO),
     ms("QLinearAveragePool", *Q, *TO, kernel_shape=[3, 2], pads=[1, 0, 1, 1], strides=[2, 1]),
     ms("QLinearAveragePool", *Q, *TO, kernel_shape=[2, 2], count_include_pad=1, pads=[1, 1, 1, 1]),

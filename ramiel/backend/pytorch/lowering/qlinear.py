@@ -225,6 +225,12 @@ for _op, _callee in (("QLinearAdd", "operator.add"), ("QLinearMul", "operator.mu
     lowers(f"com.microsoft::{_op}")(partial(_binary, _callee))
 
 
+@lowers("com.microsoft::QLinearWhere")
+def qlinear_where(n: Node) -> Lowered:
+    a, b = dequantized(n, 1, 2, 3), dequantized(n, 4, 5, 6)
+    return _quantized(n, n.call("torch.where", n[0], a, b, type=_result_floats(n)), 7, 8, 1)
+
+
 def _sigmoid(n: Node, x: SSAValue) -> SSAValue:
     return n.call("torch.sigmoid", x, type=x.type)
 
