@@ -6,6 +6,7 @@ Those that are an ai.onnx operator with something added take that operator's rul
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from xdsl.dialects.builtin import NoneType
 from xdsl.ir import Attribute, Block
@@ -162,16 +163,17 @@ def _embed_norm(op: Custom) -> list[Attribute | None]:
     return [y, _of("int32", (batch,)), y]
 
 
-def _attention(op: Custom) -> list[Attribute | None]:
-    x, weights, past = _shape(op, 0, 3), _shape(op, 1, 2), _shape(op, 4, 5)
+def _attention(op: Custom, floats: int = 0, past_input: int = 4) -> list[Attribute | None]:
+    """The results are of the element type of input `floats`."""
+    x, weights, past = _shape(op, 0, 3), _shape(op, 1, 2), _shape(op, past_input, 5)
     heads, sizes = _attribute(op, "num_heads"), op.attribute("qkv_hidden_sizes")
     width = _over(weights[1] if weights else None, 3)
     values = sizes[2] if isinstance(sizes, list) and len(sizes) == 3 else width
     values = values if isinstance(values, int) else None
     batch, length, _ = x or (None,) * 3
-    before = (past[3] if past else None) if _given(op, 4) else 0
+    before = (past[3] if past else None) if _given(op, past_input) else 0
     present = (2, batch, heads or None, _plus(before, length), _over(values, heads))
-    return [_like(op, (batch, length, values)), _like(op, present)]
+    return [_like(op, (batch, length, values), floats), _like(op, present, floats)]
 
 
 def _multi_head_attention(op: Custom) -> list[Attribute | None]:
@@ -355,6 +357,7 @@ _RULES: dict[str, Rule] = {
             "MatMulNBits": _few_bits,
             "MultiHeadAttention": _multi_head_attention,
             "Pad": _as("Pad", 2),
+            "QAttention": partial(_attention, floats=3, past_input=8),
             "QGemm": _floats_as("Gemm", [0, 3], 8, "transA", "transB"),
             "QLinearAdd": _of_two,
             "QLinearAveragePool": _pooled("AveragePool", *_POOL),

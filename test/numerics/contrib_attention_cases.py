@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from one_node import Case, Input, case, f32, scalar
+from one_node import Case, Input, Random, case, f32, scalar
 
 HEADS = {"num_heads": 2}
 
@@ -35,6 +35,38 @@ ATTENTION = [
     *(_ms("Attention", X, W, B, None, None, f32(*s, 3, 3), **HEADS) for s in ((2, 2), (1, 2))),
     _ms("Attention", X, W, B, KEPT, None, f32(1, 1, 3, 3), unidirectional=1, **HEADS),
     _ms("Attention", X, W, B, None, None, f32(1, 1, 3, 3), unidirectional=1, **HEADS),
+]
+
+# --- QAttention: the same, quantised -------------------------------------------------------
+
+BYTES = Random((2, 3, 8), "uint8", 0, 256)
+BY = (scalar(0.01), scalar(0.02))
+QUANTIZED = [
+    *(
+        _ms("QAttention", BYTES, w, B, *BY, const=c, **HEADS)
+        for w in (Random((8, 24), "int8", -128, 128), Random((8, 24), "uint8", 0, 256))
+        for c in ((), (1, 2, 3, 4))
+    ),
+    *(
+        _ms("QAttention", BYTES, Random((8, 24), t, *r), B, *BY, *more, outputs=o, **HEADS, **a)
+        for t, r, zero in (("int8", (-128, 128), -3), ("uint8", (0, 256), 120))
+        for zeros in [(scalar(128, "uint8"), scalar(zero, t))]
+        for more, o, a in (
+            ((None, *zeros), 1, {}),
+            ((KEPT, *zeros), 1, {}),
+            ((None, *zeros), 1, {"unidirectional": 1}),
+            ((None, *zeros, PAST), 2, {"unidirectional": 1}),
+        )
+    ),
+    _ms(
+        "QAttention",
+        BYTES,
+        Random((8, 24), "int8", -128, 128),
+        B,
+        BY[0],
+        f32(24, low=0.01, high=0.03),
+        **HEADS,
+    ),
 ]
 
 # --- MultiHeadAttention: 3 queries, 5 keys -------------------------------------------------
@@ -135,4 +167,4 @@ GROUP_QUERY = [
     _gqa(1, 3, 5, (7,), 8, causal=0),
 ]
 
-CASES: list[Case] = [*ATTENTION, *MULTI_HEAD, *ROTARY, *GROUP_QUERY]
+CASES: list[Case] = [*ATTENTION, *QUANTIZED, *MULTI_HEAD, *ROTARY, *GROUP_QUERY]

@@ -7,6 +7,8 @@ from functools import partial
 
 from xdsl.ir import Attribute, SSAValue
 
+from ramiel.backend.pytorch.lowering.qlinear import INT32, product, ratio
+from ramiel.backend.pytorch.lowering.quantization import FLOAT32
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
 from ramiel.dialects.onnx.attributes import Array
 from ramiel.dialects.onnx.types import element_of, shape_of, tensor_type
@@ -93,7 +95,23 @@ def _attend(
 
 @lowers("com.microsoft::Attention")
 def attention(n: Node) -> Lowered:
-    heads = _heads(n)
+    sizes = _sizes(n)
+    return _self_attention(n, _projected(n, sum(sizes)), sizes, 3, 4, 5)
+
+
+@lowers("com.microsoft::QAttention")
+def q_attention(n: Node) -> Lowered:
+    sizes = _sizes(n)
+    shape = (*(n.shape(0) or (None,) * 3)[:2], sum(sizes))
+    sums = product(n, 0, 1, (6, 7), tensor_type(INT32, shape))
+    floats = tensor_type(FLOAT32, shape)
+    projected = n.call("operator.mul", sums, ratio(n, (3, 4), None, {}), type=floats)
+    projected = n.call("operator.add", projected, n[2], type=floats)
+    return _self_attention(n, projected, sizes, 5, 8, len(n))
+
+
+def _sizes(n: Node) -> list[int]:
+    """The widths of queries, keys and values, by the weights [in, width] that are input 1."""
     if n.integer("do_rotary", 0) or n.integer("past_present_share_buffer", 0):
         n.fail("do_rotary and past_present_share_buffer are not supported")
     if n.rank(0) not in (None, 3) or n.rank(1) not in (None, 2):
@@ -106,19 +124,27 @@ def attention(n: Node) -> Lowered:
         sizes = [width // 3] * 3
     if len(sizes) != 3 or sum(sizes) != (width or sum(sizes)) or min(sizes) < 1:
         n.fail(f"qkv_hidden_sizes {sizes} do not fit weights of {width} columns")
-    projected = _projected(n, sum(sizes))
+    return sizes
+
+
+def _self_attention(
+    n: Node, projected: SSAValue, sizes: list[int], mask: int, past: int, bias: int
+) -> Lowered:
+    """Attention of queries, keys and values that stand side by side; mask, past and bias are the
+    numbers of inputs."""
+    heads = _heads(n)
     batch, length, _ = _dims(projected, 3)
     types = [_typed(projected, (batch, length, size)) for size in sizes]
     parts = n.add(CallOp.of("torch.split", [projected, sizes], {"dim": -1}, types))
     q, k, v = (_split(n, part, heads) for part in parts)
-    if n.given(4):
-        past = n[4]
-        _, *rest = _dims(past, 5)
+    if n.given(past):
+        _, *rest = _dims(n[past], 5)
+        type = _typed(n[past], rest)
         k, v = (
-            _extended(n, n.call("operator.getitem", past, i, type=_typed(past, rest)), x)
+            _extended(n, n.call("operator.getitem", n[past], i, type=type), x)
             for i, x in enumerate((k, v))
         )
-    y = _merged(n, _attend(n, q, k, v, 3, 5, n.given(4)))
+    y = _merged(n, _attend(n, q, k, v, mask, bias, n.given(past)))
     if len(n.op.results) == 1:
         return y
     type = _typed(k, (2, *_dims(k, 4)))

@@ -77,10 +77,13 @@ def _convolution(n: Node, x: int, weight: int, zeros: tuple[int, int], bias: int
     return n.call("ops.conv_integer", *args, type=_sums_type(n), **points, **config)
 
 
-def _product(n: Node, a: int, b: int, zeros: tuple[int, int]) -> SSAValue:
-    """The sums of a product of matrices of integers, in int32."""
+def product(
+    n: Node, a: int, b: int, zeros: tuple[int, int], type: Attribute | None = None
+) -> SSAValue:
+    """The sums of a product of matrices of integers, in int32, of the shape of the node's result
+    if no type is given."""
     points = _zero(n, "a_zero", zeros[0]) | _zero(n, "b_zero", zeros[1])
-    return n.call("ops.matmul_integer", n[a], n[b], type=_sums_type(n), **points)
+    return n.call("ops.matmul_integer", n[a], n[b], type=type or _sums_type(n), **points)
 
 
 @lowers("ConvInteger", 10)
@@ -90,7 +93,7 @@ def conv_integer(n: Node) -> Lowered:
 
 @lowers("MatMulInteger", 10)
 def matmul_integer(n: Node) -> Lowered:
-    return _product(n, 0, 1, (2, 3))
+    return product(n, 0, 1, (2, 3))
 
 
 @lowers("QLinearConv", 10)
@@ -98,14 +101,14 @@ def qlinear_conv(n: Node) -> Lowered:
     sums = _convolution(n, 0, 3, (2, 5), 8)
     # One scale for each output channel.
     shape = [-1] + [1] * ((n.rank(3) or n.known_rank()) - 2)
-    return _requantized(n, sums, _ratio(n, (1, 4), 6, {4: shape}), 7)
+    return _requantized(n, sums, ratio(n, (1, 4), 6, {4: shape}), 7)
 
 
 @lowers("QLinearMatMul", 10)
 def qlinear_matmul(n: Node) -> Lowered:
-    sums = _product(n, 0, 3, (2, 5))
+    sums = product(n, 0, 3, (2, 5))
     # One scale for each row of a, or column of b.
-    return _requantized(n, sums, _ratio(n, (1, 4), 6, {1: [-1, 1]}), 7)
+    return _requantized(n, sums, ratio(n, (1, 4), 6, {1: [-1, 1]}), 7)
 
 
 @lowers("com.microsoft::QGemm")
@@ -121,21 +124,21 @@ def q_gemm(n: Node) -> Lowered:
         sums = n.call("operator.add", sums, n[6], type=_sums_type(n))
     alpha = n.number("alpha", 1.0)
     if n.given(7):
-        return _requantized(n, sums, _ratio(n, (1, 4), 7, {}, alpha), 8)
+        return _requantized(n, sums, ratio(n, (1, 4), 7, {}, alpha), 8)
     floats = tensor_type(FLOAT32, shape_of(n.result_type()))
-    return n.call("operator.mul", sums, _ratio(n, (1, 4), None, {}, alpha), type=floats)
+    return n.call("operator.mul", sums, ratio(n, (1, 4), None, {}, alpha), type=floats)
 
 
 @lowers("com.microsoft::MatMulIntegerToFloat")
 def matmul_integer_to_float(n: Node) -> Lowered:
     floats = tensor_type(FLOAT32, shape_of(n.result_type()))
-    product = n.call(
+    scaled = n.call(
         "operator.mul",
-        _product(n, 0, 1, (4, 5)),
-        _ratio(n, (2, 3), None, {2: [-1, 1]}),
+        product(n, 0, 1, (4, 5)),
+        ratio(n, (2, 3), None, {2: [-1, 1]}),
         type=floats,
     )
-    return n.call("operator.add", product, n[6], type=floats) if n.given(6) else product
+    return n.call("operator.add", scaled, n[6], type=floats) if n.given(6) else scaled
 
 
 @lowers("com.microsoft::DynamicQuantizeMatMul")
@@ -152,7 +155,7 @@ def dynamic_quantize_matmul(n: Node) -> Lowered:
     return n.call("operator.add", product, n[4], type=floats) if n.given(4) else product
 
 
-def _ratio(
+def ratio(
     n: Node,
     factors: tuple[int, int],
     divisor: int | None,
