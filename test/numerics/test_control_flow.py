@@ -223,6 +223,15 @@ def endless() -> Iterator[ramiel.api.CompiledProgram]:
         yield program
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Python's own handler: a shell has its background jobs ignore SIGINT, and so would the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("serial", [False, True])
 def test_an_interrupt_ends_endless_loops(endless: Any, serial: bool) -> None:
     run = endless.serial if serial else endless
