@@ -225,7 +225,7 @@ def endless() -> Iterator[ramiel.api.CompiledProgram]:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Python's own handler: a shell has its background jobs ignore SIGINT, and so would the tests."""
+    """With Python's own handler: a shell has its background jobs ignore SIGINT."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
