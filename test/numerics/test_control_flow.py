@@ -223,15 +223,7 @@ def endless() -> Iterator[ramiel.api.CompiledProgram]:
         yield program
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """With Python's own handler: a shell has its background jobs ignore SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
+@pytest.mark.usefixtures("python_handles_interrupts")
 @pytest.mark.parametrize("serial", [False, True])
 def test_an_interrupt_ends_endless_loops(endless: Any, serial: bool) -> None:
     run = endless.serial if serial else endless

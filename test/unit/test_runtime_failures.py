@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -172,14 +171,6 @@ def test_base_exceptions_are_carried_to_the_caller() -> None:
 
 
 # Interrupts
-
-
-@pytest.fixture
-def python_handles_interrupts() -> Iterator[None]:
-    """A process that was started in the background ignores SIGINT, and Python leaves it so."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("python_handles_interrupts")
