@@ -27,11 +27,13 @@ from ramiel.runtime.kernels.activations import activation as find_activation
 from ramiel.runtime.kernels.geometry import (
     Convolution,
     Kernel,
+    Packed,
     Product,
     is_ordinary,
     is_watched,
 )
 from ramiel.runtime.kernels.plain import finished
+from ramiel.runtime.memory import give_back_surplus
 from ramiel.runtime.weights import Weights
 
 Ints = int | tuple[int, ...]
@@ -105,12 +107,20 @@ class _Prepared(Layer):
     """A layer computed by a kernel that is prepared at the first call with a shape of input.
 
     A kernel belongs to that shape and to the number of threads, for which its weights are
-    packed. Where a kernel cannot stand in for PyTorch's own call (another type or device, a
-    gradient to be computed, a tracer's tensors) the layer makes that call.
+    packed; of many shapes, the last ones' kernels are kept. Where a kernel cannot stand in for
+    PyTorch's own call (another type or device, a gradient to be computed, a tracer's tensors) the
+    layer makes that call.
+
+    Weights that are exchanged or changed in place are noticed: each call looks at which tensors
+    they are, at their versions, which PyTorch counts up with each change, and at where they lie,
+    which assigning to `weight.data` changes. What is written through `weight.data` or numpy is
+    not counted: call forget() after it.
     """
 
     MOST = 16
     """The kernels that a layer keeps."""
+    MOST_OF_LARGE, LARGE = 4, 1 << 20
+    """As many with weights of more bytes than this, of which a kernel may hold a copy."""
 
     def __init__(
         self, weights: Weights, name: str, config: tuple[Any, ...], spec: Spec, kernel: str | None
@@ -121,8 +131,30 @@ class _Prepared(Layer):
         super().__init__(weights, name, config)
         self._activation = find_activation(spec)
         self._kernel = kernel
-        self._source: tuple[Tensor | None, Tensor | None] = (None, None)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of all kernels: the next call makes them anew, from the weights as they are."""
+        self._source: tuple[object, ...] = _NO_SOURCE
+        self._renew()
+
+    def _renew(self) -> None:
         self._kernels: dict[object, Kernel] = {}
+        self._packed: Packed = {}
+
+    def _is_current(self, weight: Tensor, bias: Tensor | None) -> bool:
+        """Whether the kernels were made from the weights as they are."""
+        source = self._source
+        try:
+            return (
+                weight is source[0]
+                and weight._version == source[1]
+                and weight.data_ptr() == source[2]
+                and bias is source[3]
+                and (bias is None or (bias._version, bias.data_ptr()) == source[4])
+            )
+        except RuntimeError:  # tensors that were made in inference mode have no version
+            return weight is source[0] and bias is source[3]
 
     def _make(self, shape: torch.Size, adds: bool) -> Kernel:
         """The kernel for a shape of input."""
@@ -146,8 +178,9 @@ class _Prepared(Layer):
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         weight, bias = self._buffers["weight"], self._buffers["bias"]
-        if weight is not self._source[0] or bias is not self._source[1]:
-            self._kernels, self._source = {}, (weight, bias)
+        if not self._is_current(weight, bias):  # pyright: ignore[reportArgumentType]
+            self._source = _source(weight, bias)
+            self._renew()
         dtype = weight.dtype  # pyright: ignore[reportOptionalMemberAccess]
         shape = None
         if not is_ordinary(x, dtype) or is_watched():
@@ -167,10 +200,13 @@ class _Prepared(Layer):
         expected = self._plainly(x, other)  # an input or a sum that does not fit raises here
         if expected.numel() == 0 or (other is not None and other.shape != expected.shape):
             return self._plainly
-        if any(tensor is not None and tensor.requires_grad for tensor in self._source):
+        weight, bias = self._buffers["weight"], self._buffers["bias"]
+        assert weight is not None
+        if weight.requires_grad or (bias is not None and bias.requires_grad):
             return self._plainly
-        if len(kernels) >= self.MOST:
-            kernels.clear()
+        most = self.MOST if weight.nbytes <= self.LARGE else self.MOST_OF_LARGE
+        while len(kernels) >= most:
+            kernels.pop(next(iter(kernels)), None)
         with torch.no_grad():
             kernel = self._make(x.shape, other is not None)
             try:
@@ -178,6 +214,8 @@ class _Prepared(Layer):
             except RuntimeError:  # as mkldnn's, of types that this CPU cannot compute
                 right = False
         kernel = kernel if right else self._plainly
+        if kernels:
+            give_back_surplus()
         kernels[key] = kernel
         return kernel
 
@@ -187,12 +225,21 @@ class _Prepared(Layer):
         kernel = self._kernels.get((shape, other, threads))
         return None if kernel in (None, self._plainly) else kernel.__name__
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._source = (None, None)  # it writes into the tensors that kernels were made from
-
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_source": (None, None), "_kernels": {}}
+        # A copy makes kernels of its own.
+        return {**self.__dict__, "_source": _NO_SOURCE, "_kernels": {}, "_packed": {}}
+
+
+_NO_SOURCE = (None, 0, 0, None, None)
+
+
+def _source(weight: Tensor | None, bias: Tensor | None) -> tuple[object, ...]:
+    """What tells the weights of a layer from others, and from themselves after a change."""
+    assert weight is not None
+    if weight.is_inference() or (bias is not None and bias.is_inference()):
+        return weight, 0, 0, bias, None
+    of_bias = None if bias is None else (bias._version, bias.data_ptr())
+    return weight, weight._version, weight.data_ptr(), bias, of_bias
 
 
 class Conv2d(_Prepared):
@@ -225,7 +272,9 @@ class Conv2d(_Prepared):
             return self._plainly
         stride, padding, dilation, groups = self._config
         geometry = (stride, padding, dilation, groups)
-        spec = Convolution(tuple(shape), weight, bias, *geometry, self._activation, adds)
+        spec = Convolution(
+            tuple(shape), weight, bias, *geometry, self._activation, adds, self._packed
+        )
         return prepare(CONVOLUTIONS, spec, self._kernel)
 
     def _plainly(self, x: Tensor, other: Tensor | None) -> Tensor:
@@ -303,7 +352,7 @@ class Linear(_Prepared):
     def _make(self, shape: torch.Size, adds: bool) -> Kernel:
         weight, bias = self._buffers["weight"], self._buffers["bias"]
         assert weight is not None
-        spec = Product(shape[:-1].numel(), weight, bias, self._activation, adds)
+        spec = Product(shape[:-1].numel(), weight, bias, self._activation, adds, self._packed)
         return prepare(PRODUCTS, spec, self._kernel)
 
     def _plainly(self, x: Tensor, other: Tensor | None) -> Tensor:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import mmap
 import os
 
 # From glibc's malloc.h.
@@ -32,6 +33,9 @@ _UNTRIMMED = 1 << 30
 """What may stay free at the top of an arena."""
 _PIECE = 256 << 20
 """What the heap grows by."""
+_SURPLUS = 128 << 20
+"""What a process may grow by before free memory is given back."""
+_PAGE = mmap.PAGESIZE
 # From Linux's mman.h.
 _MADV_HUGEPAGE, _MADV_NOHUGEPAGE = 14, 15
 
@@ -61,6 +65,37 @@ def give_back() -> None:
         libc.malloc_trim(0)
 
 
+def give_back_surplus() -> None:
+    """Give free memory back if the process has grown much since this was last asked for.
+
+    That is for programs that are called with ever new shapes. Each shape needs blocks of other
+    sizes, and what is kept from one to the next lies between them, so that hundreds of MB of free
+    memory may have no room for one block.
+    """
+    global _settled
+    libc, size = _glibc(), _resident()
+    if libc is None or not size:
+        return
+    if _settled and size > _settled + max(_SURPLUS, _settled // 4):
+        libc.malloc_trim(0)
+        _settled = _resident()
+    elif not _settled:
+        _settled = size
+
+
+_settled = 0
+"""The bytes in memory when free memory was last given back."""
+
+
+def _resident() -> int:
+    """The bytes of the process in memory; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * _PAGE
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def _advise(libc: ctypes.CDLL, advice: int) -> None:
     """Says to the system how the heap is used, as far as it is one; what it makes of that is its
     own affair."""
@@ -74,6 +109,7 @@ def _advise(libc: ctypes.CDLL, advice: int) -> None:
         libc.madvise(start, end - start, advice)
 
 
+@functools.cache
 def _glibc() -> ctypes.CDLL | None:
     try:
         libc = ctypes.CDLL(None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +16,10 @@ from ramiel.runtime.kernels.activations import Activation
 
 Kernel = Callable[[Tensor, Tensor | None], Tensor]
 """From the input, and what is to be added before the activation, to the result."""
+
+Packed = dict[object, Any]
+"""What a provider has made of a layer's weights alone, by a key of its own. The layer keeps it for
+as long as its weights do not change, so that kernels for several shapes share it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Convolution:
     groups: int
     activation: Activation | None
     adds: bool
+    packed: Packed = field(default_factory=Packed)
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -58,6 +65,7 @@ class Product:
     bias: Tensor | None
     activation: Activation | None
     adds: bool
+    packed: Packed = field(default_factory=Packed)
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,11 @@ def is_watched() -> bool:
     """Whether PyTorch records or transforms what is called (jit.trace, a dispatch mode, vmap):
     a kernel would escape it."""
     return _is_tracing() or _len_torch_dispatch_stack() > 0 or bool(peek_interpreter_stack())
+
+
+def is_finite(x: Tensor) -> bool:
+    """Whether a tensor has neither NaN nor infinities. May deny it of very large numbers."""
+    return math.isfinite(x.sum().item())
 
 
 def channels_last(x: Tensor) -> Tensor:

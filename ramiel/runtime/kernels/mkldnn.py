@@ -8,10 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ramiel.runtime.kernels.activations import Activation
 from ramiel.runtime.kernels.geometry import Convolution, Kernel, Product, channels_last
 
 _OPS: Any = torch.ops.mkldnn
 _TYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+Finish = Callable[[Tensor], Tensor]
 
 
 def is_available() -> bool:
@@ -28,23 +31,30 @@ def convolution(spec: Convolution) -> Kernel | None:
         channels_last(spec.weight), padding, stride, dilation, spec.groups, list(spec.source)
     )
     geometry = (weight, spec.bias, padding, stride, dilation, spec.groups)
-    after = spec.activation
-    attribute = after.attribute if after else None
-    scalars = list(after.scalars) if after else []
-    algorithm = after.algorithm if after else ""
-    relu = attribute if attribute == "relu" else None  # after a sum there is no other
-    fused: Callable[..., Tensor] = _OPS._convolution_pointwise
-    fused_sum: Callable[..., Tensor] = _OPS._convolution_pointwise.binary
+    fuse, finish = _fused(spec.activation)
+    alone: Callable[..., Tensor] = _OPS._convolution_pointwise
+    with_sum: Callable[..., Tensor] = _OPS._convolution_pointwise.binary
 
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
         x = channels_last(x)
         if other is None:
-            return fused(x, *geometry, attribute or "none", scalars, algorithm)
-        other = channels_last(other)
-        y = fused_sum(x, other, *geometry, "add", 1.0, relu, [], "")
-        return y if after is None or relu else after.function(y)
+            return finish(alone(x, *geometry, *fuse))
+        y = with_sum(x, channels_last(other), *geometry, "add", 1.0, None, [], "")
+        return y if spec.activation is None else spec.activation.apply(y)
 
     return kernel
+
+
+def _fused(after: Activation | None) -> tuple[tuple[str, list[float], str], Finish]:
+    """The arguments for an activation that PyTorch's kernel applies, and what is left to do."""
+    if after is None:
+        return ("none", [], ""), _nothing
+    rest = after.apply if after.attribute == "none" else _nothing
+    return (after.attribute, list(after.scalars), after.algorithm), rest
+
+
+def _nothing(y: Tensor) -> Tensor:
+    return y
 
 
 def product(spec: Product) -> Kernel | None:
@@ -52,17 +62,15 @@ def product(spec: Product) -> Kernel | None:
     if not is_available() or spec.weight.dtype not in _TYPES:
         return None
     weight = _OPS._reorder_linear_weight(spec.weight, spec.rows)
-    bias, after = spec.bias, spec.activation
-    attribute = after.attribute if after else "none"
-    scalars = list(after.scalars) if after else []
-    algorithm = after.algorithm if after else ""
-    fused: Callable[..., Tensor] = _OPS._linear_pointwise
-    fused_sum: Callable[..., Tensor] = _OPS._linear_pointwise.binary
+    bias = spec.bias
+    fuse, finish = _fused(spec.activation)
+    alone: Callable[..., Tensor] = _OPS._linear_pointwise
+    with_sum: Callable[..., Tensor] = _OPS._linear_pointwise.binary
 
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
         if other is None:
-            return fused(x, weight, bias, attribute, scalars, algorithm)
-        y = fused_sum(x, other, weight, bias, "add")
-        return after.function(y) if after else y
+            return finish(alone(x, weight, bias, *fuse))
+        y = with_sum(x, other, weight, bias, "add")
+        return y if spec.activation is None else spec.activation.apply(y)
 
     return kernel

@@ -61,6 +61,7 @@ def convolution(spec: Convolution) -> Kernel | None:
             [(WEIGHTS, weight, Operand(tuple(weight.shape), weight.stride()))],
             [bias] if bias else [],
             [(SOURCE, source), *added(spec.adds, destination), (DESTINATION, destination)],
+            spec.packed,
         )
     except (RuntimeError, Refused):
         return None
@@ -92,6 +93,7 @@ def product(spec: Product) -> Kernel | None:
         bias=spec.bias,
         activation=spec.activation,
         adds=spec.adds,
+        packed=spec.packed,
     )
     if run is None:
         return None

@@ -100,6 +100,7 @@ class Library:
                     function.argtypes, function.restype = types, c_int
                 library.dnnl_primitive_desc_query_md.argtypes = (_P, c_int, c_int)
                 library.dnnl_primitive_desc_query_md.restype = c_void_p
+                library.dnnl_memory_desc_equal.argtypes = (_P, _P)
                 library.dnnl_memory_desc_get_size.argtypes = (_P,)
                 library.dnnl_memory_desc_get_size.restype = c_size_t
             self.functions.dnnl_version.restype = POINTER(_Version)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.kernels.activations import Activation
+from ramiel.runtime.kernels.geometry import Packed
 from ramiel.runtime.kernels.onednn_library import (
     BIAS,
     DESTINATION,
@@ -196,10 +197,12 @@ def matmul(
     bias: Tensor | None = None,
     activation: Activation | None = None,
     adds: bool = False,
+    packed: Packed | None = None,
 ) -> Primitive | None:
     """A product of matrices [..., m, k] and [..., k, n], called with the addresses of what is
     no tensor: left or right, what is added, the result. A tensor is a constant; on the right it
-    is packed. None if oneDNN is not there or has no kernel."""
+    is packed, and the packed one shared with the other products of `packed`, which are products
+    with the same tensor. None if oneDNN is not there or has no kernel."""
     lib = library()
     if lib is None or dtype not in TYPES:
         return None
@@ -234,6 +237,7 @@ def matmul(
             fixed,
             [ours] if ours else [],
             [*given, *added(adds, destination), (DESTINATION, destination)],
+            {} if packed is None else packed,
         )
     except (RuntimeError, Refused):
         return None
@@ -246,6 +250,7 @@ def primitive(
     constants: Sequence[tuple[int, Tensor, Operand]],
     others: Sequence[tuple[int, ctypes.c_void_p, Tensor]],
     given: Sequence[tuple[int, ctypes.c_void_p]],
+    packed: Packed,
 ) -> Primitive:
     """A primitive with its constants, weights in the layout that it asks for."""
     fixed = list(others)
@@ -254,12 +259,30 @@ def primitive(
         if kind == WEIGHTS:
             query = lib.functions.dnnl_primitive_desc_query_md(descriptor, _QUERY_WEIGHTS, 0)
             wanted = ctypes.c_void_p(query)
-            size = int(lib.functions.dnnl_memory_desc_get_size(wanted))
-            packed = torch.empty(size, dtype=torch.uint8)
-            _reorder(lib, (desc, tensor), (wanted, packed))
-            desc, tensor = wanted, packed
+            tensor = _in_layout(lib, handles, (desc, tensor), wanted, packed)
+            desc = wanted
         fixed.append((kind, desc, tensor))
     return Primitive(lib, handles, descriptor, fixed, given)
+
+
+def _in_layout(
+    lib: Library,
+    handles: Handles,
+    given: tuple[ctypes.c_void_p, Tensor],
+    wanted: ctypes.c_void_p,
+    packed: Packed,
+) -> Tensor:
+    """Weights in a layout, which is a descriptor that the handles own: as an earlier primitive
+    has packed them, if it asked for the same layout."""
+    known: list[tuple[Handles, ctypes.c_void_p, Tensor]] = packed.setdefault("onednn", [])
+    for _, layout, tensor in known:
+        if lib.quick.dnnl_memory_desc_equal(layout, wanted):
+            return tensor
+    size = int(lib.functions.dnnl_memory_desc_get_size(wanted))
+    tensor = torch.empty(size, dtype=torch.uint8)
+    _reorder(lib, given, (wanted, tensor))
+    known.append((handles, wanted, tensor))
+    return tensor
 
 
 def _reorder(

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ramiel.runtime.kernels import onednn
-from ramiel.runtime.kernels.geometry import Kernel, Pool, is_ordinary, is_watched
+from ramiel.runtime.kernels.geometry import Kernel, Pool, is_finite, is_ordinary, is_watched
 
 Ints = int | list[int] | tuple[int, ...]
 
@@ -29,7 +29,9 @@ def max_pool2d(
     """torch.nn.functional.max_pool2d without indices."""
     geometry = (_pair(kernel_size), _pair(stride, kernel_size), _pair(padding), _pair(dilation))
     kernel = _kernel("max", x, *geometry, ceil_mode)
-    if kernel is None:
+    # oneDNN's loses NaN, and its least value is finite. PyTorch's takes three to five times as
+    # long as both the kernel and a look at the input.
+    if kernel is None or not is_finite(x):
         return F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
     return kernel(x, None)
 

@@ -25,11 +25,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ramiel.runtime.kernels import mkldnn
+from ramiel.runtime.kernels import mkldnn, plain
 from ramiel.runtime.kernels.geometry import (
     Convolution,
     Kernel,
     channels_last_strides,
+    is_finite,
 )
 from ramiel.runtime.kernels.onednn_library import library
 from ramiel.runtime.kernels.onednn_primitive import Operand, matmul
@@ -53,11 +54,32 @@ def workspace(part: int, size: int) -> Tensor:
 
     All kernels use the same, so that it stays in the cache and no other memory leaves it.
     """
-    parts: list[Tensor] = _workspaces.__dict__.setdefault("parts", [torch.empty(0)] * 2)
+    parts: list[Tensor] = _workspaces.__dict__.setdefault(
+        "parts", [torch.empty(0, dtype=torch.float32)] * 2
+    )
     if parts[part].numel() < size:
         with torch.inference_mode(False):  # it is written to outside of that mode, too
-            parts[part] = torch.empty(size)
+            parts[part] = torch.empty(size, dtype=torch.float32)
     return parts[part]
+
+
+PADDED = 16
+"""The padded images that a thread keeps, besides those that kernels hold."""
+
+
+def padded_image(
+    count: int, height: int, width: int, channels: int, top: int, left: int, h: int, w: int
+) -> Tensor:
+    """Memory [count, height, width, channels] for images of h x w that begin at (top, left). Around
+    them it is zero: whoever writes elsewhere must not. Kernels of one geometry share it."""
+    images: dict[tuple[int, ...], Tensor] = _workspaces.__dict__.setdefault("images", {})
+    key = (count, height, width, channels, top, left, h, w)
+    image = images.get(key)
+    if image is None:
+        while len(images) >= PADDED:
+            del images[next(iter(images))]
+        image = images[key] = torch.zeros(count, height, width, channels, dtype=torch.float32)
+    return image
 
 
 def applies(spec: Convolution) -> bool:
@@ -110,10 +132,14 @@ def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kern
         return None
     own = threading.local()
     result, result_strides = spec.result, channels_last_strides(spec.result)
+    direct = plain.convolution(spec)
     after = spec.activation
     last = after and (after.in_place or (after.function if spec.adds else None))
 
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
+        # An infinity minus another is NaN: the transforms would spread it over whole tiles.
+        if not is_finite(x):
+            return direct(x, other)
         buffers: _Buffers | None = own.__dict__.get("buffers")
         if buffers is None or not buffers.are_current():
             buffers = own.buffers = _Buffers(spec, grid)
@@ -121,7 +147,7 @@ def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kern
         buffers.tiles.copy_(buffers.windows)
         for step in steps:
             step(buffers)
-        y = torch.empty_strided(result, result_strides)
+        y = torch.empty_strided(result, result_strides, dtype=torch.float32)
         if buffers.cropped is None:
             y.as_strided(*buffers.tiled).copy_(buffers.results)
         else:
@@ -153,9 +179,9 @@ class _Buffers:
         self._parts = [workspace(part, most * max(channels, results)) for part in (0, 1)]
         first, second = self._parts
         with torch.inference_mode(False):
-            padded = torch.zeros(count, height, width, channels)
             top, left = spec.padding
             _, _, h, w = spec.source
+            padded = padded_image(count, height, width, channels, top, left, h, w)
             inside = padded[:, top : top + h, left : left + w]
             self.inside = inside.permute(0, 3, 1, 2)
             self.windows = padded.as_strided(spans, steps)
@@ -224,6 +250,13 @@ class _Grid(NamedTuple):
 
 def _constants(spec: Convolution, grid: _Grid) -> tuple[Tensor, Tensor, Tensor]:
     """B' x B' [nn, nn], the transformed kernel [nn, in, out], A' x A' [mm, nn]."""
+    key = ("winograd", grid.tile)
+    if key not in spec.packed:
+        spec.packed[key] = _transformed(spec, grid)
+    return spec.packed[key]
+
+
+def _transformed(spec: Convolution, grid: _Grid) -> tuple[Tensor, Tensor, Tensor]:
     (a, g, b), (a2, g2, b2) = map(matrices, grid.tile, spec.kernel)
     weight = spec.weight.detach().numpy().astype(np.float64)
     kernel = np.einsum("ui,vj,ocij->uvco", g, g2, weight, optimize=True)
@@ -251,7 +284,8 @@ def _prepared_steps(spec: Convolution, grid: _Grid) -> Steps | None:
 
     activation = None if spec.adds else spec.activation
     forward = matmul(into[None], before, before)
-    multiply = matmul(shared(channels), kernel[None], shared(results))
+    packed = spec.packed.setdefault(("winograd products", grid.tile), {})
+    multiply = matmul(shared(channels), kernel[None], shared(results), packed=packed)
     back = matmul(out[None], after, final, bias=spec.bias, activation=activation)
     if forward is None or multiply is None or back is None:
         return None
