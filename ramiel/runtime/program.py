@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from types import CodeType, TracebackType
 from typing import Any, ClassVar, Self
@@ -15,8 +15,14 @@ from torch import Tensor, nn
 from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
+from ramiel.runtime.outputs import owned
+from ramiel.runtime.surroundings import has_lost_its_team, with_one_thread
 from ramiel.runtime.weights import Weights
-from ramiel.runtime.workers import Pool, with_one_thread
+from ramiel.runtime.workers import Pool
+
+Outputs = Any
+"""A program's output, or a tuple of them."""
+Compute = Callable[[Sequence[Any]], tuple[Any, ...]]
 
 
 class Program(nn.Module):
@@ -54,18 +60,39 @@ class Program(nn.Module):
         """Run the workers; return the output, or a tuple of them in the order of `outputs`.
 
         Inputs are given in order, or by their Python or ONNX name: tensors, numpy arrays,
-        numbers or lists. With a `batch`, any number of samples may be given: so many at a time
+        numbers or lists. Outputs are contiguous and the caller's own: no input, weight or other
+        output shares memory with them. With a `batch`, any number of samples may be given: so many at a time
         run together, and a rest that does not fill a batch is run sample by sample, each on one
         worker.
 
         Raises TypeError or ValueError for wrong inputs (see bind()), OpError if an operator
         fails, RuntimeError after close().
         """
-        tensors = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
+        return self._answer(self._in_parallel, args, kwargs)
+
+    def _answer(self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outputs:
+        """What a function makes of the inputs of a call, as the caller's own."""
+        try:
+            return with_one_thread(self._compute, compute, args, kwargs, torch.get_num_threads())
+        except Exception as error:
+            if place := place_of(error, _codes(type(self))):
+                raise op_error(error, place, self._nodes) from error
+            raise
+
+    def _compute(
+        self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any], threads: int
+    ) -> Outputs:
+        inputs = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
+        outputs = compute(inputs)
+        if not has_lost_its_team():
+            torch.set_num_threads(threads)  # for what has to be copied
+        outputs = owned(outputs, (*inputs, *self._buffers.values()))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _in_parallel(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
         if self.batch == 1:
-            outputs = self._run_batch([tensors])[0]
-            return outputs[0] if len(outputs) == 1 else outputs
-        samples = samples_of(self.inputs, tensors)
+            return self._run_batch([inputs])[0]
+        samples = samples_of(self.inputs, inputs)
         results: list[tuple[Tensor, ...]] = []
         full = len(samples) - len(samples) % self.batch
         for start in range(0, full, self.batch):
@@ -80,8 +107,7 @@ class Program(nn.Module):
         for names, tensors in zip(self._inputs, samples, strict=True):
             for name, tensor in zip(names, tensors, strict=True):
                 getattr(channels, name).send(tensor)
-        workers = [getattr(self, name) for name in self._workers]
-        self._run(channels, workers)
+        self._pool.run(channels, [getattr(self, name) for name in self._workers])
         return [tuple(getattr(channels, name).sent() for name in row) for row in self._outputs]
 
     def _run_apart(self, samples: Sequence[Sequence[Tensor]]) -> list[tuple[Tensor, ...]]:
@@ -97,16 +123,8 @@ class Program(nn.Module):
             return run
 
         runners = [runner(i) for i in range(min(len(self._workers), len(samples)))]
-        self._run(Channels(()), runners)
+        self._pool.run(Channels(()), runners)
         return [results[i] for i in range(len(samples))]
-
-    def _run(self, channels: Channels, workers: Sequence[Callable[[Channels], None]]) -> None:
-        try:
-            with_one_thread(self._pool.run, channels, workers)
-        except Exception as error:
-            if place := place_of(error, _codes(type(self))):
-                raise op_error(error, place, self._nodes) from error
-            raise
 
     def close(self) -> None:
         """Wait for running calls, then end the threads: a later call is a RuntimeError.
@@ -172,16 +190,22 @@ def one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(self: Program, *args: Any, **kwargs: Any) -> Any:
-        tensors = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
-        try:
+        def compute(inputs: Sequence[Any]) -> tuple[Any, ...]:
             if self.batch == 1:
-                return with_one_thread(function, self, *tensors)
-            samples = samples_of(self.inputs, tensors)
-            return joined([as_tuple(with_one_thread(function, self, *s)) for s in samples])
-        except Exception as error:
-            if place := place_of(error, _codes(type(self))):
-                raise op_error(error, place, self._nodes) from error  # pyright: ignore[reportPrivateUsage]
-            raise
+                return as_tuple(function(self, *inputs))
+            samples = samples_of(self.inputs, inputs)
+            return joined([as_tuple(function(self, *sample)) for sample in samples])
+
+        def apart(inputs: Sequence[Any]) -> tuple[Any, ...]:
+            results: list[tuple[Any, ...]] = []
+            pool = Pool(type(self).__name__)
+            try:
+                pool.run(Channels(()), [lambda _: results.append(compute(inputs))])
+            finally:
+                pool.close()
+            return results[0]
+
+        return self._answer(apart if has_lost_its_team() else compute, args, kwargs)  # pyright: ignore[reportPrivateUsage]
 
     return call
 
@@ -190,7 +214,7 @@ def as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
-def joined(samples: Sequence[tuple[Tensor, ...]]) -> Tensor | tuple[Tensor, ...]:
+def joined(samples: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
     """The outputs of several samples as those of a batch.
 
     Raises ValueError for outputs that are no batches of one sample.
@@ -199,5 +223,4 @@ def joined(samples: Sequence[tuple[Tensor, ...]]) -> Tensor | tuple[Tensor, ...]
         for tensor in outputs:
             if tensor.dim() == 0 or tensor.shape[0] != 1:
                 raise ValueError(f"an output of one sample is {list(tensor.shape)}: no batch of 1")
-    batch = tuple(torch.cat(tensors) for tensors in zip(*samples, strict=True))
-    return batch[0] if len(batch) == 1 else batch
+    return tuple(torch.cat(tensors) for tensors in zip(*samples, strict=True))

@@ -15,33 +15,13 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import TypeVar
 
 import torch
 
 from ramiel.runtime.channels import Channel, Channels
-from ramiel.runtime.memory import keep_memory
+from ramiel.runtime.surroundings import PATIENCE_S, at_exit, has_lost_its_team
 
 Worker = Callable[[Channels], None]
-Result = TypeVar("Result")
-
-
-def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
-    """Call a function with one intra-op thread, without gradients, and keep_memory().
-
-    torch keeps both settings for each thread, so other threads' stay as they are. A thread
-    that uses torch for the first time starts with the count that was set last, anywhere:
-    that is why the caller's is set again even where it was 1.
-    """
-    keep_memory()
-    threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
-    try:
-        torch.set_num_threads(1)
-        torch.set_grad_enabled(False)  # a statement: half the time of `with torch.no_grad()`
-        return function(*args)
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_grad_enabled(grad)
 
 
 class _Run:
@@ -191,7 +171,8 @@ class Pool:
     def run(self, channels: Channels, workers: Sequence[Worker]) -> None:
         """Run one function per worker, the first in this thread, until all have returned.
 
-        A run may have fewer workers than one before.
+        A run may have fewer workers than one before. In a thread that has lost its team to a fork
+        the first has a thread of its own, too.
 
         Raises the first error of any worker, once all have stopped. An interrupt (Ctrl-C) of
         the calling thread comes before it. RuntimeError after close().
@@ -199,10 +180,12 @@ class Pool:
         run = _Run(channels)
         failure: BaseException | None = None
         outer = _current.run
+        here = 0 if has_lost_its_team() else 1
         try:
-            self._begin(run, workers[1:])
+            self._begin(run, workers[here:])
             _current.run = run
-            workers[0](channels)
+            for worker in workers[:here]:
+                worker(channels)
         except BaseException as error:
             failure = error
         # Python handles a signal after a call and where a loop starts again, so none can get in
@@ -243,6 +226,15 @@ class Pool:
         for thread in self._threads:
             thread.join()
 
+    def end_with_python(self) -> None:
+        """Stop the calls under way and end the threads, as far as they can be waited for."""
+        for run in list(self._runs):
+            run.fail(RuntimeError("Python is about to end"))
+        self._end()
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+        self._reset()
+
     def _begin(self, run: _Run, workers: Sequence[Worker]) -> None:
         with self._lock:
             if self._closed:
@@ -274,6 +266,14 @@ class Pool:
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _end_all() -> None:
+    for pool in list(_pools):
+        pool.end_with_python()
+
+
+at_exit(_end_all)
 
 
 def _after_fork() -> None:

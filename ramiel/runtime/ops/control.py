@@ -11,19 +11,20 @@ from torch import Tensor
 
 from ramiel.runtime.channels import Stopped
 from ramiel.runtime.strings import strings
+from ramiel.runtime.surroundings import is_ending
 from ramiel.runtime.workers import current_run
 
 
 def steps(most: Tensor | None = None) -> Iterator[Tensor]:
     """The numbers 0, 1, ... as int64 scalars, so many at most.
 
-    Raises Stopped once the run that it is part of has failed elsewhere, or was interrupted: no
-    loop of a worker holds up the end of a program.
+    Raises Stopped once the run that it is part of has failed elsewhere, or was interrupted, and at
+    the end of Python: no loop of a worker holds up the end of a program.
     """
     numbers: Iterable[int] = itertools.count() if most is None else range(int(most))
     run = current_run()
     for number in numbers:
-        if run is not None and run.errors:
+        if is_ending() or (run is not None and run.errors):
             raise Stopped
         yield torch.tensor(number)
 

@@ -1,0 +1,49 @@
+"""What a program returns belongs to its caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+_ALONE = 2
+"""How often the storage of a tensor is held that no other tensor has: by it, and by who asks."""
+
+
+def owned(outputs: Sequence[Any], others: Iterable[Any]) -> tuple[Any, ...]:
+    """The outputs as contiguous tensors in memory that nothing else has.
+
+    A tensor that is an input, a weight or another output, or shares memory with any tensor that
+    is alive, is copied, as is one that is not contiguous. `others` are what an output must not be
+    itself. Lists are taken apart; what is no plain tensor stays as it is.
+    """
+    taken = {id(tensor) for tensor in _tensors(others)}
+
+    def own(value: Any) -> Any:
+        if type(value) is list:
+            return [own(item) for item in cast("list[Any]", value)]
+        if type(value) is not Tensor:
+            return value
+        if not value.is_contiguous():
+            return value.contiguous()
+        if id(value) in taken or _is_shared(value):
+            return value.clone()
+        taken.add(id(value))
+        return value
+
+    return tuple(own(value) for value in outputs)
+
+
+def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list):
+            yield from _tensors(cast("list[Any]", value))
+
+
+def _is_shared(tensor: Tensor) -> bool:
+    storage = tensor.untyped_storage()
+    return torch._C._storage_Use_Count(storage._cdata) > _ALONE  # pyright: ignore

@@ -1,0 +1,119 @@
+"""What a thread or a process has set up around a call of a program, and what comes of it.
+
+A program computes what it was compiled to, whatever its caller has set: torch keeps some settings
+for each thread (threads, gradients, autocast, a default device), which are set aside for a call.
+A call in a forked child needs a thread of its own, and one at the end of Python must not be left
+behind in an operator: see run() and at_exit().
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch._C import _len_torch_function_stack  # pyright: ignore
+
+from ramiel.runtime.memory import keep_memory
+
+Result = TypeVar("Result")
+
+
+def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
+    """Call a function with one intra-op thread, without gradients, autocast or a default device.
+
+    torch keeps these settings for each thread, so other threads' stay as they are. A thread
+    that uses torch for the first time starts with the count that was set last, anywhere:
+    that is why the caller's is set again even where it was 1.
+
+    RuntimeError at the end of Python, but in its main thread.
+    """
+    keep_memory()
+    threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
+    call = _Call()
+    _calls.add(call)
+    try:
+        if _ending and threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("Python is about to end: there are no more calls")
+        torch.set_num_threads(1)
+        torch.set_grad_enabled(False)  # a statement: half the time of `with torch.no_grad()`
+        if _len_torch_function_stack() or torch.is_autocast_enabled("cpu"):
+            with torch.autocast("cpu", enabled=False), torch.device("cpu"):
+                return function(*args)
+        return function(*args)
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_grad_enabled(grad)
+        _calls.discard(call)
+
+
+# --- forked children ---
+
+_forking_thread: int | None = None
+
+
+def has_lost_its_team() -> bool:
+    """Whether this is the thread of a forked child that went through the fork.
+
+    OpenMP believes that the threads which helped it are still there, and would wait for them for
+    ever. Any other thread starts with a team of its own.
+    """
+    return _forking_thread is not None and _forking_thread == threading.get_ident()
+
+
+def _after_fork() -> None:
+    global _forking_thread
+    _forking_thread = threading.get_ident()
+    _calls.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+# --- the end of Python ---
+
+
+class _Call:
+    """A call that is under way."""
+
+    __slots__ = ()
+
+
+_calls: set[_Call] = set()
+_ending = False
+_at_exit: list[Callable[[], None]] = []
+PATIENCE_S = 5.0
+"""How long the end of Python waits for calls of other threads to stop."""
+
+
+def at_exit(function: Callable[[], None]) -> None:
+    """Have a function called at the end of Python, which is to stop the calls under way."""
+    _at_exit.append(function)
+
+
+def is_ending() -> bool:
+    return _ending
+
+
+def _end() -> None:
+    """Stops the calls of other threads and waits until they have left torch.
+
+    Python ends a thread where it next asks for the lock of the interpreter. In an operator of
+    torch that is a C++ frame that may not be unwound, which would abort the process: "terminate
+    called without an active exception".
+    """
+    global _ending
+    _ending = True
+    for function in _at_exit:
+        function()
+    end = time.monotonic() + PATIENCE_S
+    while _calls and time.monotonic() < end:
+        time.sleep(0.001)
+
+
+atexit.register(_end)
