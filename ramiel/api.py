@@ -7,6 +7,7 @@ import itertools
 import linecache
 import types
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -15,8 +16,9 @@ from torch import nn
 
 from ramiel.artifact import tied, write_program
 from ramiel.backend.pytorch.printer import Emitted
-from ramiel.backend.pytorch.tensors import tensor_of
+from ramiel.backend.pytorch.tensors import array_of_tensor, tensor_of
 from ramiel.compiler import Compilation, Report, compile_model
+from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
 from ramiel.errors import CompileError
 from ramiel.frontend.inputs import Shapes
 from ramiel.frontend.model_file import ModelSource
@@ -39,6 +41,37 @@ class CompiledProgram(Program):
         Raises CompileError if they cannot be written.
         """
         write_program(self._emitted, Path(path))
+
+    def __reduce__(self) -> Any:
+        """A copy or a pickle has the source with it, since the class is in no module."""
+        emitted, state = self._emitted, self.__getstate__()
+        del state["_emitted"]
+        held = dict(self.named_buffers(remove_duplicate=False))
+        weights = {
+            name: (weight.data.name, None if name in held else weight.array())
+            for name, weight in emitted.weights.items()
+        }
+        return _restored, (emitted.class_name, emitted.source, dict(emitted.nodes), weights), state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        held = dict(self.named_buffers(remove_duplicate=False))
+        weights: dict[str, WeightAttr] = {}
+        for name, (stored, array) in cast("dict[str, Any]", self._emitted.weights).items():
+            array = array_of_tensor(held[name]) if array is None else array
+            weights[name] = WeightAttr(TensorRef.of(stored, array))
+        self._emitted = replace(self._emitted, weights=weights)
+
+
+def _restored(
+    class_name: str, source: str, nodes: dict[str, tuple[str, str]], weights: dict[str, Any]
+) -> CompiledProgram:
+    """A program without its state; its weights as names and arrays, None for those in the state."""
+    emitted = Emitted(class_name, source, weights, nodes)
+    kind = _class_of(emitted)
+    program = kind.__new__(kind)
+    program.__dict__["_emitted"] = emitted
+    return program
 
 
 def compile(
@@ -113,6 +146,15 @@ def compile(
 def load(compilation: Compilation) -> CompiledProgram:
     """Makes the program of a compilation, without a file."""
     emitted = compilation.emitted
+    program = _class_of(emitted)(_weights(emitted))
+    program.source = emitted.source
+    program.report = compilation.report
+    program._emitted = emitted  # pyright: ignore[reportPrivateUsage]
+    return program
+
+
+def _class_of(emitted: Emitted) -> Any:
+    """The class of a program, made from its source."""
     # Tracebacks find the source of a program that is in no file through linecache.
     filename = f"<ramiel {emitted.class_name} {next(_numbers)}>"
     lines = emitted.source.splitlines(keepends=True)
@@ -120,12 +162,7 @@ def load(compilation: Compilation) -> CompiledProgram:
     namespace: dict[str, Any] = {"__name__": f"ramiel.compiled.{emitted.class_name}"}
     exec(builtins.compile(emitted.source, filename, "exec"), namespace)
     base: type[Program] = namespace[emitted.class_name]
-    program_class = cast(Any, types.new_class(base.__name__, (base, CompiledProgram)))
-    program: CompiledProgram = program_class(_weights(emitted))
-    program.source = emitted.source
-    program.report = compilation.report
-    program._emitted = emitted  # pyright: ignore[reportPrivateUsage]
-    return program
+    return types.new_class(base.__name__, (base, CompiledProgram))
 
 
 def _weights(emitted: Emitted) -> Weights:

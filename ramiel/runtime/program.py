@@ -60,10 +60,10 @@ class Program(nn.Module):
         """Run the workers; return the output, or a tuple of them in the order of `outputs`.
 
         Inputs are given in order, or by their Python or ONNX name: tensors, numpy arrays,
-        numbers or lists. Outputs are contiguous and the caller's own: no input, weight or other
-        output shares memory with them. With a `batch`, any number of samples may be given: so many at a time
+        numbers or lists. With a `batch`, any number of samples may be given: so many at a time
         run together, and a rest that does not fill a batch is run sample by sample, each on one
-        worker.
+        worker. Outputs are contiguous and the caller's own: no input, weight or other output
+        shares memory with them.
 
         Raises TypeError or ValueError for wrong inputs (see bind()), OpError if an operator
         fails, RuntimeError after close().
@@ -73,19 +73,16 @@ class Program(nn.Module):
     def _answer(self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outputs:
         """What a function makes of the inputs of a call, as the caller's own."""
         try:
-            return with_one_thread(self._compute, compute, args, kwargs, torch.get_num_threads())
+            return with_one_thread(self._compute, compute, args, kwargs)
         except Exception as error:
             if place := place_of(error, _codes(type(self))):
                 raise op_error(error, place, self._nodes) from error
             raise
 
-    def _compute(
-        self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any], threads: int
-    ) -> Outputs:
+    def _compute(self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outputs:
         inputs = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
         outputs = compute(inputs)
-        if not has_lost_its_team():
-            torch.set_num_threads(threads)  # for what has to be copied
+        # Copies are made by as many threads as this worker's last operator had.
         outputs = owned(outputs, (*inputs, *self._buffers.values()))
         return outputs[0] if len(outputs) == 1 else outputs
 
