@@ -62,7 +62,7 @@ _FUNCTIONS = {
     "positive post_transform prelu quantize random_normal random_uniform range reduce "
     "refuse regex_full_match requantize reshape resize reverse_sequence rnn roi_align "
     "rotary rows same_pad scatter_elements scatter_nd sequence sequence_at sequence_erase "
-    "sequence_insert sequence_length shape shrink simplified_layer_norm size slice "
+    "sequence_insert sequence_length shape shrink sign simplified_layer_norm size slice "
     "space_to_depth split split_to_sequence squeeze stft string_concat string_normalize "
     "string_split strings svm_kernel svm_probabilities svm_vote take_features "
     "tensor_scatter tile tokenize top_k transpose trilu two_scores unique unique_in_order "

@@ -17,6 +17,7 @@ from ramiel.runtime.ops.arithmetic import (
     prelu,
     reduce,
     shrink,
+    sign,
     top_k,
 )
 from ramiel.runtime.ops.contrib import (
@@ -218,6 +219,7 @@ __all__ = [
     "sequence_length",
     "shape",
     "shrink",
+    "sign",
     "simplified_layer_norm",
     "size",
     "slice",

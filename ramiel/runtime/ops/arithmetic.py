@@ -19,6 +19,11 @@ def clip(x: Tensor, low: Tensor | None, high: Tensor | None) -> Tensor:
     return x if high is None else torch.minimum(x, high)
 
 
+def sign(x: Tensor) -> Tensor:
+    """-1, 0 or 1, and NaN for NaN, of which PyTorch's sign is 0."""
+    return torch.where(x.isnan(), x, torch.sign(x))
+
+
 def shrink(x: Tensor, lambd: float, bias: float) -> Tensor:
     zero = torch.zeros_like(x)
     shrunk = torch.where(x > lambd, x - bias, zero).to(x.dtype)

@@ -40,7 +40,6 @@ _UNARY = {
     "Relu": "F.relu",
     "Round": "torch.round",
     "Sigmoid": "torch.sigmoid",
-    "Sign": "torch.sign",
     "Sin": "torch.sin",
     "Sinh": "torch.sinh",
     "Softplus": "F.softplus",
@@ -297,6 +296,11 @@ def thresholded_relu(n: Node) -> Lowered:
         "operator.gt", n[0], n.number("alpha"), type=tensor_type(BY_PROTO[9].ir, n.shape(0))
     )
     return n.call("torch.where", above, n[0], 0)
+
+
+@lowers("Sign")
+def sign(n: Node) -> Lowered:
+    return n.call("ops.sign" if n.is_float() else "torch.sign", n[0])
 
 
 @lowers("Shrink", 9)
