@@ -24,6 +24,7 @@ from ramiel.frontend.inputs import Shapes
 from ramiel.frontend.model_file import ModelSource
 from ramiel.pipelines import Options
 from ramiel.runtime import Program, Weights
+from ramiel.runtime.surroundings import undisturbed
 
 _numbers = itertools.count()
 
@@ -140,7 +141,8 @@ def compile(
         model = model_of_module(model, example_inputs, dynamic_shapes)
     elif example_inputs is not None or dynamic_shapes is not None:
         raise TypeError("example inputs and dynamic shapes are for a torch.nn.Module")
-    return load(compile_model(model, options))
+    with undisturbed():
+        return load(compile_model(model, options))
 
 
 def load(compilation: Compilation) -> CompiledProgram:

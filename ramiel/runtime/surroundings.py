@@ -12,7 +12,8 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -41,14 +42,28 @@ def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
             raise RuntimeError("Python is about to end: there are no more calls")
         torch.set_num_threads(1)
         torch.set_grad_enabled(False)  # a statement: half the time of `with torch.no_grad()`
-        if _len_torch_function_stack() or torch.is_autocast_enabled("cpu"):
-            with torch.autocast("cpu", enabled=False), torch.device("cpu"):
+        if _is_disturbed():
+            with undisturbed():
                 return function(*args)
         return function(*args)
     finally:
         torch.set_num_threads(threads)
         torch.set_grad_enabled(grad)
         _calls.discard(call)
+
+
+@contextmanager
+def undisturbed() -> Generator[None]:
+    """Sets autocast and a default device aside."""
+    if not _is_disturbed():
+        yield
+        return
+    with torch.autocast("cpu", enabled=False), torch.device("cpu"):
+        yield
+
+
+def _is_disturbed() -> bool:
+    return bool(_len_torch_function_stack()) or torch.is_autocast_enabled("cpu")
 
 
 # --- forked children ---

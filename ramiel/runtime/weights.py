@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from typing import Any, Self, cast
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -98,7 +99,9 @@ class Weights(Mapping[str, Tensor]):
         except KeyError:
             raise KeyError(f'no weight "{name}" in {self._source}') from None
         try:
-            return self._load(stored)
+            # Tensors of inference mode could not be told from themselves after a change.
+            with torch.inference_mode(False):
+                return self._load(stored)
         except (SafetensorError, AttributeError) as error:
             raise ValueError(f'cannot read "{name}" in {self._source}: {error}') from error
 

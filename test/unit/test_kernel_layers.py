@@ -117,12 +117,57 @@ def _set_weight(layer: PreparedLayer) -> PreparedLayer:
     return layer
 
 
+def _in_place(layer: PreparedLayer) -> PreparedLayer:
+    layer.weight.mul_(-2)  # pyright: ignore
+    return layer
+
+
+def _bias_in_place(layer: PreparedLayer) -> PreparedLayer:
+    layer.bias[1:3] += 1  # pyright: ignore
+    return layer
+
+
+def _by_view(layer: PreparedLayer) -> PreparedLayer:
+    layer.weight.view(-1)[::2].zero_()  # pyright: ignore
+    return layer
+
+
+def _data(layer: PreparedLayer) -> PreparedLayer:
+    layer.weight.data = layer.weight * 3  # pyright: ignore
+    return layer
+
+
+def _bias_data(layer: PreparedLayer) -> PreparedLayer:
+    layer.bias.data = torch.randn_like(layer.bias)  # pyright: ignore
+    return layer
+
+
+def _in_inference_mode(layer: PreparedLayer) -> PreparedLayer:
+    with torch.inference_mode():
+        layer.weight.add_(1)  # pyright: ignore
+    return layer
+
+
+def _forgets(layer: PreparedLayer) -> PreparedLayer:
+    layer.weight.data.mul_(2)  # pyright: ignore  # which is not counted
+    layer.forget()
+    return layer
+
+
+def _made_in_inference_mode(layer: PreparedLayer) -> PreparedLayer:
+    with torch.inference_mode():
+        layer.weight = torch.randn_like(layer.weight)  # pyright: ignore
+    return layer
+
+
 def _load_copy(layer: PreparedLayer) -> PreparedLayer:
     return _load(copy.deepcopy(layer))
 
 
 CHANGES: Sequence[Callable[[PreparedLayer], PreparedLayer]] = (
     *(_load, _assign, _set_bias, _set_weight, _load_copy),
+    *(_in_place, _bias_in_place, _by_view, _data, _bias_data),
+    *(_in_inference_mode, _made_in_inference_mode, _forgets),
     *(copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))),
 )
 
