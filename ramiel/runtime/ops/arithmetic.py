@@ -70,6 +70,17 @@ def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: floa
     return x / (k + alpha / size * total.reshape(x.shape)).pow(beta)
 
 
+def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """InstanceNormalization of x [N, C, ...], of which a channel may have a single number."""
+    return torch.instance_norm(x, weight, bias, None, None, True, 0.0, eps, False)
+
+
+def lp_normalize(x: Tensor, p: int, axis: int) -> Tensor:
+    """x over its p-norm along the axis, zero where that is zero."""
+    norm = torch.linalg.vector_norm(x, p, dim=axis, keepdim=True)
+    return x / torch.where(norm == 0, 1, norm)
+
+
 def mean_variance_norm(x: Tensor, axes: Integers) -> Tensor:
     dims = integers(axes)
     centred = x - x.mean(dim=dims, keepdim=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.ops.numbers import Integers, integers
-from ramiel.runtime.ops.windows import sliding_windows
+from ramiel.runtime.ops.windows import Sides, sliding_windows
 
 
 def lp_pool(
@@ -17,7 +17,7 @@ def lp_pool(
     kernel: list[int],
     strides: list[int],
     dilations: list[int],
-    pads: list[int],
+    pads: Sides,
     p: float,
     ceil_mode: bool = False,
 ) -> Tensor:
