@@ -124,8 +124,9 @@ def conv_integer(
     dtype = _exact(x, x_zero, weight, weight_zero, weight[0].numel())
     a = _less(x, x_zero, dtype)
     if isinstance(padding, str):
-        steps = [[v] * (x.ndim - 2) if isinstance(v, int) else v for v in (stride, dilation)]
-        a, padding = same_pad(a, list(weight.shape[2:]), *steps, padding == "SAME_UPPER"), 0
+        kernel = list(weight.shape[2:])
+        steps, apart = ([v] * len(kernel) if isinstance(v, int) else v for v in (stride, dilation))
+        a, padding = same_pad(a, kernel, steps, apart, padding == "SAME_UPPER"), 0
     elif isinstance(padding, list) and len(padding) == 2 * (x.ndim - 2):
         a, padding = F.pad(a, padding), 0
     convolve = (F.conv1d, F.conv2d, F.conv3d)[x.ndim - 3]

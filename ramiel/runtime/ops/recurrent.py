@@ -25,6 +25,7 @@ Where a layer of ramiel.runtime does the same, it is many times as fast.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -59,7 +60,7 @@ ACTIVATIONS: Mapping[str, Callable[..., Tensor]] = {
     "Relu": torch.relu,
     "ScaledTanh": _scaled_tanh,
     "Sigmoid": torch.sigmoid,
-    "Softplus": F.softplus,
+    "Softplus": partial(F.softplus, threshold=40),
     "Softsign": F.softsign,
     "Tanh": torch.tanh,
     "ThresholdedRelu": _thresholded_relu,

@@ -48,11 +48,13 @@ def resize(
         after = [math.floor(b * f) for b, f in zip(lengths, factors, strict=True)]
     bounds = roi.reshape(2, -1).tolist() if roi is not None and roi.numel() else None
     outside = torch.zeros(())
+    exact = x.dtype == torch.float64 and mode != "nearest"
+    dtype = torch.float64 if exact else torch.float32
     for i, dim in enumerate(dims):
         if after[i] == lengths[i] and factors[i] == 1 and bounds is None:
             continue
         region = (0.0, 1.0) if bounds is None else (bounds[0][i], bounds[1][i])
-        place = _places(after[i], lengths[i], factors[i], coordinates, region).double()
+        place = _places(after[i], lengths[i], factors[i], coordinates, region, dtype).double()
         x = _resample(x, dim, place, factors[i], mode, nearest, cubic, exclude_outside, antialias)
         if coordinates == "tf_crop_and_resize":
             beyond = (place < 0) | (place > lengths[i] - 1)
@@ -64,13 +66,19 @@ def resize(
 
 
 def _places(
-    after: int, before: int, scale: float, mode: str, region: tuple[float, float]
+    after: int,
+    before: int,
+    scale: float,
+    mode: str,
+    region: tuple[float, float],
+    dtype: torch.dtype,
 ) -> Tensor:
     """Where the new positions lie among the old ones.
 
-    In float32, as everybody computes it: a scale of 0.6 is meant where 0.60000002 is given.
+    In float32, as everybody computes it where the nearest is taken: a scale of 0.6 is meant where
+    0.60000002 is given. Of float64 what is between is interpolated in float64.
     """
-    position = torch.arange(after, dtype=torch.float32)
+    position = torch.arange(after, dtype=dtype)
     match mode:
         case "half_pixel":
             return (position + 0.5) / scale - 0.5
