@@ -39,6 +39,8 @@ def legacy_softmax(x: Tensor, axis: int, kind: str) -> Tensor:
 
 def hardmax(x: Tensor, axis: int) -> Tensor:
     """One at the first largest element along the axis, zero elsewhere."""
+    if not x.numel():
+        return torch.zeros_like(x)
     first = torch.argmax(x, dim=axis, keepdim=True)
     return torch.zeros_like(x).scatter_(axis, first, 1)
 
@@ -71,7 +73,9 @@ def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: floa
 
 
 def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """InstanceNormalization of x [N, C, ...], of which a channel may have a single number."""
+    """InstanceNormalization of x [N, C, ...], of which a channel may have one number, or none."""
+    if not x.numel():
+        return torch.empty_like(x)
     return torch.instance_norm(x, weight, bias, None, None, True, 0.0, eps, False)
 
 
@@ -121,7 +125,8 @@ def _mean(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
     count = 1
     for dim in dims:
         count *= x.shape[dim]
-    return torch.div(_sum(x, dims, keepdims), count, rounding_mode="trunc")
+    # Of no integers ONNX leaves the mean open; ONNX Runtime has zero.
+    return torch.div(_sum(x, dims, keepdims), max(count, 1), rounding_mode="trunc")
 
 
 def _prod(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:

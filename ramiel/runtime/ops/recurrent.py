@@ -219,7 +219,8 @@ def _run(
     if reverse:
         outputs.reverse()
     steps, place = (1, 1) if batch_first else (0, 0)
-    return torch.stack(outputs, steps).unsqueeze(steps + 1), *(s.unsqueeze(place) for s in states)
+    y = torch.stack(outputs or [states[0]], steps).narrow(steps, 0, len(outputs))
+    return y.unsqueeze(steps + 1), *(s.unsqueeze(place) for s in states)
 
 
 def _steps_first(x: Tensor, batch_first: bool) -> Tensor:

@@ -37,7 +37,7 @@ def resize(
     lengths = [x.shape[d] for d in dims]
     if sizes is not None:
         after = integers(sizes)
-        factors = [a / b for a, b in zip(after, lengths, strict=True)]
+        factors = [a / b if b else 1.0 for a, b in zip(after, lengths, strict=True)]
         if policy != "stretch":
             factor = (min if policy == "not_larger" else max)(factors)
             factors = [factor] * len(factors)
@@ -46,6 +46,11 @@ def resize(
         assert scales is not None
         factors = [float(s) for s in (scales.tolist() if isinstance(scales, Tensor) else scales)]
         after = [math.floor(b * f) for b, f in zip(lengths, factors, strict=True)]
+    shape = list(x.shape)
+    for dim, length in zip(dims, after, strict=True):
+        shape[dim] = length
+    if not x.numel() and not math.prod(shape):
+        return x.new_empty(shape)
     bounds = roi.reshape(2, -1).tolist() if roi is not None and roi.numel() else None
     outside = torch.zeros(())
     exact = x.dtype == torch.float64 and mode != "nearest"
@@ -58,8 +63,7 @@ def resize(
         x = _resample(x, dim, place, factors[i], mode, nearest, cubic, exclude_outside, antialias)
         if coordinates == "tf_crop_and_resize":
             beyond = (place < 0) | (place > lengths[i] - 1)
-            shape = [-1] + [1] * (x.ndim - 1 - dim)
-            outside = outside + beyond.reshape(shape)
+            outside = outside + beyond.reshape([-1] + [1] * (x.ndim - 1 - dim))
     if coordinates == "tf_crop_and_resize":
         x = torch.where(outside.bool(), torch.tensor(extrapolation, dtype=x.dtype), x)
     return x

@@ -83,9 +83,11 @@ def range(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     """The numbers from the start on, by steps of delta, before the limit: none if it lies the
     other way."""
     first, last, step = start.item(), limit.item(), delta.item()
-    if step and (last - first) * step < 0:
-        last = first
     # The bounds' own type is the result's, and Python's numbers would not tell it.
+    if (last - first) * step < 0:
+        return torch.empty(0, dtype=start.dtype)
+    if isinstance(step, int) and abs(step) >= 1 << 30:  # PyTorch adds it to the bounds
+        return torch.tensor([*builtins.range(first, last, step)], dtype=start.dtype)
     return torch.arange(first, last, step, dtype=start.dtype)
 
 

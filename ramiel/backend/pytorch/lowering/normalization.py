@@ -46,8 +46,10 @@ def _is_of_one_type(n: Node) -> bool:
 
 @lowers("InstanceNormalization")
 def instance_norm(n: Node) -> Lowered:
-    # PyTorch's own refuses to normalise a single number, which becomes zero.
-    callee = "F.instance_norm" if _are_several(n, 2) else "ops.instance_norm"
+    # PyTorch's own refuses to normalise a single number, which becomes zero, and no samples.
+    shape = n.shape(0) or (0,)
+    plain = _are_several(n, 2) and shape[0] is not None and 0 not in shape
+    callee = "F.instance_norm" if plain else "ops.instance_norm"
     return n.call(callee, n[0], weight=n[1], bias=n[2], eps=n.number("epsilon"))
 
 
