@@ -119,9 +119,11 @@ def is_float(type: Attribute) -> bool:
 
 
 def is_close(value: float, expected: float, type: Attribute) -> bool:
-    """Whether a number is another one, as exactly as a type's elements can say."""
+    """Whether a number is another one, as exactly as a type's elements can say: a float64 that was
+    rounded to float32 is not."""
     dtype = numpy_dtype_of(type)
-    if abs(value - expected) <= 1e-6 * abs(expected):
+    error = 1e-15 if dtype == np.float64 else 1e-6
+    if abs(value - expected) <= error * abs(expected):
         return True
     return dtype is not None and bool(np.asarray(value, dtype) == np.asarray(expected, dtype))
 

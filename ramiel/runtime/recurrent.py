@@ -52,6 +52,9 @@ class _Recurrent(Layer):
             else _swapped(state, batch_first).contiguous()
             for state in given
         ]
+        if not x.shape[steps]:  # PyTorch's functions want a step
+            y = x.new_empty(*x.shape[:2], 1, weights[1].shape[1])
+            return y.transpose(2, steps + 1), *(_swapped(state, batch_first) for state in states)
         # one layer, no dropout, not in training, not bidirectional
         options = (len(weights) == 4, 1, 0.0, False, False, batch_first)
         x = x.flip(steps) if reverse else x

@@ -213,20 +213,21 @@ def expected(c: Case, model: onnx.ModelProto, feed: Mapping[str, Array]) -> list
     return [np.asarray(r) for r in session.run(None, dict(feed))]
 
 
-def _feed(c: Case, arrays: Sequence[Array | None]) -> dict[str, Array]:
+def feed_of(c: Case, arrays: Sequence[Array | None]) -> dict[str, Array]:
+    """The arrays by name that are inputs of the case's model."""
     return {f"i{i}": a for i, a in enumerate(arrays) if a is not None and i not in c.constants}
 
 
 def results(c: Case) -> list[Array]:
     """The results of a case by the lowering table."""
     arrays = c.arrays()
-    return evaluated(model_of(c, arrays), list(_feed(c, arrays).values()))
+    return evaluated(model_of(c, arrays), list(feed_of(c, arrays).values()))
 
 
 def check(c: Case) -> None:
     """Fails where the table's results differ from ONNX's in type, shape or value."""
     arrays = c.arrays()
-    model, feed = model_of(c, arrays), _feed(c, arrays)
+    model, feed = model_of(c, arrays), feed_of(c, arrays)
     ours = evaluated(model, list(feed.values()))
     for got, want in zip(ours, expected(c, model, feed), strict=True):
         assert_same(got, want, c.tolerance)
@@ -264,14 +265,18 @@ def with_open_shape(c: Case) -> Case:
 
 
 __all__ = [
+    "Array",
     "Case",
+    "Random",
     "TensorProto",
     "as_inputs",
     "assert_same",
     "case",
     "check",
     "evaluated",
+    "expected",
     "f32",
+    "feed_of",
     "i64",
     "lowered",
     "model_of",

@@ -10,9 +10,11 @@ from ramiel.runtime.ops.arithmetic import (
     clip,
     cumsum,
     hardmax,
+    instance_norm,
     layer_norm,
     legacy_softmax,
     local_response_norm,
+    lp_normalize,
     mean_variance_norm,
     prelu,
     reduce,
@@ -121,7 +123,7 @@ from ramiel.runtime.ops.unsigned import (
     unsigned_remainder,
     unsigned_right_shift,
 )
-from ramiel.runtime.ops.windows import avg_pool, max_pool, same_pad
+from ramiel.runtime.ops.windows import avg_pool, conv_transpose, max_pool, same_pad
 
 __all__ = [
     "adagrad",
@@ -138,6 +140,7 @@ __all__ = [
     "compress",
     "constant_of_shape",
     "conv_integer",
+    "conv_transpose",
     "crop_and_resize",
     "cumprod",
     "cumsum",
@@ -165,11 +168,13 @@ __all__ = [
     "hardmax",
     "has_element",
     "impute",
+    "instance_norm",
     "join_features",
     "layer_norm",
     "legacy_softmax",
     "length",
     "local_response_norm",
+    "lp_normalize",
     "lp_pool",
     "lstm",
     "mask_lengths",

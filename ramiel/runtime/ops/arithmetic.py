@@ -44,6 +44,8 @@ def legacy_softmax(x: Tensor, axis: int, kind: str) -> Tensor:
 
 def hardmax(x: Tensor, axis: int) -> Tensor:
     """One at the first largest element along the axis, zero elsewhere."""
+    if not x.numel():
+        return torch.zeros_like(x)
     first = torch.argmax(x, dim=axis, keepdim=True)
     return torch.zeros_like(x).scatter_(axis, first, 1)
 
@@ -73,6 +75,19 @@ def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: floa
     total = sum(square[:, i : i + x.shape[1]] for i in range(size))
     assert isinstance(total, Tensor)
     return x / (k + alpha / size * total.reshape(x.shape)).pow(beta)
+
+
+def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """InstanceNormalization of x [N, C, ...], of which a channel may have one number, or none."""
+    if not x.numel():
+        return torch.empty_like(x)
+    return torch.instance_norm(x, weight, bias, None, None, True, 0.0, eps, False)
+
+
+def lp_normalize(x: Tensor, p: int, axis: int) -> Tensor:
+    """x over its p-norm along the axis, zero where that is zero."""
+    norm = torch.linalg.vector_norm(x, p, dim=axis, keepdim=True)
+    return x / torch.where(norm == 0, 1, norm)
 
 
 def mean_variance_norm(x: Tensor, axes: Integers) -> Tensor:
@@ -115,7 +130,8 @@ def _mean(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
     count = 1
     for dim in dims:
         count *= x.shape[dim]
-    return torch.div(_sum(x, dims, keepdims), count, rounding_mode="trunc")
+    # Of no integers ONNX leaves the mean open; ONNX Runtime has zero.
+    return torch.div(_sum(x, dims, keepdims), max(count, 1), rounding_mode="trunc")
 
 
 def _prod(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:

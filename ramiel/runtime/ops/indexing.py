@@ -86,19 +86,24 @@ def slice(
     axes: Integers | None = None,
     steps: Integers | None = None,
 ) -> Tensor:
-    """Slices with bounds that are computed, or with steps backwards."""
+    """Slices with bounds that are computed, or with steps backwards.
+
+    Bounds and steps may be any integers. A slice backwards that starts before the first element
+    starts at it, as ONNX's text and ONNX Runtime have it, where Python's is empty.
+    """
     first, last = integers(starts), integers(ends)
     dims = list(range(len(first))) if axes is None else integers(axes)
     strides = [1] * len(first) if steps is None else integers(steps)
     for start, end, dim, step in zip(first, last, dims, strides, strict=True):
         length = x.shape[dim]
-        bounds = builtins.slice(start, end, step).indices(length)
-        if step < 0 and end < -length:
-            bounds = (bounds[0], -1, step)
+        # A longer step takes one element, too, and PyTorch adds it to the bounds.
+        step = max(-length - 1, min(step, length + 1))
         if step > 0:
+            bounds = builtins.slice(start, end, step).indices(length)
             where = [builtins.slice(None)] * (dim % x.ndim)
             x = x[(*where, builtins.slice(*bounds))]
         else:
+            bounds = builtins.slice(max(start, -length), end, step).indices(length)
             x = x.index_select(dim, torch.arange(*bounds) if bounds[0] > bounds[1] else _NONE)
     return x
 

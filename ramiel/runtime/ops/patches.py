@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.ops.numbers import Integers, integers
-from ramiel.runtime.ops.windows import sliding_windows
+from ramiel.runtime.ops.windows import Sides, sliding_windows
 
 
 def lp_pool(
@@ -17,7 +17,7 @@ def lp_pool(
     kernel: list[int],
     strides: list[int],
     dilations: list[int],
-    pads: list[int],
+    pads: Sides,
     p: float,
     ceil_mode: bool = False,
 ) -> Tensor:
@@ -72,7 +72,7 @@ def col2im(
     apart = [1] * dims if dilations is None else dilations
     whole = [s + sides[i] + sides[dims + i] for i, s in enumerate(size)]
     counts = [(whole[i] - apart[i] * (kernel[i] - 1) - 1) // step[i] + 1 for i in range(dims)]
-    blocks = x.reshape(x.shape[0], -1, prod(kernel), *counts)
+    blocks = x.reshape(x.shape[0], x.shape[1] // prod(kernel), prod(kernel), *counts)
     result = x.new_zeros([*blocks.shape[:2], *whole])
     for i, tap in enumerate(itertools.product(*map(range, kernel))):
         starts = [t * a for t, a in zip(tap, apart, strict=True)]

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ramiel.runtime.ops.low_bit import INTEGERS, cast, unpack
+from ramiel.runtime.ops.windows import same_pad
 
 Number = float | int | Tensor
 
@@ -110,18 +111,23 @@ def conv_integer(
     x_zero: int | Tensor = 0,
     weight_zero: int | Tensor = 0,
     stride: int | list[int] = 1,
-    padding: int | list[int] = 0,
+    padding: int | list[int] | str = 0,
     dilation: int | list[int] = 1,
     groups: int = 1,
 ) -> Tensor:
     """ConvInteger: x [N, C, ...] and weight [M, C / groups, ...], each less its zero point (the
     weight's may be [M]), convolved to int32, plus the bias [M] of int32. `padding` is a number
-    of zero points, for each dimension, or as F.pad has it for both sides of each."""
+    of zero points, for each dimension, as F.pad has it for both sides of each, or SAME_UPPER or
+    SAME_LOWER."""
     if isinstance(weight_zero, Tensor) and weight_zero.numel() > 1:
         weight_zero = weight_zero.reshape([-1] + [1] * (weight.ndim - 1))
     dtype = _exact(x, x_zero, weight, weight_zero, weight[0].numel())
     a = _less(x, x_zero, dtype)
-    if isinstance(padding, list) and len(padding) == 2 * (x.ndim - 2):
+    if isinstance(padding, str):
+        kernel = list(weight.shape[2:])
+        steps, apart = ([v] * len(kernel) if isinstance(v, int) else v for v in (stride, dilation))
+        a, padding = same_pad(a, kernel, steps, apart, padding == "SAME_UPPER"), 0
+    elif isinstance(padding, list) and len(padding) == 2 * (x.ndim - 2):
         a, padding = F.pad(a, padding), 0
     convolve = (F.conv1d, F.conv2d, F.conv3d)[x.ndim - 3]
     y = convolve(a, _less(weight, weight_zero, dtype), None, stride, padding, dilation, groups)

@@ -25,6 +25,7 @@ Where a layer of ramiel.runtime does the same, it is many times as fast.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -59,7 +60,7 @@ ACTIVATIONS: Mapping[str, Callable[..., Tensor]] = {
     "Relu": torch.relu,
     "ScaledTanh": _scaled_tanh,
     "Sigmoid": torch.sigmoid,
-    "Softplus": F.softplus,
+    "Softplus": partial(F.softplus, threshold=40),
     "Softsign": F.softsign,
     "Tanh": torch.tanh,
     "ThresholdedRelu": _thresholded_relu,
@@ -218,7 +219,8 @@ def _run(
     if reverse:
         outputs.reverse()
     steps, place = (1, 1) if batch_first else (0, 0)
-    return torch.stack(outputs, steps).unsqueeze(steps + 1), *(s.unsqueeze(place) for s in states)
+    y = torch.stack(outputs or [states[0]], steps).narrow(steps, 0, len(outputs))
+    return y.unsqueeze(steps + 1), *(s.unsqueeze(place) for s in states)
 
 
 def _steps_first(x: Tensor, batch_first: bool) -> Tensor:

@@ -37,7 +37,7 @@ def resize(
     lengths = [x.shape[d] for d in dims]
     if sizes is not None:
         after = integers(sizes)
-        factors = [a / b for a, b in zip(after, lengths, strict=True)]
+        factors = [a / b if b else 1.0 for a, b in zip(after, lengths, strict=True)]
         if policy != "stretch":
             factor = (min if policy == "not_larger" else max)(factors)
             factors = [factor] * len(factors)
@@ -46,31 +46,43 @@ def resize(
         assert scales is not None
         factors = [float(s) for s in (scales.tolist() if isinstance(scales, Tensor) else scales)]
         after = [math.floor(b * f) for b, f in zip(lengths, factors, strict=True)]
+    shape = list(x.shape)
+    for dim, length in zip(dims, after, strict=True):
+        shape[dim] = length
+    if not x.numel() and not math.prod(shape):
+        return x.new_empty(shape)
     bounds = roi.reshape(2, -1).tolist() if roi is not None and roi.numel() else None
     outside = torch.zeros(())
+    exact = x.dtype == torch.float64 and mode != "nearest"
+    dtype = torch.float64 if exact else torch.float32
     for i, dim in enumerate(dims):
         if after[i] == lengths[i] and factors[i] == 1 and bounds is None:
             continue
         region = (0.0, 1.0) if bounds is None else (bounds[0][i], bounds[1][i])
-        place = _places(after[i], lengths[i], factors[i], coordinates, region).double()
+        place = _places(after[i], lengths[i], factors[i], coordinates, region, dtype).double()
         x = _resample(x, dim, place, factors[i], mode, nearest, cubic, exclude_outside, antialias)
         if coordinates == "tf_crop_and_resize":
             beyond = (place < 0) | (place > lengths[i] - 1)
-            shape = [-1] + [1] * (x.ndim - 1 - dim)
-            outside = outside + beyond.reshape(shape)
+            outside = outside + beyond.reshape([-1] + [1] * (x.ndim - 1 - dim))
     if coordinates == "tf_crop_and_resize":
         x = torch.where(outside.bool(), torch.tensor(extrapolation, dtype=x.dtype), x)
     return x
 
 
 def _places(
-    after: int, before: int, scale: float, mode: str, region: tuple[float, float]
+    after: int,
+    before: int,
+    scale: float,
+    mode: str,
+    region: tuple[float, float],
+    dtype: torch.dtype,
 ) -> Tensor:
     """Where the new positions lie among the old ones.
 
-    In float32, as everybody computes it: a scale of 0.6 is meant where 0.60000002 is given.
+    In float32, as everybody computes it where the nearest is taken: a scale of 0.6 is meant where
+    0.60000002 is given. Of float64 what is between is interpolated in float64.
     """
-    position = torch.arange(after, dtype=torch.float32)
+    position = torch.arange(after, dtype=dtype)
     match mode:
         case "half_pixel":
             return (position + 0.5) / scale - 0.5

@@ -56,10 +56,13 @@ def unsqueeze(x: Tensor, axes: Integers) -> Tensor:
 
 
 def split(x: Tensor, sizes: int | Integers, axis: int) -> tuple[Tensor, ...]:
-    """Splits into parts of the given sizes, or into that many parts of one size."""
+    """Splits into parts of the given sizes, or into that many parts of one size, of which the last
+    ones may be smaller or empty."""
     if isinstance(sizes, int):
-        part = -(-x.shape[axis] // sizes)
-        return torch.split(x, part, dim=axis)
+        whole = x.shape[axis]
+        part = -(-whole // sizes)
+        counted = [max(0, min(part, whole - i * part)) for i in builtins.range(sizes)]
+        return torch.split(x, counted, dim=axis)
     return torch.split(x, integers(sizes), dim=axis)
 
 
@@ -77,8 +80,15 @@ def constant_of_shape(shape: Integers, value: float, *, dtype: torch.dtype) -> T
 
 
 def range(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
+    """The numbers from the start on, by steps of delta, before the limit: none if it lies the
+    other way."""
+    first, last, step = start.item(), limit.item(), delta.item()
     # The bounds' own type is the result's, and Python's numbers would not tell it.
-    return torch.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
+    if (last - first) * step < 0:
+        return torch.empty(0, dtype=start.dtype)
+    if isinstance(step, int) and abs(step) >= 1 << 30:  # PyTorch adds it to the bounds
+        return torch.tensor([*builtins.range(first, last, step)], dtype=start.dtype)
+    return torch.arange(first, last, step, dtype=start.dtype)
 
 
 def eye_like(x: Tensor, k: int, dtype: torch.dtype) -> Tensor:

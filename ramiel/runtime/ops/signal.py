@@ -38,6 +38,10 @@ def dft(
     back = inverse and onesided
     size = 2 * (signal.shape[dim] - 1) if back else signal.shape[dim]
     size = size if length is None else integer(length)
+    if not x.numel():
+        shape = [*signal.shape, 1 if back else 2]
+        shape[dim] = _frequencies(size, onesided and not back)
+        return x.new_zeros(shape)
     if back:
         return torch.fft.irfft(signal, size, dim).unsqueeze(-1).to(x.dtype)
     made = torch.fft.ifft(signal, size, dim) if inverse else _transform(signal, size, dim, onesided)
@@ -59,7 +63,14 @@ def stft(
     frames = signal.unfold(1, size, integer(step))
     if window is not None:
         frames = frames * window.to(frames.real.dtype)
+    if not frames.numel():
+        return x.new_zeros(*frames.shape[:2], _frequencies(size, onesided), 2)
     return torch.view_as_real(_transform(frames, size, -1, onesided)).to(x.dtype)
+
+
+def _frequencies(size: int, onesided: bool) -> int:
+    """How many a spectrum has: libraries do not transform nothing, but the shape is known."""
+    return size // 2 + 1 if onesided else size
 
 
 def mel_weight_matrix(

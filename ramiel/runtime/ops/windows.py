@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Sides = list[int] | str
+"""Paddings: at the beginnings, then at the ends of all dimensions; or SAME_UPPER or SAME_LOWER, so
+that there are ceil(size / stride) windows, with the odd one at the end or at the beginning."""
 
 
 def sliding_windows(
@@ -14,7 +19,7 @@ def sliding_windows(
     kernel: list[int],
     strides: list[int],
     dilations: list[int],
-    pads: list[int],
+    pads: Sides,
     ceil_mode: bool,
     fill: float,
     beyond: float,
@@ -24,7 +29,8 @@ def sliding_windows(
     `fill` stands in the paddings and `beyond` in what ceil_mode adds after them.
     """
     dims = len(kernel)
-    begin, end = pads[:dims], pads[dims:]
+    sides = padded_sides(x.shape[2:], kernel, strides, dilations, pads)
+    begin, end = sides[:dims], sides[dims:]
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
     counts: list[int] = []
     rest: list[int] = []
@@ -46,6 +52,21 @@ def sliding_windows(
     return y.as_strided(shape, [*y.stride()[:2], *moves, *inner], y.storage_offset())
 
 
+def padded_sides(
+    size: Sequence[int], kernel: list[int], strides: list[int], dilations: list[int], pads: Sides
+) -> list[int]:
+    """The paddings of dimensions of these sizes at the beginnings, then at the ends."""
+    if not isinstance(pads, str):
+        return pads
+    begin: list[int] = []
+    end: list[int] = []
+    for length, k, s, d in zip(size, kernel, strides, dilations, strict=True):
+        total = max(0, (-(-length // s) - 1) * s + d * (k - 1) + 1 - length)
+        begin.append(total // 2 if pads == "SAME_UPPER" else total - total // 2)
+        end.append(total - begin[-1])
+    return begin + end
+
+
 def same_pad(
     x: Tensor,
     kernel: list[int],
@@ -54,15 +75,44 @@ def same_pad(
     upper: bool,
     value: float = 0.0,
 ) -> Tensor:
-    """Pads x so that a window gives ceil(size / stride) results along each dimension."""
-    sides: list[int] = []
-    for i in reversed(range(len(kernel))):
-        length = x.shape[2 + i]
-        span = dilations[i] * (kernel[i] - 1) + 1
-        total = max(0, (-(-length // strides[i]) - 1) * strides[i] + span - length)
+    """Pads x [N, C, *size] so that a window gives ceil(size / stride) results along each
+    dimension."""
+    dims, pads = len(kernel), "SAME_UPPER" if upper else "SAME_LOWER"
+    sides = padded_sides(x.shape[2:], kernel, strides, dilations, pads)
+    flat = [s for i in reversed(range(dims)) for s in (sides[i], sides[dims + i])]
+    return F.pad(x, flat, value=value)
+
+
+def conv_transpose(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    size: list[int],
+    *,
+    stride: int | list[int] = 1,
+    dilation: int | list[int] = 1,
+    groups: int = 1,
+    output_padding: int | list[int] = 0,
+    upper: bool = False,
+) -> Tensor:
+    """ConvTranspose of x [N, C, ...] whose result has the sizes `size`, whatever those of x.
+
+    Of what the full result has too much, half is taken off at either end, the odd row at the end
+    if `upper`; what it has too little is the bias alone, at the end.
+    """
+    dims = len(size)
+    convolve = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[dims - 1]
+    y = convolve(x, weight, None, stride, 0, 0, groups, dilation)
+    extra = [output_padding] * dims if isinstance(output_padding, int) else output_padding
+    flat: list[int] = []
+    for full, wanted, more in zip(
+        reversed(y.shape[2:]), reversed(size), reversed(extra), strict=True
+    ):
+        total = max(full + more - wanted, 0)
         begin = total // 2 if upper else total - total // 2
-        sides += [begin, total - begin]
-    return F.pad(x, sides, value=value)
+        flat += [-begin, wanted - (full - begin)]
+    y = F.pad(y, flat)
+    return y if bias is None else y + bias.reshape([-1] + [1] * dims)
 
 
 def avg_pool(
@@ -70,7 +120,7 @@ def avg_pool(
     kernel: list[int],
     strides: list[int],
     dilations: list[int],
-    pads: list[int],
+    pads: Sides,
     include_pad: bool,
     ceil_mode: bool,
 ) -> Tensor:
@@ -88,14 +138,15 @@ def max_pool(
     kernel: list[int],
     strides: list[int],
     dilations: list[int],
-    pads: list[int],
+    pads: Sides,
     ceil_mode: bool,
     with_indices: bool,
     column_major: bool,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """MaxPool of integers, with paddings that differ, or with flat indices into the whole of x."""
     low = float("-inf") if x.is_floating_point() else torch.iinfo(x.dtype).min
-    windows = sliding_windows(x, kernel, strides, dilations, pads, ceil_mode, low, low)
+    sides = padded_sides(x.shape[2:], kernel, strides, dilations, pads)
+    windows = sliding_windows(x, kernel, strides, dilations, sides, ceil_mode, low, low)
     values, place = windows.flatten(-len(kernel)).max(dim=-1)
     if not with_indices:
         return values
@@ -104,7 +155,7 @@ def max_pool(
     for i in reversed(range(len(kernel))):
         step = place % kernel[i]
         place = place // kernel[i]
-        start = torch.arange(values.shape[2 + i]) * strides[i] - pads[i]
+        start = torch.arange(values.shape[2 + i]) * strides[i] - sides[i]
         start = start.reshape([-1] + [1] * (len(kernel) - 1 - i))
         coordinates.insert(0, start + step * dilations[i])
     order = range(len(kernel)) if not column_major else reversed(range(len(kernel)))

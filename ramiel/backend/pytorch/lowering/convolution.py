@@ -52,8 +52,11 @@ def conv_transpose(n: Node) -> Lowered:
     w = window(n, kernel_of(n))
     _check_dims(n, w)
     extra = n.integer_list("output_padding") or [0] * w.dims
-    begin, end = _crops(n, w, extra)
-    padding, extra, cuts = _as_pytorch_crops(n, w, begin, end, extra)
+    crops = _crops(n, w, extra)
+    fitting = None if crops is None else _as_pytorch_crops(w, *crops, extra)
+    if fitting is None:
+        return _conv_transpose_to_size(n, w, extra)
+    padding, extra, cuts = fitting
     config = Window(w.kernel, w.strides, w.dilations, padding, padding).config()
     if any(extra):
         config["output_padding"] = scalar(extra)
@@ -68,8 +71,23 @@ def conv_transpose(n: Node) -> Lowered:
     return y if cuts is None else n.call("operator.getitem", y, cuts)
 
 
-def _crops(n: Node, w: Window, extra: list[int]) -> tuple[list[int], list[int]]:
-    """How many rows ONNX takes off the full result at both ends, or adds where negative.
+def _conv_transpose_to_size(n: Node, w: Window, extra: list[int]) -> Lowered:
+    """With sizes of the result that PyTorch's paddings do not give, or not for each input."""
+    size = n.integer_list("output_shape")
+    if size is None:
+        n.fail("PyTorch has no transposed convolution with these paddings")
+    config = Window(w.kernel, w.strides, w.dilations, [0] * w.dims, [0] * w.dims).config()
+    config["groups"] = n.integer("group", 1)
+    config["output_padding"] = scalar(extra)
+    config["upper"] = n.text("auto_pad", "NOTSET") == "SAME_UPPER"
+    defaults = {"groups": 1, "output_padding": 0, "upper": False}
+    options = {k: v for k, v in config.items() if k not in defaults or v != defaults[k]}
+    return n.call("ops.conv_transpose", n[0], n[1], n.get(2), size[-w.dims :], **options)
+
+
+def _crops(n: Node, w: Window, extra: list[int]) -> tuple[list[int], list[int]] | None:
+    """How many rows ONNX takes off the full result at both ends, or adds where negative; None if
+    they follow from a dimension that is not known.
 
     It gives them as paddings, or else the size that the result is to have.
     """
@@ -79,11 +97,13 @@ def _crops(n: Node, w: Window, extra: list[int]) -> tuple[list[int], list[int]]:
     begin: list[int] = []
     end: list[int] = []
     for i in range(w.dims):
-        size = None if shape is None else shape[2 + i]
-        if size is None:
-            n.fail("its paddings follow from the shape of its input: give it with --shape")
-        full = w.strides[i] * (size - 1) + extra[i] + w.dilations[i] * (w.kernel[i] - 1) + 1
-        total = full - (wanted[i] if wanted else size * w.strides[i])
+        # What SAME takes off is the same for all sizes: the result has one row for each stride.
+        total = extra[i] + w.dilations[i] * (w.kernel[i] - 1) + 1 - w.strides[i]
+        if wanted:
+            size = None if shape is None else shape[2 + i]
+            if size is None:
+                return None
+            total += w.strides[i] * size - wanted[i - w.dims]
         small = max(total, 0) // 2
         begin.append(small if auto == "SAME_UPPER" else max(total, 0) - small)
         end.append(total - begin[i])
@@ -91,9 +111,10 @@ def _crops(n: Node, w: Window, extra: list[int]) -> tuple[list[int], list[int]]:
 
 
 def _as_pytorch_crops(
-    n: Node, w: Window, begin: list[int], end: list[int], extra: list[int]
-) -> tuple[list[int], list[int], list[slice[object, object, object]] | None]:
-    """PyTorch's padding and output_padding, and the slice that takes off what they cannot.
+    w: Window, begin: list[int], end: list[int], extra: list[int]
+) -> tuple[list[int], list[int], list[slice[object, object, object]] | None] | None:
+    """PyTorch's padding and output_padding, and the slice that takes off what they cannot; None
+    if it would have to add rows.
 
     PyTorch crops the same at both ends; what was to stay at the end it adds again, up to a
     limit.
@@ -105,7 +126,7 @@ def _as_pytorch_crops(
     both = [min(b, max(e, 0)) for b, e in zip(begin, end, strict=True)]
     added = [x + max(-e, 0) for x, e in zip(extra, end, strict=True)]
     if min(both) < 0 or any(a >= m for a, m in zip(added, limit, strict=True)):
-        n.fail("PyTorch has no transposed convolution with these paddings")
+        return None
     sides = zip(begin, end, both, strict=True)
     cuts = [slice(b - p or None, p - e if e > p else None) for b, e, p in sides]
     return both, added, [slice(None), slice(None), *cuts]

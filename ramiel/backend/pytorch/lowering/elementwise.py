@@ -42,7 +42,6 @@ _UNARY = {
     "Sigmoid": "torch.sigmoid",
     "Sin": "torch.sin",
     "Sinh": "torch.sinh",
-    "Softplus": "F.softplus",
     "Softsign": "F.softsign",
     "Sqrt": "torch.sqrt",
     "Tan": "torch.tan",
@@ -275,10 +274,17 @@ def hard_sigmoid(n: Node) -> Lowered:
 
 
 def hard_sigmoid_of(n: Node, x: SSAValue, alpha: float, beta: float) -> SSAValue:
-    if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
+    if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5 and not n.of_doubles():
         return n.call("F.hardsigmoid", x)
     line = n.call("operator.add", n.call("operator.mul", x, alpha), beta)
     return n.call("torch.clamp", line, min=0, max=1)
+
+
+@lowers("Softplus")
+def softplus(n: Node) -> Lowered:
+    # From its threshold on PyTorch takes x itself; exp(-20) is nothing beside 20 in float32 alone.
+    threshold = {"threshold": 40} if n.of_doubles() else {}
+    return n.call("F.softplus", n[0], **threshold)
 
 
 @lowers("Selu")

@@ -53,6 +53,10 @@ def one_hot(n: Node) -> Lowered:
     return n.call("ops.one_hot", n[0], n[1], n[2], n.integer("axis", -1))
 
 
+_FARTHEST = 1 << 62
+"""The largest bound or step that is written: PyTorch adds them to lengths, in int64."""
+
+
 def _slice(as_inputs: bool, n: Node) -> Lowered:
     parts: list[list[int] | SSAValue | None]
     if as_inputs:
@@ -80,6 +84,7 @@ def _getitem(
     """A slice in Python's own syntax, whose clamping of bounds is ONNX's too."""
     cuts: list[slice[object, object, object]] = [slice(None)] * rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        start, end, step = (max(-_FARTHEST, min(v, _FARTHEST)) for v in (start, end, step))
         # Exporters write the largest integers for "to the end".
         stop = None if end >= (1 << 31) - 1 else end
         cuts[axis % rank] = slice(start or None, stop, None if step == 1 else step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
 from ramiel.dialects.onnx.types import element_of
 
@@ -44,13 +46,24 @@ def _is_of_one_type(n: Node) -> bool:
 
 @lowers("InstanceNormalization")
 def instance_norm(n: Node) -> Lowered:
-    return n.call("F.instance_norm", n[0], weight=n[1], bias=n[2], eps=n.number("epsilon"))
+    # PyTorch's own refuses to normalise a single number, which becomes zero, and no samples.
+    shape = n.shape(0) or (0,)
+    plain = _are_several(n, 2) and shape[0] is not None and 0 not in shape
+    callee = "F.instance_norm" if plain else "ops.instance_norm"
+    return n.call(callee, n[0], weight=n[1], bias=n[2], eps=n.number("epsilon"))
+
+
+def _are_several(n: Node, start: int, count: int = 1) -> bool:
+    """Whether more than `count` numbers are sure to lie in the dimensions from one on."""
+    shape = n.shape(0)
+    return shape is not None and math.prod(d or 1 for d in shape[start:]) > count
 
 
 @lowers("GroupNormalization", 21)
 def group_norm(n: Node) -> Lowered:
     groups = n.integer("num_groups")
-    return n.call("F.group_norm", n[0], groups, n[1], n[2], n.number("epsilon"))
+    callee = "F.group_norm" if _are_several(n, 1, groups) else "torch.group_norm"
+    return n.call(callee, n[0], groups, n[1], n[2], n.number("epsilon"))
 
 
 @lowers("LayerNormalization", 17)
@@ -83,7 +96,7 @@ def local_response_norm(n: Node) -> Lowered:
 
 @lowers("LpNormalization")
 def lp_norm(n: Node) -> Lowered:
-    return n.call("F.normalize", n[0], p=n.integer("p", 2), dim=n.integer("axis", -1))
+    return n.call("ops.lp_normalize", n[0], n.integer("p", 2), n.integer("axis", -1))
 
 
 @lowers("MeanVarianceNormalization", 9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
-from ramiel.backend.pytorch.lowering.windows import padded, scalar, window
+from ramiel.backend.pytorch.lowering.windows import scalar, window
 
 
 def _order(n: Node, integral: bool) -> int | float:
@@ -16,13 +16,9 @@ def _order(n: Node, integral: bool) -> int | float:
 
 def _lp_pool(integral: bool, n: Node) -> Lowered:
     w = window(n, n.integer_list("kernel_shape"))
-    x = n[0]
-    if w.at_run_time:
-        x, w = padded(n, x, w)
     ceil = [True] if n.integer("ceil_mode", 0) else []
-    pads = [*w.begin, *w.end]
     p = _order(n, integral)
-    return n.call("ops.lp_pool", x, w.kernel, w.strides, w.dilations, pads, p, *ceil)
+    return n.call("ops.lp_pool", n[0], w.kernel, w.strides, w.dilations, w.sides(), p, *ceil)
 
 
 def _global_lp_pool(integral: bool, n: Node) -> Lowered:

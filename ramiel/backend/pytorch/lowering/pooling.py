@@ -31,8 +31,6 @@ def max_pool(n: Node) -> Lowered:
     # What is padded beforehand looks like input to PyTorch, which matters to ceil_mode.
     padded_ceil = bool(n.integer("ceil_mode", 0)) and not _fits(w)
     if len(n.op.results) > 1 or not n.is_float() or (padded_ceil and not w.at_run_time):
-        if w.at_run_time:
-            n.fail("its paddings follow from the shape of its input: give it with --shape")
         return _max_pool_by_window(n, w)
     x = n[0]
     if not _fits(w):
@@ -42,7 +40,7 @@ def max_pool(n: Node) -> Lowered:
 
 def _max_pool_by_window(n: Node, w: Window) -> Lowered:
     ceil = bool(n.integer("ceil_mode", 0))
-    args = (n[0], w.kernel, w.strides, w.dilations, [*w.begin, *w.end], ceil)
+    args = (n[0], w.kernel, w.strides, w.dilations, w.sides(), ceil)
     column_major = bool(n.integer("storage_order", 0))
     if len(n.op.results) == 1:
         return n.call("ops.max_pool", *args, False, False)
@@ -61,13 +59,10 @@ def averages(n: Node, x: SSAValue, type: Attribute) -> SSAValue:
     if w.at_run_time and include and w.dims in (1, 2, 3) and set(w.dilations) == {1}:
         x, w = padded(n, x, w)
         return n.call(f"F.avg_pool{w.dims}d", x, type=type, **_config(n, w))
-    if w.at_run_time:
-        n.fail("its paddings follow from the shape of its input: give it with --shape")
     plain = w.dims in (1, 2, 3) and _fits(w) and set(w.dilations) == {1}
     if not plain:
-        pads = [*w.begin, *w.end]
         ceil = bool(n.integer("ceil_mode", 0))
-        args = (x, w.kernel, w.strides, w.dilations, pads, include, ceil)
+        args = (x, w.kernel, w.strides, w.dilations, w.sides(), include, ceil)
         return n.call("ops.avg_pool", *args, type=type)
     config = _config(n, w)
     if any(w.begin) and not include:

@@ -26,7 +26,7 @@ from ramiel.backend.pytorch.lowering.quantization import (
     zero_point,
 )
 from ramiel.backend.pytorch.lowering.table import Lowered, Node, lowers
-from ramiel.backend.pytorch.lowering.windows import padded, window
+from ramiel.backend.pytorch.lowering.windows import window
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.quantized import Quantized
 from ramiel.dialects.onnx.types import (
@@ -62,18 +62,15 @@ def _convolution(n: Node, x: int, weight: int, zeros: tuple[int, int], bias: int
     w = window(n, kernel_of(n, weight))
     if w.dims not in (1, 2, 3):
         n.fail(f"PyTorch has no convolution over {w.dims} spatial dimensions")
-    value, zero = n[x], zero_point(n, zeros[0])
-    if w.at_run_time:
-        if not isinstance(zero, int):
-            n.fail("its paddings follow from the shape of its input: give it with --shape")
-        value, w = padded(n, value, w, zero)
     config = w.config()
-    if not w.symmetric:
+    if w.at_run_time:
+        config["padding"] = w.sides()
+    elif not w.symmetric:
         config["padding"] = w.torch_pads()
     if (groups := n.integer("group", 1)) != 1:
         config["groups"] = groups
     points = _zero(n, "x_zero", zeros[0]) | _zero(n, "weight_zero", zeros[1])
-    args = [value, n[weight], *([n[bias]] if n.given(bias) else [])]
+    args = [n[x], n[weight], *([n[bias]] if n.given(bias) else [])]
     return n.call("ops.conv_integer", *args, type=_sums_type(n), **points, **config)
 
 

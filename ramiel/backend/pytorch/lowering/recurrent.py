@@ -267,7 +267,8 @@ def _activations(n: Node, kind: Kind, directions: int) -> list[list[Activation]]
     if len(names) != count * directions:
         n.fail(f"it has {len(names)} activations: expected {count} for each direction")
     numbers = [
-        [_number(v) for v in _list(n, f"activation_{which}", float)] for which in ("alpha", "beta")
+        [n.decimal(np.float32(v)) for v in _list(n, f"activation_{which}", float)]
+        for which in ("alpha", "beta")
     ]
     made: list[Activation] = []
     for text in names:
@@ -316,11 +317,6 @@ def _list(n: Node, name: str, kind: type[T]) -> list[T]:
     if not all(isinstance(item, kind) for item in found):
         n.fail(f"attribute {name!r} is no list of {kind.__name__}")
     return list(cast("Sequence[T]", found))
-
-
-def _number(value: float) -> float:
-    """The shortest decimal that float32 rounds to the same value."""
-    return float(str(np.float32(value)))
 
 
 def _dequantized(n: Node, k: int, scale: int, zero: int) -> SSAValue:

@@ -57,14 +57,12 @@ def _reduce(op_type: str, axes_are_input: bool, n: Node) -> Lowered:
 
 
 def _may_be_of_none(n: Node, axes: object) -> bool:
-    """Whether a dimension that is reduced is known to have no elements, or they are booleans:
+    """Whether a dimension that is reduced may turn out to have no elements, or they are booleans:
     PyTorch has no extreme of these."""
     shape = n.shape(0)
-    if numpy_dtype_of(n.op.operands[0].type) == np.bool_:
+    if numpy_dtype_of(n.op.operands[0].type) == np.bool_ or shape is None:
         return True
-    if shape is None or not isinstance(axes, list):
-        return False
-    return any(shape[a] == 0 for a in cast("list[int]", axes))
+    return isinstance(axes, list) and any(not shape[a] for a in cast("list[int]", axes))
 
 
 for _op, _since in _KINDS.items():

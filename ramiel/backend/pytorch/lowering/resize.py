@@ -91,6 +91,8 @@ def _interpolation(
     grows = all(a >= b for a, b in zip(after, before, strict=True))
     if name is None or not n.is_float() or (n.integer("antialias", 0) and not grows):
         return None
+    if 0 in (n.shape(0) or ()):
+        return None
     if coordinates == "pytorch_half_pixel" and min(after) > 1:
         coordinates = "half_pixel"
     if mode == "nearest":

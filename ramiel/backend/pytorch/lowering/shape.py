@@ -107,7 +107,7 @@ def _split(as_input: bool, n: Node) -> Lowered:
         if whole is None:
             return n.calls("ops.split", n[0], count, axis)
         part = -(-whole // count)
-        sizes = [min(part, whole - i * part) for i in range(count)]
+        sizes = [max(0, min(part, whole - i * part)) for i in range(count)]
     return n.calls("torch.split", n[0], sizes, dim=axis)
 
 

@@ -171,8 +171,7 @@ class Node:
     def scalar(self, i: int) -> bool | int | float | None:
         """Input i as a Python number if it is a constant with one element.
 
-        An unsigned integer of 64 bits stays a tensor. A float is the shortest decimal that its
-        own type rounds to the same value, if that is no larger than the type's largest value.
+        An unsigned integer of 64 bits stays a tensor. A float is written as `decimal` has it.
         """
         if not self.is_constant(i) or static_shape_of(self.op.operands[i].type) is None:
             return None
@@ -186,8 +185,14 @@ class Node:
         if array.dtype.kind in "biu":
             return cast("bool | int", value.item())
         if array.dtype.name in ("float16", "float32", "float64"):
-            return _shortest(value)
+            return self.decimal(value)
         return None
+
+    def decimal(self, value: np.generic) -> float:
+        """A float as the program has it: the shortest decimal that its own type rounds to the same
+        value, if that is no larger than the type's largest value. What is computed in float64
+        does not round it again, and has the value itself."""
+        return cast(float, value.item()) if self.of_doubles() else _shortest(value)
 
     def weight(self, i: int) -> WeightAttr:
         return self.builder.weight(self.op.operands[i])
@@ -220,6 +225,11 @@ class Node:
         rank = self.rank(i)
         return self.fail("the rank of its input is not known") if rank is None else rank
 
+    def of_doubles(self) -> bool:
+        """Whether any of the operands and results is of float64."""
+        values = (*self.op.operands, *self.op.results)
+        return any(numpy_dtype_of(v.type) == np.float64 for v in values)
+
     def is_float(self, i: int = 0) -> bool:
         dtype = numpy_dtype_of(self.op.operands[i].type)
         return dtype is None or dtype.kind not in "biuO"
@@ -246,7 +256,7 @@ class Node:
         value = self.attribute(name, default)
         if not isinstance(value, int | float):
             self.fail(f"attribute {name!r} is missing")
-        return _shortest(np.float32(value))
+        return self.decimal(np.float32(value))
 
     def text(self, name: str, default: str = "") -> str:
         value = self.attribute(name, default)
@@ -260,7 +270,7 @@ class Node:
         """A list of floats; empty if it is not given."""
         value = self.attribute(name)
         values = cast("list[float]", list(value)) if isinstance(value, list | tuple) else []
-        return [_shortest(np.float32(v)) for v in values]
+        return [self.decimal(np.float32(v)) for v in values]
 
     # --- emission ---
 

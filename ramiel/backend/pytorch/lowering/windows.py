@@ -19,7 +19,7 @@ class Window:
     begin: list[int]
     end: list[int]
     at_run_time: bool = False
-    """The paddings follow from a shape that only the run knows: see `padded`."""
+    """The paddings follow from a shape that only the run knows: see `sides`."""
     upper: bool = True
 
     @property
@@ -39,6 +39,13 @@ class Window:
             for key, (value, default) in values.items()
             if set(value) != {default}
         }
+
+    def sides(self) -> list[int] | str:
+        """The paddings as our own functions take them: at the beginnings, then at the ends, or
+        auto_pad's name for those that follow from the shape of what is padded."""
+        if self.at_run_time:
+            return "SAME_UPPER" if self.upper else "SAME_LOWER"
+        return [*self.begin, *self.end]
 
     def torch_pads(self) -> list[int]:
         """The paddings as F.pad wants them: last dimension first, begin and end in turn."""
