@@ -37,6 +37,8 @@ NODE = "onnx.node"
 CLONE = "onnx.clone"
 """Attribute: the number of a clone, which keeps it apart from its original."""
 OPSET = "onnx.opset"
+"""Module attribute: the opset of ai.onnx. On an operation, that of its own domain where it is
+another: of a function of the model that imports another version, which changes its operator."""
 OPSETS = "onnx.opsets"
 """Module attribute: the opsets of the domains besides ai.onnx that ONNX defines, by domain."""
 MODEL = "onnx.model"
@@ -56,7 +58,7 @@ def dimension_names(attributes: Mapping[str, Attribute]) -> list[str]:
 
 
 def opset_of(op: Operation, domain: str = "") -> int:
-    """A domain's opset in force at an operation: what its module records, else the newest.
+    """A domain's opset in the module of an operation: what that records, else the newest.
 
     Of a domain that ONNX does not define it is that of ai.onnx.
     """
@@ -114,6 +116,12 @@ class OnnxOperation(Operation):
         """The opset version that the operator changed in last; None if it is not known."""
         return None
 
+    @property
+    def opset(self) -> int:
+        """The opset of its domain that is in force: its own, or else the module's."""
+        own = self.attributes.get(OPSET)
+        return own.value.data if isinstance(own, IntegerAttr) else opset_of(self, self.domain)
+
     def attribute(self, name: str, default: object = None) -> object:
         """An attribute's value in Python, or else `default`."""
         value = self.properties.get(name)
@@ -128,7 +136,7 @@ class OnnxOperation(Operation):
     def title(self) -> str:
         """How messages name the operation: `node "/conv1/Conv" (Conv, opset 17)`."""
         name = self.node_name or (self.results[0].name_hint if self.results else None)
-        return f'node "{name or "?"}" ({self.op_type}, opset {opset_of(self, self.domain)})'
+        return f'node "{name or "?"}" ({self.op_type}, opset {self.opset})'
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -167,8 +175,8 @@ class SchemaOperation(OnnxOperation):
     """An operator that ONNX defines. Its arity, attributes and types are its schema's."""
 
     def schema(self) -> Schema | None:
-        """The schema in force; None if the module's opset does not have the operator."""
-        return schema(self.operator, opset_of(self, self.domain), self.domain)
+        """The schema in force; None if the opset does not have the operator."""
+        return schema(self.operator, self.opset, self.domain)
 
     @property
     def version(self) -> int | None:
@@ -191,6 +199,8 @@ class SchemaOperation(OnnxOperation):
         return declared.graphs
 
     def verify_(self) -> None:
+        if not isinstance(self.attributes.get(OPSET), IntegerAttr | None):
+            raise VerifyException(f"{OPSET} must be an integer")
         # The dialect writes any small tensor as a constant, of types that old opsets lack there.
         declared = schema("Constant", NEWEST_OPSET) if self.op_type == "Constant" else self.schema()
         if declared is None:
@@ -198,8 +208,7 @@ class SchemaOperation(OnnxOperation):
             if first is None:
                 raise VerifyException(f"{self.domain or 'ONNX'} has no such operator")
             raise VerifyException(
-                f"{self.op_type} is not in opset {opset_of(self, self.domain)}: it came with "
-                f"opset {first}"
+                f"{self.op_type} is not in opset {self.opset}: it came with opset {first}"
             )
         self._verify_attributes(declared)
         bound: dict[str, str] = {}

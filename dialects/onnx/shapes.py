@@ -11,7 +11,7 @@ from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import Array, WeightAttr, array_of
 from ramiel.dialects.onnx.legacy import restated, with_rules
-from ramiel.dialects.onnx.operation import SchemaOperation, opset_of
+from ramiel.dialects.onnx.operation import SchemaOperation
 from ramiel.dialects.onnx.protos import node_of, proto_of_type, tensor_of_array, type_of_proto
 from ramiel.dialects.onnx.schemas import Schema
 from ramiel.dialects.onnx.structure import constant_attribute_of
@@ -76,7 +76,7 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
     for name, array in more.items():
         types[name] = onnx.helper.make_tensor_type_proto(onnx.TensorProto.INT64, array.shape)
         data[name] = tensor_of_array(array, name)
-    version = max(opset_of(op, op.domain), ruling.since)
+    version = max(op.opset, ruling.since)
     opset = onnx.helper.make_opsetid(op.domain, version)
     try:
         inferred = shape_inference.infer_node_outputs(

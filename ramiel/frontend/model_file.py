@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import inliner, parser
+from onnx import parser
 
 from ramiel.dialects.onnx.schemas import NEWEST_OPSET, newest_opsets
 from ramiel.errors import CompileError, shorten
@@ -18,7 +19,7 @@ ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 
 def read_model(source: ModelSource) -> tuple[onnx.ModelProto, Path | None]:
-    """The model with its functions inlined, and the folder that its external data may use.
+    """The model, and the folder that its external data may use.
 
     Raises CompileError for what cannot be read or is no ONNX model.
     """
@@ -30,22 +31,35 @@ def read_model(source: ModelSource) -> tuple[onnx.ModelProto, Path | None]:
         path = Path(source)
         model, folder = _read_file(path), path.parent
     _check(model)
-    if model.functions:
-        model = _inline_functions(model)
     return model, folder
 
 
-def opset_of_model(model: onnx.ModelProto) -> int:
-    """The ai.onnx opset of a model; the newest one if it imports other domains only."""
-    for entry in model.opset_import:
-        if entry.domain in ("", "ai.onnx"):
-            return entry.version
-    return NEWEST_OPSET
-
-
 def opsets_of_model(model: onnx.ModelProto) -> dict[str, int]:
-    """The opsets of the other domains that a model imports and ONNX defines."""
-    return {e.domain: e.version for e in model.opset_import if e.domain in newest_opsets()}
+    """What a model imports of the domains that ONNX defines; of ai.onnx the newest opset if it
+    imports others only."""
+    return {"": NEWEST_OPSET, **imported(model.opset_import)}
+
+
+def imported(imports: Sequence[onnx.OperatorSetIdProto]) -> dict[str, int]:
+    """The opsets among imports, by domain, of the domains that ONNX defines."""
+    versions = {standard(e.domain): e.version for e in reversed(imports)}
+    return {d: version for d, version in versions.items() if not d or d in newest_opsets()}
+
+
+def standard(domain: str) -> str:
+    """A domain by one of its names: ai.onnx is the empty one, too."""
+    return "" if domain == "ai.onnx" else domain
+
+
+def check_opsets(opsets: Mapping[str, int], user: str) -> None:
+    """Raises CompileError for opsets that the installed onnx does not know."""
+    newest = {"": NEWEST_OPSET, **newest_opsets()}
+    for domain, opset in opsets.items():
+        if domain in newest and not 1 <= opset <= newest[domain]:
+            raise CompileError(
+                f"{user} {domain or 'ai.onnx'} opset {opset}, but the installed onnx "
+                f"{onnx.__version__} knows 1 to {newest[domain]}: install a newer onnx"
+            )
 
 
 def _read_file(path: Path) -> onnx.ModelProto:
@@ -87,17 +101,4 @@ def _check(model: onnx.ModelProto) -> None:
         raise CompileError(f"has IR version {model.ir_version}; supported are 3 and newer")
     if not model.opset_import:
         raise CompileError("is not an ONNX model (it imports no operator set)")
-    newest = {"ai.onnx": NEWEST_OPSET, **newest_opsets()}
-    for domain, opset in {"ai.onnx": opset_of_model(model), **opsets_of_model(model)}.items():
-        if not 1 <= opset <= newest[domain]:
-            raise CompileError(
-                f"uses {domain} opset {opset}, but the installed onnx {onnx.__version__} knows 1 "
-                f"to {newest[domain]}: install a newer onnx"
-            )
-
-
-def _inline_functions(model: onnx.ModelProto) -> onnx.ModelProto:
-    try:
-        return inliner.inline_local_functions(model)
-    except Exception as error:  # the C++ inliner raises whatever it likes
-        raise CompileError(f"its functions cannot be expanded: {shorten(str(error))}") from error
+    check_opsets(opsets_of_model(model), "uses")

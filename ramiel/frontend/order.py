@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import onnx
 
 from ramiel.errors import CompileError, shorten
 
 
-def topological_order(graph: onnx.GraphProto, defined: Collection[str]) -> Iterable[onnx.NodeProto]:
-    """The nodes such that each comes after those it needs, as given where that is so already.
+def topological_order(
+    nodes: Sequence[onnx.NodeProto], defined: Collection[str]
+) -> Iterable[onnx.NodeProto]:
+    """Nodes such that each comes after those it needs, as given where that is so already.
 
     ONNX asks for that order, but files without it exist and other runtimes take them. Raises
     CompileError for a cycle and for an input that nothing defines.
     """
-    nodes = list(graph.node)
     known = set(defined)
     ordered = True
     needs = [_needs(node) for node in nodes]
@@ -47,7 +48,7 @@ def _captured(graph: onnx.GraphProto) -> set[str]:
 
 
 def _sorted(
-    nodes: list[onnx.NodeProto], needs: list[set[str]], defined: set[str]
+    nodes: Sequence[onnx.NodeProto], needs: list[set[str]], defined: set[str]
 ) -> list[onnx.NodeProto]:
     producer = {name: i for i, node in enumerate(nodes) for name in node.output if name}
     users: list[list[int]] = [[] for _ in nodes]

@@ -86,29 +86,34 @@ def save_weights(module: ModuleOp, path: Path, relative_to: Path) -> None:
     module.attributes[WEIGHTS] = StringAttr(os.path.relpath(path, relative_to))
 
 
-def bind_weights(module: ModuleOp, folder: Path, given: Path | None = None) -> None:
-    """Gives the weights of a parsed module their bytes.
+def bind_weights(module: ModuleOp, folder: Path, given: Path | None = None) -> Path | None:
+    """Gives the weights of a parsed module their bytes; returns the file that has them.
 
-    The file is `given`, or what the module names, which must lie in `folder`. Without either
-    the weights stay names. Raises CompileError if the file cannot be read or lies outside.
+    It is `given`, or what the module names, which must lie in `folder`. Without either the
+    weights stay names. Raises CompileError if the file cannot be read or lies outside.
     """
     named = text_of(module.attributes.get(WEIGHTS))
     path = given
     if path is None and named is not None:
-        root = folder.resolve()
-        path = (root / named).resolve()
-        if not path.is_relative_to(root):
+        path = folder / named
+        if not lies_in(folder, path):
             raise CompileError(
                 f'the weights file "{shorten(named)}" lies outside of the folder of the IR; '
                 "name it with --weights to use it all the same"
             )
     if path is None:
-        return
+        return None
     is_model = path.suffix in (".onnx", *TEXT_SUFFIXES)
     store = _onnx_store(path) if is_model else _safetensors_store(path)
     for op in module.walk():
         for key, value in op.properties.items():
             op.properties[key] = _bound(value, store, op.results[0].type if op.results else None)
+    return path
+
+
+def lies_in(folder: Path, path: Path) -> bool:
+    """Whether a path leads to a place in a folder, symbolic links followed."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _bound(value: Attribute, store: Mapping[str, TensorRef], type: Attribute | None) -> Attribute:
@@ -159,6 +164,7 @@ def _onnx_store(path: Path) -> dict[str, TensorRef]:
 __all__ = [
     "WEIGHTS",
     "bind_weights",
+    "lies_in",
     "replacing",
     "save_arrays",
     "save_weights",

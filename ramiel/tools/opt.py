@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from io import BytesIO
@@ -28,6 +29,8 @@ class RamielOpt(xDSLOptMain):
     def __init__(self, args: Sequence[str] | None = None) -> None:
         super().__init__("Runs passes over the IR of Ramiel.", args)
         self.stored: set[str] = set()
+        self.source: Path | None = None
+        """The file that weights were read from."""
         self.dump = None
         if self.args.dump_ir:
             from ramiel.tools.dump import IrDump
@@ -84,6 +87,7 @@ class RamielOpt(xDSLOptMain):
         output: list[str] = []
         line = 0
         for chunk in chunks:
+            self.source = None
             try:
                 module = self.available_frontends[suffix](
                     BytesIO(b"\n" * line + chunk.lstrip(b"\n"))
@@ -140,13 +144,11 @@ class RamielOpt(xDSLOptMain):
 
     def _parse_onnx(self, stream: IO[bytes]) -> ModuleOp:
         from ramiel.frontend.importer import import_model
-        from ramiel.frontend.store import WEIGHTS
 
         if self.args.input_file is None:
             return import_model(stream.read())
-        module = import_model(self.args.input_file)
-        module.attributes[WEIGHTS] = StringAttr(os.path.relpath(self.args.input_file))
-        return module
+        self.source = Path(self.args.input_file)
+        return import_model(self.source)
 
     def _bind(self, module: ModuleOp) -> None:
         """Gives weights their bytes, if the module or the command line names a file."""
@@ -155,7 +157,8 @@ class RamielOpt(xDSLOptMain):
         from ramiel.frontend.store import bind_weights
 
         folder = Path(self.args.input_file).parent if self.args.input_file else Path()
-        bind_weights(module, folder, Path(self.args.weights) if self.args.weights else None)
+        given = Path(self.args.weights) if self.args.weights else None
+        self.source = bind_weights(module, folder, given)
 
     def _text(self, module: ModuleOp) -> str:
         if self.args.target == "mlir":
@@ -164,20 +167,29 @@ class RamielOpt(xDSLOptMain):
         return text.rstrip("\n") + "\n" if text else text
 
     def _keep_weights(self, module: ModuleOp) -> None:
-        """Writes weights beside the text, or says that a text on stdout leaves new ones behind."""
-        weights = _names_with_bytes(module)
-        if weights and self.args.output_file:
-            from ramiel.frontend.store import save_weights
+        """Writes weights beside the text. A text on stdout names the file that they came from, and
+        a note says what it takes to read it again."""
+        from ramiel.frontend.store import WEIGHTS, lies_in, save_weights
 
+        weights = _names_with_bytes(module)
+        module.attributes.pop(WEIGHTS, None)
+        if self.args.output_file:
             text = Path(self.args.output_file)
             save_weights(module, text.with_suffix(".safetensors"), text.parent)
             return
+        if self.source is not None and weights & self.stored:
+            path = os.path.relpath(self.source)
+            module.attributes[WEIGHTS] = StringAttr(path)
+            if not lies_in(Path(), self.source):
+                _note(
+                    f"the weights are in {path}, which is not in this folder: to read the text "
+                    f"again, say --weights {shlex.quote(path)}, or write both with -o FILE.mlir"
+                )
         new = weights - self.stored
         if new:
-            print(
-                f"note: {len(new)} weight(s) that passes have made are named in the text only; "
-                "-o FILE writes them beside it",
-                file=sys.stderr,
+            _note(
+                f"{len(new)} weight(s) that passes have made are named in the text only; "
+                "-o FILE writes them beside it"
             )
 
     def _write(self, text: str) -> None:
@@ -188,6 +200,10 @@ class RamielOpt(xDSLOptMain):
 
         with replacing(Path(self.args.output_file)) as temporary:
             temporary.write_text(text)
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
 
 
 def _names_with_bytes(module: ModuleOp) -> set[str]:

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import onnx
-from onnx import helper, inliner
+from onnx import helper
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from ramiel.backend.pytorch.lowering import is_lowered
-from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation, opset_of
+from ramiel.dialects.onnx.operation import SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type
 from ramiel.dialects.onnx.shapes import join
-from ramiel.dialects.onnx.structure import DOMAIN, Custom, NoValue, Yield
+from ramiel.dialects.onnx.structure import DOMAIN, Custom
 from ramiel.dialects.onnx.types import type_of_nothing
 from ramiel.dialects.text import text_of
 from ramiel.errors import CompileError
-from ramiel.frontend.importer import GraphImporter
+from ramiel.frontend.graph import GraphImporter
 from ramiel.transforms.onnx_infer_shapes import infer_shapes, set_type
 
 SUBGRAPH = "ramiel.subgraph"
@@ -71,26 +71,26 @@ def _expand(op: SchemaOperation) -> None:
     inputs = ["" if v.type == type_of_nothing else f"in{i}" for i, v in enumerate(op.operands)]
     outputs = [f"out{i}" for i in range(len(op.results))]
     try:
-        model = inliner.inline_local_functions(_model(op, inputs, outputs), True)
-    except Exception as error:  # the C++ code raises whatever it likes
+        model = _model(op, inputs, outputs)
+    except Exception as error:  # the C++ code of definitions raises whatever it likes
         raise CompileError(f"{op.title}: its definition cannot be expanded: {error}") from error
-    if any(node.op_type == op.operator for node in model.graph.node):
-        raise CompileError(f"{op.title}: has no lowering to PyTorch")
     values: dict[str, SSAValue] = {
         name: value for name, value in zip(inputs, op.operands, strict=True) if name
     }
     importer = GraphImporter(model, None)
     scratch = Block()
     results = importer.graph(model.graph, scratch, values)
+    if any(
+        isinstance(inner, SchemaOperation) and inner.operator == op.operator
+        for inner in scratch.ops
+    ):
+        raise CompileError(f"{op.title}: has no lowering to PyTorch")
     for inner in list(scratch.walk()):
         if isinstance(inner, Custom) and text_of(inner.attributes.get(DOMAIN)) == SUBGRAPH:
             _put_in(op.regions[int(inner.op_type.rpartition("::")[2])], inner)
     for inner in list(scratch.ops):
         inner.detach()
         block.insert_op_before(inner, op)
-        for each in inner.walk() if op.node_name else ():
-            if isinstance(each, OnnxOperation) and not isinstance(each, NoValue | Yield):
-                each.attributes.update(op.attributes)
     for old, new in zip(op.results, results, strict=True):
         hint = old.name_hint
         set_type(new, join(old.type, new.type))
@@ -139,8 +139,7 @@ def _model(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.M
     definition = _definition(op, node, [proto or onnx.TypeProto() for proto in types])
     definition.domain = node.domain = _DOMAIN
     graph = helper.make_graph([node], "function", given, made)
-    own = {op.domain: opset_of(op, op.domain)}
-    domains = {"": opset_of(op), **own, _DOMAIN: 1, SUBGRAPH: 1}
+    domains = {"": opset_of(op), op.domain: opset_of(op, op.domain)}
     opsets = [helper.make_opsetid(*domain) for domain in domains.items()]
     return helper.make_model(graph, functions=[definition], opset_imports=opsets)
 
@@ -152,7 +151,7 @@ def _definition(
     declared = op.schema()
     assert declared is not None
     source: Any = declared.source  # onnx's stubs do not know of bodies
-    opset = opset_of(op, op.domain)
+    opset = op.opset
     if source.has_function:
         version = max(v for v in source.function_opset_versions if v <= opset)
         text = source.get_function_with_opset_version(version)

@@ -141,3 +141,16 @@ builtin.module attributes {onnx.opset = 17 : i64} {
     func.return %y, %z, %kept : tensor<?xf32>, tensor<?xf32>, tensor<f32>
   }
 }
+
+// -----
+
+// An operation of an opset of its own: a softmax of all dimensions from the axis on.
+// CHECK: func.func @opset
+// CHECK-NEXT: onnx.Constant() {value = dense<5.000000e-01> : tensor<1x2xf32>}
+builtin.module attributes {onnx.opset = 17 : i64} {
+  func.func @opset() -> tensor<1x2xf32> {
+    %c = onnx.Constant() {value = dense<1.0> : tensor<1x2xf32>} : () -> tensor<1x2xf32>
+    %y = onnx.Softmax(%c) {axis = 0 : i64, onnx.opset = 11 : i64} : (tensor<1x2xf32>) -> tensor<1x2xf32>
+    func.return %y : tensor<1x2xf32>
+  }
+}

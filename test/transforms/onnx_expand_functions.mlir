@@ -58,3 +58,15 @@ builtin.module attributes {onnx.opset = 18 : i64} {
     func.return %z : tensor<*x!onnx.unknown>
   }
 }
+
+// -----
+
+// The definition of the operation's own opset, if it has one, and its operations are of that.
+// CHECK: func.func @opset
+// CHECK: onnx.Squeeze "loss"({{.*}}) {axes = array<i64: 1>, onnx.opset = 12 : i64}
+builtin.module attributes {onnx.opset = 22 : i64} {
+  func.func @opset(%x: tensor<2x3xf32>, %t: tensor<2xi64>) -> tensor<2xf32> {
+    %y = onnx.NegativeLogLikelihoodLoss "loss"(%x, %t) {reduction = "none", onnx.opset = 12 : i64} : (tensor<2x3xf32>, tensor<2xi64>) -> tensor<2xf32>
+    func.return %y : tensor<2xf32>
+  }
+}

@@ -1,0 +1,68 @@
+"""The attributes of ONNX nodes in the IR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+from onnx import AttributeProto
+from xdsl.dialects.builtin import ArrayAttr, BytesAttr, FloatAttr, IntegerAttr, StringAttr, f32, i64
+from xdsl.ir import Attribute
+
+from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr, dense, floats, ints
+from ramiel.dialects.onnx.protos import type_of_proto
+from ramiel.errors import CompileError, shorten
+from ramiel.frontend.tensors import dense_of_sparse, tensor_ref
+
+
+def attribute_of(
+    name: str,
+    attribute: AttributeProto,
+    weight_name: Callable[[str], str],
+    label: str,
+    folder: Path | None,
+) -> tuple[str, Attribute]:
+    """An attribute's name and value in the IR.
+
+    A tensor that is not small is a weight, whose name `weight_name` makes of the label. Raises
+    CompileError for a graph, and for a tensor that cannot be read.
+    """
+    kind = AttributeProto.AttributeType.Name(attribute.type)
+    match kind:
+        case "INT":
+            return name, IntegerAttr(attribute.i, i64)
+        case "FLOAT":
+            return name, FloatAttr(attribute.f, f32)
+        case "STRING":
+            return name, _text(attribute.s)
+        case "INTS":
+            return name, ints(list(attribute.ints))
+        case "FLOATS":
+            return name, floats(list(attribute.floats))
+        case "STRINGS":
+            return name, ArrayAttr([_text(s) for s in attribute.strings])
+        case "TENSOR":
+            ref, _ = tensor_ref(attribute.t, weight_name(label), folder)
+            weight = WeightAttr(ref)
+            return name, (dense(weight.array()) if is_small(attribute.t) else None) or weight
+        case "SPARSE_TENSOR":
+            array = dense_of_sparse(attribute.sparse_tensor, folder)
+            weight = WeightAttr(TensorRef.of(weight_name(label), array))
+            return name.removeprefix("sparse_"), dense(array) or weight
+        case "TYPE_PROTO":
+            return name, type_of_proto(attribute.tp)
+        case _:
+            raise CompileError(f"attribute {shorten(name)!r} of kind {kind} is not supported")
+
+
+def is_small(tensor: onnx.TensorProto) -> bool:
+    """Whether a tensor may stand in the text."""
+    return all(d <= 16 for d in tensor.dims)
+
+
+def _text(value: bytes) -> Attribute:
+    try:
+        return StringAttr(value.decode())
+    except UnicodeDecodeError:
+        return BytesAttr(value)
