@@ -90,6 +90,7 @@ def compile(
     memory_limit: int | None = None,
     provider: str = "auto",
     dtype: str = "f32",
+    freeze: bool = False,
     seconds: float = 2.0,
     tune: bool = False,
 ) -> CompiledProgram:
@@ -110,6 +111,8 @@ def compile(
     - `provider`: whose kernels may be used, `auto` (the best at hand) or `torch`.
     - `dtype`: what a float32 model is computed in, `f32`, `bf16` or `f16`. Inputs and outputs keep
       their types; `ramiel check` says how much is lost.
+    - `freeze`: initializers that the model lists as inputs are constants, which are folded and
+      packed. Otherwise they are inputs with a default from version 4 of ONNX's IR on.
     - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
 
     The result is a `torch.nn.Module` that takes the model's inputs in order or by name, as torch
@@ -130,6 +133,7 @@ def compile(
         memory_limit=memory_limit,
         provider=provider,
         dtype=dtype,
+        freeze=freeze,
         refine_s=seconds,
         tune=tune,
     )

@@ -92,7 +92,9 @@ def compile_model(
     options, on_stage = options or Options(), on_stage or _ignore
     passes = pipeline(options)
     with paused_collector():
-        module = import_model(source, options.shapes, batch_of_one=options.batch > 1)
+        module = import_model(
+            source, options.shapes, batch_of_one=options.batch > 1, freeze=options.freeze
+        )
     try:
         on_stage("import", module)
         if options.tune:

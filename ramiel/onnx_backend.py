@@ -21,6 +21,7 @@ from onnx.backend.base import Backend, BackendRep, Device, DeviceType, namedtupl
 from ramiel.api import CompiledProgram, compile
 from ramiel.backend.pytorch.tensors import array_of_value, value_of
 from ramiel.dialects.onnx.protos import type_of_proto
+from ramiel.frontend.inputs import inputs_of_graph
 
 DEVICE = "CPU"
 
@@ -30,8 +31,7 @@ class RamielRep(BackendRep):
 
     def __init__(self, program: CompiledProgram, model: onnx.ModelProto) -> None:
         self.program = program
-        initialized = {t.name for t in model.graph.initializer}
-        inputs = [i for i in model.graph.input if i.name not in initialized]
+        inputs, _ = inputs_of_graph(model)
         self._inputs = {i.name: type_of_proto(i.type) for i in inputs}
         self._outputs = {o.name: type_of_proto(o.type) for o in model.graph.output}
 

@@ -36,6 +36,8 @@ class Options:
     """One of PROVIDERS."""
     dtype: str = "f32"
     """One of DTYPES."""
+    freeze: bool = False
+    """Whether initializers that the model lists as inputs are constants."""
     refine_s: float = 2.0
     """Seconds that the schedule `refine` may search."""
     tune: bool = False

@@ -27,6 +27,7 @@ from ramiel.dialects.cluster.attributes import (
     integers_of,
 )
 from ramiel.dialects.onnx.types import shape_of
+from ramiel.dialects.onnx.weights import defaults_of
 from ramiel.dialects.text import text_of
 from ramiel.errors import CompileError
 from ramiel.schedule.hyper import replicate
@@ -83,6 +84,8 @@ def check_batch(function: func.FuncOp, batch: int) -> None:
     types = function.function_type
     if not types.inputs.data:
         raise CompileError("a batch is made of models with inputs, and this one has none")
+    for i in defaults_of(function):
+        raise CompileError(f"input {i} has a default, which is no batch of samples")
     for kind, values in (("input", types.inputs.data), ("output", types.outputs.data)):
         for i, type in enumerate(values):
             shape = shape_of(type)

@@ -48,6 +48,9 @@ NAME = "onnx.name"
 DIMS = "onnx.dims"
 """Argument attribute: the names of a tensor's dimensions; "" for one that has none."""
 
+DEFAULT = "onnx.default"
+"""Argument attribute: the weight that an argument is where a call does not give it."""
+
 
 def dimension_names(attributes: Mapping[str, Attribute]) -> list[str]:
     """The names of an argument's dimensions; none if it has no such attribute."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import WeightAttr
+from ramiel.dialects.onnx.operation import DEFAULT
 
 
 def weights_of(module: ModuleOp) -> dict[str, WeightAttr]:
@@ -22,11 +24,22 @@ def weights_of(module: ModuleOp) -> dict[str, WeightAttr]:
 
 
 def _inside(value: Attribute) -> list[WeightAttr]:
-    if isinstance(value, WeightAttr):
-        return [value]
-    if isinstance(value, DictionaryAttr):
-        return [v for v in value.data.values() if isinstance(v, WeightAttr)]
-    return []
+    match value:
+        case WeightAttr():
+            return [value]
+        case DictionaryAttr():
+            return [weight for v in value.data.values() for weight in _inside(v)]
+        case ArrayAttr():  # the attributes of a function's arguments
+            return [weight for v in value for weight in _inside(v)]
+        case _:
+            return []
+
+
+def defaults_of(function: func.FuncOp) -> dict[int, WeightAttr]:
+    """The weights that arguments of a function are where a call does not give them."""
+    given = function.arg_attrs.data if function.arg_attrs is not None else ()
+    found = {i: attributes.data.get(DEFAULT) for i, attributes in enumerate(given)}
+    return {i: weight for i, weight in found.items() if isinstance(weight, WeightAttr)}
 
 
 class FreshNames:

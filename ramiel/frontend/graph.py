@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
@@ -72,10 +72,18 @@ class GraphImporter:
         self.bound: Mapping[str, Bound] = {}
         """The attributes that the nodes of a function may refer to."""
 
-    def graph(self, graph: onnx.GraphProto, block: Block, values: Values) -> list[SSAValue]:
-        """Adds a graph's constants and nodes to a block; returns its outputs."""
+    def graph(
+        self,
+        graph: onnx.GraphProto,
+        block: Block,
+        values: Values,
+        defaults: Collection[str] = (),
+    ) -> list[SSAValue]:
+        """Adds a graph's constants and nodes to a block; returns its outputs. Initializers that are
+        defaults of inputs are no constants."""
         for tensor in graph.initializer:
-            self._constant(tensor, tensor.name, block, values)
+            if tensor.name not in defaults:
+                self._constant(tensor, tensor.name, block, values)
         for sparse in graph.sparse_initializer:
             array = dense_of_sparse(sparse, self.folder)
             op = make_constant(self._weight_name(sparse.values.name), array)
@@ -84,6 +92,11 @@ class GraphImporter:
         declared = {v.name: type_of_proto(v.type) for v in (*graph.value_info, *graph.output)}
         self._nodes(graph.node, block, values, declared)
         return _outputs(values, [o.name for o in graph.output])
+
+    def weight(self, tensor: onnx.TensorProto) -> tuple[WeightAttr, Attribute]:
+        """An initializer as a weight, and its type."""
+        ref, type = tensor_ref(tensor, self._weight_name(tensor.name), self.folder)
+        return WeightAttr(replace(ref, type=type)), type
 
     def _constant(self, tensor: onnx.TensorProto, name: str, block: Block, values: Values) -> None:
         ref, type = tensor_ref(tensor, self._weight_name(name), self.folder)

@@ -10,28 +10,40 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, ModuleOp, StringAttr, i64
 from xdsl.ir import Attribute, Block, Region
 
+from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET, OPSETS
 from ramiel.errors import CompileError, shorten
 from ramiel.frontend.graph import GraphImporter, Values, define
-from ramiel.frontend.inputs import Shapes, argument_attributes, input_types
+from ramiel.frontend.inputs import (
+    Shapes,
+    argument_attributes,
+    argument_type,
+    input_types,
+    inputs_of_graph,
+)
 from ramiel.frontend.model_file import ModelSource, opsets_of_model, read_model
 from ramiel.transforms.onnx_infer_shapes import infer_shapes
 from ramiel.verify import verify_module
 
 
 def import_model(
-    source: ModelSource, shapes: Shapes | None = None, *, batch_of_one: bool = False
+    source: ModelSource,
+    shapes: Shapes | None = None,
+    *,
+    batch_of_one: bool = False,
+    freeze: bool = False,
 ) -> ModuleOp:
     """A model as a module of the `onnx` dialect, with shapes inferred and names kept.
 
     `shapes` gives inputs whose dimensions the model leaves open a concrete shape; with
-    `batch_of_one`, an open first dimension of the others is 1: see input_types(). Raises
+    `batch_of_one`, an open first dimension of the others is 1: see input_types(). Initializers
+    that the model lists as inputs are defaults of those, or with `freeze`, constants. Raises
     CompileError, naming the file if there is one, for anything that is wrong with the model.
     """
     file = None if isinstance(source, bytes | onnx.ModelProto) else str(source)
     try:
         model, folder = read_model(source)
-        module = _module(model, folder, shapes or {}, batch_of_one)
+        module = _module(model, folder, shapes or {}, batch_of_one, freeze)
         module.attributes[MODEL] = StringAttr(Path(file).stem if file else _own_name(model))
         verify_module(module)  # the shape rules expect operations of the right arity
         infer_shapes(module)
@@ -42,22 +54,30 @@ def import_model(
     return module
 
 
-def _module(model: onnx.ModelProto, folder: Path | None, shapes: Shapes, one: bool) -> ModuleOp:
+def _module(
+    model: onnx.ModelProto, folder: Path | None, shapes: Shapes, one: bool, freeze: bool
+) -> ModuleOp:
     graph, opsets = model.graph, opsets_of_model(model)
-    initialized = {t.name for t in graph.initializer}
-    inputs = [i for i in graph.input if i.name not in initialized]
+    # A batch is of samples, and a default is none.
+    inputs, given = inputs_of_graph(model, freeze or one)
     types = input_types(inputs, shapes, one)
+    importer = GraphImporter(model, folder)
+    defaults: dict[str, WeightAttr] = {}
+    for i, info in enumerate(inputs):
+        if info.name in given:
+            weight, type = importer.weight(given[info.name])
+            types[i], defaults[info.name] = argument_type(info.name, types[i], type), weight
     block = Block(arg_types=types)
     values: Values = {}
     for arg, info in zip(block.args, inputs, strict=True):
         define(values, info.name, arg)
-    results = GraphImporter(model, folder).graph(graph, block, values)
+    results = importer.graph(graph, block, values, defaults)
     block.add_op(func.ReturnOp(*results))
     function = func.FuncOp(
         "main",
         (types, [r.type for r in results]),
         Region(block),
-        arg_attrs=argument_attributes(inputs),
+        arg_attrs=argument_attributes(inputs, defaults),
         res_attrs=_names(o.name for o in graph.output),
     )
     attributes: dict[str, Attribute] = {

@@ -8,7 +8,8 @@ import onnx
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
 from xdsl.ir import Attribute
 
-from ramiel.dialects.onnx.operation import DIMS, NAME
+from ramiel.dialects.onnx.attributes import WeightAttr
+from ramiel.dialects.onnx.operation import DEFAULT, DIMS, NAME
 from ramiel.dialects.onnx.protos import type_of_proto
 from ramiel.dialects.onnx.types import element_of, shape_of, tensor_type
 from ramiel.errors import CompileError, shorten
@@ -100,13 +101,57 @@ def _type(
     return tensor_type(element, shape)
 
 
-def argument_attributes(inputs: Sequence[onnx.ValueInfoProto]) -> ArrayAttr[DictionaryAttr]:
-    """What the function records of its arguments: names in the model, and names of dimensions."""
+def inputs_of_graph(
+    model: onnx.ModelProto, freeze: bool = False
+) -> tuple[list[onnx.ValueInfoProto], dict[str, onnx.TensorProto]]:
+    """The inputs of a model's graph, and the defaults of those that need not be given, by name.
+
+    An input that is an initializer as well has it as its default, and stands after the others: so
+    it has been since version 4 of the IR. Before, all initializers had to be listed as inputs, and
+    none of them is one; nor is any with `freeze`, and none that is of strings.
+    """
+    graph = model.graph
+    initializers = {t.name: t for t in graph.initializer}
+    initializers |= {s.values.name: s.values for s in graph.sparse_initializer}
+    needed = [i for i in graph.input if i.name not in initializers]
+    if freeze or model.ir_version < 4:
+        return needed, {}
+    dense = {t.name: t for t in graph.initializer if t.data_type != onnx.TensorProto.STRING}
+    others = [i for i in graph.input if i.name in dense]
+    return [*needed, *others], {i.name: dense[i.name] for i in others}
+
+
+def argument_type(name: str, declared: Attribute, default: Attribute) -> Attribute:
+    """The type of an input that has a default: as declared, or like the default where nothing is.
+
+    Raises CompileError if the default is not of that type.
+    """
+    known, given = shape_of(declared), shape_of(default)
+    if known is None:
+        return default
+    assert given is not None
+    fits = len(known) == len(given) and all(
+        k in (None, g) for k, g in zip(known, given, strict=True)
+    )
+    if not fits or element_of(declared) != element_of(default):
+        raise CompileError(
+            f'input "{shorten(name)}" is {declared}, which its default, a {default}, is not'
+        )
+    return declared
+
+
+def argument_attributes(
+    inputs: Sequence[onnx.ValueInfoProto], defaults: Mapping[str, WeightAttr]
+) -> ArrayAttr[DictionaryAttr]:
+    """What the function records of its arguments: names in the model, names of dimensions, and
+    defaults."""
     attributes: list[DictionaryAttr] = []
     for info in inputs:
         entries: dict[str, Attribute] = {NAME: StringAttr(info.name)}
         names = dimension_names(info)
         if any(names):
             entries[DIMS] = ArrayAttr([StringAttr(name) for name in names])
+        if info.name in defaults:
+            entries[DEFAULT] = defaults[info.name]
         attributes.append(DictionaryAttr(entries))
     return ArrayAttr(attributes)

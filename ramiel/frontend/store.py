@@ -19,7 +19,7 @@ from typing import cast
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
@@ -124,6 +124,8 @@ def _bound(value: Attribute, store: Mapping[str, TensorRef], type: Attribute | N
         return WeightAttr(TensorRef(found.name, found.load, value.data.type or type))
     if isinstance(value, DictionaryAttr):
         return DictionaryAttr({k: _bound(v, store, None) for k, v in value.data.items()})
+    if isinstance(value, ArrayAttr):  # the attributes of a function's arguments
+        return ArrayAttr([_bound(v, store, None) for v in cast("ArrayAttr[Attribute]", value)])
     return value
 
 

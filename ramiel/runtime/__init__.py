@@ -3,7 +3,7 @@
 from ramiel.runtime.channels import Channel, Channels, Stopped
 from ramiel.runtime.encoders import LabelEncoder, TfIdfVectorizer
 from ramiel.runtime.errors import OpError, OpIndexError
-from ramiel.runtime.inputs import Input
+from ramiel.runtime.inputs import Input, with_defaults
 from ramiel.runtime.layers import (
     BatchNorm,
     Conv1d,
@@ -57,4 +57,5 @@ __all__ = [
     "main",
     "one_thread",
     "strings",
+    "with_defaults",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
@@ -31,6 +31,9 @@ class Input:
 
     Of tensors of that type, the input may also be a `list`, an `optional` one (which may be
     None), an `optional list`, or a `dict`, whose values are of any type.
+
+    `default` is what an input is that a call does not give: in the class, the name of a weight, and
+    in the program, its tensor (see with_defaults()).
     """
 
     name: str
@@ -38,6 +41,7 @@ class Input:
     shape: tuple[Dim, ...] | None
     onnx_name: str | None = None
     kind: str = "tensor"
+    default: str | Tensor | None = field(default=None, compare=False)
     named: tuple[tuple[str, int], ...] = field(init=False, repr=False, compare=False)
     """The names of dimensions and their places."""
 
@@ -48,7 +52,8 @@ class Input:
 
     def __str__(self) -> str:
         kind = "" if self.kind == "tensor" else f"{self.kind} of "
-        return f"{self.name}: {kind}{_tensor_type(self.dtype, self.shape)}"
+        default = "" if self.default is None else " = ..."
+        return f"{self.name}: {kind}{_tensor_type(self.dtype, self.shape)}{default}"
 
     def value(self, given: Any, batched: bool = False) -> Any:
         """The value for an argument. Raises what tensor() raises, and TypeError for what is no
@@ -115,6 +120,13 @@ def _fits(shape: Sequence[int], declared: Sequence[Dim] | None) -> bool:
     )
 
 
+def with_defaults(inputs: Sequence[Input], weights: Mapping[str, Tensor]) -> tuple[Input, ...]:
+    """The inputs with the tensors of their defaults. KeyError for one that is no weight."""
+    return tuple(
+        replace(i, default=weights[i.default]) if isinstance(i.default, str) else i for i in inputs
+    )
+
+
 def check_names(inputs: Sequence[Input], values: Sequence[Any]) -> None:
     """Raises ValueError if dimensions of one name differ in size."""
     sizes: dict[str, tuple[int, str]] = {}
@@ -165,9 +177,9 @@ def bind(
 ) -> list[Any]:
     """The values for the inputs, in their order, from the arguments of a call.
 
-    A keyword is an input's Python name or its ONNX name. Raises TypeError if the arguments are
-    too many, or one is unknown, missing or given twice, and what Input.value() and check_names()
-    raise.
+    A keyword is an input's Python name or its ONNX name; what is not given is its default. Raises
+    TypeError if the arguments are too many, or one is unknown, missing or given twice, and what
+    Input.value() and check_names() raise.
     """
     if kwargs or len(args) != len(inputs):
         args = _in_order(model, inputs, args, kwargs)
@@ -196,6 +208,8 @@ def _in_order(
             raise TypeError(f'{model} got input "{name}" twice')
         values[name] = value
     for declared in inputs:
+        if declared.name not in values and declared.default is not None:
+            values[declared.name] = declared.default
         if declared.name not in values:
             raise TypeError(f'{model} is missing input "{declared.name}"')
     return [values[declared.name] for declared in inputs]

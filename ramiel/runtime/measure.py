@@ -37,8 +37,9 @@ def random_inputs(
 ) -> list[Tensor]:
     """A tensor per input, of `batch` samples if that is not 1.
 
-    An open dimension is 1, or what a given shape says of its name. ValueError if a shape is for no
-    input, or does not fit one, and for an input that no tensor of numbers is.
+    An open dimension is 1, or what a given shape says of its name. An input that has a default is
+    that, unless a shape is given for it. ValueError if a shape is for no input, or does not fit
+    one, and for an input that no tensor of numbers is.
     """
     names = {name for declared in inputs for name in (declared.name, declared.onnx_name)}
     if unknown := shapes.keys() - names:
@@ -54,6 +55,9 @@ def random_inputs(
     tensors: list[Tensor] = []
     for declared, shape in zip(inputs, given, strict=True):
         dtype = declared.dtype
+        if isinstance(declared.default, Tensor) and shape is None:
+            tensors.append(declared.default)
+            continue
         if declared.kind != "tensor" or not isinstance(dtype, torch.dtype):
             raise ValueError(f"no random input can be made for {declared}")
         if shape is None:

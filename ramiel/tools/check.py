@@ -113,6 +113,8 @@ def inputs_of(program: CompiledProgram, how: Inputs) -> list[Tensor]:
     """Seeded inputs. Raises CompileError if a shape is open, or an input is not of numbers."""
     for declared in program.inputs:
         name = shorten(declared.onnx_name or declared.name)
+        if declared.default is not None:
+            continue
         if declared.kind != "tensor" or not isinstance(declared.dtype, torch.dtype):
             raise CompileError(f'input "{name}" ({declared}) can only be given by a program')
         # A batch of 1 is a safe guess for the first dimension; there is none for the others.

@@ -320,7 +320,20 @@ def _compile(model: Path, options: Options, dump_ir: Path | None = None) -> Comp
         compilation = compile_model(model, options, on_stage, on_progress)
         if dump is not None:
             dump.close()
-        return compilation
+    _say_defaults(compilation)
+    return compilation
+
+
+def _say_defaults(compilation: Compilation) -> None:
+    from ramiel.dialects.onnx.weights import defaults_of
+    from ramiel.tasks import main_function
+
+    if count := len(defaults_of(main_function(compilation.module))):
+        progress.print(
+            f"note: {count} initializer(s) are listed as inputs, so a call may give others, and "
+            "nothing is folded into them or packed; --freeze makes them constants",
+            soft_wrap=True,
+        )
 
 
 def _range(given: str) -> tuple[int, int]:

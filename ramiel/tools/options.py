@@ -68,6 +68,13 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
         Annotated[str, typer.Option("--dtype", help=f"To compute in: {', '.join(DTYPES)}.")],
         "f32",
     ),
+    "freeze": (
+        Annotated[
+            bool,
+            typer.Option("--freeze", help="Initializers that are listed as inputs are constants."),
+        ],
+        False,
+    ),
     "provider": (
         Annotated[str, typer.Option("--provider", help=f"Of kernels: {', '.join(PROVIDERS)}.")],
         "auto",

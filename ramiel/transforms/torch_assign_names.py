@@ -20,7 +20,7 @@ from ramiel.backend.pytorch.names import (
     says_something,
     snake,
 )
-from ramiel.dialects.onnx.operation import MODEL, NAME
+from ramiel.dialects.onnx.operation import DEFAULT, MODEL, NAME
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import (
     CallOp,
@@ -67,7 +67,7 @@ class TorchAssignNamesPass(ModulePass):
         function = main_function(op)
         op.attributes[CLASS] = StringAttr(class_name(text_of(op.attributes.get(MODEL)) or "model"))
         values, layers = Names(), Names()
-        _name_arguments(function, values)
+        _name_arguments(function, values, layers)
         operations = [o for o in function.body.walk() if isinstance(o, TorchOperation)]
         prefix = common_prefix(o.origin[0] for o in operations)
         layer_names: dict[Hashable, str] = {}
@@ -91,13 +91,16 @@ class TorchAssignNamesPass(ModulePass):
                 o.attributes[LAYER_NAME] = StringAttr(layer_names[key])
 
 
-def _name_arguments(function: func.FuncOp, names: Names) -> None:
+def _name_arguments(function: func.FuncOp, names: Names, layers: Names) -> None:
     given = function.arg_attrs.data if function.arg_attrs is not None else ()
     attributes: list[DictionaryAttr] = []
     for i, arg in enumerate(function.body.block.args):
         entries = dict(given[i].data) if i < len(given) else {}
         text = text_of(entries.get(NAME)) or arg.name_hint or ""
-        entries[PYTHON_NAME] = StringAttr(names.unique(identifier(text, "x")))
+        name = names.unique(identifier(text, "x"))
+        entries[PYTHON_NAME] = StringAttr(name)
+        if DEFAULT in entries:
+            entries[LAYER_NAME] = StringAttr(layers.unique(name))
         attributes.append(DictionaryAttr(entries))
     function.properties["arg_attrs"] = ArrayAttr(attributes)
 

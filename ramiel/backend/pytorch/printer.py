@@ -40,6 +40,7 @@ from ramiel.dialects.onnx.types import (
     SequenceType,
     shape_of,
 )
+from ramiel.dialects.onnx.weights import defaults_of
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import (
     CallOp,
@@ -51,7 +52,7 @@ from ramiel.dialects.torch import (
     TorchOperation,
     WeightOp,
 )
-from ramiel.dialects.torch.operation import CLASS, PYTHON_NAME, is_identifier
+from ramiel.dialects.torch.operation import CLASS, LAYER_NAME, PYTHON_NAME, is_identifier
 from ramiel.errors import CompileError
 from ramiel.tasks import main_function
 
@@ -91,6 +92,7 @@ class _Printer:
         self.program = program
         self.operations = [op for op in function.body.walk() if isinstance(op, TorchOperation)]
         self.batch = self._number("batch")
+        self.defaults = defaults_of(function)
 
     def emit(self) -> Emitted:
         name = self._module_text(CLASS)
@@ -171,7 +173,8 @@ class _Printer:
         if any(isinstance(op, LoopOp) for op in self.operations):
             prefixes.add("ops")
         modules = [name for name in ("kernels", "ops") if name in prefixes]
-        names = [*classes, *sorted(["main", "one_thread", *modules])]
+        functions = ["main", "one_thread", *(["with_defaults"] if self.defaults else [])]
+        names = [*classes, *sorted([*functions, *modules])]
         line = f"from ramiel.runtime import {', '.join(names)}"
         lines = [line]
         if len(line) > WIDTH:
@@ -216,12 +219,16 @@ class _Printer:
             items.append(f"onnx_name={quoted(own)}")
         if kind != "tensor":
             items.append(f"kind={quoted(kind)}")
+        if i in self.defaults:
+            items.append(f"default={quoted(self._default_name(i))}")
         return Bracket("Input", items)
 
     def _init(self) -> list[str]:
         lines = [f"{INDENT}def __init__(self, weights: Weights) -> None:"]
         workers = len(self.program.workers)
         lines.append(f"{BODY}super().__init__(weights, workers={workers})")
+        if self.defaults:
+            lines.append(f"{BODY}self.inputs = with_defaults(self.inputs, weights)")
         done: set[str] = set()
         for op in self.operations:
             name = op.layer_name
@@ -256,7 +263,7 @@ class _Printer:
     # --- what the program needs beside it ---
 
     def _weights(self) -> dict[str, WeightAttr]:
-        weights: dict[str, WeightAttr] = {}
+        weights = {self._default_name(i): weight for i, weight in self.defaults.items()}
         for op in self.operations:
             if isinstance(op, WeightOp) and op.layer_name:
                 weights[op.layer_name] = op.weight
@@ -298,6 +305,14 @@ class _Printer:
         name = text_of(given[i].data.get(PYTHON_NAME)) if i < len(given) else None
         if name is None or not is_identifier(name):
             raise CompileError("an input has no name: run torch-assign-names first")
+        return name
+
+    def _default_name(self, i: int) -> str:
+        """What the default of input i is called among the weights."""
+        assert self.function.arg_attrs is not None
+        name = text_of(self.function.arg_attrs.data[i].data.get(LAYER_NAME))
+        if name is None:
+            raise CompileError("a default has no name: run torch-assign-names first")
         return name
 
     def _output_names(self) -> list[str]:

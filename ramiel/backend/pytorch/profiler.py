@@ -22,7 +22,9 @@ from ramiel.backend.pytorch.candidates import KERNELS, callee_of, kernel_of
 from ramiel.backend.pytorch.evaluator import Evaluator
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import flat
+from ramiel.backend.pytorch.tensors import tensor_of
 from ramiel.dialects.onnx.types import StringType, element_of, static_shape_of
+from ramiel.dialects.onnx.weights import defaults_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, Task, TorchOperation, WeightOp
 from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.errors import CompileError
@@ -147,10 +149,15 @@ def _times(
 
 
 def _inputs(function: func.FuncOp) -> list[Tensor]:
-    """Random inputs: numbers around 0, and 0 or 1 for integers, which are in range for ids."""
+    """Random inputs: numbers around 0, and 0 or 1 for integers, which are in range for ids. Those
+    that have a default are that."""
+    defaults = defaults_of(function)
     generator = torch.Generator().manual_seed(0)
     tensors: list[Tensor] = []
     for i, arg in enumerate(function.body.block.args):
+        if i in defaults:
+            tensors.append(tensor_of(defaults[i].array()))
+            continue
         shape, dtype = static_shape_of(arg.type), torch_dtype_of(arg.type)
         name = f'input "{arg.name_hint or i}"'
         if element_of(arg.type) in (None, StringType()):
