@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from small_models import branches
 
 import ramiel
 from ramiel.errors import CompileError
-from ramiel.runtime import OpError
+from ramiel.runtime import OpError, Weights
 from ramiel.runtime.measure import same_bits
 
 
@@ -92,6 +93,23 @@ def test_copies_run(image: torch.Tensor) -> None:
     model = ramiel.compile(branches(), workers=2, schedule="linear")
     with model, copy.deepcopy(model) as other:
         assert all(same_bits(a, b) for a, b in zip(model(image), other(image), strict=True))
+
+
+def test_pickles_run_and_can_be_saved(tmp_path: Path, image: torch.Tensor) -> None:
+    with ramiel.compile(branches(), workers=2, schedule="linear") as model:
+        wanted = model(image)
+        left = next(t for name, t in model.named_buffers() if name.startswith("left"))
+        left.mul_(2)  # weights go along as they are
+        changed = model(image)
+        data = pickle.dumps(model)
+    with pickle.loads(pickle.dumps(pickle.loads(data))) as again:
+        assert all(same_bits(a, b) for a, b in zip(again(image), changed, strict=True))
+        assert not same_bits(again(image)[0], wanted[0])
+        assert again.source == model.source and again.report == model.report
+        again.save(tmp_path / "saved.py")
+    saved = Weights.open(tmp_path / "saved.safetensors")
+    assert saved.keys() == dict(again.named_buffers(remove_duplicate=False)).keys()
+    assert all(torch.equal(saved[n], t) for n, t in again.named_buffers())
 
 
 def test_failing_op_is_named_and_the_model_usable_again() -> None:

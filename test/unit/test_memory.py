@@ -52,6 +52,43 @@ def test_the_environment_prevents_it() -> None:
     assert kept > MANY
 
 
+MANY_SHAPES = """
+import ramiel, torch
+from onnx import parser
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 >> 20
+model = parser.parse_model('''<ir_version: 8, opset_import: ["" : 17]>
+g (float[n, 8, 24, 24] x) => (y) {
+  first = Constant <value_ints = [16, 8, 3, 3]> ()
+  v = ConstantOfShape <value = float[1] {0.01}> (first)
+  shape = Constant <value_ints = [16, 16, 3, 3]> ()
+  w = ConstantOfShape <value = float[1] {0.01}> (shape)
+  a = Conv <pads = [1, 1, 1, 1]> (x, v)
+  b = Relu (a)
+  c = Conv <pads = [1, 1, 1, 1]> (b, w)
+  d = Sigmoid (c)
+  e = Conv <pads = [1, 1, 1, 1]> (d, w)
+  f = Conv <pads = [1, 1, 1, 1]> (a, w)
+  y = Add (e, f)
+}''')
+with ramiel.compile(model, workers=2, schedule="linear") as program:
+    for size in range(1, 6):
+        program(torch.ones(size, 8, 24, 24))
+    before = resident()
+    for call in range(250):
+        program(torch.ones(1 + call % 50, 8, 24, 24))
+    print(resident() - before)
+"""
+
+
+@GLIBC
+def test_many_shapes_do_not_scatter_it() -> None:
+    command = [sys.executable, "-c", MANY_SHAPES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 250  # MiB, of which 128 are not given back
+
+
 @GLIBC
 def test_programs_keep_it() -> None:
     before = """

@@ -86,8 +86,9 @@ def range(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     # The bounds' own type is the result's, and Python's numbers would not tell it.
     if (last - first) * step < 0:
         return torch.empty(0, dtype=start.dtype)
-    if isinstance(step, int) and abs(step) >= 1 << 30:  # PyTorch adds it to the bounds
-        return torch.tensor([*builtins.range(first, last, step)], dtype=start.dtype)
+    if not start.is_floating_point() and abs(step) >= 1 << 30:  # PyTorch adds it to the bounds
+        steps = builtins.range(int(first), int(last), int(step))
+        return torch.tensor([*steps], dtype=start.dtype)
     return torch.arange(first, last, step, dtype=start.dtype)
 
 
