@@ -87,7 +87,7 @@ def range(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     if (last - first) * step < 0:
         return torch.empty(0, dtype=start.dtype)
     if isinstance(step, int) and abs(step) >= 1 << 30:  # PyTorch adds it to the bounds
-        return torch.tensor([*builtins.range(first, last, step)], dtype=start.dtype)
+        return torch.tensor([*builtins.range(int(first), int(last), step)], dtype=start.dtype)
     return torch.arange(first, last, step, dtype=start.dtype)
 
 
