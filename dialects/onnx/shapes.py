@@ -93,7 +93,7 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
         type_of_proto(inferred[o]) if o in inferred else r.type
         for o, r in zip(outputs, op.results, strict=True)
     ]
-    return [_completed(op, type) for type in found]
+    return _mended(op, [_completed(op, type) for type in found])
 
 
 def _declared_types(op: SchemaOperation, declared: Schema) -> list[Attribute]:
@@ -164,6 +164,22 @@ def _split(op: SchemaOperation) -> Dims | None:
     if shape is None or not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
         return None
     return [None if i == axis % len(shape) else dim for i, dim in enumerate(shape)]
+
+
+def _mended(op: SchemaOperation, types: list[Attribute]) -> list[Attribute]:
+    """The types with the lengths of a Split into a number of parts of one length, of which the
+    last are smaller or empty: ONNX's rule makes only the very last one smaller."""
+    shape, axis = shape_of(op.operands[0].type), op.attribute("axis", 0)
+    count, element = op.attribute("num_outputs"), element_of(op.operands[0].type)
+    if op.op_type != "Split" or shape is None or element is None or not isinstance(axis, int):
+        return types
+    whole = shape[axis]
+    if whole is None or not isinstance(count, int) or count < 1 or count != len(types):
+        return types
+    part = -(-whole // count)
+    lengths = [max(0, min(part, whole - i * part)) for i in range(count)]
+    dims = [[n if d == axis % len(shape) else s for d, s in enumerate(shape)] for n in lengths]
+    return [tensor_type(element, d) for d in dims]
 
 
 def _squeezed(op: SchemaOperation) -> Dims | None:

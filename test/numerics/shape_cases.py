@@ -70,6 +70,11 @@ SHAPE = [
         for n in (1, 3, 7)
         for d in (False, True)
     ),
+    # Chunks of ceil(size / n), as the reference has them: ONNX Runtime refuses empty ones.
+    *(
+        case("Split", f32(size, 4), outputs=n, opset=18, reference=True, num_outputs=n)
+        for size, n in ((4, 3), (5, 4), (1, 3), (0, 2))
+    ),
     *(
         case("Expand", f32(*s), i64(*to), const=c)
         for s, to in (
@@ -96,10 +101,26 @@ SHAPE = [
     case("ConstantOfShape", i64(3), const=(0,)),
     *(
         case("Range", *(scalar(v, t) for v in b), const=c)
+        for t in ("int16", "int32", "int64", "float32", "float64")
+        for b in ((5, 2, 1), (2, 5, -1), (0, 0, 1))
+        for c in ((), (0, 1, 2), (2,))
+    ),
+    *(
+        case("Range", *(np.array(v, t) for v in b), const=c)
+        for t, b in (
+            ("int64", (0, 5, MAX)),
+            ("int64", (5, 0, MIN)),
+            ("int32", (0, 5, 2**31 - 1)),
+            ("int32", (5, 0, -(2**31))),
+            ("int16", (0, 5, 2**15 - 1)),
+        )
+        for c in ((), (0, 1, 2))
+    ),
+    *(
+        case("Range", *(scalar(v, t) for v in b), const=c)
         for t, b in (
             ("int64", (3, 11, 2)),
             ("int32", (5, -3, -2)),
-            ("int64", (3, 3, 1)),
             ("float32", (0.5, 2.0, 0.3)),
         )
         for c in ((), (0, 1, 2))
@@ -167,7 +188,14 @@ SLICES = (
     ((0,), (0,), (1,), (-1,)),
     ((1,), (MAX,), (1,), (2,)),
     ((0,), (2**31 - 1,), (0,), None),
+    ((1,), (6,), (2,), (MAX,)),
+    ((MIN,), (MAX,), (2,), (MAX,)),
+    ((MAX,), (MIN,), (2,), (MIN,)),
+    # Python's slices are empty there, and so are the reference's. The standard's text and ONNX
+    # Runtime let them start at the first element.
+    ((-100,), (MIN,), (2,), (-1,)),
 )
+LIMITS = ((1, 6, 2**31 - 1), (-(2**31), 2**31 - 1, 2**31 - 1), (2**31 - 1, -(2**31), -(2**31)))
 INDEXING = [
     *(
         case("Slice", X, *(None if p is None else i64(*p) for p in parts), const=c)
@@ -175,6 +203,13 @@ INDEXING = [
         for c in ((), (1, 2, 3, 4), (2, 3, 4))
     ),
     case("Slice", X, *(np.array([v], np.int32) for v in (1, 2, 0, 1))),
+    *(
+        case("Slice", X, *(np.array([v], np.int32) for v in (s, e, 2, step)), opset=v, const=c)
+        for s, e, step in LIMITS
+        for v in (10, 11, 13)
+        for c in ((), (1, 2, 3, 4))
+    ),
+    case("Slice", X, opset=1, starts=[-(2**62), MIN], ends=[MAX, MAX]),
     case("Slice", X, i64(1), i64(3), i64(1), opset=10, const=(1, 2, 3)),
     case("Slice", X, opset=9, starts=[0, -2], ends=[1, MAX], axes=[0, 2]),
     case("Slice", X, opset=1, starts=[1], ends=[2]),

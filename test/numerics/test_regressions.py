@@ -123,3 +123,69 @@ def test_a_rank_that_a_branch_decides(flat: bool) -> None:
     x = np.arange(6, dtype=np.float32).reshape(3, 2)
     with ramiel.compile(source) as program:
         assert program(x, np.array(flat)).tolist() == (x.reshape(-1) if flat else x.T).tolist()
+
+
+@pytest.mark.parametrize(("op", "extreme"), [("ReduceMax", False), ("ReduceMin", True)])
+def test_the_extreme_of_no_booleans(op: str, extreme: bool) -> None:
+    """The least value of the type, and the largest, by the standard's text; ONNX's reference has
+    them the wrong way round."""
+    source = model(
+        f"""
+        extreme (bool[n, 2] x) => (bool[2] y) {{
+          axes = Constant <value_ints = [0]> ()
+          y = {op} <keepdims = 0> (x, axes)
+        }}
+        """,
+        opset=20,
+    )
+    with ramiel.compile(source) as program:
+        assert program(np.zeros((0, 2), np.bool_)).tolist() == [extreme, extreme]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 5, 8])
+def test_parts_of_an_open_dimension(size: int) -> None:
+    source = model(
+        """
+        parts (float[n, 2] x) => (float[a, 2] p, float[b, 2] q, float[c, 2] r) {
+          p, q, r = Split <axis = 0, num_outputs = 3> (x)
+        }
+        """,
+        opset=18,
+    )
+    x = np.arange(2 * size, dtype=np.float32).reshape(size, 2)
+    part = -(-size // 3)
+    want = [x[i * part : (i + 1) * part].tolist() for i in range(3)]
+    with ramiel.compile(source) as program:
+        assert [np.asarray(part).reshape(-1, 2).tolist() for part in program(x)] == want
+
+
+@pytest.mark.parametrize(("value", "pads"), [(0, 1), (1, 1), (-np.inf, 1), (0, 3), (-np.inf, -1)])
+@pytest.mark.parametrize("pool", ["MaxPool", "MaxPool <ceil_mode = 1", "AveragePool", "LpPool"])
+def test_pools_of_padded_values(value: float, pads: int, pool: str) -> None:
+    """ONNX Runtime has the least finite number where a window sees minus infinity and padding."""
+    options = "kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]>"
+    name, _, given = pool.partition(" <")
+    source = model(
+        f"""
+        pool (float[1, 2, 8, 9] x) => (float[1, 2, h, w] y) {{
+          sides = Constant <value_ints = [0, 0, {pads}, {pads}, 0, 0, {pads}, {pads}]> ()
+          fill = Constant <value = float {{{value}}}> ()
+          wide = Pad (x, sides, fill)
+          y = {name} <{f"{given}, " if given else ""}{options} (wide)
+        }}
+        """
+    )
+    x = np.random.default_rng(0).normal(size=(1, 2, 8, 9)).astype(np.float32)
+    cropped = x[..., 1:-1, 1:-1] if pads < 0 else x
+    side = max(pads, 0)
+    wide = np.pad(cropped, [(0, 0), (0, 0), (side, side), (side, side)], constant_values=value)
+    whole = model(
+        f"""
+        pool (float[1, 2, {wide.shape[2]}, {wide.shape[3]}] x) => (float[1, 2, h, w] y) {{
+          y = {name} <{f"{given}, " if given else ""}{options} (x)
+        }}
+        """
+    )
+    (want,) = ReferenceEvaluator(whole).run(None, {"x": wide})
+    with ramiel.compile(source, provider="torch") as program:
+        np.testing.assert_allclose(np.asarray(program(x)), want, rtol=1e-5, atol=1e-5)

@@ -1,5 +1,6 @@
 """Cases of convolutions, pools and normalisations."""
 
+import numpy as np
 from one_node import Case, case, f32, rand
 
 CONV_ATTRIBUTES = (
@@ -126,6 +127,8 @@ POOL = [
         for o in (0, 1)
         if "auto_pad" not in a
     ),
+    *(case("MaxPool", f32(2, 3, 9, 8), outputs=2, **a) for a in POOL_ATTRIBUTES if "auto_pad" in a),
+    *(case("MaxPool", rand("int8", 1, 2, 7, 6), **a) for a in POOL_ATTRIBUTES if "auto_pad" in a),
     *(case("MaxPool", f32(2, 3, 9, 8), dynamic=True, **a) for a in POOL_ATTRIBUTES),
     *(case("MaxPool", rand("int8", 1, 2, 6, 6), **a) for a in POOL_ATTRIBUTES[:4]),
     case("MaxPool", rand("float16", 1, 2, 6, 6), kernel_shape=[2, 2], reference=True),
@@ -170,6 +173,22 @@ NORMALIZATION = [
         case("GroupNormalization", f32(2, 4, 3, 3), f32(4), f32(4), num_groups=2, const=c)
         for c in ((), (1, 2))
     ),
+    # A single number, which PyTorch's own functions refuse.
+    *(
+        case("InstanceNormalization", f32(n, 3, *s), f32(3), f32(3), reference=True)
+        for n in (1, 2)
+        for s in ((1,), (1, 1), (1, 1, 1))
+    ),
+    *(
+        case("GroupNormalization", f32(n, 4, *s), f32(4), f32(4), num_groups=4)
+        for n in (1, 2)
+        for s in ((1,), (1, 1))
+    ),
+    case("LayerNormalization", f32(2, 1), f32(1), f32(1), const=(1, 2)),
+    *(
+        case("BatchNormalization", f32(*s), *STATISTICS, training_mode=1, outputs=3)
+        for s in ((1, 3), (1, 3, 1, 1))
+    ),
     *(
         case("LayerNormalization", f32(2, 3, 4), *p, axis=a, const=c, outputs=o)
         for a, p in (
@@ -187,6 +206,12 @@ NORMALIZATION = [
     # ONNX Runtime takes odd sizes only, and the reference as many channels as the batch has.
     *(case("LRN", f32(6, 6, 3, 3), size=s, alpha=0.02, reference=True) for s in (2, 4)),
     *(case("LpNormalization", f32(2, 3, 4), axis=a, p=p) for a in (0, 1, -1) for p in (1, 2)),
+    # Zero where the norm is zero, by the standard's text, and however small else.
+    *(
+        case("LpNormalization", np.array([[3, -4, 0], [0, 0, 0]], t) * t(1e-15), p=p)
+        for t in (np.float32, np.float64)
+        for p in (1, 2)
+    ),
     case("MeanVarianceNormalization", f32(2, 3, 4, 4)),
     case("MeanVarianceNormalization", f32(2, 3, 4, 4), axes=[1, -1]),
 ]

@@ -79,8 +79,9 @@ def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: floa
 
 def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """InstanceNormalization of x [N, C, ...], of which a channel may have one number, or none."""
-    if not x.numel():
-        return torch.empty_like(x)
+    if math.prod(x.shape[2:]) == 1 or not x.numel():
+        shape = [-1] + [1] * (x.ndim - 2)
+        return (x - x) * weight.reshape(shape) + bias.reshape(shape)
     return torch.instance_norm(x, weight, bias, None, None, True, 0.0, eps, False)
 
 
