@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -98,8 +99,10 @@ class Input:
     def _convert(self, value: Any) -> Tensor:
         try:
             if self.dtype is str:
-                return strings(value.tolist() if hasattr(value, "__array_interface__") else value)
-            if not hasattr(value, "__array_interface__"):
+                return strings(value.tolist() if hasattr(value, "tolist") else value)
+            if hasattr(value, "__array__"):
+                value = np.asarray(value)
+            if not isinstance(value, np.ndarray):
                 return torch.tensor(value, dtype=cast("torch.dtype | None", self.dtype))
             # torch shares an array's memory, and refuses what it cannot share.
             if not value.flags.writeable or min(value.strides, default=0) < 0:
