@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 from onnx import AttributeProto
-from xdsl.dialects.builtin import ArrayAttr, BytesAttr, FloatAttr, IntegerAttr, StringAttr, f32, i64
+from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntegerAttr, StringAttr, f32, i64
 from xdsl.ir import Attribute
 
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr, dense, floats, ints
@@ -26,7 +26,7 @@ def attribute_of(
     """An attribute's name and value in the IR.
 
     A tensor that is not small is a weight, whose name `weight_name` makes of the label. Raises
-    CompileError for a graph, and for a tensor that cannot be read.
+    CompileError for a graph, for a tensor that cannot be read and for text that is not UTF-8.
     """
     kind = AttributeProto.AttributeType.Name(attribute.type)
     match kind:
@@ -35,13 +35,13 @@ def attribute_of(
         case "FLOAT":
             return name, FloatAttr(attribute.f, f32)
         case "STRING":
-            return name, _text(attribute.s)
+            return name, _text(name, attribute.s)
         case "INTS":
             return name, ints(list(attribute.ints))
         case "FLOATS":
             return name, floats(list(attribute.floats))
         case "STRINGS":
-            return name, ArrayAttr([_text(s) for s in attribute.strings])
+            return name, ArrayAttr([_text(name, s) for s in attribute.strings])
         case "TENSOR":
             ref, _ = tensor_ref(attribute.t, weight_name(label), folder)
             weight = WeightAttr(ref)
@@ -61,8 +61,8 @@ def is_small(tensor: onnx.TensorProto) -> bool:
     return all(d <= 16 for d in tensor.dims)
 
 
-def _text(value: bytes) -> Attribute:
+def _text(name: str, value: bytes) -> Attribute:
     try:
         return StringAttr(value.decode())
-    except UnicodeDecodeError:
-        return BytesAttr(value)
+    except UnicodeDecodeError as error:
+        raise CompileError(f"attribute {shorten(name)!r} is not UTF-8") from error

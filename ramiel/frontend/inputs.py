@@ -108,7 +108,7 @@ def inputs_of_graph(
 
     An input that is an initializer as well has it as its default, and stands after the others: so
     it has been since version 4 of the IR. Before, all initializers had to be listed as inputs, and
-    none of them is one; nor is any with `freeze`, and none that is of strings.
+    none of them is one; nor is any with `freeze`.
     """
     graph = model.graph
     initializers = {t.name: t for t in graph.initializer}
@@ -116,7 +116,7 @@ def inputs_of_graph(
     needed = [i for i in graph.input if i.name not in initializers]
     if freeze or model.ir_version < 4:
         return needed, {}
-    dense = {t.name: t for t in graph.initializer if t.data_type != onnx.TensorProto.STRING}
+    dense = {t.name: t for t in graph.initializer}
     others = [i for i in graph.input if i.name in dense]
     return [*needed, *others], {i.name: dense[i.name] for i in others}
 

@@ -1,4 +1,4 @@
-"""Arrays of low-bit types as bytes, which is how .safetensors files hold them.
+"""Arrays of low-bit types and of strings as bytes, which is how .safetensors files hold them.
 
 A file's metadata says which they are, `ramiel.packed`: {name: [ONNX's type, shape]}. The runtime
 reads them as tensors, this module as arrays.
@@ -6,6 +6,7 @@ reads them as tensors, this module as arrays.
 
 from __future__ import annotations
 
+import json
 from math import prod
 from typing import cast
 
@@ -30,13 +31,17 @@ _WHOLE = frozenset(
 def packed_type(array: Array) -> str | None:
     """ONNX's name of an array's type if it has to be packed."""
     row = BY_NUMPY.get(array.dtype)
-    return row.onnx if row is not None and (row.onnx in _BITS or row.onnx in _WHOLE) else None
+    if row is None:
+        return None
+    return row.onnx if row.onnx in _BITS or row.onnx in _WHOLE or row.onnx == "string" else None
 
 
 def pack(array: Array) -> _Bytes:
-    """The elements in bytes, lowest bits first."""
+    """The elements in bytes, lowest bits first; strings as a list in JSON."""
     name = packed_type(array)
     assert name is not None
+    if name == "string":
+        return np.frombuffer(json.dumps(array.reshape(-1).tolist()).encode(), np.uint8)
     if name not in _BITS:
         if name.startswith("float6"):
             array = array.astype(np.float32).astype(ml_dtypes.float8_e4m3fn)
@@ -52,6 +57,8 @@ def pack(array: Array) -> _Bytes:
 def unpack(data: Array, name: str, shape: list[int]) -> Array:
     """The array of a type and a shape that was packed."""
     dtype = BY_ONNX[name].numpy
+    if name == "string":
+        return np.array(json.loads(data.tobytes()), dtype).reshape(shape)
     if name not in _BITS:
         if name.startswith("float6"):
             return data.view(ml_dtypes.float8_e4m3fn).astype(np.float32).astype(dtype)

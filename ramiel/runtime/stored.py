@@ -2,7 +2,7 @@
 
 Metadata, JSON and optional:
 - `ramiel.packed`: {stored name: [type, shape]}, of types of eight bits and fewer, which stand
-  there as bytes (see ramiel.runtime.ops.low_bit).
+  there as bytes (see ramiel.runtime.ops.low_bit), and of strings, which are a list in JSON.
 - `ramiel.quantized`: {name: [axis, block, dtype]}: (name - name.zero_point) * name.scale is
   what counts, computed when it is read.
 """
@@ -18,11 +18,12 @@ from torch import Tensor
 
 from ramiel.runtime.ops.low_bit import BITS, FLOATS, unpack
 from ramiel.runtime.ops.quantization import dequantize
+from ramiel.runtime.strings import strings
 
 PACKED = "ramiel.packed"
 QUANTIZED = "ramiel.quantized"
 
-_PACKED_TYPES = {*BITS, *FLOATS, "float8e8m0"}
+_PACKED_TYPES = {*BITS, *FLOATS, "float8e8m0", "string"}
 _DTYPES = {"float32", "float16", "bfloat16", "float64"}
 
 
@@ -62,8 +63,10 @@ class Stored:
             return tensor
         type, shape = self._packed[name]
         try:
+            if type == "string":
+                return strings(json.loads(bytes(tensor.tolist())), shape)
             return unpack(tensor, type, shape)
-        except RuntimeError as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             raise ValueError(f'"{name}" is not {type}{shape}: {error}') from error
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 _MOVES = frozenset(
-    "__get__ __getitem__ cat chunk clone contiguous detach expand expand_as flatten flip gather "
-    "index_put index_select movedim narrow permute repeat reshape roll scatter select split "
-    "split_with_sizes squeeze stack take_along_dim tensor_split tile transpose unbind unflatten "
-    "unsqueeze view where".split()
+    "__get__ __getitem__ cat chunk clone contiguous cpu detach expand expand_as flatten flip "
+    "gather index_put index_select movedim narrow permute repeat reshape roll scatter select "
+    "split split_with_sizes squeeze stack take_along_dim tensor_split tile transpose unbind "
+    "unflatten unsqueeze view where".split()
 )
 """Functions and methods of torch whose results hold elements of what they are given."""
 _READS = frozenset("__eq__ __len__ __ne__ dim eq equal ne ndimension numel size".split())
@@ -45,6 +47,13 @@ class Strings(Tensor):
     def dtype(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         return str
 
+    def alphabetical(self) -> Strings:
+        """The same strings, with words in the order of their characters: so are the codes then."""
+        words = tuple(sorted(self.words))
+        places = {word: code for code, word in enumerate(words)}
+        table = torch.tensor([places[word] for word in self.words], dtype=torch.int64)
+        return Strings.of(table[self.codes], words)
+
     def flat(self) -> list[str]:
         """The elements in order."""
         words = self.words
@@ -57,6 +66,17 @@ class Strings(Tensor):
     def item(self) -> Any:
         """The string of one element."""
         return self.words[int(self.codes.item())]
+
+    def numpy(self, *, force: bool = False) -> NDArray[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The elements as an array of objects, as ONNX Runtime gives them."""
+        array = np.empty(self.numel(), np.object_)
+        array[:] = self.flat()
+        return array.reshape(self.shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("an array of strings is always a copy")
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return f"strings({self.tolist()!r})"

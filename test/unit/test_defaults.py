@@ -20,7 +20,7 @@ import ramiel
 from ramiel import onnx_backend
 from ramiel.compiler import Options, compile_model
 from ramiel.errors import CompileError
-from ramiel.runtime import Input, with_defaults
+from ramiel.runtime import Input, Weights, with_defaults
 from ramiel.runtime.inputs import bind
 from ramiel.tools.check import Inputs, compare
 
@@ -214,14 +214,17 @@ def test_nothing_is_declared_of_its_shape() -> None:
         assert program(X).tolist() == [2, 4, 6]
 
 
-def test_strings_are_constants() -> None:
+def test_strings(tmp_path: Path) -> None:
     source = parser.parse_model(
         """<ir_version: 8, opset_import: ["": 19]> g (string[2] s, string[1] t) => (bool[2] y)
-        <string[1] t = {"a"}> { y = Equal (s, t) }"""
+        <string[1] t = {"a\\"\\n"}> { y = Equal (s, t) }"""
     )
+    text = numpy_helper.to_array(source.graph.initializer[0])[0]
     with ramiel.compile(source, workers=1) as program:
-        assert program(["a", "b"]).tolist() == [True, False]
-        assert len(program.inputs) == 1
+        assert program([text, "b"]).tolist() == [True, False]
+        assert program(["a", "b"], ["b"]).tolist() == [False, True]
+        program.save(tmp_path / "stored.py")
+    assert Weights.open(tmp_path / "stored.safetensors")["t"].tolist() == [text]
 
 
 def test_the_tools(tmp_path: Path) -> None:

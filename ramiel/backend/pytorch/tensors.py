@@ -45,7 +45,7 @@ def tensor_of(array: Array) -> Tensor:
 def array_of_tensor(tensor: Tensor, type: Attribute | None = None) -> Array:
     """The array that a tensor holds, which is of `type` where torch has no tensors of that."""
     if isinstance(tensor, Strings):
-        return np.array(tensor.flat(), np.object_).reshape(tensor.shape)
+        return tensor.numpy()
     tensor = tensor.detach().cpu().contiguous()
     if tensor.dtype in _BY_BITS:
         bits = tensor.view(_BY_BITS[tensor.dtype]).numpy()

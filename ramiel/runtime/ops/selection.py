@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.ops.numbers import Integers, integer
+from ramiel.runtime.strings import Strings
 
 
 def compress(x: Tensor, condition: Tensor, axis: int | None = None) -> Tensor:
@@ -22,6 +23,11 @@ def unique(
     """The distinct elements of x, or its distinct slices along an axis, in ascending order, or
     else in the order of their first occurrence. With `results`, also where each occurs first,
     which of them stands in each place of x, and how often each occurs."""
+    if isinstance(x, Strings):
+        words = x.alphabetical()
+        found = unique(words.codes, axis, ordered, 4)
+        made = (Strings.of(found[0], words.words), *found[1:])
+        return made[0] if results == 1 else made[:results]
     if axis is None:
         x, axis = x.reshape(-1), 0
     values, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True, dim=axis)
