@@ -74,12 +74,20 @@ def _embedded(
     tensor: onnx.TensorProto, name: str, row: ElementType, shape: tuple[int, ...]
 ) -> Array:
     try:
-        array = numpy_helper.to_array(tensor)
+        array = _text(tensor) if row.onnx == "string" else numpy_helper.to_array(tensor)
     except (ValueError, TypeError) as error:
         raise CompileError(f'tensor "{shorten(name)}" is malformed: {error}') from error
     if array.shape != shape:
         raise CompileError(f'tensor "{shorten(name)}" is malformed: its data does not fill {shape}')
     return array.astype(row.numpy, copy=False)
+
+
+def _text(tensor: onnx.TensorProto) -> Array:
+    """A tensor of strings. ONNX's helper goes by way of numpy's own strings, which end at the last
+    character that is no NUL."""
+    array = np.empty(len(tensor.string_data), np.object_)
+    array[:] = [word.decode() for word in tensor.string_data]
+    return array.reshape(tuple(tensor.dims))
 
 
 def _external(
