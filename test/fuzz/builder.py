@@ -1,31 +1,25 @@
 """Random graphs that are valid by construction: each node is run as soon as it is drawn.
 
 Every value of a graph is known: its array is what ONNX Runtime computes for it. So a node is drawn
-for operands whose shapes, types and contents are at hand, and one that ONNX Runtime refuses, or
-that makes numbers of no use (infinite, huge), is dropped.
+for operands whose shapes, types and contents are at hand, and one that nobody runs, or that makes
+numbers of no use, is dropped.
+
+A model may be run with inputs of several sizes. Then a value has an array for each, families look
+at the first, and a node is dropped that cannot be run with all.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
-from hypothesis import strategies as st
+from chooser import Chooser
+from contents import MOST_ELEMENTS, ORDINARY, Array, Contents, is_exact
 from onnx import helper, numpy_helper
-
-Array = np.ndarray[Any, Any]
-T = TypeVar("T")
-
-onnxruntime.set_default_logger_severity(4)
-
-LARGEST = 1e3
-"""Numbers beyond make a node be dropped: on the way to an overflow, rounding is all there is."""
-MOST_ELEMENTS = 4096
+from oracles import Answer, model_of, node_answers
 
 OPSETS = (11, 13, 17, 18, 21, 23)
 
@@ -41,59 +35,26 @@ NAME_STYLES = (
 )
 
 
-class Chooser:
-    """Draws from Hypothesis, which makes what is drawn smaller when it has found a failure."""
-
-    def __init__(self, draw: st.DrawFn) -> None:
-        self.draw = draw
-
-    def pick(self, items: Sequence[T]) -> T:
-        return items[self.integer(0, len(items) - 1)]
-
-    def integer(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
-
-    def some(self, items: Sequence[T], low: int, high: int) -> list[T]:
-        return [self.pick(items) for _ in range(self.integer(low, high))]
-
-    def permutation(self, count: int) -> list[int]:
-        return self.draw(st.permutations(range(count)))
-
-    def chance(self, one_in: int) -> bool:
-        return self.integer(0, one_in - 1) == one_in - 1
-
-    def flag(self) -> bool:
-        return self.draw(st.booleans())
-
-
-class RandomChooser(Chooser):
-    """Draws from a generator: more at random than Hypothesis, which likes to repeat itself."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-
-    def integer(self, low: int, high: int) -> int:
-        return self.random.randint(low, high)
-
-    def permutation(self, count: int) -> list[int]:
-        return self.random.sample(range(count), count)
-
-    def flag(self) -> bool:
-        return self.random.random() < 0.5
-
-
 @dataclass(frozen=True)
 class Value:
-    """A value of the graph: its name, and its array for the inputs that are at hand.
+    """A value of the graph: its name, and its array for each of the feeds; one array if it is the
+    same for all.
 
     `exact` values are the same whoever computes them: comparisons and conversions to integers
     are drawn for these only, as others would turn a rounding error into another result.
     """
 
     name: str
-    array: Array = field(repr=False)
+    arrays: tuple[Array, ...] = field(repr=False)
     exact: bool = True
     constant: bool = False
+
+    def at(self, feed: int) -> Array:
+        return self.arrays[feed if len(self.arrays) > 1 else 0]
+
+    @property
+    def array(self) -> Array:
+        return self.arrays[0]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -113,18 +74,6 @@ class Value:
         return self.array.dtype.kind
 
 
-def is_exact(array: Array) -> bool:
-    """Whether sums and products of such numbers are exact in float32."""
-    if array.dtype.kind != "f":
-        return True
-    return bool(np.all(array * 64 == np.round(array * 64)) and np.abs(array).max(initial=0) < 4096)
-
-
-def type_of(array: Array, shape: Sequence[int | str | None] | None = None) -> onnx.TypeProto:
-    kind = helper.np_dtype_to_tensor_dtype(array.dtype)
-    return helper.make_tensor_type_proto(kind, array.shape if shape is None else shape)
-
-
 class Names:
     """Distinct names, in the styles of several exporters."""
 
@@ -137,16 +86,39 @@ class Names:
         return self.style.format(self.count)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What holds for all graphs of a model."""
+
+    choose: Chooser
+    opset: int
+    names: Names
+    families: Sequence[Callable[[Graph], object]]
+    """What bodies are grown from."""
+    contents: Contents = ORDINARY
+    floats: str = "float32"
+    """The type of floats of all values that are not converted to another."""
+    empty: bool = False
+    """Whether values without elements are of use wherever they come from."""
+    asks_both: bool = False
+    """Whether ONNX's reference is asked about each node, too."""
+    feeds: int = 1
+
+
 class Graph:
     """A graph, or the body of a node of an outer graph, that is being drawn."""
 
-    def __init__(self, choose: Chooser, opset: int, names: Names, outer: Graph | None = None):
-        self.choose = choose
-        self.opset = opset
-        self.names = names
+    def __init__(self, setting: Setting, outer: Graph | None = None):
+        self.setting = setting
+        self.choose = setting.choose
+        self.opset = setting.opset
+        self.names = setting.names
+        self.floats = setting.floats
         self.outer = outer
         self.nodes: list[onnx.NodeProto] = []
         self.values: list[Value] = [] if outer is None else list(outer.values)
+        self.disputed: list[Value] = []
+        """What ONNX Runtime and the reference compute otherwise, each: outputs, read by no node."""
         self.initializers: list[onnx.TensorProto] = []
         self.exact = True
         """Whether no node so far rounds."""
@@ -163,7 +135,7 @@ class Graph:
     def constant(self, array: Array) -> Value:
         """A constant: mostly an initializer, or a node, here or in the graph around this one."""
         name = self.names.fresh()
-        value = Value(name, array, is_exact(array), constant=True)
+        value = Value(name, (array,), is_exact(array), constant=True)
         home: Graph = self
         while home.outer is not None and self.choose.flag():
             home = home.outer
@@ -181,14 +153,15 @@ class Graph:
             graph = graph.outer
         return value
 
-    def numbers(self, shape: Sequence[int], dtype: str = "float32", low: int = -2) -> Array:
-        """Numbers that are exact: multiples of 1/8 in [low, 2]."""
+    def numbers(self, shape: Sequence[int], dtype: str | None = None, low: int = -2) -> Array:
+        """Numbers of the model's sort."""
         rng = np.random.default_rng(self.names.count + 1)
-        if dtype == "bool":
-            return np.asarray(rng.integers(0, 2, shape) == 1)
-        if dtype.startswith("float"):
-            return np.asarray(rng.integers(low * 8, 17, shape) / 8, dtype)
-        return np.asarray(rng.integers(0 if dtype[0] == "u" else low * 2, 5, shape), dtype)
+        return self.setting.contents.draw(rng, shape, dtype or self.floats, low)
+
+    def parameters(self, shape: Sequence[int], dtype: str | None = None, low: int = -2) -> Array:
+        """Numbers of a layer: ordinary ones, as a compiler may combine them with others."""
+        rng = np.random.default_rng(self.names.count + 1)
+        return ORDINARY.draw(rng, shape, dtype or self.floats, low)
 
     def i64(self, *values: int) -> Value:
         return self.constant(np.array(values, np.int64))
@@ -205,71 +178,80 @@ class Graph:
         captured: Iterable[Value] = (),
         empty: bool = False,
     ) -> list[Value] | None:
-        """Adds a node and returns its values; None if it is of no use and was not added.
+        """Adds a node and returns its values; None if it is of no use and was not added, or was
+        added and nothing may read it, as its values are disputed.
 
-        An empty value is of use if `empty` says so. It is not from a loop: of what no iteration has
-        stacked ONNX Runtime may not know the other dimensions, and a Scan that stacks it ends the
-        process.
+        An empty value is of use if `empty`, or the whole model, says so. It is not from a loop: of
+        what no iteration has stacked ONNX Runtime may not know the other dimensions, and a Scan
+        that stacks it ends the process.
         """
         names = [self.names.fresh() for _ in range(outputs)]
-        attributes = dict(attributes or {})
         given = ["" if v is None else v.name for v in inputs]
         while given and not given[-1]:
             given.pop()
-        node = helper.make_node(op, given, names, name=f"{op}_{names[0]}", **attributes)
-        feed = {v.name: v for v in (*inputs, *captured) if v is not None}
-        arrays = run_node(node, list(feed.values()), self.opset)
-        if arrays is None or not all(_is_useful(a, empty) for a in arrays):
+        node = helper.make_node(op, given, names, name=f"{op}_{names[0]}", **(attributes or {}))
+        read = {v.name: v for v in (*inputs, *captured) if v is not None}
+        answers = self._answers(node, list(read.values()))
+        if answers is None:
+            return None
+        columns = [tuple(arrays) for arrays in zip(*(a[0] for a in answers), strict=True)]
+        if not all(self._are_useful(arrays, empty) for arrays in columns):
+            return None
+        disputed = any(len(a) > 1 for a in answers)
+        if disputed and self.outer is not None:
             return None
         self.nodes.append(node)
-        known = not rounds and all(v.exact for v in feed.values())
+        known = not rounds and all(v.exact for v in read.values())
         made = [
-            Value(name, array, known and is_exact(array))
-            for name, array in zip(names, arrays, strict=True)
+            Value(name, arrays, known and all(map(is_exact, arrays)))
+            for name, arrays in zip(names, columns, strict=True)
         ]
         self.exact = self.exact and known
+        if disputed:
+            self.disputed += made
+            return None
         self.values += made
         return made
 
+    def _answers(self, node: onnx.NodeProto, read: Sequence[Value]) -> list[list[Answer]] | None:
+        """The answers for each of the feeds; None if for one there is none."""
+        opsets = [helper.make_opsetid("", self.opset)]
+        model, found = model_of([], [], [], [], opsets), list[list[Answer]]()
+        same = all(len(v.arrays) == 1 for v in read)
+        for i in range(1 if same else self.setting.feeds):
+            feed = {v.name: v.at(i) for v in read}
+            if not self.setting.contents.may_read(node.op_type, list(feed.values())):
+                return None
+            # An infinite value times one that rounding may have made 0, or not, may be anything.
+            if _is_at_an_edge([(v.at(i), v.exact) for v in read]):
+                return None
+            answers = node_answers(node, feed, model, self.setting.asks_both)
+            if not answers:
+                return None
+            found.append(answers)
+        return found
 
-def _is_useful(array: Array, empty: bool) -> bool:
-    if array.size > MOST_ELEMENTS or array.ndim > 5 or (not array.size and not empty):
-        return False
-    if array.dtype.kind == "b":
-        return True
-    if array.dtype.kind in "iu":
-        return bool(np.abs(array.astype(np.float64)).max(initial=0) <= 2**30)
-    return bool(np.all(np.isfinite(array)) and np.abs(array).max(initial=0) <= LARGEST)
-
-
-def model_of(
-    nodes: Sequence[onnx.NodeProto],
-    inputs: Sequence[onnx.ValueInfoProto],
-    outputs: Sequence[onnx.ValueInfoProto],
-    initializers: Sequence[onnx.TensorProto],
-    opset: int,
-) -> onnx.ModelProto:
-    graph = helper.make_graph(nodes, "fuzz", inputs, outputs, initializers)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
-
-
-def run_node(node: onnx.NodeProto, values: Sequence[Value], opset: int) -> list[Array] | None:
-    """What ONNX Runtime computes for one node; None if it refuses it."""
-    inputs = [helper.make_value_info(v.name, type_of(v.array)) for v in values]
-    outputs = [helper.make_empty_tensor_value_info(name) for name in node.output]
-    model = model_of([node], inputs, outputs, [], opset)
-    return run_model(model, {v.name: v.array for v in values})
-
-
-def run_model(model: onnx.ModelProto, feed: Mapping[str, Array]) -> list[Array] | None:
-    """What ONNX Runtime computes for a model; None if it refuses it."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    def _are_useful(self, arrays: Sequence[Array], empty: bool) -> bool:
+        return all(
+            a.size <= MOST_ELEMENTS
+            and a.ndim <= 5
+            and (a.size or empty or self.setting.empty)
+            and self.setting.contents.are_useful(a)
+            and not (self.floats == "float64" and _was_single(a))
+            for a in arrays
         )
-        return [np.asarray(a) for a in session.run(None, dict(feed))]
-    except Exception:  # it has a dozen classes of errors, which share no base of their own
-        return None
+
+
+def _was_single(array: Array) -> bool:
+    """Whether inexact numbers are just those that a float32 holds: ONNX Runtime and the reference
+    compute some operators (Erf) for float64 in float32."""
+    if array.dtype != np.float64 or is_exact(array):
+        return False
+    return np.array_equal(array, array.astype(np.float32).astype(np.float64), equal_nan=True)
+
+
+def _is_at_an_edge(operands: Sequence[tuple[Array, bool]]) -> bool:
+    floats = [(a, exact) for a, exact in operands if a.dtype.kind == "f"]
+    if all(np.all(np.isfinite(a)) for a, _ in floats):
+        return False
+    return any(not exact and np.any(np.abs(a) < 1e-4) for a, exact in floats)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx
-from builder import Graph, Value, type_of
+from builder import Graph, Value
 from onnx import helper
+from oracles import names_read, type_of
 
 
 def inside(g: Graph) -> Graph:
-    return Graph(g.choose, g.opset, g.names, g)
+    return Graph(g.setting, g)
 
 
 def grow(body: Graph, count: int) -> None:
-    from models import FAMILIES  # which are these, too: bodies have bodies
-
     for _ in range(count):
-        body.choose.pick(FAMILIES)(body)
+        body.choose.pick(body.setting.families)(body)
 
 
 def proto_of(
@@ -36,20 +35,18 @@ def _open(v: Value) -> onnx.TypeProto:
     return proto
 
 
-def captured(g: Graph, bodies: Iterable[onnx.GraphProto]) -> list[Value]:
+def _declared(v: Value) -> onnx.TypeProto:
+    """The type with the dimensions that are of one size in all feeds."""
+    sizes = [set(dims) for dims in zip(*(a.shape for a in v.arrays), strict=False)]
+    if len({a.ndim for a in v.arrays}) > 1:
+        return _open(v)
+    return type_of(v.array, [dims.pop() if len(dims) == 1 else None for dims in sizes])
+
+
+def captured(g: Graph, bodies: Sequence[onnx.GraphProto]) -> list[Value]:
     """The values of the graph that its bodies read, at any depth."""
-    names: set[str] = set()
-
-    def read(graph: onnx.GraphProto) -> None:
-        names.update(o.name for o in graph.output)
-        for node in graph.node:
-            names.update(node.input)
-            for attribute in node.attribute:
-                if attribute.HasField("g"):
-                    read(attribute.g)
-
-    for body in bodies:
-        read(body)
+    names = {o.name for body in bodies for o in body.output}
+    names.update(*(names_read(body.node) for body in bodies))
     return [v for v in g.values if v.name in names]
 
 
@@ -103,9 +100,9 @@ def loop(g: Graph) -> object:
     if not states:
         return None
     body = inside(g)
-    step = Value(g.names.fresh(), np.array(0, np.int64))
-    going = Value(g.names.fresh(), np.array(True))
-    own = [Value(g.names.fresh(), s.array, s.exact and s.kind != "f") for s in states]
+    step = Value(g.names.fresh(), (np.array(0, np.int64),))
+    going = Value(g.names.fresh(), (np.array(True),))
+    own = [Value(g.names.fresh(), s.arrays, s.exact and s.kind != "f") for s in states]
     args = [step, going, *own]
     body.values += args
     grow(body, g.choose.integer(0, 4))
@@ -123,7 +120,7 @@ def loop(g: Graph) -> object:
         ends += [part] if part else []
     if len({v.name for v in ends}) < len(ends):
         return None
-    inputs = [helper.make_value_info(v.name, type_of(v.array)) for v in args]
+    inputs = [helper.make_value_info(v.name, _declared(v)) for v in args]
     proto = proto_of(body, inputs, ends)
     condition = None if start is None else g.constant(np.array(start))
     given = [trips, condition, *states]
@@ -146,11 +143,11 @@ def scan(g: Graph) -> object:
     if xs is None or state is None:
         return None
     axis = g.choose.integer(0, xs.rank - 1)
-    if not 0 < xs.shape[axis] <= 6:
+    if not all(0 < a.shape[axis] <= 6 for a in xs.arrays):
         return None
     body = inside(g)
-    own = Value(g.names.fresh(), state.array, state.exact and state.kind != "f")
-    row = Value(g.names.fresh(), xs.array.take(0, axis), xs.exact)
+    own = Value(g.names.fresh(), state.arrays, state.exact and state.kind != "f")
+    row = Value(g.names.fresh(), tuple(a.take(0, axis) for a in xs.arrays), xs.exact)
     body.values += [own, row]
     grow(body, g.choose.integer(1, 4))
     end = body.find(lambda v: v.dtype == state.dtype and v.shape == state.shape)
@@ -158,7 +155,7 @@ def scan(g: Graph) -> object:
     end, part = end and returned(body, end), part and returned(body, part)
     if end is None or part is None or end.name == part.name:
         return None
-    inputs = [helper.make_value_info(v.name, type_of(v.array)) for v in (own, row)]
+    inputs = [helper.make_value_info(v.name, _declared(v)) for v in (own, row)]
     proto = proto_of(body, inputs, [end, part])
     attributes = {"body": proto, "num_scan_inputs": 1, "scan_input_axes": [axis]}
     if g.choose.flag():

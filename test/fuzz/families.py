@@ -22,8 +22,13 @@ def numbers(v: Value) -> bool:
     return v.dtype in ("float32", "float64", "int32", "int64")
 
 
+def ranked(v: Value, least: int = 1, most: int = 5) -> bool:
+    return least <= v.rank <= most
+
+
 def fits(v: Value, least: int = 1, most: int = 5) -> bool:
-    return least <= v.rank <= most and v.array.size > 0
+    """Whether the value has elements as well."""
+    return ranked(v, least, most) and v.array.size > 0
 
 
 # --- elementwise -------------------------------------------------------------------------
@@ -171,9 +176,10 @@ def cast(g: Graph) -> object:
     x = g.find(lambda v: v.exact or v.kind == "f")
     if x is None:
         return None
-    to = g.choose.pick(["float32", "float64", "int64", "int32", "bool", "int8", "uint8"])
-    if (not x.exact and not to.startswith("float")) or (x.kind == "f" and to[-1] == "8"):
-        to = "float64" if x.dtype == "float32" else "float32"
+    to = g.choose.pick([g.floats, "float64", "int64", "int32", "bool", "int8", "uint8"])
+    defined = x.exact and np.all(np.isfinite(x.array)) and to[-1] != "8"
+    if x.kind == "f" and not defined and not to.startswith("float"):
+        to = "float64" if x.dtype == "float32" else g.floats
     if to == "uint8" and x.kind == "i" and x.array.min(initial=0) < 0:
         to = "int64"
     if to == "int8" and np.abs(x.array.astype(np.float64)).max(initial=0) > 127:
@@ -182,11 +188,11 @@ def cast(g: Graph) -> object:
     return g.add("Cast", [x], {"to": number})
 
 
-# --- products and windows ----------------------------------------------------------------
+# --- products, reductions, rankings ------------------------------------------------------
 
 
 def matmul(g: Graph) -> object:
-    x = g.find(lambda v: v.kind == "f" and fits(v, 1))
+    x = g.find(lambda v: v.kind == "f" and ranked(v))
     if x is None:
         return None
     y = g.find(lambda v: v.dtype == x.dtype and v.rank >= 2 and v.shape[-2] == x.shape[-1])
@@ -200,7 +206,7 @@ def matmul(g: Graph) -> object:
 
 
 def gemm(g: Graph) -> object:
-    x = g.find(lambda v: v.kind == "f" and fits(v, 2, 2))
+    x = g.find(lambda v: v.kind == "f" and ranked(v, 2, 2))
     if x is None:
         return None
     trans_a, trans_b = g.choose.integer(0, 1), g.choose.integer(0, 1)
@@ -214,118 +220,33 @@ def gemm(g: Graph) -> object:
     return g.add("Gemm", [x, w, bias], attributes)
 
 
-def _windows(g: Graph, x: Value, kernel: Sequence[int]) -> dict[str, object]:
-    n = x.rank - 2
-    attributes: dict[str, object] = {"kernel_shape": kernel}
-    padding = g.choose.integer(0, 3)
-    if padding == 1:
-        attributes["auto_pad"] = g.choose.pick(["SAME_UPPER", "SAME_LOWER", "VALID"])
-    elif padding == 2:
-        attributes["pads"] = [g.choose.integer(0, k - 1) for k in kernel] * 2
-    elif padding == 3:
-        attributes["pads"] = [g.choose.integer(0, k - 1) for k in [*kernel, *kernel]]
-    if g.choose.flag():
-        attributes["strides"] = [g.choose.integer(1, 2) for _ in range(n)]
-    return attributes
-
-
-def conv(g: Graph) -> object:
-    x = g.find(lambda v: v.kind == "f" and fits(v, 3, 5) and v.dtype == "float32")
-    if x is None:
-        return None
-    channels, kernel = x.shape[1], [g.choose.integer(1, min(3, d)) for d in x.shape[2:]]
-    transposed = g.choose.chance(5)
-    group = g.choose.pick([1, 1, channels])
-    attributes = _windows(g, x, kernel)
-    if group > 1:
-        attributes["group"] = group
-    out = group * g.choose.integer(1, 3)
-    shape = [channels, out // group] if transposed else [out, channels // group]
-    if transposed:
-        attributes.pop("auto_pad", None)
-    elif g.choose.chance(3):
-        spans = zip(kernel, x.shape[2:], strict=True)
-        attributes["dilations"] = [
-            g.choose.integer(1, 2 if 2 * k - 1 <= d else 1) for k, d in spans
-        ]
-    weight = g.constant(g.numbers([*shape, *kernel]))
-    bias = g.constant(g.numbers([out])) if g.choose.flag() else None
-    op = "ConvTranspose" if transposed else "Conv"
-    made = g.add(op, [x, weight, bias], attributes, rounds=True)
-    if made and g.choose.chance(3):
-        return _batch_norm(g, made[0])
-    return g.add("Relu", made) if made and g.choose.chance(3) else made
-
-
-def _batch_norm(g: Graph, x: Value) -> object:
-    c = [x.shape[1]]
-    scale, bias, mean = (g.constant(g.numbers(c, x.dtype)) for _ in range(3))
-    variance = g.constant(g.numbers(c, x.dtype, low=1))
-    return g.add("BatchNormalization", [x, scale, bias, mean, variance], rounds=True)
-
-
-def pool(g: Graph) -> object:
-    x = g.find(lambda v: v.dtype == "float32" and fits(v, 3, 5))
-    if x is None:
-        return None
-    op = g.choose.pick(["MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"])
-    if op.startswith("Global"):
-        return g.add(op, [x], rounds=op == "GlobalAveragePool")
-    attributes = _windows(g, x, [g.choose.integer(1, min(3, d)) for d in x.shape[2:]])
-    if g.choose.chance(4):
-        attributes["ceil_mode"] = 1
-    if op == "AveragePool" and g.choose.flag():
-        attributes["count_include_pad"] = 1
-    return g.add(op, [x], attributes, rounds=op == "AveragePool")
-
-
-def normalization(g: Graph) -> object:
-    x = g.find(lambda v: v.dtype == "float32" and fits(v, 2))
-    if x is None:
-        return None
-    op = g.choose.pick(["BatchNormalization", "InstanceNormalization", "LayerNormalization", "LRN"])
-    if op == "BatchNormalization":
-        return _batch_norm(g, x)
-    if op == "LRN":
-        return g.add(op, [x], {"size": g.choose.pick([1, 3])}, rounds=True) if x.rank > 2 else None
-    # A spread of almost nothing would blow up what rounding leaves.
-    if op == "InstanceNormalization" and x.rank > 2 and _spreads(x, 2):
-        scale, bias = (g.constant(g.numbers([x.shape[1]])) for _ in range(2))
-        return g.add(op, [x, scale, bias], rounds=True)
-    if op == "LayerNormalization" and g.opset >= 17:
-        axis = g.choose.integer(0, x.rank - 1)
-        if _spreads(x, axis):
-            scale, bias = (g.constant(g.numbers(x.shape[axis:])) for _ in range(2))
-            axis -= g.choose.pick([0, x.rank])
-            given = bias if g.choose.flag() else None
-            return g.add(op, [x, scale, given], {"axis": axis}, rounds=True)
-    return None
-
-
-def _spreads(x: Value, axis: int) -> bool:
-    rows = x.array.reshape(*x.shape[:axis], -1)
-    return bool((rows.std(-1) > 0.05).all())
+def spreads(x: Value, axis: int) -> bool:
+    """Whether the values from an axis on differ: a spread of almost nothing would blow up what
+    rounding leaves."""
+    rows = x.array.reshape(*x.shape[:axis], int(np.prod(x.shape[axis:])))
+    with np.errstate(invalid="ignore"):  # NaN is no spread
+        return bool((rows.std(-1) > 0.05).all())
 
 
 def layer_norm_by_hand(g: Graph) -> object:
     """The arithmetic that exporters wrote before there was LayerNormalization."""
-    x = g.find(lambda v: v.dtype == "float32" and fits(v, 2) and _spreads(v, v.rank - 1))
+    x = g.find(lambda v: v.dtype == g.floats and fits(v, 2) and spreads(v, v.rank - 1))
     if x is None or g.opset >= 18:
         return None
     axes = {"axes": [-1], "keepdims": 1}
     mean = g.add("ReduceMean", [x], axes, rounds=True)
     centered = mean and g.add("Sub", [x, mean[0]])
-    two = g.constant(np.array(2, np.float32))
+    two = g.constant(np.array(2, x.dtype))
     square = centered and g.add("Pow", [centered[0], two])
     variance = square and g.add("ReduceMean", square, axes)
-    epsilon = g.constant(np.array(1e-5, np.float32))
+    epsilon = g.constant(np.array(1e-5, x.dtype))
     shifted = variance and g.add("Add", [variance[0], epsilon])
     root = shifted and g.add("Sqrt", shifted)
     return root and centered and g.add("Div", [centered[0], root[0]])
 
 
 def softmax(g: Graph) -> object:
-    x = g.find(lambda v: v.kind == "f" and fits(v))
+    x = g.find(lambda v: v.kind == "f" and ranked(v))
     if x is None:
         return None
     axis = {"axis": g.choose.integer(-x.rank, x.rank - 1)} if g.choose.flag() else {}
@@ -339,7 +260,7 @@ _REDUCTIONS = (
 
 
 def reduction(g: Graph) -> object:
-    x = g.find(lambda v: numbers(v) and fits(v, 0))
+    x = g.find(lambda v: numbers(v) and ranked(v, 0))
     if x is None:
         return None
     op = g.choose.pick(_REDUCTIONS if x.kind == "f" else _REDUCTIONS[:3])
@@ -359,7 +280,7 @@ def reduction(g: Graph) -> object:
 
 
 def ranking(g: Graph) -> object:
-    x = g.find(lambda v: v.dtype in ("float32", "int64") and v.exact and fits(v))
+    x = g.find(lambda v: v.dtype in (g.floats, "int64") and v.exact and fits(v))
     if x is None:
         return None
     axis = g.choose.integer(0, x.rank - 1)

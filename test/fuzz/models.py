@@ -2,117 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import control_flow
-import families
+import defaults
+import functions
 import onnx
-import shapes
-from builder import NAME_STYLES, OPSETS, Array, Chooser, Graph, Names, Value, model_of, type_of
-from families import Family
+from builder import NAME_STYLES, OPSETS, Graph, Names, Setting, Value
+from case import Case
+from chooser import Chooser
 from hypothesis import strategies as st
+from kinds import KINDS, Kind
 from onnx import helper
+from oracles import model_of, names_read, type_of
 
-ELEMENTWISE: list[Family] = [
-    families.unary,
-    families.guarded,
-    families.binary,
-    families.integer_arithmetic,
-    families.comparison,
-    families.logic,
-    families.where,
-    families.clip,
-    families.cast,
-]
-MATH: list[Family] = [
-    families.matmul,
-    families.gemm,
-    families.conv,
-    families.pool,
-    families.normalization,
-    families.layer_norm_by_hand,
-    families.softmax,
-    families.reduction,
-    families.ranking,
-]
-SHAPES: list[Family] = [
-    shapes.reshape,
-    shapes.transpose,
-    shapes.slice_,
-    shapes.gather,
-    shapes.concat,
-    shapes.split,
-    shapes.expand,
-    shapes.squeeze_or_unsqueeze,
-    shapes.pad,
-    shapes.sizes,
-    shapes.scatter,
-    shapes.resize,
-    shapes.depth_to_space,
-]
-CONTROL: list[Family] = [control_flow.if_, control_flow.loop, control_flow.scan]
-FAMILIES = [*ELEMENTWISE, *MATH, *SHAPES, *CONTROL]
-
-INPUTS = (
-    ("float32", (2, 4, 6, 6)),
-    ("float32", (2, 3, 5)),
-    ("float32", (2, 6)),
-    ("float32", (6,)),
-    ("float32", ()),
-    ("float32", (1, 2, 4, 4)),
-    ("float64", (2, 3)),
-    ("int64", (2, 3)),
-    ("int32", (2, 1, 4)),
-    ("bool", (2, 3)),
-    ("bool", ()),
-    ("int64", ()),
-)
 SCHEDULES = ("auto", "serial", "linear", "list", "dsc", "greedy", "ios")
 
+MOST_OUTPUTS = 12
 
-@dataclass(frozen=True)
-class Case:
-    """A model, the inputs to run it with, and the options to compile it with."""
-
-    model: onnx.ModelProto
-    feed: Mapping[str, Array]
-    options: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        arrays = {name: f"{a.dtype.name}{list(a.shape)}" for name, a in self.feed.items()}
-        return f"{onnx.printer.to_text(self.model)}\ninputs: {arrays}\noptions: {self.options}"
+CHANGES: dict[str, Callable[[Chooser, Case], Case]] = {
+    "functions": functions.with_functions,
+    "defaults": defaults.with_defaults,
+}
+"""Kinds that are made of finished models of the other kinds."""
+NAMES = (*KINDS, *CHANGES)
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """The strategy."""
-    return case_of(Chooser(draw))
+def cases(draw: st.DrawFn, name: str) -> Case:
+    """The strategy for a kind."""
+    return case_of(Chooser(draw), name)
 
 
-def case_of(choose: Chooser) -> Case:
-    """A case of 3 to 30 draws, most of which add a node or a few."""
-    g = Graph(choose, choose.pick(OPSETS), Names(choose.pick(NAME_STYLES)))
+def case_of(choose: Chooser, name: str) -> Case:
+    """A case of a kind, of 3 to 30 draws, most of which add a node or a few."""
+    if name in CHANGES:
+        plain = case_of(choose, choose.pick(["ordinary", *KINDS]))
+        return CHANGES[name](choose, plain)
+    kind = KINDS[name]
+    g = _graph(choose, kind)
     dynamic = choose.flag()
     inputs: list[onnx.ValueInfoProto] = []
-    for dtype, shape in choose.some(INPUTS, 1, 4):
-        value = Value(g.names.fresh(), g.numbers(shape, dtype))
+    for dtype, shape in choose.some(kind.inputs, 1, 4):
+        arrays = [
+            g.numbers([sizes[d] if isinstance(d, str) else d for d in shape], dtype)
+            for sizes in kind.sizes
+        ]
+        value = Value(g.names.fresh(), tuple(arrays))
         g.values.append(value)
-        declared = ["batch", *shape[1:]] if dynamic and shape and shape[0] == 2 else shape
+        declared = _declared(shape, dynamic, len(kind.sizes) > 1)
         inputs.append(helper.make_value_info(value.name, type_of(value.array, declared)))
-    feed = {v.name: v.array for v in g.values}
-    some = [choose.pick([ELEMENTWISE, MATH, SHAPES, CONTROL, FAMILIES]) for _ in range(2)]
+    feeds = [{v.name: v.at(i) for v in g.values} for i in range(len(kind.sizes))]
+    some = [choose.pick(kind.menus) for _ in range(2)]
     for _ in range(choose.integer(3, 30)):
         choose.pick(choose.pick(some))(g)
     outputs = _outputs(g)
-    model = model_of(g.nodes, inputs, outputs, g.initializers, g.opset)
-    return Case(model, feed, _options(choose))
+    opsets = [helper.make_opsetid("", g.opset)]
+    model = model_of(g.nodes, inputs, outputs, g.initializers, opsets)
+    return Case(model, feeds, _options(choose), kind.tolerance, name, choose.chance(4))
+
+
+def _graph(choose: Chooser, kind: Kind) -> Graph:
+    setting = Setting(
+        choose,
+        choose.pick(OPSETS),
+        Names(choose.pick(NAME_STYLES)),
+        kind.families(),
+        kind.contents,
+        kind.floats,
+        kind.empty,
+        kind.asks_both,
+        len(kind.sizes),
+    )
+    return Graph(setting)
+
+
+def _declared(shape: Sequence[int | str], dynamic: bool, open_: bool) -> Sequence[int | str | None]:
+    """The shape of an input as the model declares it."""
+    if open_:
+        return shape if dynamic else [None if isinstance(d, str) else d for d in shape]
+    return ["batch", *shape[1:]] if dynamic and shape and shape[0] == 2 else shape
 
 
 def _outputs(g: Graph) -> list[onnx.ValueInfoProto]:
-    """The last value, and others: inputs and constants too, and one value under two names."""
-    chosen = {v.name: v for v in (g.values[-1], *g.choose.some(g.values, 0, 3))}
+    """The last value, what is disputed, values that no node reads, at times all, and others: inputs
+    and constants too, and one value under two names."""
+    read = {*names_read(g.nodes)}
+    made = [v for v in g.values if any(v.name in n.output for n in g.nodes) and not v.constant]
+    unread = [v for v in made if v.name not in read][: g.choose.pick([2, MOST_OUTPUTS])]
+    some = [g.values[-1], *g.disputed, *unread, *g.choose.some(g.values, 0, 3)]
+    chosen = {v.name: v for v in some}
     if g.choose.chance(4):
         twice = g.add("Identity", [g.choose.pick(list(chosen.values()))])
         chosen |= {v.name: v for v in twice or ()}

@@ -10,14 +10,16 @@ import argparse
 import itertools
 import time
 import traceback
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import onnx
-from builder import RandomChooser
+from case import Case
+from chooser import RandomChooser
 from compare import NothingToCompareError, check
-from models import Case, case_of
+from models import NAMES, case_of
 from reduce import reduced
 
 
@@ -32,17 +34,17 @@ def error_of(case: Case) -> Exception | None:
     return None
 
 
-def attempt(seed: int, out: Path | None) -> str | None:
+def attempt(seed: int, kind: str, out: Path | None) -> str | None:
     """What goes wrong with the model of a seed, made smaller; None if nothing does."""
-    case = case_of(RandomChooser(seed))
+    case = case_of(RandomChooser(seed), kind)
     error = error_of(case)
     if error is None:
         return None
-    kind = type(error)
-    case = reduced(case, lambda c: type(error_of(c)) is kind)
+    cls = type(error)
+    case = reduced(case, lambda c: type(error_of(c)) is cls)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        onnx.save(case.model, out / f"{seed}.onnx")
+        onnx.save(case.model, out / f"{kind}_{seed}.onnx")
     trace = traceback.format_exception(error_of(case) or error, limit=-3)
     return f"{case!r}\n{''.join(trace)}"
 
@@ -52,25 +54,31 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0, help="of the first model")
     parser.add_argument("--out", type=Path, help="folder for the models that fail")
+    parser.add_argument("--kind", choices=NAMES, action="append", help="may be given repeatedly")
     options = parser.parse_args()
-    end, failures, ended = time.monotonic() + 60 * options.minutes, 0, 0
+    end = time.monotonic() + 60 * options.minutes
+    drawn, failed, ended = Counter[str](), Counter[str](), Counter[str]()
+    kinds = itertools.cycle(options.kind or NAMES)
     pool = ProcessPoolExecutor(1)
-    for seed in itertools.count(options.seed):
+    for seed, kind in zip(itertools.count(options.seed), kinds, strict=False):
         if time.monotonic() > end:
             break
+        drawn[kind] += 1
         try:
-            report = pool.submit(attempt, seed, options.out).result()
+            report = pool.submit(attempt, seed, kind, options.out).result()
         except BrokenProcessPool:
             # ONNX Runtime has a fault or two that no exception tells of.
-            print(f"seed {seed}: the process ended", flush=True)
-            ended += 1
+            print(f"seed {seed}, kind {kind}: the process ended", flush=True)
+            ended[kind] += 1
             pool = ProcessPoolExecutor(1)
             continue
         if report is not None:
-            failures += 1
-            print(f"seed {seed}:\n{report}", flush=True)
-    print(f"{seed - options.seed} models, {failures} failed, {ended} ended the process")
-    raise SystemExit(min(failures, 1))
+            failed[kind] += 1
+            print(f"seed {seed}, kind {kind}:\n{report}", flush=True)
+    for kind in drawn:
+        numbers = f"{failed[kind]:5} failed, {ended[kind]:3} ended the process"
+        print(f"{kind:10} {drawn[kind]:6} models, {numbers}")
+    raise SystemExit(min(failed.total(), 1))
 
 
 if __name__ == "__main__":

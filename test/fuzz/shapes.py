@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from builder import Graph, Value
-from families import broadcasts, fits, floats, numbers
+from families import broadcasts, fits, floats, numbers, ranked
 
 
 def integers(g: Graph, wanted: Sequence[int]) -> Value | None:
@@ -134,7 +134,7 @@ def gather(g: Graph) -> object:
 
 
 def concat(g: Graph) -> object:
-    x = g.find(fits)
+    x = g.find(ranked)
     if x is None:
         return None
     axis = g.choose.integer(0, x.rank - 1)
@@ -235,10 +235,17 @@ def scatter(g: Graph) -> object:
 
 
 def resize(g: Graph) -> object:
-    x = g.find(lambda v: v.dtype == "float32" and fits(v, 4, 4))
+    return _resized(g, g.choose.pick(["nearest", "linear"]))
+
+
+def resize_nearest(g: Graph) -> object:
+    return _resized(g, "nearest")
+
+
+def _resized(g: Graph, mode: str) -> object:
+    x = g.find(lambda v: v.dtype == g.floats and fits(v, 4, 4))
     if x is None:
         return None
-    mode = g.choose.pick(["nearest", "linear"])
     scales = g.constant(np.array([1, 1, 2, g.choose.pick([1, 2])], np.float32))
     attributes = {"mode": mode, "coordinate_transformation_mode": "asymmetric"}
     if mode == "nearest":
@@ -248,7 +255,7 @@ def resize(g: Graph) -> object:
 
 
 def depth_to_space(g: Graph) -> object:
-    x = g.find(lambda v: v.dtype == "float32" and fits(v, 4, 4))
+    x = g.find(lambda v: v.dtype == g.floats and fits(v, 4, 4))
     if x is None:
         return None
     if x.shape[1] % 4 == 0:
