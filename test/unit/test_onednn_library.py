@@ -128,6 +128,7 @@ def built(tmp_path: Path) -> Build:
         functions += [
             "void *dnnl_primitive_desc_query_md() { return 0; }",
             "unsigned long dnnl_memory_desc_get_size() { return 0; }",
+            "int dnnl_memory_desc_equal() { return 0; }",
             "struct { int major, minor, patch; const char *hash; unsigned cpu, gpu; } version = "
             f'{{ {major}, 1, 4, "", {runtime}, 0 }};',
             "void *dnnl_version() { return &version; }",
