@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, given, reject, settings
 from models import NAMES, cases
 
 EXAMPLES = dict.fromkeys((name for name in NAMES if name != "functions"), 30) | {"ordinary": 100}
-"""About a minute in all. Functions are drawn by run.py alone until what it finds there is mended."""
+"""About a minute in all. Functions are drawn by run.py alone until its findings are mended."""
 
 
 @pytest.mark.timeout(600)
