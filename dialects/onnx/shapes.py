@@ -169,11 +169,13 @@ def _split(op: SchemaOperation) -> Dims | None:
 def _mended(op: SchemaOperation, types: list[Attribute]) -> list[Attribute]:
     """The types with the lengths of a Split into a number of parts of one length, of which the
     last are smaller or empty: ONNX's rule makes only the very last one smaller."""
-    shape, axis = shape_of(op.operands[0].type), op.attribute("axis", 0)
-    count, element = op.attribute("num_outputs"), element_of(op.operands[0].type)
-    if op.op_type != "Split" or shape is None or element is None or not isinstance(axis, int):
+    if op.op_type != "Split":
         return types
-    whole = shape[axis]
+    shape, element = shape_of(op.operands[0].type), element_of(op.operands[0].type)
+    axis, count = op.attribute("axis", 0), op.attribute("num_outputs")
+    if shape is None or element is None or not isinstance(axis, int):
+        return types
+    whole = shape[axis] if -len(shape) <= axis < len(shape) else None
     if whole is None or not isinstance(count, int) or count < 1 or count != len(types):
         return types
     part = -(-whole // count)

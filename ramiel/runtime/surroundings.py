@@ -36,8 +36,8 @@ def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
     keep_memory()
     threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
     call = _Call()
-    _calls.add(call)
     try:
+        _calls.add(call)
         if _ending and threading.current_thread() is not threading.main_thread():
             raise RuntimeError("Python is about to end: there are no more calls")
         torch.set_num_threads(1)
