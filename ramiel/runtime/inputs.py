@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ramiel.runtime.strings import strings
@@ -97,22 +98,44 @@ class Input:
         raise ValueError(f'input "{self.name}": expected {expected}, got {given}')
 
     def _convert(self, value: Any) -> Tensor:
+        is_array = hasattr(value, "__array_interface__") or hasattr(value, "__array__")
         try:
             if self.dtype is str:
-                return strings(value.tolist() if hasattr(value, "tolist") else value)
-            if hasattr(value, "__array__"):
-                value = np.asarray(value)
-            if not isinstance(value, np.ndarray):
-                return torch.tensor(value, dtype=cast("torch.dtype | None", self.dtype))
-            # torch shares an array's memory, and refuses what it cannot share.
-            if not value.flags.writeable or min(value.strides, default=0) < 0:
-                value = value.copy()
-            return torch.as_tensor(value)
-        except (TypeError, ValueError, RuntimeError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
+                return strings(np.asarray(value).tolist() if is_array else value)
+            if is_array:
+                return _shared(np.asarray(value))
+            if hasattr(value, "__dlpack__"):
+                return torch.from_dlpack(value)
+            return _made(value, cast("torch.dtype | None", self.dtype))
+        except Exception as error:  # whatever the methods of the value raise
+            kind = ValueError if isinstance(error, ValueError | RuntimeError) else TypeError
             expected = _tensor_type(self.dtype, self.shape)
             message = f"expected {expected}, got {type(value).__name__}: {error}"
             raise kind(f'input "{self.name}": {message}') from error
+
+
+def _shared(array: NDArray[Any]) -> Tensor:
+    """The tensor of an array, in its memory where torch can share that: it takes no memory that
+    may not be written, is of another byte order, or is walked backwards or out of step."""
+    dtype, size = array.dtype, array.itemsize
+    steps = all(stride >= 0 and stride % size == 0 for stride in array.strides)
+    if not (steps and dtype.isnative and array.flags.writeable):
+        array = np.array(array, dtype.newbyteorder("="), order="C")
+    if dtype.isbuiltin == 2 and isinstance(getattr(torch, dtype.name, None), torch.dtype):
+        # ml_dtypes' bfloat16 and the like, which are no types of numpy's own
+        return torch.as_tensor(array.view(f"i{size}")).view(getattr(torch, dtype.name))
+    return torch.as_tensor(array)
+
+
+def _made(value: Any, dtype: torch.dtype | None) -> Tensor:
+    """The tensor of a number, of nested lists, or of what else numpy can read."""
+    try:
+        return torch.tensor(value, dtype=dtype)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError):
+        array = np.asarray(value)  # such as lists of tensors, or a buffer of two dimensions
+        if array.dtype.kind not in "biufc":
+            raise
+        return _shared(array).to(dtype)
 
 
 def _fits(shape: Sequence[int], declared: Sequence[Dim] | None) -> bool:

@@ -115,6 +115,7 @@ class Program(nn.Module):
         def runner(first: int) -> Callable[[Channels], None]:
             def run(_: Channels) -> None:
                 for i in range(first, len(samples), len(self._workers)):
+                    torch.set_num_threads(1)  # whatever the sample before ended with
                     results[i] = as_tuple(serial(self, *samples[i]))
 
             return run
@@ -190,8 +191,11 @@ def one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
         def compute(inputs: Sequence[Any]) -> tuple[Any, ...]:
             if self.batch == 1:
                 return as_tuple(function(self, *inputs))
-            samples = samples_of(self.inputs, inputs)
-            return joined([as_tuple(function(self, *sample)) for sample in samples])
+            results: list[tuple[Any, ...]] = []
+            for sample in samples_of(self.inputs, inputs):
+                torch.set_num_threads(1)  # whatever the sample before ended with
+                results.append(as_tuple(function(self, *sample)))
+            return joined(results)
 
         def apart(inputs: Sequence[Any]) -> tuple[Any, ...]:
             results: list[tuple[Any, ...]] = []

@@ -101,9 +101,12 @@ class Weights(Mapping[str, Tensor]):
         try:
             # Tensors of inference mode could not be told from themselves after a change.
             with torch.inference_mode(False):
-                return self._load(stored)
+                tensor = self._load(stored)
         except (SafetensorError, AttributeError) as error:
             raise ValueError(f'cannot read "{name}" in {self._source}: {error}') from error
+        # A second name is a tensor of its own over the same memory: to torch.func.functional_call()
+        # one tensor of two names is a mistake if it is given for both, as state_dict() does.
+        return tensor if stored == name else tensor.detach()
 
     def __contains__(self, name: object) -> bool:
         return name in self._stored

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from onnx import helper, parser
+from onnx import helper, numpy_helper, parser
 from small_models import branches
 
 import ramiel
@@ -202,3 +202,18 @@ def test_layers_are_not_taken_for_workers() -> None:
         # By columns, the weight makes (3, 7) of (1, 1), and (17, 37) of that.
         result = model(torch.ones(shape))
     assert [float(v) for v in result[0, :, 0, 0]] == [3 + 17, 7 + 37]
+
+
+def test_functional_call_with_the_state_of_tied_weights() -> None:
+    bias = numpy_helper.from_array(np.ones(3, np.float32), "b")
+    weights = [numpy_helper.from_array(k * np.eye(3, dtype=np.float32), f"w{k}") for k in (2, 3)]
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 17]> g (float[2,3] x) => (float[2,3] y)
+        { h = Gemm (x, w2, b) y = Gemm (h, w3, b) }"""
+    )
+    model.graph.initializer.extend([bias, *weights])
+    with ramiel.compile(model, workers=1) as program:
+        x, state = torch.ones(2, 3), dict(program.state_dict())
+        assert torch.func.functional_call(program, state, (x,)).tolist() == program(x).tolist()
+        biases = [t for name, t in program.named_buffers() if name.endswith("bias")]
+        assert len({t.data_ptr() for t in biases}) == 1 and len(biases) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -146,6 +147,119 @@ def test_wrong_values(declared: Input, value: Any, kind: type[Exception], reason
     assert f'input "{declared.name}"' in str(error.value)
     for part in reason.split(".."):
         assert all(piece in str(error.value) for piece in part.split("."))
+
+
+class Wrapped:
+    """What only says how it becomes an array."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.array = array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return self.array if dtype is None else self.array.astype(dtype)
+
+
+class Interface:
+    """As Pillow's images: an array's interface, and nothing else of it."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.__array_interface__ = array.__array_interface__
+        self.array = array
+
+
+class Exchanged:
+    """What is known by DLPack alone."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.tensor.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.tensor.__dlpack_device__()
+
+
+class Broken:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise KeyError("nothing there")
+
+
+SIX = np.arange(6, dtype=np.float32).reshape(2, 3)
+FIELDS = np.zeros((2, 3), [("flag", np.uint8), ("x", np.float32)])
+FIELDS["x"] = SIX
+FROZEN = SIX.copy()
+FROZEN.flags.writeable = False
+
+ARRAYS: dict[str, Any] = {
+    "array": SIX,
+    "read-only": FROZEN,
+    "backwards": SIX[::-1, ::-1].copy()[::-1, ::-1],
+    "big-endian": SIX.astype(">f4"),
+    "in Fortran's order": np.asfortranarray(SIX),
+    "out of step": FIELDS["x"],
+    "__array__": Wrapped(SIX),
+    "__array__, read-only": Wrapped(FROZEN),
+    "__array_interface__": Interface(SIX),
+    "__dlpack__": Exchanged(torch.from_numpy(SIX)),
+    "a buffer": memoryview(SIX),  # pyright: ignore[reportArgumentType]
+    "lists": SIX.tolist(),
+    "rows that are tensors": list(torch.from_numpy(SIX)),
+    "rows of __array__": [Wrapped(row) for row in SIX],
+    "array scalars": [[np.float32(x) for x in row] for row in SIX],
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_arrays(name: str) -> None:
+    (tensor,) = bind("Model", [Input("x", F32, (2, 3))], [ARRAYS[name]], {})
+    assert tensor.dtype is F32 and tensor.tolist() == SIX.tolist()
+
+
+def test_memory_is_shared_where_it_can_be() -> None:
+    for value in (SIX.copy(), SIX.copy().T, Wrapped(SIX.copy()), Interface(SIX.copy())):
+        (tensor,) = bind("Model", [Input("x", F32, None)], [value], {})
+        assert tensor.data_ptr() == np.asarray(value).ctypes.data
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e5m2", "float8_e4m3fn"])
+def test_types_that_numpy_has_from_others(name: str) -> None:
+    array = np.array([1, -2], getattr(ml_dtypes, name))
+    (tensor,) = bind("Model", [Input("x", getattr(torch, name), (2,))], [array], {})
+    assert tensor.float().tolist() == [1, -2]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        (SIX.astype(np.float64), ValueError, "got float64"),
+        (SIX.astype(">f8"), ValueError, "got float64"),
+        (Wrapped(SIX[0]), ValueError, "got float32"),
+        (Broken(), TypeError, "got Broken: 'nothing there'"),
+        (object(), (TypeError, ValueError), "got object: "),
+        (np.array([["a", None]], object), TypeError, "got ndarray: "),
+        (b"abcdef", TypeError, "got bytes: "),
+        ("abc", TypeError, "got str: "),
+        (None, TypeError, "got NoneType: "),
+        ([[1, 2], [3]], ValueError, "got list: "),
+    ],
+    ids=[
+        *("float64", "big-endian float64", "a shape", "a method that raises", "object"),
+        *("objects", "bytes", "str", "None", "ragged"),
+    ],
+)
+def test_no_arrays(value: Any, kind: Any, message: str) -> None:
+    with pytest.raises(kind) as error:
+        bind("Model", [Input("x", F32, (2, 3))], [value], {})
+    assert str(error.value).startswith('input "x": expected float32[2, 3], ')
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "value", [Wrapped(np.array(["a", "b"])), np.array([b"a", b"b"]), np.array(["a", "b"], object)]
+)
+def test_arrays_of_strings(value: Any) -> None:
+    assert bind("Model", [Input("s", str, (2,))], [value], {})[0].tolist() == ["a", "b"]
 
 
 def test_a_dict_is_taken_as_it_is() -> None:
