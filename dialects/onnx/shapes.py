@@ -167,21 +167,46 @@ def _split(op: SchemaOperation) -> Dims | None:
 
 
 def _mended(op: SchemaOperation, types: list[Attribute]) -> list[Attribute]:
-    """The types with the lengths of a Split into a number of parts of one length, of which the
-    last are smaller or empty: ONNX's rule makes only the very last one smaller."""
-    if op.op_type != "Split":
+    """The types, with the shapes of results where ONNX's rules are wrong."""
+    mend = _MENDED.get(op.op_type)
+    dims = mend(op) if mend is not None else None
+    element = element_of(op.operands[0].type) if op.operands else None
+    if dims is None or element is None or len(dims) != len(types):
         return types
-    shape, element = shape_of(op.operands[0].type), element_of(op.operands[0].type)
-    axis, count = op.attribute("axis", 0), op.attribute("num_outputs")
-    if shape is None or element is None or not isinstance(axis, int):
-        return types
-    whole = shape[axis] if -len(shape) <= axis < len(shape) else None
-    if whole is None or not isinstance(count, int) or count < 1 or count != len(types):
-        return types
+    return [tensor_type(element, d) for d in dims]
+
+
+def _parts_of_split(op: SchemaOperation) -> list[Dims] | None:
+    """Parts of one length, of which the last are smaller or empty: ONNX's rule makes only the very
+    last one smaller."""
+    shape, count = shape_of(op.operands[0].type), op.attribute("num_outputs")
+    axis = op.attribute("axis", 0)
+    if shape is None or not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
+        return None
+    whole = shape[axis]
+    if whole is None or not isinstance(count, int) or count < 1:
+        return None
     part = -(-whole // count)
     lengths = [max(0, min(part, whole - i * part)) for i in range(count)]
-    dims = [[n if d == axis % len(shape) else s for d, s in enumerate(shape)] for n in lengths]
-    return [tensor_type(element, d) for d in dims]
+    return [[n if d == axis % len(shape) else s for d, s in enumerate(shape)] for n in lengths]
+
+
+def _same_transposed(op: SchemaOperation) -> list[Dims] | None:
+    """A ConvTranspose with auto_pad SAME gives size * stride, as its text says, whatever its
+    output_padding is, which ONNX's rule adds."""
+    shape, weight = (shape_of(v.type) for v in op.operands[:2])
+    strides, group = op.attribute("strides"), op.attribute("group", 1)
+    same = str(op.attribute("auto_pad", "")).startswith("SAME")
+    if not same or op.attribute("output_shape") is not None or not op.attribute("output_padding"):
+        return None
+    if shape is None or weight is None or not isinstance(group, int):
+        return None
+    steps = list(strides) if isinstance(strides, list | tuple) else [1] * (len(shape) - 2)
+    if len(steps) != len(shape) - 2 or len(weight) != len(shape):
+        return None
+    channels = None if weight[1] is None else weight[1] * group
+    spatial = [None if d is None else d * int(s) for d, s in zip(shape[2:], steps, strict=True)]
+    return [[shape[0], channels, *spatial]]
 
 
 def _squeezed(op: SchemaOperation) -> Dims | None:
@@ -199,6 +224,11 @@ def _convolved(op: SchemaOperation) -> Dims | None:
     weight = shape_of(op.operands[1].type)
     return None if weight is None else _any(len(weight))
 
+
+_MENDED: Mapping[str, Callable[[SchemaOperation], list[Dims] | None]] = {
+    "ConvTranspose": _same_transposed,
+    "Split": _parts_of_split,
+}
 
 _REDUCTIONS = "L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare"
 _WINDOWS = "BlackmanWindow HammingWindow HannWindow"

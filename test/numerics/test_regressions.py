@@ -187,5 +187,28 @@ def test_pools_of_padded_values(value: float, pads: int, pool: str) -> None:
         """
     )
     (want,) = ReferenceEvaluator(whole).run(None, {"x": wide})
-    with ramiel.compile(source, provider="torch") as program:
-        np.testing.assert_allclose(np.asarray(program(x)), want, rtol=1e-5, atol=1e-5)
+    for provider in ("auto", "torch"):
+        with ramiel.compile(source, provider=provider) as program:
+            np.testing.assert_allclose(np.asarray(program(x)), want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER"])
+def test_paddings_after_a_transposed_convolution(auto_pad: str) -> None:
+    """ONNX's rule adds output_padding to a shape that does not have it, and paddings that follow
+    from the shape would be those of another."""
+    source = model(
+        f"""
+        same (float[1, 1, 6] x) => (float[1, 1, n] y, float[1, 1, m] z) {{
+          shape = Constant <value_ints = [1, 1, 2]> ()
+          w = ConstantOfShape <value = float[1] {{0.5}}> (shape)
+          y = ConvTranspose <auto_pad = "{auto_pad}", strides = [2], output_padding = [1]> (x, w)
+          z = AveragePool <auto_pad = "{auto_pad}", kernel_shape = [3], strides = [3]> (y)
+        }}
+        """
+    )
+    x = np.arange(6, dtype=np.float32).reshape(1, 1, 6)
+    want = ReferenceEvaluator(source).run(None, {"x": x})
+    assert want[0].shape == (1, 1, 12)
+    with ramiel.compile(source) as program:
+        for got, wanted in zip(program(x), want, strict=True):
+            np.testing.assert_allclose(np.asarray(got), wanted, rtol=1e-6)
