@@ -50,24 +50,26 @@ class _FoldIntoConvolution(RewritePattern):
         transposed = conv.op_type == "ConvTranspose"
         groups = cast(int, conv.attribute("group", 1))
 
-        def factor() -> Doubles:
-            scale, _, _, variance = map(_doubles, parameters)
-            return scale / np.sqrt(variance + eps)
+        scale, _, _, variance = map(_doubles, parameters)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = scale / np.sqrt(variance + eps)
+        if not np.isfinite(factor).all():  # a sum of infinite products is NaN, where it was none
+            return
 
         def new_weight() -> Array:
             old = _doubles(weight)
             if not transposed:
-                new = old * factor().reshape(-1, *[1] * (old.ndim - 1))
+                new = old * factor.reshape(-1, *[1] * (old.ndim - 1))
             else:
                 grouped = old.reshape(groups, -1, *old.shape[1:])
                 shape = (groups, 1, old.shape[1], *[1] * (old.ndim - 2))
-                new = (grouped * factor().reshape(shape)).reshape(old.shape)
+                new = (grouped * factor.reshape(shape)).reshape(old.shape)
             return new.astype(dtype)
 
         def new_bias() -> Array:
             _, shift, mean, _ = map(_doubles, parameters)
             old = 0.0 if bias is None else _doubles(bias)
-            return ((old - mean) * factor() + shift).astype(dtype)
+            return ((old - mean) * factor + shift).astype(dtype)
 
         dtype = numpy_dtype_of(weight.type)
         channels = static_shape_of(parameters[0].type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, MutableSequence, Sequence
 from dataclasses import replace
 
@@ -70,7 +71,7 @@ def _move(choose: Chooser, model: onnx.ModelProto, name: str) -> bool:
     del nodes[start:end]
     nodes.insert(start, call)
     if choose.chance(3):
-        _call_again(choose, model, nodes, start)
+        _call_again(choose, [*_node_lists(model), function.node], nodes, start)
     ordered = _ordered([*model.functions, function])
     del model.functions[:]
     model.functions.extend(ordered)
@@ -224,13 +225,14 @@ def _rename(function: onnx.FunctionProto) -> None:
 
 def _call_again(
     choose: Chooser,
-    model: onnx.ModelProto,
+    all_lists: Iterable[Iterable[onnx.NodeProto]],
     nodes: MutableSequence[onnx.NodeProto],
     at: int,
 ) -> None:
     """Calls the function once more: what follows in the same place reads the results of either."""
     again = _copy(nodes[at])
-    again.name = f"again_{sum(len(nodes) for nodes in _node_lists(model))}"
+    taken = {node.name for each in all_lists for node in each}
+    again.name = next(name for i in itertools.count(1) if (name := f"again_{i}") not in taken)
     names = {name: f"{name}_{again.name}" for name in again.output}
     again.output[:] = [names[name] for name in again.output]
     for node in list(nodes)[at + 1 :]:

@@ -6,8 +6,8 @@ from compare import NothingToCompareError, check
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from models import NAMES, cases
 
-EXAMPLES = dict.fromkeys((name for name in NAMES if name != "functions"), 30) | {"ordinary": 100}
-"""About a minute in all. Functions are drawn by run.py alone until its findings are mended."""
+EXAMPLES = dict.fromkeys(NAMES, 30) | {"ordinary": 100}
+"""About a minute in all."""
 
 
 @pytest.mark.timeout(600)

@@ -190,6 +190,7 @@ SLICES = (
     ((0,), (2**31 - 1,), (0,), None),
     ((1,), (6,), (2,), (MAX,)),
     ((MIN,), (MAX,), (2,), (MAX,)),
+    ((MIN,), (MAX,), (0,), (MAX,)),
     ((MAX,), (MIN,), (2,), (MIN,)),
     # Python's slices are empty there, and so are the reference's. The standard's text and ONNX
     # Runtime let them start at the first element.

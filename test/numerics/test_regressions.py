@@ -212,3 +212,20 @@ def test_paddings_after_a_transposed_convolution(auto_pad: str) -> None:
     with ramiel.compile(source) as program:
         for got, wanted in zip(program(x), want, strict=True):
             np.testing.assert_allclose(np.asarray(got), wanted, rtol=1e-6)
+
+
+def test_a_batch_norm_with_an_infinite_scale_is_not_folded() -> None:
+    """Infinite weights would make NaN of sums of both signs."""
+    source = model(
+        """
+        infinite (float[1, 2, 1, 1] x) => (float[1, 1, 1, 1] y)
+        <float[1, 2, 1, 1] w = {1.0, -2.0}, float[1] scale = {inf}, float[1] shift = {1.0},
+         float[1] mean = {-1.0}, float[1] variance = {1.0}> {
+          c = Conv (x, w)
+          y = BatchNormalization (c, scale, shift, mean, variance)
+        }
+        """
+    )
+    x = np.array([3.0, 1.0], np.float32).reshape(1, 2, 1, 1)
+    with ramiel.compile(source) as program:
+        assert np.asarray(program(x)).item() == np.inf

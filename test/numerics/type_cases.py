@@ -44,7 +44,7 @@ ARITHMETIC = [
         for t in TYPES
         for c in ((), (1, 2))
     ),
-    case("Sign", ends("uint32"), reference=True),
+    *(case("Sign", ends(t), reference=True) for t in TYPES),
 ]
 
 MOVES = [

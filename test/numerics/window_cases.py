@@ -148,6 +148,21 @@ POOL = [
         for a in POOL_ATTRIBUTES
     ),
     case("AveragePool", f32(1, 2, 5, 5), kernel_shape=[3, 3], pads=[1] * 4, opset=7),
+    # windows that are larger than what they slide over without its paddings
+    *(
+        case(
+            "AveragePool",
+            f32(1, 2, *[2] * n),
+            count_include_pad=i,
+            dynamic=d,
+            **a,
+            kernel_shape=[3] * n,
+        )
+        for n in (1, 2, 3)
+        for a in ({"pads": [1] * 2 * n}, {"auto_pad": "SAME_UPPER"})
+        for i in (0, 1)
+        for d in (False, True)
+    ),
     *(
         case(op, f32(2, 3, *[4] * n))
         for op in ("GlobalAveragePool", "GlobalMaxPool")

@@ -161,6 +161,7 @@ def test_more_threads_than_cores_are_extrapolated() -> None:
 
 
 def test_results_do_not_depend_on_costs() -> None:
+    """But for their last digits: another kernel may be the fastest one."""
     import torch
 
     x = torch.randn(1, 8, 16, 16)
@@ -169,7 +170,7 @@ def test_results_do_not_depend_on_costs() -> None:
         ramiel.compile(branches(), workers=2, schedule="linear") as estimated,
     ):
         for a, b in zip(measured(x), estimated(x), strict=True):
-            assert torch.equal(a, b)
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
 def test_profiling_leaves_the_number_of_threads_alone() -> None:

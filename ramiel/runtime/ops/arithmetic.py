@@ -21,6 +21,8 @@ def clip(x: Tensor, low: Tensor | None, high: Tensor | None) -> Tensor:
 
 def sign(x: Tensor) -> Tensor:
     """-1, 0 or 1, and NaN for NaN, of which PyTorch's sign is 0."""
+    if not x.dtype.is_signed:
+        return (x != 0).to(x.dtype)
     return torch.where(x.isnan(), x, torch.sign(x))
 
 

@@ -31,8 +31,8 @@ _OWN = frozenset(
     "torch.squeeze torch.where F.pad Tensor.expand Tensor.permute Tensor.reshape Tensor.squeeze "
     "Tensor.to Tensor.type_as Tensor.unsqueeze operator.and_ operator.eq operator.getitem "
     "operator.mul operator.or_ operator.xor ops.constant_of_shape ops.depth_to_space ops.expand "
-    "ops.eye_like ops.flatten ops.length ops.ordered ops.part ops.reshape ops.shape ops.size "
-    "ops.space_to_depth ops.split ops.squeeze ops.tile ops.top_k ops.unsigned_div "
+    "ops.eye_like ops.flatten ops.length ops.ordered ops.part ops.reshape ops.shape ops.sign "
+    "ops.size ops.space_to_depth ops.split ops.squeeze ops.tile ops.top_k ops.unsigned_div "
     "ops.unsigned_remainder ops.unsigned_right_shift ops.unsqueeze".split()
 )
 """What PyTorch does with them itself."""

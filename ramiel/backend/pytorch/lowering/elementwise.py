@@ -306,7 +306,9 @@ def thresholded_relu(n: Node) -> Lowered:
 
 @lowers("Sign")
 def sign(n: Node) -> Lowered:
-    return n.call("ops.sign" if n.is_float() else "torch.sign", n[0])
+    dtype = numpy_dtype_of(n[0].type)
+    plain = dtype is not None and dtype.kind == "i"
+    return n.call("torch.sign" if plain else "ops.sign", n[0])
 
 
 @lowers("Shrink", 9)

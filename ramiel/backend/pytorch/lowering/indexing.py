@@ -54,7 +54,10 @@ def one_hot(n: Node) -> Lowered:
 
 
 _FARTHEST = 1 << 62
-"""The largest bound or step that is written: PyTorch adds them to lengths, in int64."""
+"""The largest bound that is written: PyTorch adds it to lengths, in int64."""
+_LONGEST = 1 << 31
+"""The longest step that is written. No dimension is longer, so that it takes one element as well,
+and PyTorch multiplies it by the distance of two elements, in int64."""
 
 
 def _slice(as_inputs: bool, n: Node) -> Lowered:
@@ -84,7 +87,8 @@ def _getitem(
     """A slice in Python's own syntax, whose clamping of bounds is ONNX's too."""
     cuts: list[slice[object, object, object]] = [slice(None)] * rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        start, end, step = (max(-_FARTHEST, min(v, _FARTHEST)) for v in (start, end, step))
+        start, end = (max(-_FARTHEST, min(v, _FARTHEST)) for v in (start, end))
+        step = min(step, _LONGEST)
         # Exporters write the largest integers for "to the end".
         stop = None if end >= (1 << 31) - 1 else end
         cuts[axis % rank] = slice(start or None, stop, None if step == 1 else step)

@@ -23,6 +23,14 @@ def _fits(w: Window) -> bool:
     return w.symmetric and all(2 * b <= k for b, k in zip(w.begin, w.kernel, strict=True))
 
 
+def _covers(n: Node, w: Window) -> bool:
+    """Whether the input is known to be as large as a window without its paddings, which
+    F.avg_pool3d insists on."""
+    shape = n.shape(0)
+    sizes = [None] * w.dims if shape is None else shape[2:]
+    return all(s is not None and s >= k for s, k in zip(sizes, w.kernel, strict=True))
+
+
 @lowers("MaxPool")
 def max_pool(n: Node) -> Lowered:
     w = window(n, n.integer_list("kernel_shape"))
@@ -60,6 +68,7 @@ def averages(n: Node, x: SSAValue, type: Attribute) -> SSAValue:
         x, w = padded(n, x, w)
         return n.call(f"F.avg_pool{w.dims}d", x, type=type, **_config(n, w))
     plain = w.dims in (1, 2, 3) and _fits(w) and set(w.dilations) == {1}
+    plain = plain and (w.dims < 3 or not any(w.begin) or _covers(n, w))
     if not plain:
         ceil = bool(n.integer("ceil_mode", 0))
         args = (x, w.kernel, w.strides, w.dilations, w.sides(), include, ceil)
