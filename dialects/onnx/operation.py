@@ -136,10 +136,14 @@ class OnnxOperation(Operation):
         return text_of(self.attributes.get(NODE))
 
     @property
+    def label(self) -> str:
+        """What tells the node from others: its name, or else that of its first result."""
+        return self.node_name or (self.results and self.results[0].name_hint) or ""
+
+    @property
     def title(self) -> str:
         """How messages name the operation: `node "/conv1/Conv" (Conv, opset 17)`."""
-        name = self.node_name or (self.results[0].name_hint if self.results else None)
-        return f'node "{name or "?"}" ({self.op_type}, opset {self.opset})'
+        return f'node "{self.label or "?"}" ({self.op_type}, opset {self.opset})'
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:

@@ -48,14 +48,17 @@ def with_defaults(choose: Chooser, case: Case) -> Case:
 
 
 def _other(choose: Chooser, array: Array) -> Array:
-    """Another value for a default: the same numbers in another order, or other ones."""
-    if array.size > 1 and choose.flag():
+    """Another value for a default: the same numbers in another order, or other ones.
+
+    Of axes neither makes another one twice, or one out of range, which ONNX Runtime lets pass.
+    """
+    if array.size > 1 and (array.dtype.kind in "iu" or choose.flag()):
         return np.ascontiguousarray(np.roll(array.reshape(-1), 1).reshape(array.shape))
     if array.dtype.kind == "b":
         return ~array
     if array.dtype.kind == "f":
         return array * np.array(0.5, array.dtype)
-    return np.where(array == 1, np.array(2, array.dtype), np.array(1, array.dtype))
+    return np.zeros_like(array)
 
 
 def _may_change(array: Array) -> bool:

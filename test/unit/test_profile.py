@@ -170,7 +170,7 @@ def test_results_do_not_depend_on_costs() -> None:
         ramiel.compile(branches(), workers=2, schedule="linear") as estimated,
     ):
         for a, b in zip(measured(x), estimated(x), strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
 def test_profiling_leaves_the_number_of_threads_alone() -> None:

@@ -224,7 +224,7 @@ def _body(
         end = old.last_op
         assert end is not None
         call = CallOp.of("ops.refuse", [contradiction], {}, [v.type for v in end.operands])
-        call.attributes[NODE] = StringAttr(n.op.node_name or "")
+        call.attributes[NODE] = StringAttr(n.op.label)
         call.attributes[OP_TYPE] = StringAttr(n.op.op_type)
         block.add_op(call)
         results = call.results

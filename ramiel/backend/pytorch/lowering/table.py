@@ -341,7 +341,7 @@ class Node:
         )
 
     def _add(self, op: TorchOperation) -> TorchOperation:
-        op.attributes[NODE] = StringAttr(self.op.node_name or "")
+        op.attributes[NODE] = StringAttr(self.op.label)
         op.attributes[OP_TYPE] = StringAttr(self.op.op_type)
         self.builder.block.add_op(op)
         return op
