@@ -69,6 +69,7 @@ FUSE = (
     "torch-fuse-bias",
     "torch-split-concat",
     "torch-fuse-residual",
+    "torch-delay-activation",
     "torch-fuse-activation",
 )
 LOWER_PRECISION = ("torch-lower-precision",)

@@ -29,6 +29,7 @@ PASS_NAMES = (
     "torch-fuse-bias",
     "torch-split-concat",
     "torch-fuse-residual",
+    "torch-delay-activation",
     "torch-fuse-activation",
     "torch-lower-precision",
     "torch-choose-kernels",

@@ -276,6 +276,22 @@ def test_padding_that_pools_leave_alone() -> None:
     check(g, outputs, RECOGNIZE, F__pad=2, F__avg_pool2d=1, F__max_pool2d=1)
 
 
+def test_max_pools_before_activations() -> None:
+    g = Graph(x=(1, 4, 9, 8))
+    a = g("Relu", g("Conv", "x", g.draw(6, 4, 3, 3)))
+    b = g("Relu", g("Conv", "x", g.draw(2, 4, 3, 3)))
+    pooled = [
+        g("MaxPool", g("Concat", a, b, axis=1), kernel_shape=[3, 3], strides=[2, 2]),
+        g(
+            "MaxPool",
+            g("Clip", "x", np.float32(-0.5), np.float32(0.5)),
+            kernel_shape=[2, 2],
+            strides=[2, 2],
+        ),
+    ]
+    check(g, pooled, RECOGNIZE, F__relu=1, torch__clamp=1, torch__cat=1, F__max_pool2d=2)
+
+
 def test_concatenations() -> None:
     g = Graph(a=(2, 3), b=(2, 4), c=(2, 5))
     inner = g("Concat", "a", "b", axis=-1)

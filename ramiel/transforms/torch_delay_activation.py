@@ -1,0 +1,109 @@
+"""torch-delay-activation: max pools before the activations of what they read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+
+from ramiel.dialects.onnx.types import element_of, static_shape_of
+from ramiel.dialects.torch import CallOp
+from ramiel.patterns import arguments_of, copy_origin, replace, rewrite, sole_call_of
+
+_POOLS = {f"F.max_pool{dims}d" for dims in (1, 2, 3)}
+_ACTIVATIONS = ("F.relu", "torch.clamp")
+"""Those that never make the smaller of two numbers the larger one, not by rounding either, and
+keep NaN."""
+WORTH = 2
+"""How many times the elements of its result a pool reads at least."""
+
+
+class _DelayActivation(RewritePattern):
+    """Replaces pool(relu(x)) by relu(pool(x)), also where x is a concatenation of activations."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, CallOp) or op.callee not in _POOLS or not _is_smaller(op):
+            return
+        arguments = arguments_of(op)
+        read = arguments.args[0]
+        cat = sole_call_of(read, "torch.cat")
+        activations = _activations(cat.operands if cat is not None else [read])
+        if not activations or len(set(activations)) < len(activations):
+            return
+        sources = [activation.operands[0] for activation in activations]
+        if cat is not None:
+            options = arguments_of(cat).kwargs
+            source = _call(rewriter, cat, [sources], options, cat.results[0].type)
+        else:
+            source = sources[0]
+        pooled = _call(
+            rewriter, op, [source, *arguments.args[1:]], arguments.kwargs, op.results[0].type
+        )
+        pooled.name_hint = None
+        (_, *rest), options = arguments_of(activations[0])
+        last = CallOp.of(activations[0].callee, [pooled, *rest], options, [op.results[0].type])
+        replace(rewriter, op, last, activations[0])
+
+
+def _is_smaller(pool: CallOp) -> bool:
+    """Whether a pool's result has much fewer elements than what it reads."""
+    read, made = static_shape_of(pool.operands[0].type), static_shape_of(pool.results[0].type)
+    return bool(read and made) and math.prod(read) >= WORTH * math.prod(made)
+
+
+def _activations(values: Sequence[object]) -> list[CallOp]:
+    """The calls of one activation whose results these are, each of which nothing else reads; none
+    if they are not."""
+    calls = [sole_call_of(value, *_ACTIVATIONS) for value in values]
+    if any(c is None or len(c.operands) != 1 or _key(c) != _key(calls[0]) for c in calls):
+        return []
+    return cast("list[CallOp]", calls)
+
+
+def _key(call: CallOp | None) -> object:
+    """What two calls have in common that compute the same of their first arguments."""
+    if call is None:
+        return None
+    (_, *rest), options = arguments_of(call)
+    return call.callee, rest, options, element_of(call.operands[0].type)
+
+
+def _call(
+    rewriter: PatternRewriter,
+    op: CallOp,
+    args: Sequence[object],
+    options: dict[str, object],
+    type: Attribute,
+) -> SSAValue:
+    """The result of the same call with other arguments, put in before what is matched."""
+    new = CallOp.of(op.callee, args, options, [type])
+    copy_origin(op, new)
+    rewriter.insert(new)
+    return new.results[0]
+
+
+@dataclass(frozen=True)
+class TorchDelayActivationPass(ModulePass):
+    """Lets relu and clamp come after a max pool that reads much more than it writes.
+
+        %1 = torch.call F.relu(%0) : ... -> tensor<1x64x112x112xf32>
+        %2 = torch.call F.max_pool2d(%1, kernel_size = 2) : ... -> tensor<1x64x56x56xf32>
+        // becomes
+        %1 = torch.call F.max_pool2d(%0, kernel_size = 2) : ... -> tensor<1x64x56x56xf32>
+        %2 = torch.call F.relu(%1) : ... -> tensor<1x64x56x56xf32>
+
+    The greatest of some numbers is the same before and after a function that keeps their order. It
+    is for layers whose kernels do not apply these activations, since they would lose NaN.
+    """
+
+    name = "torch-delay-activation"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        rewrite(op, _DelayActivation())
