@@ -11,7 +11,7 @@ from case import Case
 from chooser import Chooser
 from contents import Array
 from onnx import helper, numpy_helper
-from oracles import run_by_node, run_model, type_of
+from oracles import all_nodes, run_by_node, run_model, type_of
 
 MOST = 3
 
@@ -20,7 +20,10 @@ def with_defaults(choose: Chooser, case: Case) -> Case:
     """The case with up to three of the model's initializers as inputs, called without them, with
     one, and with all; the inputs that have to be given stand first, or in any order."""
     arrays = {t.name: numpy_helper.to_array(t) for t in case.model.graph.initializer}
-    constants = {name: a for name, a in arrays.items() if _may_change(a)}
+    # Bodies declare shapes, which other integers may give the lie to.
+    has_bodies = any(a.HasField("g") for n in all_nodes(case.model.graph.node) for a in n.attribute)
+    kinds = "fb" if has_bodies else "fbiu"
+    constants = {n: a for n, a in arrays.items() if a.dtype.kind in kinds and _may_change(a)}
     if not constants:
         return case
     names = list(dict.fromkeys(choose.some(list(constants), 1, MOST)))

@@ -31,6 +31,12 @@ REDUCTIONS = [
     # the least value. Ours are PyTorch's NaN, and 0.
     case("ReduceMean", rand("int32", 2, 0, 4), i64(1), opset=18, const=(1,)),
     *(case(op, NONE, axis=2, select_last_index=i) for op in ("ArgMax", "ArgMin") for i in (0, 1)),
+    *(
+        case(op, f32(0, 1, 0), axis=2, keepdims=k, select_last_index=i)
+        for op in ("ArgMax", "ArgMin")
+        for k in (0, 1)
+        for i in (0, 1)
+    ),
     *(case("TopK", f32(*s), i64(0), outputs=2, axis=1, const=(1,)) for s in ((2, 0), (3, 4))),
     *(
         case(op, NONE, axis=a, opset=v)

@@ -182,11 +182,19 @@ _OF_REALS = frozenset(["L2", "LogSum", "LogSumExp"])
 """What takes roots or logarithms: of integers it is computed in double precision."""
 
 
-def arg_reduce(x: Tensor, axis: int, keepdims: bool, largest: bool) -> Tensor:
-    """The index of the last largest or smallest element."""
-    flipped = x.flip(axis)
-    index = (torch.argmax if largest else torch.argmin)(flipped, dim=axis, keepdim=keepdims)
-    return x.shape[axis] - 1 - index
+def arg_reduce(x: Tensor, axis: int, keepdims: bool, largest: bool, last: bool) -> Tensor:
+    """The index of the first or last largest or smallest element, of an axis that may be empty.
+
+    IndexError if there is something to be found and nothing to find it in.
+    """
+    if not x.shape[axis]:
+        count = x.sum(dim=axis, keepdim=keepdims, dtype=torch.int64)
+        if not count.numel():
+            return count
+    index = (torch.argmax if largest else torch.argmin)(
+        x.flip(axis) if last else x, dim=axis, keepdim=keepdims
+    )
+    return x.shape[axis] - 1 - index if last else index
 
 
 def cumsum(x: Tensor, axis: int | Tensor, exclusive: bool, reverse: bool) -> Tensor:

@@ -72,8 +72,9 @@ for _op, _since in _KINDS.items():
 
 def _arg_reduce(callee: str, n: Node) -> Lowered:
     axis, keep = n.integer("axis", 0), bool(n.integer("keepdims", 1))
-    if n.integer("select_last_index", 0):
-        return n.call("ops.arg_reduce", n[0], axis, keep, callee == "torch.argmax")
+    last, shape = bool(n.integer("select_last_index", 0)), n.shape(0)
+    if last or shape is None or not shape[axis]:  # PyTorch's raise for an axis without elements
+        return n.call("ops.arg_reduce", n[0], axis, keep, callee == "torch.argmax", last)
     return n.call(callee, n[0], dim=axis, **({"keepdim": True} if keep else {}))
 
 
