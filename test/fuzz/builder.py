@@ -23,6 +23,9 @@ from oracles import Answer, model_of, node_answers
 
 OPSETS = (11, 13, 17, 18, 21, 23)
 
+SLIDING = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")
+"""What has windows. PyTorch refuses those that fit nowhere, of which ONNX Runtime makes nothing."""
+
 NAME_STYLES = (
     "v{}",
     "/block.{0}/Node_{0}",
@@ -196,6 +199,9 @@ class Graph:
             return None
         columns = [tuple(arrays) for arrays in zip(*(a[0] for a in answers), strict=True)]
         if not all(self._are_useful(arrays, empty) for arrays in columns):
+            return None
+        x = inputs[0] if op in SLIDING else None
+        if x is not None and any(not r.size and x.at(i).size for i, r in enumerate(columns[0])):
             return None
         disputed = any(len(a) > 1 for a in answers)
         if disputed and self.outer is not None:
