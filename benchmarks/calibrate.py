@@ -17,12 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ramiel.analysis.static_cost import PRICES, SHARED, TEAM, Work
-from ramiel.backend.pytorch.profiler import key_of, profile
-from ramiel.backend.pytorch.work import work_of
 from ramiel.compiler import run_passes
+from ramiel.execution.profiler import key_of, profile
 from ramiel.frontend.importer import import_model
 from ramiel.pipelines import Options, pipeline
-from ramiel.tasks import main_function, tasks_of
+from ramiel.torch_level.tasks import main_function, tasks_of
+from ramiel.torch_level.work import work_of
 
 SMALLEST = 2.0
 """Operations under this many µs are left out: views."""

@@ -22,8 +22,6 @@ def graph_module(model: Path) -> GraphModule:
     from torch import fx, nn
     from xdsl.ir import Attribute, SSAValue
 
-    from ramiel.backend.pytorch.evaluator import resolve
-    from ramiel.backend.pytorch.tensors import tensor_of
     from ramiel.compiler import run_passes
     from ramiel.dialects.onnx.attributes import WeightAttr
     from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
@@ -33,9 +31,11 @@ def graph_module(model: Path) -> GraphModule:
         fold_literal,
         python_literal,
     )
+    from ramiel.execution.evaluator import resolve
+    from ramiel.execution.tensors import tensor_of
     from ramiel.frontend.importer import import_model
     from ramiel.pipelines import Options, pipeline
-    from ramiel.tasks import main_function
+    from ramiel.torch_level.tasks import main_function
 
     module = import_model(model)
     steps = pipeline(Options(1, "serial"))

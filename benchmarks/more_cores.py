@@ -4,7 +4,7 @@
 
 Costs are measured (`--profile`) on as many threads as there are cores, with the best kernel on
 each number of threads; those on more threads follow by Amdahl's law
-(ramiel/measured_costs.py). Hand-overs and switches are measured too. Nothing here is a
+(ramiel/execution/measured_costs.py). Hand-overs and switches are measured too. Nothing here is a
 measurement of a program. benchmarks/performance_page.py puts the results into its page.
 """
 

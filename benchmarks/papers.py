@@ -47,7 +47,7 @@ from ramiel.schedule.list_scheduling import list_schedule
 from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 from ramiel.schedule.refine import refine
-from ramiel.tasks import main_function, tasks_of
+from ramiel.torch_level.tasks import main_function, tasks_of
 
 WORKERS = 2
 SIMULATED = (2, 4, 8, 16)

@@ -22,7 +22,7 @@ from ramiel.compiler import Options, compile_model
 from ramiel.dialects.cluster import ProgramOp
 from ramiel.dialects.cluster.attributes import CLUSTER
 from ramiel.dialects.torch import CallOp, LayerOp
-from ramiel.tasks import main_function, tasks_of
+from ramiel.torch_level.tasks import main_function, tasks_of
 
 
 def main() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ramiel.openmp import spin_briefly
+from ramiel.execution.openmp import spin_briefly
+from ramiel.version import __version__
 
 if TYPE_CHECKING:
     from ramiel.api import compile
 
-__version__ = "0.1.0"
-__all__ = ["compile"]
+__all__ = ["__version__", "compile"]
 
 spin_briefly()
 

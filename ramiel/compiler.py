@@ -13,14 +13,14 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, StringAttr
 from xdsl.utils.arg_spec import ArgSpec
 
 from ramiel.backend.pytorch.printer import Emitted, print_program
+from ramiel.console.progress import ListeningContext, Progress
 from ramiel.dialects.cluster import ProgramOp
+from ramiel.dialects.verify import verify_module
 from ramiel.errors import CompileError
 from ramiel.frontend.importer import import_model
 from ramiel.frontend.model_file import ModelSource
 from ramiel.pipelines import Options, Pipeline, pipeline
-from ramiel.progress import ListeningContext, Progress
 from ramiel.transforms import pass_factory
-from ramiel.verify import verify_module
 
 Stage = Callable[[str, ModuleOp], None]
 """Called with the name of each stage that is done and the module after it."""
@@ -78,15 +78,22 @@ class Compilation:
     report: Report
 
 
+Search = Callable[[ModuleOp, Options, Stage, Context], Compilation]
+"""From an imported module to the program that is chosen of several."""
+
+
 def compile_model(
     source: ModelSource,
     options: Options | None = None,
     on_stage: Stage | None = None,
     progress: Progress | None = None,
+    search: Search | None = None,
 ) -> Compilation:
     """Compiles a model to a program. Raises CompileError, naming the file, if that fails.
 
-    `on_stage` is called after each stage, `progress` while one measures or searches.
+    `on_stage` is called after each stage, `progress` while one measures or searches. `search`
+    makes the program of the imported module where one pipeline is not enough, as tuning does;
+    without it, the option `tune` is an error: see ramiel.programs.build.
     """
     ctx = Context() if progress is None else ListeningContext(progress)
     options, on_stage = options or Options(), on_stage or _ignore
@@ -97,10 +104,10 @@ def compile_model(
         )
     try:
         on_stage("import", module)
+        if search is not None:
+            return search(module, options, on_stage, ctx)
         if options.tune:
-            from ramiel.tune import tuned
-
-            return tuned(module, options, on_stage, ctx)
+            raise CompileError("tuning measures programs, which a pipeline alone does not")
         with paused_collector():
             run_passes(module, passes, on_stage, ctx)
             return finish(module)

@@ -19,8 +19,8 @@ from onnx import helper
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType, namedtupledict
 
 from ramiel.api import CompiledProgram, compile
-from ramiel.backend.pytorch.tensors import array_of_value, value_of
 from ramiel.dialects.onnx.protos import type_of_proto
+from ramiel.execution.tensors import array_of_value, value_of
 from ramiel.frontend.inputs import inputs_of_graph
 
 DEVICE = "CPU"

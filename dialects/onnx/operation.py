@@ -138,7 +138,8 @@ class OnnxOperation(Operation):
     @property
     def label(self) -> str:
         """What tells the node from others: its name, or else that of its first result."""
-        return self.node_name or (self.results and self.results[0].name_hint) or ""
+        hint = self.results[0].name_hint if self.results else None
+        return self.node_name or hint or ""
 
     @property
     def title(self) -> str:

@@ -11,7 +11,9 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, Module
 from xdsl.ir import Attribute, Block, Region
 
 from ramiel.dialects.onnx.attributes import WeightAttr
+from ramiel.dialects.onnx.inference import infer_shapes
 from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET, OPSETS
+from ramiel.dialects.verify import verify_module
 from ramiel.errors import CompileError, shorten
 from ramiel.frontend.graph import GraphImporter, Values, define
 from ramiel.frontend.inputs import (
@@ -22,8 +24,6 @@ from ramiel.frontend.inputs import (
     inputs_of_graph,
 )
 from ramiel.frontend.model_file import ModelSource, opsets_of_model, read_model
-from ramiel.transforms.onnx_infer_shapes import infer_shapes
-from ramiel.verify import verify_module
 
 
 def import_model(

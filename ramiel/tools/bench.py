@@ -20,14 +20,13 @@ from rich.text import Text
 
 from ramiel.api import CompiledProgram, load
 from ramiel.backend.pytorch.printer import counted, milliseconds
-from ramiel.backend.pytorch.work import work_of
 from ramiel.compiler import Compilation, Report
-from ramiel.cores import cores
 from ramiel.dialects.onnx.types import static_shape_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation
 from ramiel.errors import CompileError, shorten
-from ramiel.machine import machine_fingerprint
-from ramiel.openmp import waiting
+from ramiel.execution.cores import cores
+from ramiel.execution.machine import machine_fingerprint
+from ramiel.execution.openmp import waiting
 from ramiel.runtime import OpError
 from ramiel.runtime.kernels.onednn_library import library, why_not
 from ramiel.runtime.layers import Layer
@@ -35,6 +34,7 @@ from ramiel.runtime.measure import interleaved
 from ramiel.runtime.trace import Trace, median_of, traces
 from ramiel.tools.check import Inputs, inputs_of
 from ramiel.tools.schedule_view import ScheduleView, type_text, view_of
+from ramiel.torch_level.work import work_of
 
 TRACED = 15
 """Traced runs; each time is the median of them."""

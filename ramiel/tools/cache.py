@@ -27,7 +27,7 @@ def overview(context: typer.Context, debug: Debug = False) -> None:
     """Show, list or clear the measured costs that are kept between runs."""
     if context.invoked_subcommand is not None:
         return
-    from ramiel.cost_cache import CostCache, cache_path
+    from ramiel.execution.cost_cache import CostCache, cache_path
 
     path = cache_path()
     if _is_missing(path):
@@ -52,7 +52,7 @@ def list_command(
     debug: Debug = False,
 ) -> None:
     """List operations with their time, in µs, on each number of threads."""
-    from ramiel.cost_cache import CostCache, cache_path
+    from ramiel.execution.cost_cache import CostCache, cache_path
 
     path = cache_path()
     if _is_missing(path):
@@ -88,7 +88,7 @@ def clear(
     debug: Debug = False,
 ) -> None:
     """Forget all measured costs. A damaged file is removed, another program's is not."""
-    from ramiel.cost_cache import CacheDamaged, CostCache, cache_path, clear_file
+    from ramiel.execution.cost_cache import CacheDamaged, CostCache, cache_path, clear_file
 
     path = cache_path()
     if _is_missing(path):
@@ -111,7 +111,7 @@ def clear(
 @group.command("path")
 def path_command(debug: Debug = False) -> None:
     """Print where the file is, or would be."""
-    from ramiel.cost_cache import cache_path
+    from ramiel.execution.cost_cache import cache_path
 
     print(cache_path())
 

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from ramiel.api import CompiledProgram, load
-from ramiel.backend.pytorch.tensors import array_of_tensor, array_of_value
 from ramiel.compiler import Compilation
 from ramiel.errors import CompileError, shorten
+from ramiel.execution.tensors import array_of_tensor, array_of_value
 from ramiel.runtime import OpError
 from ramiel.runtime.measure import random_inputs, same_bits
 from ramiel.runtime.program import as_tuple
-from ramiel.tasks import main_function
+from ramiel.torch_level.tasks import main_function
 
 TOLERANCES = {"f32": 1e-3, "bf16": 0.1, "f16": 0.1}
 """By what the program computes in: the difference, relative to an output's largest value, from

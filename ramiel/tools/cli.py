@@ -58,7 +58,7 @@ def compile_command(
     debug: Debug = False,
 ) -> None:
     """Compile a model to OUT.py, with its weights beside it in OUT.safetensors."""
-    from ramiel.artifact import write_program
+    from ramiel.programs.files import write_program
 
     path = output or Path(f"{model.stem}.py")
     compilation = _compile(model, options, dump_ir)
@@ -149,9 +149,9 @@ def bench(
         raise CompileError(f"--measure-seconds {measure_seconds:g}: it must be more than 0")
     how = (options.shapes, seed, _range(integers))
     compilation = _compile(model, options)
-    from ramiel.frontend.store import replacing
     from ramiel.tools import bench as tool
     from ramiel.tools.check import Inputs
+    from ramiel.weights.store import replacing
 
     profiled = options.profile or options.tune
     with progress.status("measuring"):
@@ -304,7 +304,7 @@ def _compile(model: Path, options: Options, dump_ir: Path | None = None) -> Comp
     quiet = not progress.is_terminal
     with Progress(*columns, console=progress, transient=True, disable=quiet) as bar:
         task = bar.add_task("reading", total=None)
-        from ramiel.compiler import compile_model
+        from ramiel.programs.build import build
         from ramiel.tools.dump import IrDump
 
         dump = IrDump(dump_ir) if dump_ir is not None else None
@@ -317,7 +317,7 @@ def _compile(model: Path, options: Options, dump_ir: Path | None = None) -> Comp
         def on_progress(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        compilation = compile_model(model, options, on_stage, on_progress)
+        compilation = build(model, options, on_stage, on_progress)
         if dump is not None:
             dump.close()
     _say_defaults(compilation)
@@ -326,7 +326,7 @@ def _compile(model: Path, options: Options, dump_ir: Path | None = None) -> Comp
 
 def _say_defaults(compilation: Compilation) -> None:
     from ramiel.dialects.onnx.weights import defaults_of
-    from ramiel.tasks import main_function
+    from ramiel.torch_level.tasks import main_function
 
     if count := len(defaults_of(main_function(compilation.module))):
         progress.print(

@@ -18,9 +18,9 @@ from onnx import numpy_helper
 from rich.console import Console
 
 from ramiel.api import load
-from ramiel.artifact import write_program
 from ramiel.compiler import Options, compile_model
 from ramiel.errors import CompileError
+from ramiel.programs.files import write_program
 from ramiel.runtime.measure import interleaved, same_bits
 from ramiel.tools.cli import summary
 from ramiel.tools.opt import run_tool

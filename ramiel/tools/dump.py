@@ -28,7 +28,7 @@ class IrDump:
 
     def __call__(self, stage: str, module: ModuleOp) -> None:
         from ramiel.dialects.onnx.weights import weights_of
-        from ramiel.frontend.store import WEIGHTS, replacing
+        from ramiel.weights.store import WEIGHTS, replacing
 
         found = {n: w for n, w in weights_of(module).items() if w.data.load is not None}
         self.weights |= found
@@ -43,7 +43,7 @@ class IrDump:
         self.count += 1
 
     def close(self) -> None:
-        from ramiel.frontend.store import save_arrays
+        from ramiel.weights.store import save_arrays
 
         if self.weights:
             arrays = {name: weight.array() for name, weight in self.weights.items()}

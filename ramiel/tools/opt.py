@@ -112,7 +112,7 @@ class RamielOpt(xDSLOptMain):
     def _after_pass(
         self, before: ModulePass | None, module: ModuleOp, after: ModulePass | None
     ) -> None:
-        from ramiel.verify import verify_module
+        from ramiel.dialects.verify import verify_module
 
         if not self.args.disable_verify:
             verify_module(module)
@@ -154,7 +154,7 @@ class RamielOpt(xDSLOptMain):
         """Gives weights their bytes, if the module or the command line names a file."""
         if not (self.args.weights or "onnx.weights" in module.attributes):
             return
-        from ramiel.frontend.store import bind_weights
+        from ramiel.weights.store import bind_weights
 
         folder = Path(self.args.input_file).parent if self.args.input_file else Path()
         given = Path(self.args.weights) if self.args.weights else None
@@ -169,7 +169,7 @@ class RamielOpt(xDSLOptMain):
     def _keep_weights(self, module: ModuleOp) -> None:
         """Writes weights beside the text. A text on stdout names the file that they came from, and
         a note says what it takes to read it again."""
-        from ramiel.frontend.store import WEIGHTS, lies_in, save_weights
+        from ramiel.weights.store import WEIGHTS, lies_in, save_weights
 
         weights = _names_with_bytes(module)
         module.attributes.pop(WEIGHTS, None)
@@ -196,7 +196,7 @@ class RamielOpt(xDSLOptMain):
         if self.args.output_file is None:
             sys.stdout.write(text)
             return
-        from ramiel.frontend.store import replacing
+        from ramiel.weights.store import replacing
 
         with replacing(Path(self.args.output_file)) as temporary:
             temporary.write_text(text)

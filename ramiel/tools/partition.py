@@ -28,12 +28,13 @@ from typing import cast
 import onnx
 from xdsl.dialects.builtin import ModuleOp
 
-from ramiel.compiler import Options, compile_model
 from ramiel.dialects.cluster import ProgramOp
 from ramiel.dialects.torch import TorchOperation
 from ramiel.errors import CompileError, shorten
 from ramiel.frontend.model_file import ModelSource, read_model
-from ramiel.frontend.store import replacing
+from ramiel.pipelines import Options
+from ramiel.programs.build import build
+from ramiel.weights.store import replacing
 
 CONFIG = "session.node_partition_config_file"
 """The session option that names the file."""
@@ -80,7 +81,7 @@ def export_partition(model: Path, output: Path, options: Options) -> Partition:
         )
     graph, source = _named(model)
     optimized = optimized_nodes(model)
-    schedule = schedule_of(compile_model(source, options).module)
+    schedule = schedule_of(build(source, options).module)
     try:
         partition = partition_of(graph, schedule, optimized)
         with replacing(output) as temporary:

@@ -18,20 +18,20 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-import ramiel
 from ramiel.analysis.critical_path import bound, critical_path
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.backend.pytorch.printer import counted, milliseconds
 from ramiel.compiler import Compilation
-from ramiel.frontend.store import replacing
-from ramiel.placements import Placed
 from ramiel.runtime.trace import Trace, statements_of
 from ramiel.schedule.choose import cooperating, separate
 from ramiel.tools.gantt import Neighbours, measured, neighbours, predicted, ticks
 from ramiel.tools.layered import NODE_HEIGHT, NODE_WIDTH, Drawing, draw
 from ramiel.tools.schedule_view import OpView, ScheduleView, name_of, view_of
+from ramiel.torch_level.placements import Placed
+from ramiel.version import __version__
+from ramiel.weights.store import replacing
 
 _WORKER = re.compile(r"worker_\d+")
 MOST_FOR_IOS = 2000
@@ -143,7 +143,7 @@ def page(
     environment.filters["curve"] = _curve
     return environment.get_template("page.html").render(
         title=title,
-        version=ramiel.__version__,
+        version=__version__,
         report=compilation.report,
         headline=_headline(view, workers, path_us, measured_run),
         view=view,

@@ -11,8 +11,8 @@ from ramiel.analysis.simulate import Timeline, simulate
 from ramiel.dialects.cluster.attributes import CLUSTER
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.torch import TorchOperation
-from ramiel.placements import Placed, read_placement
-from ramiel.tasks import main_function
+from ramiel.torch_level.placements import Placed, read_placement
+from ramiel.torch_level.tasks import main_function
 
 
 def placement_of(module: ModuleOp) -> Placed:

@@ -14,11 +14,11 @@ from typing import Any
 from ramiel.api import load
 from ramiel.compiler import Compilation
 from ramiel.errors import CompileError
-from ramiel.frontend.store import replacing
 from ramiel.runtime import OpError
 from ramiel.runtime.trace import Trace, trace
 from ramiel.tools.check import Inputs, inputs_of
 from ramiel.tools.schedule_view import OpView, ScheduleView, view_of
+from ramiel.weights.store import replacing
 
 RUNS = 9
 """The run that is shown is the one of median length of so many."""

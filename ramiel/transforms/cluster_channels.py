@@ -38,8 +38,8 @@ from ramiel.dialects.cluster.attributes import CLUSTER, LANE, POSITION, RESERVES
 from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
-from ramiel.placements import Placed, limit_of, read_placement
-from ramiel.tasks import main_function
+from ramiel.torch_level.placements import Placed, limit_of, read_placement
+from ramiel.torch_level.tasks import main_function
 
 
 @dataclass(frozen=True)

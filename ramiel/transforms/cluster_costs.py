@@ -11,13 +11,13 @@ from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, ModuleOp, f64, i64
 from xdsl.passes import ModulePass
 
 from ramiel.analysis.static_cost import static_cost
-from ramiel.backend.pytorch.work import work_of
+from ramiel.console.progress import progress_of
 from ramiel.dialects.cluster.attributes import COST, HAND_OVER, SWITCH, THREADS, WIDE_COST
 from ramiel.dialects.torch import Task, TorchOperation
 from ramiel.errors import CompileError
-from ramiel.placements import check_workers
-from ramiel.progress import progress_of
-from ramiel.tasks import main_function, thread_counts
+from ramiel.torch_level.placements import check_workers
+from ramiel.torch_level.tasks import main_function, thread_counts
+from ramiel.torch_level.work import work_of
 
 Cost = Callable[[TorchOperation, int], float]
 """The µs of an operation on a number of threads."""
@@ -30,7 +30,7 @@ class ClusterCostsPass(ModulePass):
 
     With `source=static` they come from the shapes (`ramiel.analysis.static_cost`), with
     `source=profile` from this machine: operations that no earlier run has measured are timed
-    (`ramiel.measured_costs`), and so is a hand-over.
+    (`ramiel.execution.measured_costs`), and so is a hand-over.
 
         %y = torch.call F.relu(%x) : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
         // becomes, with threads=2
@@ -65,7 +65,7 @@ def _static(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:
 
 
 def _profile(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:
-    from ramiel.measured_costs import measured_costs
+    from ramiel.execution.measured_costs import measured_costs
 
     costs = measured_costs(function, counts, progress_of(ctx))
     function.attributes[HAND_OVER] = FloatAttr(round(costs.hand_over, 1), f64)

@@ -10,7 +10,7 @@ from xdsl.passes import ModulePass
 
 from ramiel.dialects.cluster.attributes import CLUSTER, CLUSTERING, LANE
 from ramiel.schedule.dsc import dsc_clusters
-from ramiel.tasks import main_function, tasks_of
+from ramiel.torch_level.tasks import main_function, tasks_of
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from xdsl.dialects.builtin import ModuleOp, UnitAttr
 from xdsl.ir import Block, SSAValue
 from xdsl.passes import ModulePass
 
-from ramiel.backend.pytorch.work import bytes_of
 from ramiel.dialects.cluster import ProgramOp, RecvOp, SendOp
 from ramiel.dialects.cluster.attributes import TAKES
 from ramiel.dialects.torch import FreeOp, Task
-from ramiel.lifetimes import ENOUGH, SMALL, freed_after
-from ramiel.tasks import main_function
+from ramiel.torch_level.lifetimes import ENOUGH, SMALL, freed_after
+from ramiel.torch_level.tasks import main_function
+from ramiel.torch_level.work import bytes_of
 
 PER_LINE = 2
 """Values freed by one operation, so that it is one line of the program."""

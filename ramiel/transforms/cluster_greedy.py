@@ -8,9 +8,9 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from ramiel.placements import Placed, check_workers, write_placement
 from ramiel.schedule.greedy import greedy_stages
-from ramiel.tasks import main_function, tasks_of
+from ramiel.torch_level.placements import Placed, check_workers, write_placement
+from ramiel.torch_level.tasks import main_function, tasks_of
 
 
 @dataclass(frozen=True)

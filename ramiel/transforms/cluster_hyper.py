@@ -9,9 +9,9 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ramiel.errors import CompileError
-from ramiel.placements import check_batch, read_placement, write_placement
 from ramiel.schedule.hyper import hyperclusters, replicate
-from ramiel.tasks import main_function
+from ramiel.torch_level.placements import check_batch, read_placement, write_placement
+from ramiel.torch_level.tasks import main_function
 
 
 @dataclass(frozen=True)

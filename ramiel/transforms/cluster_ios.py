@@ -12,14 +12,14 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
 from xdsl.passes import ModulePass
 
-from ramiel.backend.pytorch.merging import costs_of_merged, mergeable_sets, merged_layer
+from ramiel.console.progress import progress_of
 from ramiel.dialects.cluster.attributes import MERGE, SEARCH
 from ramiel.errors import CompileError
-from ramiel.placements import Placed, check_workers, write_placement
-from ramiel.progress import progress_of
 from ramiel.schedule.ios import Merges, Strategies, ios
 from ramiel.schedule.stages import BlockReport
-from ramiel.tasks import Tasks, main_function, tasks_of
+from ramiel.torch_level.merging import costs_of_merged, mergeable_sets, merged_layer
+from ramiel.torch_level.placements import Placed, check_workers, write_placement
+from ramiel.torch_level.tasks import Tasks, main_function, tasks_of
 
 LARGEST_FAMILY = 6
 """Convolutions of one input, of which all subsets are considered for merging."""

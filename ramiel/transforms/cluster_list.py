@@ -9,9 +9,9 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ramiel.errors import CompileError
-from ramiel.placements import Placed, check_workers, limit_of, write_placement
 from ramiel.schedule.list_scheduling import list_schedule
-from ramiel.tasks import main_function, tasks_of
+from ramiel.torch_level.placements import Placed, check_workers, limit_of, write_placement
+from ramiel.torch_level.tasks import main_function, tasks_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from xdsl.passes import ModulePass
 
 from ramiel.dialects.cluster.attributes import CLUSTER, LANE
 from ramiel.schedule.merge import merge_clusters
-from ramiel.tasks import main_function, numbers_of, tasks_of
+from ramiel.torch_level.tasks import main_function, numbers_of, tasks_of
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from xdsl.passes import ModulePass
 
 from ramiel.dialects.cluster.attributes import CLUSTER, CLUSTERING, LANE
 from ramiel.dialects.text import text_of
-from ramiel.placements import Placed, check_workers, write_placement
 from ramiel.schedule.choose import Candidate, choose
 from ramiel.schedule.place import place
-from ramiel.tasks import main_function, numbers_of, tasks_of
+from ramiel.torch_level.placements import Placed, check_workers, write_placement
+from ramiel.torch_level.tasks import main_function, numbers_of, tasks_of
 
 
 @dataclass(frozen=True)

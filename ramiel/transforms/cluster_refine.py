@@ -8,11 +8,11 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from ramiel.console.progress import progress_of
 from ramiel.errors import CompileError
-from ramiel.placements import limit_of, read_placement, write_placement
-from ramiel.progress import progress_of
 from ramiel.schedule.refine import refine
-from ramiel.tasks import main_function
+from ramiel.torch_level.placements import limit_of, read_placement, write_placement
+from ramiel.torch_level.tasks import main_function
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ramiel.errors import CompileError
-from ramiel.placements import Placed, check_batch, check_workers, write_placement
 from ramiel.schedule.hyper import replicate
 from ramiel.schedule.place import intra_op, serial
-from ramiel.tasks import main_function, tasks_of
+from ramiel.torch_level.placements import Placed, check_batch, check_workers, write_placement
+from ramiel.torch_level.tasks import main_function, tasks_of
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from xdsl.traits import Pure
 
 from ramiel.analysis.static_cost import static_cost
 from ramiel.analysis.task_graph import TaskGraph
-from ramiel.backend.pytorch.lowering import Builder, lower_operation
-from ramiel.backend.pytorch.lowering.control import captured_by
-from ramiel.backend.pytorch.work import work_of
+from ramiel.conversion.onnx_to_torch import Builder, lower_operation
+from ramiel.conversion.onnx_to_torch.onnx.control import captured_by
 from ramiel.dialects.onnx.operation import CLONE, OnnxOperation
 from ramiel.dialects.onnx.structure import NoValue, constant_attribute_of
 from ramiel.dialects.torch import TorchOperation
 from ramiel.errors import CompileError
 from ramiel.schedule.clone import Clone, plan_clones
 from ramiel.schedule.linear import linear_clusters
+from ramiel.torch_level.work import work_of
 
 
 @dataclass(frozen=True)

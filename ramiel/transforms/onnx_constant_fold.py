@@ -15,9 +15,11 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.traits import Pure
 
-from ramiel.backend.pytorch.lowering import Builder, is_lowered, lower_operation
+from ramiel.conversion.onnx_to_torch import Builder, is_lowered, lower_operation
 from ramiel.dialects.onnx.attributes import Array, MissingWeight
+from ramiel.dialects.onnx.inference import set_type, types_by_rule, update_signature
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
+from ramiel.dialects.onnx.quantized_weights import is_quantized, quantized_weight
 from ramiel.dialects.onnx.shapes import join
 from ramiel.dialects.onnx.structure import (
     constant_attribute_of,
@@ -27,13 +29,11 @@ from ramiel.dialects.onnx.structure import (
 from ramiel.dialects.onnx.types import element_of, numpy_dtype_of, static_shape_of
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.errors import CompileError
-from ramiel.quantized_weights import is_quantized, quantized_weight
-from ramiel.transforms.onnx_infer_shapes import set_type, types_by_rule, update_signature
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ramiel.backend.pytorch.evaluator import Evaluator
+    from ramiel.execution.evaluator import Evaluator
 
 UNKNOWN_RESULT_INPUTS = 1024
 """An operation whose result's size is not known is evaluated if its inputs have at most this
@@ -174,8 +174,8 @@ class _Folder:
 
     def _evaluate(self, op: SchemaOperation) -> list[Array]:
         # Here torch is imported, by those models alone that have something to fold.
-        from ramiel.backend.pytorch.evaluator import Evaluator
-        from ramiel.backend.pytorch.tensors import array_of_tensor
+        from ramiel.execution.evaluator import Evaluator
+        from ramiel.execution.tensors import array_of_tensor
 
         self.evaluator = self.evaluator or Evaluator()
         scratch = Block()

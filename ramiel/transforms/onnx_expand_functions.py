@@ -12,7 +12,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from ramiel.backend.pytorch.lowering import is_lowered
+from ramiel.conversion.onnx_to_torch import is_lowered
+from ramiel.dialects.onnx.inference import infer_shapes, set_type
 from ramiel.dialects.onnx.operation import SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type
 from ramiel.dialects.onnx.shapes import join
@@ -21,7 +22,6 @@ from ramiel.dialects.onnx.types import type_of_nothing
 from ramiel.dialects.text import text_of
 from ramiel.errors import CompileError
 from ramiel.frontend.graph import GraphImporter
-from ramiel.transforms.onnx_infer_shapes import infer_shapes, set_type
 
 SUBGRAPH = "ramiel.subgraph"
 """The domain of the operators that stand for an operation's subgraphs while it is expanded."""

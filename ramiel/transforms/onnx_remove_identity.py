@@ -8,10 +8,10 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, NoneType
 from xdsl.passes import ModulePass
 
+from ramiel.dialects.onnx.inference import set_type
 from ramiel.dialects.onnx.operation import SchemaOperation
 from ramiel.dialects.onnx.shapes import join
 from ramiel.dialects.onnx.structure import constant_of
-from ramiel.transforms.onnx_infer_shapes import set_type
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import FunctionType, ModuleOp
 from xdsl.ir import Block, Region
 from xdsl.passes import ModulePass
 
-from ramiel.backend.pytorch.lowering import Builder, lower_block, missing
+from ramiel.conversion.onnx_to_torch import Builder, lower_block, missing
 from ramiel.dialects.onnx.operation import OnnxOperation
 from ramiel.errors import CompileError
 

@@ -40,7 +40,7 @@ from ramiel.dialects.torch.operation import (
     PYTHON_NAME,
     SUFFIX,
 )
-from ramiel.tasks import main_function
+from ramiel.torch_level.tasks import main_function
 
 _LETTERS = f"{ascii_letters}_.-$"
 

@@ -13,7 +13,14 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from ramiel.dialects.onnx.types import static_shape_of
 from ramiel.dialects.torch import CallOp
-from ramiel.patterns import arguments_of, call_of, forward, replace, rewrite, sole_call_of
+from ramiel.torch_level.patterns import (
+    arguments_of,
+    call_of,
+    forward,
+    replace,
+    rewrite,
+    sole_call_of,
+)
 
 _SHAPED = frozenset(
     "Tensor.expand Tensor.reshape Tensor.squeeze Tensor.to Tensor.unsqueeze torch.flatten "

@@ -11,13 +11,13 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ramiel.analysis.static_cost import static_cost
-from ramiel.backend.pytorch.candidates import Kernel, candidates, write_kernels
-from ramiel.backend.pytorch.work import work_by
+from ramiel.console.progress import progress_of
 from ramiel.dialects.torch import TorchOperation
 from ramiel.errors import CompileError
-from ramiel.placements import check_workers
-from ramiel.progress import progress_of
-from ramiel.tasks import main_function, thread_counts
+from ramiel.torch_level.candidates import Kernel, candidates, write_kernels
+from ramiel.torch_level.placements import check_workers
+from ramiel.torch_level.tasks import main_function, thread_counts
+from ramiel.torch_level.work import work_by
 
 Candidates = Mapping[TorchOperation, Sequence[Kernel]]
 Choice = Mapping[TorchOperation, Mapping[int, Kernel]]
@@ -76,7 +76,7 @@ def _static(
 def _profile(
     ctx: Context, function: func.FuncOp, allowed: Candidates, options: TorchChooseKernelsPass
 ) -> Choice:
-    from ramiel.measured_costs import fastest_kernels
+    from ramiel.execution.measured_costs import fastest_kernels
 
     counts = thread_counts(options.threads)
     return fastest_kernels(function, allowed, counts, progress_of(ctx))

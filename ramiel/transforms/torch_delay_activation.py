@@ -15,7 +15,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from ramiel.dialects.onnx.types import element_of, static_shape_of
 from ramiel.dialects.torch import CallOp
-from ramiel.patterns import arguments_of, copy_origin, replace, rewrite, sole_call_of
+from ramiel.torch_level.patterns import arguments_of, copy_origin, replace, rewrite, sole_call_of
 
 _POOLS = {f"F.max_pool{dims}d" for dims in (1, 2, 3)}
 _ACTIVATIONS = ("F.relu", "torch.clamp")
@@ -55,7 +55,9 @@ class _DelayActivation(RewritePattern):
 def _is_smaller(pool: CallOp) -> bool:
     """Whether a pool's result has much fewer elements than what it reads."""
     read, made = static_shape_of(pool.operands[0].type), static_shape_of(pool.results[0].type)
-    return bool(read and made) and math.prod(read) >= WORTH * math.prod(made)
+    if read is None or made is None:
+        return False
+    return math.prod(read) >= WORTH * math.prod(made)
 
 
 def _activations(values: Sequence[object]) -> list[CallOp]:

@@ -13,7 +13,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from ramiel.dialects.onnx.types import shape_of
 from ramiel.dialects.torch import CallOp
-from ramiel.patterns import arguments_of, replace, rewrite, sole_call_of
+from ramiel.torch_level.patterns import arguments_of, replace, rewrite, sole_call_of
 
 
 class _FlattenConcat(RewritePattern):

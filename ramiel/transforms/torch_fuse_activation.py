@@ -12,7 +12,14 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from ramiel.dialects.torch import CallOp
-from ramiel.patterns import Arguments, arguments_of, changed_layer, fusable_layer, replace, rewrite
+from ramiel.torch_level.patterns import (
+    Arguments,
+    arguments_of,
+    changed_layer,
+    fusable_layer,
+    replace,
+    rewrite,
+)
 
 _PLAIN = {
     "F.relu": "relu",

@@ -15,7 +15,7 @@ from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import element_of, shape_of, static_shape_of, tensor_type
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
-from ramiel.patterns import CONVOLUTIONS, arguments_of, changed_layer, replace, rewrite
+from ramiel.torch_level.patterns import CONVOLUTIONS, arguments_of, changed_layer, replace, rewrite
 
 _SPATIAL = {
     "Linear": 0,

@@ -12,7 +12,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
-from ramiel.patterns import arguments_of, changed_layer, fusable_layer, replace, rewrite
+from ramiel.torch_level.patterns import arguments_of, changed_layer, fusable_layer, replace, rewrite
 
 _ELEMENTS = ("float32", "bfloat16", "float16")
 

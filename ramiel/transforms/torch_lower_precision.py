@@ -28,6 +28,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
+from ramiel.console.notes import note
 from ramiel.dialects.onnx.attributes import INLINE_ELEMENTS, Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import (
     element_of,
@@ -41,9 +42,8 @@ from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation, We
 from ramiel.dialects.torch.literals import Dtype, DtypeAttr
 from ramiel.dialects.torch.operation import NODE, OP_TYPE, SUFFIX
 from ramiel.errors import CompileError
-from ramiel.notes import note
-from ramiel.patterns import arguments_of
-from ramiel.tasks import main_function
+from ramiel.torch_level.patterns import arguments_of
+from ramiel.torch_level.tasks import main_function
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.passes import ModulePass
 
-from ramiel.backend.pytorch.merging import channels_of, costs_of_merged, merged_layer, title
 from ramiel.backend.pytorch.names import Names, identifier
 from ramiel.dialects.cluster import ProgramOp
 from ramiel.dialects.cluster.attributes import COST, MERGE, WIDE_COST
@@ -28,7 +27,8 @@ from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import LAYER_NAME, NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
-from ramiel.tasks import main_function
+from ramiel.torch_level.merging import channels_of, costs_of_merged, merged_layer, title
+from ramiel.torch_level.tasks import main_function
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TorchMergeConvolutionsPass(ModulePass):
 
     The new convolution stands where the first one stood, and has its origin and its place in the
     schedule; the split has those of the last. It works with Python names and without. See
-    `ramiel.backend.pytorch.merging` for what can be merged; anything else is refused.
+    `ramiel.torch_level.merging` for what can be merged; anything else is refused.
     """
 
     name = "torch-merge-convolutions"

@@ -12,7 +12,7 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from ramiel.dialects.torch import CallOp
-from ramiel.patterns import (
+from ramiel.torch_level.patterns import (
     Product,
     arguments_of,
     is_close,

@@ -14,7 +14,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from ramiel.dialects.onnx.types import element_of, static_shape_of, tensor_type
 from ramiel.dialects.torch import CallOp
-from ramiel.patterns import (
+from ramiel.torch_level.patterns import (
     arguments_of,
     call_of,
     copy_origin,

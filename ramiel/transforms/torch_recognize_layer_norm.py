@@ -14,7 +14,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import element_of, shape_of, static_shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
-from ramiel.patterns import (
+from ramiel.torch_level.patterns import (
     arguments_of,
     call_of,
     changed_layer,

@@ -10,10 +10,10 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.ir import Attribute
 from xdsl.passes import ModulePass
 
-from ramiel.backend.pytorch.candidates import KERNELS, Kernel, kernel_of, set_kernel
 from ramiel.dialects.cluster.attributes import WORKERS, integers_of
 from ramiel.dialects.torch import TorchOperation
-from ramiel.tasks import main_function
+from ramiel.torch_level.candidates import KERNELS, Kernel, kernel_of, set_kernel
+from ramiel.torch_level.tasks import main_function
 
 
 @dataclass(frozen=True)

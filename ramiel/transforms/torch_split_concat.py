@@ -13,12 +13,19 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
-from ramiel.backend.pytorch.work import bytes_of
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import element_of, shape_of, static_shape_of, tensor_type
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.dialects.torch import CallOp, LayerOp
-from ramiel.patterns import Arguments, arguments_of, copy_origin, replace, rewrite, sole_call_of
+from ramiel.torch_level.patterns import (
+    Arguments,
+    arguments_of,
+    copy_origin,
+    replace,
+    rewrite,
+    sole_call_of,
+)
+from ramiel.torch_level.work import bytes_of
 
 MOST_PARTS = 3
 WORTH = 4

@@ -12,8 +12,8 @@ from oracles import Answers, Tolerance, is_close, largest_error
 
 import ramiel
 from ramiel.api import CompiledProgram
-from ramiel.backend.pytorch.tensors import array_of_tensor
 from ramiel.errors import CompileError
+from ramiel.execution.tensors import array_of_tensor
 
 Outputs = torch.Tensor | tuple[torch.Tensor, ...]
 

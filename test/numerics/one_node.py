@@ -16,10 +16,10 @@ from onnx.reference import ReferenceEvaluator
 from xdsl.context import Context
 from xdsl.dialects import func
 
-from ramiel.backend.pytorch.evaluator import Evaluator
-from ramiel.backend.pytorch.tensors import array_of_tensor, tensor_of
 from ramiel.dialects.onnx.schemas import newest_opsets
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
+from ramiel.execution.evaluator import Evaluator
+from ramiel.execution.tensors import array_of_tensor, tensor_of
 from ramiel.frontend.importer import import_model
 from ramiel.transforms.onnx_to_torch import OnnxToTorchPass
 

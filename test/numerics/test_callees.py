@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from ramiel import runtime, transforms
-from ramiel.backend.pytorch import lowering
-from ramiel.backend.pytorch.candidates import candidates
-from ramiel.backend.pytorch.evaluator import resolve
+from ramiel.conversion import onnx_to_torch as lowering
 from ramiel.dialects.torch import CallOp
 from ramiel.dialects.torch.callees import CALLEES, LAYERS
+from ramiel.execution.evaluator import resolve
 from ramiel.runtime import Layer, ops
+from ramiel.torch_level.candidates import candidates
 
 SOURCES = (
-    *Path(lowering.__file__).parent.glob("*.py"),
+    *Path(lowering.__file__).parent.rglob("*.py"),
     *Path(transforms.__file__).parent.glob("torch_recognize_*.py"),
 )
 TABLE = "\n".join(p.read_text() for p in SOURCES)

@@ -23,7 +23,7 @@ import vision_cases
 import window_cases
 from one_node import Case, as_inputs, assert_same, check, results, with_open_shape
 
-from ramiel.backend.pytorch.lowering import lowered_operators
+from ramiel.conversion.onnx_to_torch import lowered_operators
 from ramiel.dialects.onnx.custom_shapes import has_rule
 from ramiel.dialects.onnx.schemas import newest_opsets
 from ramiel.errors import CompileError

@@ -16,7 +16,7 @@ import onnxruntime
 import pytest
 
 import ramiel
-from ramiel.backend.pytorch.tensors import array_of_tensor
+from ramiel.execution.tensors import array_of_tensor
 
 Array = npt.NDArray[Any]
 Feed = tuple[tuple[int, ...], str]

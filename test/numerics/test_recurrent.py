@@ -16,10 +16,10 @@ from onnx import helper, numpy_helper
 from recurrent_cases import GATES, LENGTHS, WEIGHTS, B, C, H, W, X, of_pytorch, recurrent
 
 import ramiel
-from ramiel.backend.pytorch.work import work_of
 from ramiel.dialects.torch import CallOp, LayerOp
 from ramiel.errors import CompileError
 from ramiel.runtime import RNN, Weights
+from ramiel.torch_level.work import work_of
 
 Array = npt.NDArray[Any]
 

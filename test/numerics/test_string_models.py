@@ -197,7 +197,7 @@ def test_in_text_that_is_read_again(stage: str, tmp_path: Path) -> None:
     if stage == "onnx-infer-shapes":
         from safetensors.numpy import load_file
 
-        from ramiel.frontend.packing import unpack
+        from ramiel.weights.packing import unpack
 
         stored = load_file(tmp_path / "b.safetensors")["k"]
         assert tuple(unpack(stored, "string", [len(AWKWARD)])) == AWKWARD

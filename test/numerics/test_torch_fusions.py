@@ -15,10 +15,10 @@ from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 
-from ramiel.backend.pytorch.evaluator import Evaluator
-from ramiel.backend.pytorch.tensors import array_of_tensor, tensor_of
 from ramiel.compiler import run_passes
 from ramiel.dialects.torch import CallOp, LayerOp
+from ramiel.execution.evaluator import Evaluator
+from ramiel.execution.tensors import array_of_tensor, tensor_of
 from ramiel.frontend.importer import import_model
 from ramiel.transforms.onnx_to_torch import OnnxToTorchPass
 

@@ -23,6 +23,7 @@ from ramiel.analysis.task_graph import TaskGraph
 from ramiel.compiler import Report, run_passes
 from ramiel.dialects.cluster import ProgramOp, cluster_dialect
 from ramiel.dialects.torch import CallOp, torch_dialect
+from ramiel.dialects.verify import verify_module
 from ramiel.pipelines import SCHEDULES, Options, pipeline
 from ramiel.schedule.choose import choose_automatically
 from ramiel.schedule.dsc import dsc_clusters
@@ -34,7 +35,6 @@ from ramiel.schedule.list_scheduling import list_schedule
 from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 from ramiel.schedule.refine import refine
-from ramiel.verify import verify_module
 
 EXACT = 1 + 1e-9
 

@@ -33,7 +33,7 @@ OPTIONS = {
 @pytest.fixture(autouse=True)
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("ramiel.backend.pytorch.profiler.BUDGET_S", 0.0)
+    monkeypatch.setattr("ramiel.execution.profiler.BUDGET_S", 0.0)
     monkeypatch.setattr(tool, "TRACED", 3)
 
 

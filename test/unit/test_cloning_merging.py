@@ -18,20 +18,20 @@ from xdsl.ir import Block, Region
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
-from ramiel.backend.pytorch.evaluator import Evaluator
-from ramiel.backend.pytorch.merging import mergeable_sets, merged_layer
 from ramiel.dialects.cluster.attributes import COST, MERGE
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.operation import CLONE
 from ramiel.dialects.onnx.types import static_shape_of, tensor_type
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
+from ramiel.dialects.verify import verify_module
+from ramiel.execution.evaluator import Evaluator
 from ramiel.frontend.importer import import_model
 from ramiel.schedule.clone import Clone, plan_clones
 from ramiel.schedule.linear import linear_clusters
-from ramiel.tasks import main_function
+from ramiel.torch_level.merging import mergeable_sets, merged_layer
+from ramiel.torch_level.tasks import main_function
 from ramiel.transforms import pass_factory
 from ramiel.transforms.onnx_clone_tasks import OnnxCloneTasksPass
-from ramiel.verify import verify_module
 
 # --- what is worth a clone -----------------------------------------------------------------
 

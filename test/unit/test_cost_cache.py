@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ramiel.cost_cache import (
+from ramiel.errors import CompileError
+from ramiel.execution.cost_cache import (
     APPLICATION_ID,
     CacheDamaged,
     CacheUnavailable,
@@ -26,7 +27,6 @@ from ramiel.cost_cache import (
     cache_path,
     clear_file,
 )
-from ramiel.errors import CompileError
 
 KEYS = st.tuples(st.text(max_size=20), st.integers(1, 1024))
 POSITIVE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
@@ -103,7 +103,7 @@ def test_the_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 WRITER = """
 import sys
-from ramiel.cost_cache import CostCache
+from ramiel.execution.cost_cache import CostCache
 name, batches = sys.argv[1], int(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -159,7 +159,7 @@ def test_a_killed_process_loses_nothing_that_was_written(file: Path) -> None:
 def test_a_locked_file_is_waited_for_and_then_given_up(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ramiel.cost_cache.WAIT_S", 0.05)
+    monkeypatch.setattr("ramiel.execution.cost_cache.WAIT_S", 0.05)
     with closing(sqlite3.connect(filled, isolation_level=None)) as other, CostCache.open() as cache:
         other.execute("BEGIN IMMEDIATE")
         assert cache.get_many("here", SOME) == SOME
@@ -327,7 +327,7 @@ def test_a_read_only_folder(read_only: Path) -> None:
 
 FULL_DISK = """
 import resource
-from ramiel.cost_cache import CacheUnavailable, CostCache
+from ramiel.execution.cost_cache import CacheUnavailable, CostCache
 with CostCache.open() as cache:
     resource.setrlimit(resource.RLIMIT_FSIZE, (cache.path.stat().st_size,) * 2)
     try:

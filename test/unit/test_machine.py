@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from ramiel.machine import cpu_model, machine_fingerprint
+from ramiel.execution.machine import cpu_model, machine_fingerprint
 
 X86 = "processor : 0\nvendor_id : AuthenticAMD\ncpu family : 26\nmodel : 2\nmodel name : AMD EPYC\n"
 ARM = "processor : 0\nFeatures : fp asimd sve\nCPU implementer : 0x41\nCPU part : 0xd40\n"
@@ -20,7 +20,6 @@ def test_machines_have_readable_names() -> None:
 
 
 def test_the_name_of_the_machine_needs_no_torch() -> None:
-    code = (
-        "import sys, ramiel.machine as m; m.machine_fingerprint(); sys.exit('torch' in sys.modules)"
-    )
+    use = "import sys, ramiel.execution.machine as m; m.machine_fingerprint(); "
+    code = use + "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -27,7 +27,7 @@ from ramiel.pipelines import Options, pipeline
 from ramiel.runtime import OpError
 from ramiel.runtime.measure import same_bits
 from ramiel.runtime.program import as_tuple
-from ramiel.tasks import main_function, tasks_of
+from ramiel.torch_level.tasks import main_function, tasks_of
 
 pytestmark = pytest.mark.timeout(120)
 

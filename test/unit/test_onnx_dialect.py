@@ -37,8 +37,8 @@ from ramiel.dialects.onnx.types import (
     schema_name,
     tensor_type,
 )
+from ramiel.dialects.verify import verify_module
 from ramiel.errors import CompileError
-from ramiel.verify import verify_module
 
 VERSIONS = sorted(
     (s.name, s.since_version) for s in defs.get_all_schemas_with_history() if s.domain == ""

@@ -14,18 +14,18 @@ from small_models import BRANCHES, branches
 from xdsl.dialects import func
 
 import ramiel
-from ramiel import measured_costs as module_under_test
-from ramiel.backend.pytorch.candidates import candidates
-from ramiel.backend.pytorch.profiler import FEWEST, key_of, profile
 from ramiel.compiler import compile_model, run_passes
-from ramiel.cores import cores
-from ramiel.cost_cache import CostCache, cache_path
 from ramiel.dialects.torch import LayerOp
 from ramiel.errors import CompileError
+from ramiel.execution import measured_costs as module_under_test
+from ramiel.execution.cores import cores
+from ramiel.execution.cost_cache import CostCache, cache_path
+from ramiel.execution.measured_costs import MeasuredCosts, fastest_kernels, measured_costs
+from ramiel.execution.profiler import FEWEST, key_of, profile
 from ramiel.frontend.importer import import_model
-from ramiel.measured_costs import MeasuredCosts, fastest_kernels, measured_costs
 from ramiel.pipelines import Options, pipeline
-from ramiel.tasks import main_function, tasks_of
+from ramiel.torch_level.candidates import candidates
+from ramiel.torch_level.tasks import main_function, tasks_of
 
 
 @pytest.fixture(autouse=True)

@@ -17,11 +17,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import ramiel
-from ramiel.backend.pytorch.tensors import tensor_of
 from ramiel.dialects.onnx.quantized import Quantized
 from ramiel.errors import CompileError
-from ramiel.frontend.packing import pack, packed_type, unpack
+from ramiel.execution.tensors import tensor_of
 from ramiel.runtime import Weights, ops
+from ramiel.weights.packing import pack, packed_type, unpack
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(0)

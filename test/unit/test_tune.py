@@ -14,10 +14,11 @@ from test_cli import run
 from xdsl.dialects.builtin import ModuleOp
 
 import ramiel
-from ramiel import tune
-from ramiel.compiler import Compilation, Report, compile_model, program_of
+from ramiel.compiler import Compilation, Report, program_of
 from ramiel.errors import CompileError
 from ramiel.pipelines import Options
+from ramiel.programs import tune
+from ramiel.programs.build import build
 from ramiel.runtime.measure import same_bits
 
 
@@ -25,7 +26,7 @@ from ramiel.runtime.measure import same_bits
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(tune, "BUDGET_S", 0.0)
-    monkeypatch.setattr("ramiel.backend.pytorch.profiler.BUDGET_S", 0.0)
+    monkeypatch.setattr("ramiel.execution.profiler.BUDGET_S", 0.0)
 
 
 QUICK = Options(2, provider="torch", refine_s=0.05, tune=True)
@@ -43,7 +44,7 @@ def test_the_fastest_is_the_program(batch: int, monkeypatch: pytest.MonkeyPatch)
         return [[float(len(compilations) - i)] * 5 for i in range(len(compilations))]
 
     monkeypatch.setattr(tune, "measure", measured)
-    result = compile_model(branches(), replace(QUICK, batch=batch))
+    result = build(branches(), replace(QUICK, batch=batch))
     ((*_, winner),) = seen
     assert 2 <= len(seen[0]) <= tune.MEASURED + 1
     assert result.report == replace(winner.report, tuned=result.report.tuned)
@@ -70,7 +71,7 @@ def test_the_fastest_is_the_program(batch: int, monkeypatch: pytest.MonkeyPatch)
 )
 def test_mistakes(options: dict[str, object], message: str) -> None:
     with pytest.raises(CompileError, match=message):
-        compile_model(branches(), replace(QUICK, **options))  # pyright: ignore
+        build(branches(), replace(QUICK, **options))  # pyright: ignore
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -96,7 +97,7 @@ def test_stages() -> None:
     def on_progress(what: str, done: int, total: int) -> None:
         steps.append((what, done, total))
 
-    compile_model(branches(), QUICK, on_stage, on_progress)
+    build(branches(), QUICK, on_stage, on_progress)
     assert stages[0] == "import" and stages[-1] == "tuned"
     assert len(set(stages)) == len(stages)
     assert "candidate-auto" in stages and "candidate-list" in stages
@@ -105,15 +106,15 @@ def test_stages() -> None:
 
 
 def test_one_core_has_one_schedule() -> None:
-    result = compile_model(branches(), replace(QUICK, workers=1))
+    result = build(branches(), replace(QUICK, workers=1))
     assert result.report.tuned.startswith("serial ") and result.report.tuned.count(",") == 0
 
 
 def test_what_does_not_fit_is_left_out() -> None:
     """A limit that only some schedules keep to: one of them is taken."""
-    serial = compile_model(branches(), Options(2, "serial"))
+    serial = build(branches(), Options(2, "serial"))
     limit = serial.report.memory_bytes
-    result = compile_model(branches(), replace(QUICK, memory_limit=limit))
+    result = build(branches(), replace(QUICK, memory_limit=limit))
     assert result.report.memory_bytes <= limit
 
 
@@ -125,7 +126,7 @@ def test_what_computes_something_else_is_not_taken(monkeypatch: pytest.MonkeyPat
             return next(given)
 
         monkeypatch.setattr(tune, "_agrees", agrees)
-        return compile_model(branches(), QUICK).report.tuned.count(" ms")
+        return build(branches(), QUICK).report.tuned.count(" ms")
 
     assert listed(True) >= 2
     assert listed(True, False) == 1
@@ -135,7 +136,7 @@ def test_what_computes_something_else_is_not_taken(monkeypatch: pytest.MonkeyPat
 
 def made(schedule: str, expected: float, channels: int = 0, workers: int = 1) -> Compilation:
     """A compilation of a schedule that nobody has made."""
-    real = compile_model(branches(), Options(2, "serial"))
+    real = build(branches(), Options(2, "serial"))
     report = replace(
         real.report, schedule=schedule, parallel_us=expected, channels=channels, workers=workers
     )
@@ -178,7 +179,7 @@ def test_simple_schedules_are_preferred(medians: list[float], winner: str) -> No
 
 def test_the_ir_carries_it() -> None:
     """The printer writes what the module says, whatever that is, and it stays a docstring."""
-    compilation = compile_model(branches(), QUICK)
+    compilation = build(branches(), QUICK)
     told = program_of(compilation.module).attributes["tuned"]
     assert compilation.report.tuned in str(told)
     assert Report.of(program_of(compilation.module)) == compilation.report

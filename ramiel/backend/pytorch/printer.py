@@ -15,7 +15,6 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
 from xdsl.ir import Attribute, Block, SSAValue
 
-import ramiel
 from ramiel.backend.pytorch.expressions import layer_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, quoted, statement
 from ramiel.backend.pytorch.lines import (
@@ -54,7 +53,8 @@ from ramiel.dialects.torch import (
 )
 from ramiel.dialects.torch.operation import CLASS, LAYER_NAME, PYTHON_NAME, is_identifier
 from ramiel.errors import CompileError
-from ramiel.tasks import main_function
+from ramiel.torch_level.tasks import main_function
+from ramiel.version import __version__
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _Printer:
             parts.append(counted(self.batch, "sample") + " at a time")
         parts.append(counted(number("channels"), "channel"))
         text = [
-            f"{_safe(self._module_text(MODEL))}, compiled by Ramiel {ramiel.__version__}.",
+            f"{_safe(self._module_text(MODEL))}, compiled by Ramiel {__version__}.",
             "",
             f"Model     ai.onnx opset {self._opset()}, {counted(count, 'operation')}",
             f"Schedule  {schedule}: {', '.join(parts)}",

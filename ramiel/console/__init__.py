@@ -1,0 +1,1 @@
+"""What all rooms say to the user while they work."""

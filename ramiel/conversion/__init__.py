@@ -1,0 +1,1 @@
+"""One level to the next."""

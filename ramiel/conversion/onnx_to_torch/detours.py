@@ -1,0 +1,173 @@
+"""Element types that PyTorch does not compute with, computed in another type and converted back.
+
+Unsigned integers of 16, 32 and 64 bits PyTorch moves and converts, and computes next to nothing
+with them. They are computed as int64:
+
+    z = (x.to(torch.int64) + y.to(torch.int64)).to(torch.uint16)
+
+For 16 and 32 bits that is exact for every operation. For 64 bits it is where only the result
+modulo 2**64 matters, as for a sum; where only the order does, as for a maximum, `ops.ordered`
+maps the numbers to int64 in their order. Division and shifts to the right have functions of
+their own, and what is left is refused. A few operators lack the 16-bit floats, which are
+computed as float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from xdsl.ir import Attribute, SSAValue
+
+from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of, shape_of, tensor_type
+
+if TYPE_CHECKING:
+    from ramiel.conversion.onnx_to_torch.table import Node
+
+_OWN = frozenset(
+    "torch.cat torch.flatten torch.full torch.movedim torch.ones_like torch.split Tensor.view "
+    "ops.cast ops.dequantize ops.quantize "
+    "torch.squeeze torch.where F.pad Tensor.expand Tensor.permute Tensor.reshape Tensor.squeeze "
+    "Tensor.to Tensor.type_as Tensor.unsqueeze operator.and_ operator.eq operator.getitem "
+    "operator.mul operator.or_ operator.xor ops.constant_of_shape ops.depth_to_space ops.expand "
+    "ops.eye_like ops.flatten ops.length ops.ordered ops.part ops.reshape ops.shape ops.sign "
+    "ops.size ops.space_to_depth ops.split ops.squeeze ops.tile ops.top_k ops.unsigned_div "
+    "ops.unsigned_remainder ops.unsigned_right_shift ops.unsqueeze".split()
+)
+"""What PyTorch does with them itself."""
+
+_MODULAR = frozenset(
+    [
+        *"operator.add operator.invert operator.matmul operator.neg operator.sub".split(),
+        *"torch.bitwise_left_shift torch.einsum torch.flip torch.tril torch.triu".split(),
+        *"ops.cumsum ops.gather ops.gather_elements ops.gather_nd ops.non_zero ops.pad".split(),
+        *"ops.slice ops.trilu F.pixel_shuffle F.pixel_unshuffle".split(),
+        *(f"ops.reduce {kind}" for kind in ("Sum", "Prod", "SumSquare")),
+        *(f"ops.scatter_elements {kind}" for kind in ("none", "add", "mul")),
+        *(f"ops.scatter_nd {kind}" for kind in ("none", "add", "mul")),
+    ]
+)
+"""What is right for 64 bits modulo 2**64."""
+
+_ORDER = frozenset(
+    [
+        *"operator.ge operator.gt operator.le operator.lt".split(),
+        *"torch.amax torch.amin torch.argmax torch.argmin torch.maximum torch.minimum".split(),
+        *"ops.arg_reduce ops.clip".split(),
+        *(f"ops.reduce {kind}" for kind in ("Max", "Min")),
+        *(f"ops.scatter_elements {kind}" for kind in ("max", "min")),
+        *(f"ops.scatter_nd {kind}" for kind in ("max", "min")),
+    ]
+)
+"""What only asks which of two numbers is larger."""
+
+_OF_64_BITS = {
+    "torch.div": "ops.unsigned_div",
+    "torch.remainder": "ops.unsigned_remainder",
+    "torch.fmod": "ops.unsigned_remainder",
+    "torch.bitwise_right_shift": "ops.unsigned_right_shift",
+}
+
+_NOT_OF_HALVES = frozenset(["torch.det", "F.avg_pool3d", "F.local_response_norm"])
+"""What PyTorch computes of float32 and float64 alone."""
+
+
+@dataclass(frozen=True)
+class _Detour:
+    """How operands and results of some types are converted to another one, and back."""
+
+    types: frozenset[str]
+    instead: Attribute
+    ordered: bool = False
+
+    def there(self, n: Node, value: object) -> object:
+        """An argument as the call is to have it."""
+        if isinstance(value, list | tuple):
+            return [self.there(n, item) for item in cast("Sequence[object]", value)]
+        if not isinstance(value, SSAValue) or _name(value.type) not in self.types:
+            return value
+        type = self.type(value.type)
+        if self.ordered:
+            return n.emit("ops.ordered", [value], {}, [type])[0]
+        return n.emit("Tensor.to", [value, n.dtype(type)], {}, [type])[0]
+
+    def back(self, n: Node, value: SSAValue, type: Attribute) -> SSAValue:
+        """A result as its type has it."""
+        if _name(type) not in self.types:
+            return value
+        if self.ordered:
+            return n.emit("ops.unordered", [value], {}, [type])[0]
+        return n.emit("Tensor.to", [value, n.dtype(type)], {}, [type])[0]
+
+    def type(self, type: Attribute) -> Attribute:
+        replaced = _name(type) in self.types
+        return tensor_type(self.instead, shape_of(type)) if replaced else type
+
+
+_FLOAT32, _INT64 = BY_PROTO[1].ir, BY_PROTO[7].ir
+_WIDE = frozenset(["uint16", "uint32", "uint64"])
+_BY_FLOAT32 = _Detour(frozenset(["float16", "bfloat16"]), _FLOAT32)
+_BY_INT64 = _Detour(_WIDE, _INT64)
+_IN_ORDER = _Detour(_WIDE, _INT64, ordered=True)
+
+
+def computed(
+    n: Node,
+    callee: str,
+    args: Sequence[object],
+    kwargs: Mapping[str, object],
+    types: Sequence[Attribute],
+) -> Sequence[SSAValue] | None:
+    """The results of a call, by a detour if it has operands that PyTorch does not compute with;
+    None if it needs none. Refuses the node if no detour is exact."""
+    values = _values([*args, *kwargs.values()])
+    detour = _detour(n, callee, args, {_name(v.type) for v in values})
+    if detour is None:
+        return None
+    if isinstance(detour, str):
+        return n.emit(detour, args, {}, types)
+    made = n.emit(
+        callee,
+        [detour.there(n, a) for a in args],
+        {key: detour.there(n, value) for key, value in kwargs.items()},
+        [detour.type(type) for type in types],
+    )
+    return [detour.back(n, value, type) for value, type in zip(made, types, strict=True)]
+
+
+def _detour(
+    n: Node, callee: str, args: Sequence[object], names: set[str | None]
+) -> _Detour | str | None:
+    """How a call with operands of these types is computed: by a detour or by another call."""
+    if callee in _NOT_OF_HALVES and names & _BY_FLOAT32.types:
+        return _BY_FLOAT32
+    if callee in _OWN or not names & _WIDE:
+        return None
+    if "uint64" not in names:
+        return _BY_INT64
+    if callee in _OF_64_BITS:
+        return _OF_64_BITS[callee]
+    kind = next((a for a in args if isinstance(a, str)), None)
+    keys = {callee, f"{callee} {kind}"}
+    if keys & _ORDER:
+        return _IN_ORDER
+    if keys & _MODULAR:
+        return _BY_INT64
+    return n.fail(f"PyTorch has no {callee} of uint64: cast to int64 before it")
+
+
+def _values(args: Sequence[object]) -> list[SSAValue]:
+    found: list[SSAValue] = []
+    for value in args:
+        if isinstance(value, SSAValue):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found += _values(cast("Sequence[object]", value))
+    return found
+
+
+def _name(type: Attribute) -> str | None:
+    """The name of a tensor type's element type."""
+    dtype = numpy_dtype_of(type)
+    return None if dtype is None else dtype.name

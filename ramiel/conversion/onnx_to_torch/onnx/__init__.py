@@ -1,0 +1,1 @@
+"""The operators of ONNX's own domain and its previews, one module a family."""

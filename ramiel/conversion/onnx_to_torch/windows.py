@@ -1,0 +1,123 @@
+"""Sliding windows: the strides, dilations and paddings that convolutions and pools share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.ir import Attribute, SSAValue
+
+from ramiel.conversion.onnx_to_torch.table import Node
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window over the spatial dimensions. `begin` and `end` are the paddings."""
+
+    kernel: list[int]
+    strides: list[int]
+    dilations: list[int]
+    begin: list[int]
+    end: list[int]
+    at_run_time: bool = False
+    """The paddings follow from a shape that only the run knows: see `sides`."""
+    upper: bool = True
+
+    @property
+    def dims(self) -> int:
+        return len(self.kernel)
+
+    @property
+    def symmetric(self) -> bool:
+        return self.begin == self.end and not self.at_run_time
+
+    def config(self) -> dict[str, object]:
+        """The keyword arguments of PyTorch that are not at their defaults."""
+        values = {"stride": (self.strides, 1), "padding": (self.begin, 0)}
+        values["dilation"] = (self.dilations, 1)
+        return {
+            key: scalar(value)
+            for key, (value, default) in values.items()
+            if set(value) != {default}
+        }
+
+    def sides(self) -> list[int] | str:
+        """The paddings as our own functions take them: at the beginnings, then at the ends, or
+        auto_pad's name for those that follow from the shape of what is padded."""
+        if self.at_run_time:
+            return "SAME_UPPER" if self.upper else "SAME_LOWER"
+        return [*self.begin, *self.end]
+
+    def torch_pads(self) -> list[int]:
+        """The paddings as F.pad wants them: last dimension first, begin and end in turn."""
+        pairs = zip(reversed(self.begin), reversed(self.end), strict=True)
+        return [side for pair in pairs for side in pair]
+
+
+def scalar(values: list[int]) -> int | list[int]:
+    """One number where all dimensions have the same."""
+    return values[0] if len(set(values)) == 1 else values
+
+
+def window(n: Node, kernel: list[int] | None) -> Window:
+    """The window of a node. Refuses the node if its attributes do not fit each other."""
+    if kernel is None:
+        n.fail("the shape of its kernel is not known")
+    dims = len(kernel)
+    strides = n.integer_list("strides") or [1] * dims
+    dilations = n.integer_list("dilations") or [1] * dims
+    pads = n.integer_list("pads") or [0] * (2 * dims)
+    if len(strides) != dims or len(dilations) != dims or len(pads) != 2 * dims:
+        n.fail(f"strides, dilations and pads do not fit a kernel of {dims} dimension(s)")
+    if min(strides) < 1 or min(dilations) < 1:
+        n.fail("strides and dilations must be positive")
+    begin, end = pads[:dims], pads[dims:]
+    auto = n.text("auto_pad", "NOTSET")
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        sides = _same(n, kernel, strides, dilations, auto == "SAME_UPPER")
+        if sides is None:
+            none = [0] * dims
+            return Window(kernel, strides, dilations, none, none, True, auto == "SAME_UPPER")
+        begin, end = sides
+    elif auto == "VALID":
+        begin, end = [0] * dims, [0] * dims
+    return Window(kernel, strides, dilations, begin, end)
+
+
+def _same(
+    n: Node, kernel: list[int], strides: list[int], dilations: list[int], upper: bool
+) -> tuple[list[int], list[int]] | None:
+    """The paddings of auto_pad; None if they follow from a dimension that is not known."""
+    shape = n.shape(0)
+    begin: list[int] = []
+    end: list[int] = []
+    for i, (k, s, d) in enumerate(zip(kernel, strides, dilations, strict=True)):
+        size = shape[i + 2] if shape is not None else None
+        span = d * (k - 1) + 1
+        if size is None and s != 1:
+            return None
+        total = span - 1 if size is None else max(0, (-(-size // s) - 1) * s + span - size)
+        begin.append(total // 2 if upper else total - total // 2)
+        end.append(total - begin[-1])
+    return begin, end
+
+
+def padded(n: Node, x: SSAValue, w: Window, value: float = 0.0) -> tuple[SSAValue, Window]:
+    """The input with paddings that PyTorch's calls cannot do themselves, and the window left."""
+    none = [0] * w.dims
+    kwargs = {"value": value} if value else {}
+    if w.at_run_time:
+        args = (x, w.kernel, w.strides, w.dilations, w.upper)
+        x = n.call("ops.same_pad", *args, type=_grown(n, w), **kwargs)
+        return x, Window(w.kernel, w.strides, w.dilations, none, none)
+    x = n.call("F.pad", x, w.torch_pads(), type=_grown(n, w), **kwargs)
+    return x, Window(w.kernel, w.strides, w.dilations, none, none)
+
+
+def _grown(n: Node, w: Window) -> Attribute:
+    shape = n.shape(0)
+    if shape is None:
+        return n.like(None)
+    if w.at_run_time:
+        return n.like([*shape[:2], *(None for _ in w.kernel)])
+    sides = zip(shape[2:], w.begin, w.end, strict=True)
+    return n.like([*shape[:2], *(None if d is None else d + b + e for d, b, e in sides)])

@@ -1,0 +1,158 @@
+"""Costs measured on this machine, each distinct operation once: from the cache, or timed now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects import func
+
+from ramiel.console.notes import note
+from ramiel.console.progress import Progress
+from ramiel.dialects.torch import Task, TorchOperation
+from ramiel.execution.cores import cores
+from ramiel.execution.cost_cache import CacheUnavailable, CostCache
+from ramiel.execution.machine import machine_fingerprint
+from ramiel.execution.openmp import waiting
+from ramiel.execution.overheads import measure_hand_over, measure_switch
+from ramiel.execution.profiler import FEWEST, key_of, profile
+from ramiel.runtime.kernels.onednn_library import library
+from ramiel.torch_level.candidates import Kernel, set_kernel
+
+Key = tuple[str, int]
+"""An operation, in words, and a number of threads."""
+
+HAND_OVER = ("hand-over between workers", 1)
+SWITCH = "switch between one thread and several"
+GAIN = 0.03
+"""The part of its time that another kernel than the direct one has to save."""
+LEAST = 0.01
+"""µs; a difference of two times can come out as nothing, and the cache takes positive times."""
+
+
+@dataclass(frozen=True)
+class MeasuredCosts:
+    """µs by operation and number of threads, of a hand-over and of a switch of threads."""
+
+    costs: dict[tuple[str, int], float]
+    measured: tuple[int, ...]
+    """The thread counts that were measured, ascending from 1."""
+    hand_over: float
+    switch: float
+
+    def of(self, op: TorchOperation, threads: int) -> float:
+        """The cost of an operation in µs.
+
+        On more threads than this machine has cores it is extrapolated by Amdahl's law: what
+        did not get faster from one thread to the most measured stays, the rest is shared out. An
+        operation that got faster than its threads are many (caches add up) goes on in proportion.
+        """
+        if threads in self.measured:
+            return self.costs[key_of(op, threads), threads]
+        most = self.measured[-1]
+        one, many = self.costs[key_of(op), 1], self.costs[key_of(op, most), most]
+        if most == 1 or many >= one:
+            return many
+        alone = max(0.0, (most * many - one) / (most - 1))
+        return alone + (many - alone) * most / threads
+
+
+def measured_costs(
+    function: func.FuncOp, counts: Sequence[int], progress: Progress
+) -> MeasuredCosts:
+    """The costs of a function's operations on these numbers of threads, up to the cores.
+
+    What an earlier run measured on this machine, with these versions, comes from the cache; the
+    rest is timed now and goes there. Raises CompileError if an input's shape is open, or for a
+    cache that cannot be trusted; without write access, measuring goes on without it.
+    """
+    measured = tuple(count for count in counts if count <= cores())
+    switch = (" ".join((SWITCH, waiting())).strip(), measured[-1])
+    overheads = {
+        HAND_OVER: measure_hand_over,
+        switch: lambda: measure_switch(measured[-1]) if measured[-1] > 1 else LEAST,
+    }
+    costs = _costs(function, measured, progress, overheads)
+    return MeasuredCosts(costs, measured, costs[HAND_OVER], costs[switch])
+
+
+def fastest_kernels(
+    function: func.FuncOp,
+    candidates: Mapping[TorchOperation, Sequence[Kernel]],
+    counts: Sequence[int],
+    progress: Progress,
+) -> dict[TorchOperation, dict[int, Kernel]]:
+    """The fastest of its candidates for each operation, by number of threads, up to the cores.
+
+    All get their first candidate, then their second, and so on, and each time the
+    whole function is measured: alone, a kernel would find its weights in the cache. Another than
+    the first is taken if it saves at least GAIN of the time. Errors are those of
+    measured_costs().
+    """
+    measured = tuple(count for count in counts if count <= cores())
+    times: dict[TorchOperation, list[dict[int, float]]] = {task: [] for task in candidates}
+    for turn in range(max(map(len, candidates.values()), default=0)):
+        for task, kernels in candidates.items():
+            set_kernel(task, kernels[turn] if turn < len(kernels) else kernels[0])
+        costs = _costs(function, measured, progress, {})
+        for task, kernels in candidates.items():
+            if turn < len(kernels):
+                times[task].append({count: costs[key_of(task), count] for count in measured})
+    return {
+        task: {count: kernels[_fastest([row[count] for row in times[task]])] for count in measured}
+        for task, kernels in candidates.items()
+    }
+
+
+def _fastest(times: Sequence[float]) -> int:
+    """Which of some times is the least, the first one unless another is less by GAIN."""
+    least = min(range(len(times)), key=times.__getitem__)
+    return least if times[least] < times[0] * (1 - GAIN) else 0
+
+
+def _costs(
+    function: func.FuncOp,
+    counts: Sequence[int],
+    progress: Progress,
+    overheads: Mapping[Key, Callable[[], float]],
+) -> dict[Key, float]:
+    """µs of a function's operations on numbers of threads, and of some overheads."""
+    tasks = [op for op in function.body.block.ops if isinstance(op, Task)]
+    keys = {count: {key_of(op, count) for op in tasks} for count in counts}
+    wanted = {(key, count) for count in counts for key in keys[count]} | overheads.keys()
+    machine = machine_fingerprint(_kernels())
+    known = _cached(machine, wanted)
+    found: dict[Key, float] = {}
+    missing = [c for c in counts if any((key, c) not in known for key in keys[c])]
+    runs = FEWEST
+    if missing:
+        times, runs = profile(function, missing, lambda done, n: progress("profiling", done, n))
+        found |= {key: max(us, LEAST) for key, us in times.items() if key not in known}
+    for key, measure in overheads.items():
+        if key not in known:
+            found[key] = max(measure(), LEAST)
+    if found:
+        _keep(machine, found, runs)
+    return known | found
+
+
+def _kernels() -> str:
+    """What runs the operations, for the name of the machine."""
+    found = library()
+    return "torch" if found is None else f"oneDNN {found.version}"
+
+
+def _cached(machine: str, keys: set[tuple[str, int]]) -> dict[tuple[str, int], float]:
+    try:
+        with CostCache.open() as cache:
+            return cache.get_many(machine, keys)
+    except CacheUnavailable:
+        return {}
+
+
+def _keep(machine: str, costs: dict[tuple[str, int], float], runs: int) -> None:
+    try:
+        with CostCache.open() as cache:
+            cache.put_many(machine, costs, runs)
+    except CacheUnavailable as error:
+        note(f"measured costs are not kept: {error}")

@@ -1,0 +1,172 @@
+"""Measured costs: what each operation of a function takes on this machine, on 1 to P threads.
+
+The function is run operation by operation, several times, on its own values: an operation
+that looks at its data sees real data, and caches and memory are about as cold as in a run of
+the program. What is timed is the call that the emitted program makes, without the evaluator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor
+from xdsl.dialects import func
+from xdsl.ir import Operation, SSAValue
+
+from ramiel.backend.pytorch.expressions import call_expression
+from ramiel.backend.pytorch.format import flat
+from ramiel.dialects.onnx.types import StringType, element_of, static_shape_of
+from ramiel.dialects.onnx.weights import defaults_of
+from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, Task, TorchOperation, WeightOp
+from ramiel.dialects.torch.dtypes import torch_dtype_of
+from ramiel.errors import CompileError
+from ramiel.execution.evaluator import Evaluator
+from ramiel.execution.tensors import tensor_of
+from ramiel.runtime.memory import keep_memory
+from ramiel.torch_level.candidates import KERNELS, callee_of, kernel_of
+from ramiel.torch_level.lifetimes import ENOUGH, freed_after
+
+FEWEST, MOST = 7, 31
+"""Timed runs of the whole function on each number of threads, after one that warms up."""
+BUDGET_S = 4.0
+"""The time for which there are more runs than the fewest."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of runs that are done, and of all."""
+
+
+def key_of(op: TorchOperation, threads: int = 1) -> str:
+    """What two operations of the same cost have in common: callee, arguments, types. The kernel
+    is the one for so many threads, where an operation has several."""
+    kernel = kernel_of(op, threads)
+    operands = [f"%{i}" for i in range(len(op.operands))]
+    if isinstance(op, LayerOp):
+        weights = ", ".join(f"{k}: {w.data.type}" for k, w in op.weights.items())
+        options = {k: str(v) for k, v in op.config.items() if k != "kernel"}
+        if kernel is not None:
+            options["kernel"] = f'"{kernel}"'
+        config = ", ".join(f"{k}={v}" for k, v in options.items())
+        text = f"{op.layer}({config}; {weights})"
+    elif isinstance(op, ControlOp):
+        text = f"{op.name} {hashlib.sha256(str(op).encode()).hexdigest()[:16]}"
+    else:
+        assert isinstance(op, CallOp)
+        text = flat(call_expression(op, operands))
+        if KERNELS in op.attributes:
+            name = callee_of(op, kernel)
+            text = name + text.removeprefix(op.callee)
+    given = ", ".join(str(v.type) for v in op.operands)
+    made = ", ".join(str(v.type) for v in op.results)
+    return f"{text}: ({given}) -> ({made})"
+
+
+class Profile(NamedTuple):
+    """The time in µs of each distinct operation on each number of threads, and of how many runs
+    it is the lower quartile: what disturbs a run makes it longer, on several threads by much.
+
+    If a function has several operations of one key, it is their mean.
+    """
+
+    costs: dict[tuple[str, int], float]
+    runs: int
+
+
+def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -> Profile:
+    """Times the operations of a function on some numbers of threads, which take turns.
+
+    Raises CompileError if an input's shape is open, or an operation fails.
+    """
+    inputs = _inputs(function)
+    ops = [op for op in function.body.block.ops if isinstance(op, Task | WeightOp)]
+    freed = freed_after(ops, {v for op in ops for v in op.results}, ENOUGH)
+    evaluator = Evaluator()
+    env: dict[SSAValue, Tensor] = {}
+    evaluator.run((op for op in ops if isinstance(op, WeightOp)), env)
+    env |= zip(function.body.block.args, inputs, strict=True)
+    calls = [op for op in ops if not isinstance(op, WeightOp)]
+    times: dict[int, list[list[float]]] = {count: [] for count in threads}
+    keep_memory()  # as programs do
+    before = torch.get_num_threads()
+
+    def once() -> float:
+        start = time.perf_counter()
+        for count, rows in times.items():
+            torch.set_num_threads(count)
+            rows.append(_times(calls, dict(env), freed, evaluator))
+        return time.perf_counter() - start
+
+    try:
+        once()  # to warm up
+        runs = max(FEWEST, min(MOST, int(BUDGET_S / once())))
+        for i in range(1, runs):
+            progress(i, runs)
+            once()
+        progress(runs, runs)
+    finally:
+        torch.set_num_threads(before)
+    costs: dict[tuple[str, int], float] = {}
+    for count, rows in times.items():
+        by_key: dict[str, list[float]] = {}
+        for op, *row in zip(calls, *rows[1:], strict=True):
+            by_key.setdefault(key_of(op), []).append(statistics.quantiles(row, n=4)[0])
+        costs |= {(key, count): statistics.fmean(group) for key, group in by_key.items()}
+    return Profile(costs, runs)
+
+
+def _times(
+    ops: Sequence[Task],
+    env: dict[SSAValue, Tensor],
+    freed: Mapping[Operation, Sequence[SSAValue]],
+    evaluator: Evaluator,
+) -> list[float]:
+    """µs of each operation, in one run. Values die where they do in a program, on the account of
+    the operation before."""
+    times: list[float] = []
+    with torch.no_grad():
+        for op in ops:
+            operands = [env[v] for v in op.operands]
+            call = evaluator.call(op, operands)
+            start = time.perf_counter_ns()
+            try:
+                result = call()
+            except Exception as error:
+                raise CompileError(f'"{op.origin[0]}" cannot be profiled: {error}') from error
+            taken = time.perf_counter_ns() - start
+            several = len(op.results) > 1 or isinstance(result, tuple)
+            results = cast("tuple[Tensor, ...]", tuple(result) if several else (result,))
+            env.update(zip(op.results, results, strict=True))
+            del operands, call, result, results
+            start = time.perf_counter_ns()
+            for value in freed.get(op, ()):
+                env.pop(value, None)
+            times.append((taken + time.perf_counter_ns() - start) / 1e3)
+    return times
+
+
+def _inputs(function: func.FuncOp) -> list[Tensor]:
+    """Random inputs: numbers around 0, and 0 or 1 for integers, which are in range for ids. Those
+    that have a default are that."""
+    defaults = defaults_of(function)
+    generator = torch.Generator().manual_seed(0)
+    tensors: list[Tensor] = []
+    for i, arg in enumerate(function.body.block.args):
+        if i in defaults:
+            tensors.append(tensor_of(defaults[i].array()))
+            continue
+        shape, dtype = static_shape_of(arg.type), torch_dtype_of(arg.type)
+        name = f'input "{arg.name_hint or i}"'
+        if element_of(arg.type) in (None, StringType()):
+            raise CompileError(f"{name} is no tensor of numbers: it cannot be profiled")
+        if shape is None or dtype is None:
+            raise CompileError(f"{name} has an open shape: to profile, give it one (--shape)")
+        torch_dtype = getattr(torch, dtype)
+        if torch_dtype.is_floating_point:
+            tensors.append(torch.randn(shape, generator=generator).to(torch_dtype))
+        else:
+            tensors.append(torch.randint(0, 2, shape, generator=generator).to(torch_dtype))
+    return tensors

@@ -1,0 +1,1 @@
+"""Compiled programs: in this process, as files, and measured against each other."""

@@ -1,0 +1,215 @@
+"""Tuning: whole programs by several schedules are measured here, and the fastest is taken.
+
+Simulation is right within some ten percent, which is more than the best schedules differ by. So
+the best few by simulation are printed, loaded and run, in turns.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from torch import Tensor
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from ramiel.backend.pytorch.lines import milliseconds
+from ramiel.compiler import Compilation, Stage, finish, paused_collector, program_of, run_passes
+from ramiel.console.progress import Progress, progress_of
+from ramiel.errors import CompileError
+from ramiel.pipelines import Options, Pipeline, pipeline
+from ramiel.programs.loaded import CompiledProgram, load
+from ramiel.runtime import OpError
+from ramiel.runtime.kernels.onednn_library import library
+from ramiel.runtime.measure import interleaved, random_inputs, same_bits
+from ramiel.runtime.program import as_tuple
+
+MEASURED = 4
+"""The schedules that are measured: what `auto` chooses, and the best others by simulation."""
+BUDGET_S = 4.0
+"""The time for which the programs take turns."""
+FEWEST, MOST = 5, 100
+"""Timed runs of each program."""
+ALIKE = 0.01
+"""A simpler schedule is preferred to one that saves at most this part of the time."""
+
+AUTO, TORCH = "auto", "auto, torch"
+_SCHEDULES = ("intra-op", "serial", "linear", "list", "refine")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A program that could be the result."""
+
+    name: str
+    compilation: Compilation
+
+    @property
+    def complexity(self) -> tuple[int, int, int]:
+        """The less of it, the simpler a schedule."""
+        report = self.compilation.report
+        return report.channels, report.workers, report.cores
+
+
+def tuned(module: ModuleOp, options: Options, on_stage: Stage, ctx: Context) -> Compilation:
+    """The program of an imported module that runs in the least time on this machine.
+
+    Raises CompileError as the passes do, and if a program fails, or none computes the same in
+    parallel as one operation after the other. `on_stage` is called for what all candidates have
+    in common, for each candidate, and for the result.
+    """
+    progress = progress_of(ctx)
+    with paused_collector():
+        made: dict[str, Compilation] = {}
+        wanted = {key: pipeline(given) for key, given in options_of(options).items()}
+        lenient = options.memory_limit is not None
+        for key, final in _variants(module, wanted, on_stage, ctx, lenient):
+            made[key] = finish(final)
+            on_stage(f"candidate-{key.replace(', ', '-')}", final)
+        candidates = select(made)
+    times = measure([c.compilation for c in candidates], options, progress)
+    equal = [(c, t) for c, t in zip(candidates, times, strict=True) if t]
+    if not equal:
+        raise CompileError("no schedule computes the same in parallel as one after the other")
+    medians = [statistics.median(t) for _, t in equal]
+    winner = choose([c for c, _ in equal], medians)
+    result = equal[winner][0].compilation.module
+    told = told_of([c.name for c, _ in equal], medians, len(equal[winner][1]))
+    program_of(result).attributes["tuned"] = StringAttr(told)
+    on_stage("tuned", result)
+    return finish(result)
+
+
+def options_of(options: Options) -> dict[str, Options]:
+    """What to compile a model with, by name; `auto` is the first."""
+    plain = replace(options, tune=False, profile=True)
+    variants = {AUTO: plain}
+    if options.most_workers > 1:
+        if options.batch != 1:
+            variants["hyper"] = replace(plain, schedule="hyper")
+            variants["switched"] = replace(plain, schedule="hyper", switched=True)
+            variants |= {name: replace(plain, schedule=name) for name in ("refine", "intra-op")}
+        else:
+            variants |= {name: replace(plain, schedule=name) for name in _SCHEDULES}
+    if options.provider == "auto" and library() is not None:
+        variants[TORCH] = replace(plain, provider="torch")
+    return variants
+
+
+def _variants(
+    module: ModuleOp,
+    wanted: Mapping[str, Pipeline],
+    on_stage: Stage,
+    ctx: Context,
+    lenient: bool,
+    everybody: int = 0,
+) -> Iterator[tuple[str, ModuleOp]]:
+    """Modules after some pipelines each; passes that pipelines begin with in common run once.
+
+    If `lenient`, a pipeline that fails is left out, but not `auto`: a memory limit may be too
+    small for some. `everybody` is the number of pipelines at the start.
+    """
+    everybody = everybody or len(wanted)
+    groups: dict[str, dict[str, Pipeline]] = {}
+    for key, passes in wanted.items():
+        first = repr((passes[0][0], dict(passes[0][1]))) if passes else ""
+        groups.setdefault(first, {})[key] = passes
+    for number, group in enumerate(groups.values()):
+        copy = module.clone() if number < len(groups) - 1 else module
+        step = next(iter(group.values()))[:1]
+        try:
+            run_passes(copy, step, on_stage if len(group) == everybody else None, ctx)
+        except CompileError:
+            if AUTO in group or not lenient:
+                raise
+            continue
+        if not step:
+            yield from ((key, copy) for key in group)
+        else:
+            rest = {key: passes[1:] for key, passes in group.items()}
+            yield from _variants(copy, rest, on_stage, ctx, lenient, everybody)
+
+
+def select(made: Mapping[str, Compilation]) -> list[Candidate]:
+    """The programs to measure, each once: that of `auto`, those of least simulated time, and that
+    of PyTorch's kernels."""
+    rest = sorted(
+        (key for key in made if key not in (AUTO, TORCH)),
+        key=lambda key: made[key].report.parallel_us,
+    )
+    chosen: list[Candidate] = []
+    bodies: set[str] = set()
+    for key in (AUTO, *rest, TORCH):
+        if key not in made or (key in rest and len(chosen) == MEASURED):
+            continue
+        body = _body(made[key])
+        if body not in bodies:
+            bodies.add(body)
+            name = made[key].report.schedule.replace(", ", " ")
+            name = f"{name} by torch" if key == TORCH else name
+            taken = any(c.name == name for c in chosen)
+            chosen.append(Candidate(f"{name} ({key})" if taken else name, made[key]))
+    return chosen
+
+
+def _body(compilation: Compilation) -> str:
+    """A program without the docstring that it begins with."""
+    return compilation.emitted.source.split('"""', 2)[2]
+
+
+def measure(
+    compilations: Sequence[Compilation], options: Options, progress: Progress
+) -> list[list[float]]:
+    """Seconds of each run of each program; none for one whose workers compute something else
+    than its serial form. CompileError if a program fails."""
+    with ExitStack() as stack:
+        programs = [stack.enter_context(load(c)) for c in compilations]
+        try:
+            inputs = random_inputs(programs[0].inputs, options.shapes, 0, batch=options.batch)
+        except ValueError as error:
+            raise CompileError(f"it cannot be measured: {error}") from error
+        times: list[list[float]] = [[] for _ in programs]
+        try:
+            equal = [i for i, p in enumerate(programs) if _agrees(p, inputs)]
+            calls = {i: _call(programs[i], inputs) for i in equal}
+            once = sum(map(sum, interleaved([*calls.values()], 1)))
+            runs = max(FEWEST, min(MOST, int(BUDGET_S / max(once, 1e-6)))) if calls else 0
+            for run in range(runs):
+                progress("tuning", run, runs)
+                # To and fro: some leave threads behind that look for work for a while.
+                order = equal[:: -1 if run % 2 else 1]
+                seconds = interleaved([calls[i] for i in order], 1)
+                for i, taken in zip(order, seconds, strict=True):
+                    times[i] += taken
+            progress("tuning", runs, runs)
+        except OpError as error:
+            raise CompileError(f"the program fails: {error}") from error
+    return times
+
+
+def _call(program: CompiledProgram, inputs: Sequence[Tensor]) -> Callable[[], object]:
+    return lambda: program(*inputs)
+
+
+def _agrees(program: CompiledProgram, inputs: Sequence[Tensor]) -> bool:
+    """Whether the workers compute what the serial form does; the first calls also prepare."""
+    serial = as_tuple(cast(Any, program).serial(*inputs))
+    parallel = [as_tuple(program(*inputs)) for _ in range(2)]
+    return all(same_bits(a, b) for run in parallel for a, b in zip(run, serial, strict=True))
+
+
+def choose(candidates: Sequence[Candidate], medians: Sequence[float]) -> int:
+    """The simplest of the fastest: those within ALIKE of the smallest median."""
+    least = min(medians)
+    alike = [i for i, median in enumerate(medians) if median <= least * (1 + ALIKE)]
+    return min(alike, key=lambda i: (candidates[i].complexity, medians[i]))
+
+
+def told_of(names: Sequence[str], medians: Sequence[float], runs: int) -> str:
+    """The measurement in words, the fastest first."""
+    ranked = sorted(zip(medians, names, strict=True))
+    listed = ", ".join(f"{name} {milliseconds(seconds * 1e6)}" for seconds, name in ranked)
+    return f"{listed} (medians of {runs} runs)"

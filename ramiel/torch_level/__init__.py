@@ -1,0 +1,1 @@
+"""What reads and rewrites the torch level: tasks, work, kernels, placements, patterns."""

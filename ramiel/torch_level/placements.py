@@ -1,0 +1,184 @@
+"""A placement as attributes of the operations that it places.
+
+A batch of samples runs as so many copies of the tasks: copy `b` of task `i` of `n` is task
+`b * n + i` of the batch's graph, and an operation carries a slot for each copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+from typing import cast
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, IntegerAttr, StringAttr, i64
+from xdsl.ir import Attribute
+
+from ramiel.analysis.placement import Placement
+from ramiel.analysis.simulate import simulate
+from ramiel.analysis.task_graph import TaskGraph
+from ramiel.dialects.cluster.attributes import (
+    PLACED_ON,
+    POSITION,
+    SCHEDULE,
+    WORKERS,
+    integers_of,
+)
+from ramiel.dialects.onnx.types import shape_of
+from ramiel.dialects.onnx.weights import defaults_of
+from ramiel.dialects.text import text_of
+from ramiel.errors import CompileError
+from ramiel.schedule.hyper import replicate
+from ramiel.torch_level.tasks import Tasks, tasks_of
+
+MOST_WORKERS = 1024
+MOST_SAMPLES = 1024
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A schedule as it stands in a module. The graph is that of the whole batch."""
+
+    name: str
+    tasks: Tasks
+    graph: TaskGraph
+    placement: Placement
+    batch: int = 1
+
+    def numbered(self) -> Placed:
+        """The same, its workers numbered as in the program: those that run operations first,
+        then those that only lend their cores. Workers that do neither are left out."""
+        leading = set(self.placement.leaders(len(self.graph)))
+        used = [w for w, order in enumerate(self.placement.workers) if order]
+        order = sorted(used, key=lambda worker: worker not in leading)
+        workers = tuple(self.placement.workers[worker] for worker in order)
+        return replace(self, placement=Placement(workers or ((),)))
+
+
+def check_workers(workers: int) -> None:
+    """Raises CompileError unless there may be so many workers."""
+    if not 1 <= workers <= MOST_WORKERS:
+        raise CompileError(f"workers must be 1 to {MOST_WORKERS}, not {workers}")
+
+
+def limit_of(memory_limit: int) -> float | None:
+    """A memory limit in bytes as schedulers take it, 0 being none. CompileError if negative."""
+    if memory_limit < 0:
+        raise CompileError(f"a memory limit of {memory_limit} bytes: it must be more than 0")
+    return float(memory_limit) if memory_limit else None
+
+
+def check_batch(function: func.FuncOp, batch: int) -> None:
+    """Raises CompileError unless the function can run once for each sample of a batch.
+
+    Copies of it do not share anything, so no operation mixes samples; but each input and output
+    must be a batch of one sample, so that samples can be taken apart and put together. A single
+    sample is the model as it is.
+    """
+    if not 1 <= batch <= MOST_SAMPLES:
+        raise CompileError(f"a batch must be 1 to {MOST_SAMPLES} samples, not {batch}")
+    if batch == 1:
+        return  # whatever the model's first dimension is
+    types = function.function_type
+    if not types.inputs.data:
+        raise CompileError("a batch is made of models with inputs, and this one has none")
+    for i in defaults_of(function):
+        raise CompileError(f"input {i} has a default, which is no batch of samples")
+    for kind, values in (("input", types.inputs.data), ("output", types.outputs.data)):
+        for i, type in enumerate(values):
+            shape = shape_of(type)
+            if not shape or shape[0] != 1:
+                dims = ["?" if dim is None else str(dim) for dim in shape or ()]
+                given = "unknown" if shape is None else "x".join(dims) or "scalar"
+                raise CompileError(
+                    f"{kind} {i} is {given}: a batch is made of models whose inputs and outputs "
+                    "have a first dimension of 1"
+                )
+
+
+def write_placement(function: func.FuncOp, placed: Placed) -> None:
+    """Writes which workers each operation holds, and its position, on the operations."""
+    count, batch = len(placed.tasks.ops), placed.batch
+    holders: list[list[int]] = [[] for _ in range(count * batch)]
+    for worker, order in enumerate(placed.placement.workers):
+        for task in order:
+            holders[task].append(worker)
+    position = _positions(placed.graph, placed.placement)
+    for i, op in enumerate(placed.tasks.ops):
+        copies = range(i, count * batch, count)
+        op.attributes[WORKERS] = ArrayAttr[Attribute](
+            [DenseArrayBase.from_list(i64, holders[copy]) for copy in copies]
+        )
+        op.attributes[POSITION] = DenseArrayBase.from_list(i64, [position[copy] for copy in copies])
+    function.attributes[SCHEDULE] = StringAttr(placed.name)
+    function.attributes[PLACED_ON] = IntegerAttr(len(placed.placement.workers), i64)
+
+
+def read_placement(function: func.FuncOp) -> Placed:
+    """The placement that a function's operations carry.
+
+    Raises CompileError if there is none, or if it cannot run: one that repeats an operation on a
+    worker, has one on more threads than it has costs for, or deadlocks.
+    """
+    tasks = tasks_of(function)
+    name = text_of(function.attributes.get(SCHEDULE))
+    workers = function.attributes.get(PLACED_ON)
+    if name is None or not isinstance(workers, IntegerAttr):
+        raise CompileError("there is no placement: run a scheduler, as cluster-place, first")
+    check_workers(workers.value.data)
+    slots = [_slots(op.attributes) for op in tasks.ops]
+    batch = len(slots[0]) if slots else 1
+    if any(len(row) != batch for row in slots):
+        raise CompileError("operations are placed for batches of different sizes")
+    if batch != 1:
+        check_batch(function, batch)
+    orders: list[list[tuple[int, int]]] = [[] for _ in range(workers.value.data)]
+    for i, row in enumerate(slots):
+        for sample, (holders, position) in enumerate(row):
+            for worker in holders:
+                if not 0 <= worker < len(orders):
+                    raise CompileError(f"an operation is placed on worker {worker}")
+                orders[worker].append((position, sample * len(slots) + i))
+    placement = Placement(tuple(tuple(task for _, task in sorted(order)) for order in orders))
+    graph = replicate(tasks.graph, batch)
+    try:
+        simulate(graph, placement)
+    except ValueError as error:
+        raise CompileError(f"the placement cannot run: {error}") from error
+    return Placed(name, tasks, graph, placement, batch)
+
+
+def _slots(attributes: Mapping[str, Attribute]) -> list[tuple[tuple[int, ...], int]]:
+    """Workers and position of each sample's copy of an operation."""
+    workers, positions = attributes.get(WORKERS), attributes.get(POSITION)
+    if not isinstance(workers, ArrayAttr) or not isinstance(positions, DenseArrayBase):
+        raise CompileError("an operation is not placed: run a scheduler, as cluster-place, first")
+    holders = [integers_of(entry) for entry in cast(ArrayAttr[Attribute], workers)]
+    places = integers_of(positions)
+    if len(holders) != len(places) or not all(holders):
+        raise CompileError("an operation's workers and positions do not match")
+    return list(zip(holders, places, strict=True))
+
+
+def _positions(graph: TaskGraph, placement: Placement) -> list[int]:
+    """A topological order of the edges and of every worker's order, by start time."""
+    start = simulate(graph, placement).start
+    followers: list[list[int]] = [list(row) for row in graph.successors]
+    waits_for = [len(row) for row in graph.predecessors]
+    for order in placement.workers:
+        for task, following in pairwise(order):
+            followers[task].append(following)
+            waits_for[following] += 1
+    ready = [(start[task], task) for task, count in enumerate(waits_for) if count == 0]
+    heapify(ready)
+    position = [0] * len(graph)
+    for place in range(len(graph)):
+        task = heappop(ready)[1]
+        position[task] = place
+        for following in followers[task]:
+            waits_for[following] -= 1
+            if waits_for[following] == 0:
+                heappush(ready, (start[following], following))
+    return position

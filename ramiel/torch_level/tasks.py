@@ -1,0 +1,133 @@
+"""The task graph of a function of `torch` operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, ModuleOp
+from xdsl.ir import Operation, SSAValue
+
+from ramiel.analysis.task_graph import TaskGraph
+from ramiel.dialects.cluster.attributes import (
+    COST,
+    HAND_OVER,
+    SWITCH,
+    THREADS,
+    WIDE_COST,
+    integers,
+)
+from ramiel.dialects.torch import CallOp, Task, TorchOperation
+from ramiel.errors import CompileError
+from ramiel.torch_level.work import VIEWS, bytes_of
+
+DEFAULT_HAND_OVER = 24.0
+"""µs; measured on 2 cores of a 2024 server, for a lock, a queue and a pipe alike."""
+DEFAULT_SWITCH = 5.0
+"""µs for the first operation on more threads than the one before: a team has to wake up."""
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The operations that take time, in program order, and their graph: task i is ops[i]."""
+
+    ops: tuple[TorchOperation, ...]
+    graph: TaskGraph
+
+
+def main_function(module: ModuleOp) -> func.FuncOp:
+    """The function that a module compiles. Raises CompileError if there is not exactly one."""
+    functions = [f for f in module.ops if isinstance(f, func.FuncOp) and f.body.blocks]
+    if len(functions) != 1:
+        raise CompileError(f"expected one function with a body, found {len(functions)}")
+    if len(functions[0].body.blocks) != 1:
+        raise CompileError("expected a function of one block, without branches")
+    return functions[0]
+
+
+def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | None = None) -> Tasks:
+    """The tasks of a function. Weights are no tasks: every worker has them.
+
+    Costs (µs) are those that cluster-costs wrote, unless `cost` gives others. Raises
+    CompileError for an operation without one, and for one that PyTorch does not have.
+    """
+    for op in function.body.block.ops:
+        if not isinstance(op, TorchOperation | func.ReturnOp):
+            raise CompileError(f"{op.name} cannot be scheduled: run onnx-to-torch first")
+    ops = tuple(op for op in function.body.block.ops if isinstance(op, Task))
+    task_of: dict[SSAValue, int] = {r: i for i, op in enumerate(ops) for r in op.results}
+    edges = {
+        (task_of[value], i): None
+        for i, op in enumerate(ops)
+        for value in op.operands
+        if value in task_of
+    }
+    read = cost or _written_cost
+    try:
+        graph = TaskGraph(
+            costs=tuple(read(op) for op in ops),
+            edges=tuple(edges),
+            hand_over=_number(function, HAND_OVER, DEFAULT_HAND_OVER),
+            wide={} if cost else _wide_costs(function, ops),
+            switch=_number(function, SWITCH, DEFAULT_SWITCH),
+            sizes=tuple(_size(op) for op in ops),
+        )
+    except ValueError as error:
+        raise CompileError(f"the costs are not valid: {error}") from error
+    return Tasks(ops, graph)
+
+
+def thread_counts(most: int) -> list[int]:
+    """The numbers of threads that an operation may run on: powers of two, and all there are."""
+    counts = [1]
+    while 2 * counts[-1] <= most:
+        counts.append(2 * counts[-1])
+    return counts if counts[-1] == most else [*counts, most]
+
+
+def numbers_of(ops: tuple[TorchOperation, ...], attribute: str, maker: str) -> list[list[int]]:
+    """The tasks by the number that a pass wrote on them. Raises CompileError if one has none."""
+    groups: dict[int, list[int]] = {}
+    for i, op in enumerate(ops):
+        number = op.attributes.get(attribute)
+        if not isinstance(number, IntegerAttr):
+            raise CompileError(f"{op.name} has no {attribute}: run {maker} first")
+        groups.setdefault(number.value.data, []).append(i)
+    return [groups[k] for k in sorted(groups)]
+
+
+def _written_cost(op: TorchOperation) -> float:
+    cost = op.attributes.get(COST)
+    if not isinstance(cost, FloatAttr):
+        raise CompileError(f"{op.name} has no cost: run cluster-costs first")
+    return cost.value.data
+
+
+def _wide_costs(
+    function: func.FuncOp, ops: tuple[TorchOperation, ...]
+) -> dict[int, tuple[float, ...]]:
+    counts = integers(function, THREADS)
+    rows = [_written_wide_costs(op, len(counts)) for op in ops]
+    return {count: tuple(row[k] for row in rows) for k, count in enumerate(counts)}
+
+
+def _written_wide_costs(op: TorchOperation, count: int) -> tuple[float, ...]:
+    if not count:
+        return ()
+    costs = op.attributes.get(WIDE_COST)
+    if not isinstance(costs, DenseArrayBase) or len(costs) != count:
+        raise CompileError(f"{op.name} needs {count} costs on more threads: run cluster-costs")
+    return tuple(map(float, costs.get_values()))
+
+
+def _number(op: Operation, name: str, default: float) -> float:
+    value = op.attributes.get(name)
+    return value.value.data if isinstance(value, FloatAttr) else default
+
+
+def _size(op: TorchOperation) -> float:
+    """The bytes that an operation makes: none if it is a view of its operands."""
+    if isinstance(op, CallOp) and op.callee in VIEWS:
+        return 0.0
+    return sum(bytes_of(r.type) for r in op.results)
