@@ -257,3 +257,8 @@ def parse_literal(parser: Parser, operands: list[UnresolvedOperand]) -> Attribut
     if word not in DTYPES:
         parser.raise_error(f"torch has no element type {word!r}")
     return DtypeAttr(word)
+
+
+def scalar(values: list[int]) -> int | list[int]:
+    """One number where all dimensions have the same."""
+    return values[0] if len(set(values)) == 1 else values

@@ -17,13 +17,12 @@ from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, DictionaryAttr, Flo
 from xdsl.ir import Attribute, SSAValue
 
 from ramiel.analysis.static_cost import static_cost
-from ramiel.conversion.onnx_to_torch.windows import scalar
 from ramiel.dialects.cluster.attributes import COST, WIDE_COST
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import element_of, shape_of, tensor_type
 from ramiel.dialects.onnx.weights import FreshNames
 from ramiel.dialects.torch import LayerOp, TorchOperation
-from ramiel.dialects.torch.literals import python_literal
+from ramiel.dialects.torch.literals import python_literal, scalar
 from ramiel.torch_level.work import work_of
 
 DIMS = {"Conv1d": 1, "Conv2d": 2, "Conv3d": 3}

@@ -12,10 +12,9 @@ from xdsl.ir import Attribute, Operation
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
-from ramiel.conversion.onnx_to_torch.windows import scalar
 from ramiel.dialects.onnx.types import shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
-from ramiel.dialects.torch.literals import python_literal
+from ramiel.dialects.torch.literals import python_literal, scalar
 from ramiel.torch_level.patterns import CONVOLUTIONS, arguments_of, changed_layer, replace, rewrite
 
 _POOLS = {f"F.{kind}_pool{dims}d": dims for kind in ("avg", "max") for dims in (1, 2, 3)}

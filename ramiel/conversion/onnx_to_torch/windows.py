@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xdsl.ir import Attribute, SSAValue
 
 from ramiel.conversion.onnx_to_torch.table import Node
+from ramiel.dialects.torch.literals import scalar
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,6 @@ class Window:
         """The paddings as F.pad wants them: last dimension first, begin and end in turn."""
         pairs = zip(reversed(self.begin), reversed(self.end), strict=True)
         return [side for pair in pairs for side in pair]
-
-
-def scalar(values: list[int]) -> int | list[int]:
-    """One number where all dimensions have the same."""
-    return values[0] if len(set(values)) == 1 else values
 
 
 def window(n: Node, kernel: list[int] | None) -> Window:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ramiel.conversion.onnx_to_torch.table import Lowered, Node, lowers
-from ramiel.conversion.onnx_to_torch.windows import Window, padded, scalar, window
+from ramiel.conversion.onnx_to_torch.windows import Window, padded, window
 from ramiel.dialects.onnx.attributes import WeightAttr
+from ramiel.dialects.torch.literals import scalar
 
 
 def kernel_of(n: Node, weight: int = 1) -> list[int] | None:

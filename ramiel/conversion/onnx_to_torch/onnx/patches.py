@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from ramiel.conversion.onnx_to_torch.table import Lowered, Node, lowers
-from ramiel.conversion.onnx_to_torch.windows import scalar, window
+from ramiel.conversion.onnx_to_torch.windows import window
+from ramiel.dialects.torch.literals import scalar
 
 
 def _order(n: Node, integral: bool) -> int | float:

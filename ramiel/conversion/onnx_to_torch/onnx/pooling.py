@@ -5,7 +5,8 @@ from __future__ import annotations
 from xdsl.ir import Attribute, SSAValue
 
 from ramiel.conversion.onnx_to_torch.table import Lowered, Node, lowers
-from ramiel.conversion.onnx_to_torch.windows import Window, padded, scalar, window
+from ramiel.conversion.onnx_to_torch.windows import Window, padded, window
+from ramiel.dialects.torch.literals import scalar
 
 
 def _config(n: Node, w: Window) -> dict[str, object]:
