@@ -15,7 +15,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.cluster.attributes import TAKES, reserved_by
 from ramiel.dialects.cluster.verify import Compute, Event, Recv, Send, Threads, verify_program
-from ramiel.dialects.torch import CallOp, LayerOp
+from ramiel.dialects.torch import Task
 from ramiel.dialects.torch.effects import FreeOp, ThreadsOp
 from ramiel.dialects.torch.operation import TorchOperation, is_identifier, verify_properties
 
@@ -121,10 +121,8 @@ def _event(op: Operation) -> Event:
             return Recv(op.channel, None)
         case ThreadsOp():
             return Threads(op.count, reserved_by(op))
-        case CallOp() | LayerOp():
-            return Compute()
         case _:
-            return None
+            return Compute() if isinstance(op, Task) else None
 
 
 def _verify_order(worker: WorkerOp) -> None:
