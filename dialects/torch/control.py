@@ -10,8 +10,8 @@
     }) : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
 
 Bodies see nothing but their arguments, so that what one reads from outside stands among the
-operands: for a scheduler it is one task like any other. It prints as a call of a method of its
-own, in which the body is a plain `if` or `for`.
+operands, and do nothing but compute: for a scheduler it is one task like any other. It prints as a
+call of a method of its own, in which the body is a plain `if` or `for`.
 """
 
 from __future__ import annotations
