@@ -21,7 +21,7 @@ from ramiel.analysis.simulate import simulate
 from ramiel.compiler import Options, compile_model
 from ramiel.dialects.cluster import ProgramOp
 from ramiel.dialects.cluster.attributes import CLUSTER
-from ramiel.dialects.torch import CallOp, LayerOp
+from ramiel.dialects.torch import Task
 from ramiel.torch_level.tasks import main_function, tasks_of
 
 
@@ -42,7 +42,7 @@ def main() -> None:
             tuple(
                 number[op.python_names[0]]
                 for op in worker.regions[0].block.ops
-                if isinstance(op, CallOp | LayerOp)
+                if isinstance(op, Task)
             )
             for worker in program.workers
         )

@@ -15,9 +15,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.cluster.attributes import TAKES, reserved_by
 from ramiel.dialects.cluster.verify import Compute, Event, Recv, Send, Threads, verify_program
-from ramiel.dialects.torch import CallOp, LayerOp
-from ramiel.dialects.torch.effects import FreeOp, ThreadsOp
-from ramiel.dialects.torch.operation import TorchOperation, is_identifier, verify_properties
+from ramiel.dialects.torch import FreeOp, Task, ThreadsOp, TorchOperation, WeightOp
+from ramiel.dialects.torch.operation import is_identifier, verify_properties
 
 KINDS = ("input", "value", "output", "turn")
 
@@ -121,10 +120,8 @@ def _event(op: Operation) -> Event:
             return Recv(op.channel, None)
         case ThreadsOp():
             return Threads(op.count, reserved_by(op))
-        case CallOp() | LayerOp():
-            return Compute()
         case _:
-            return None
+            return Compute() if isinstance(op, Task) else None
 
 
 def _verify_order(worker: WorkerOp) -> None:
@@ -227,7 +224,7 @@ class WorkerOp(Operation):
     def verify_(self) -> None:
         verify_properties(self, number=IntegerAttr)
         for op in _block(self).ops:
-            if not isinstance(op, TorchOperation | SendOp | WaitOp | SectionOp):
+            if not isinstance(op, _InWorker):
                 raise VerifyException(f"a worker cannot run {op.name}")
             op.verify_()
 
@@ -388,3 +385,7 @@ class SendOp(Operation):
     def verify_(self) -> None:
         verify_properties(self, channel=StringAttr)
         _verify_values(self, min(len(self.operands), 1), 0)
+
+
+_InWorker = Task | WeightOp | ThreadsOp | FreeOp | RecvOp | SendOp | WaitOp | SectionOp
+"""What a worker may run."""

@@ -43,7 +43,7 @@ class Threads:
 
 @dataclass(frozen=True)
 class Compute:
-    """An operation that needs a core."""
+    """A task, which needs a core: a call, a layer, a branch or a loop."""
 
 
 Event = Send | Recv | Threads | Compute | None

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from ramiel.dialects.torch.control import ControlOp, IfOp, LoopOp, YieldOp
+from ramiel.dialects.torch.control import ControlOp, IfOp, LoopOp, Task, YieldOp
 from ramiel.dialects.torch.effects import FreeOp, ThreadsOp
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, SliceAttr
 from ramiel.dialects.torch.operation import TorchOperation
 from ramiel.dialects.torch.ops import CallOp, LayerOp, WeightOp
-
-Task = CallOp | LayerOp | ControlOp
-"""An operation that takes time: what is scheduled."""
 
 
 def torch_dialect() -> Dialect:

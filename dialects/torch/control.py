@@ -10,8 +10,8 @@
     }) : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
 
 Bodies see nothing but their arguments, so that what one reads from outside stands among the
-operands: for a scheduler it is one task like any other. It prints as a call of a method of its
-own, in which the body is a plain `if` or `for`.
+operands, and do nothing but compute: for a scheduler it is one task like any other. It prints as a
+call of a method of its own, in which the body is a plain `if` or `for`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from ramiel.dialects.torch.operation import (
     string_attribute,
     verify_properties,
 )
+from ramiel.dialects.torch.ops import CallOp, LayerOp, WeightOp
 
 
 class YieldOp(TorchOperation):
@@ -118,7 +119,11 @@ class ControlOp(TorchOperation):
         printer.print_operation_type(self)
 
     def _verify_bodies(self, count: int, arguments: int, yielded: int) -> None:
-        """Checks the number of bodies, of the arguments of each and of what each yields."""
+        """Checks the number of bodies, of the arguments of each and of what each yields.
+
+        A body only computes. Threads and channels belong to a worker, which knows which cores it
+        has and what it waits for; and what a body of a loop frees, the next iteration may read.
+        """
         if len(self.regions) != count:
             raise VerifyException(f"expected {count} bodies, got {len(self.regions)}")
         for region in self.regions:
@@ -135,10 +140,17 @@ class ControlOp(TorchOperation):
                 raise VerifyException(
                     f"a body yields {yielded} value(s), this one {len(end.operands)}"
                 )
+            for op in region.block.ops:
+                if not isinstance(op, Task | WeightOp | YieldOp):
+                    raise VerifyException(f"a body cannot hold {op.name}")
         for name in (*self.parameters, *([self.method] if self.method else [])):
             if not is_identifier(name):
                 raise VerifyException(f"{name!r} is no Python identifier")
         self.verify_names()
+
+
+Task = CallOp | LayerOp | ControlOp
+"""An operation that takes time: what is scheduled."""
 
 
 class IfOp(ControlOp):

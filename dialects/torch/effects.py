@@ -18,6 +18,7 @@ from xdsl.traits import MemoryFreeEffect
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.torch.operation import TorchOperation, verify_properties
+from ramiel.dialects.torch.ops import WeightOp
 
 
 class FreeOp(TorchOperation):
@@ -49,6 +50,8 @@ class FreeOp(TorchOperation):
     def verify_(self) -> None:
         if not self.operands or len(set(self.operands)) < len(self.operands):
             raise VerifyException("expected one or more distinct values")
+        if any(isinstance(value.owner, WeightOp) for value in self.operands):
+            raise VerifyException("a weight belongs to the program, which does not free it")
 
 
 class ThreadsOp(TorchOperation):

@@ -24,7 +24,7 @@ from ramiel.dialects.cluster import ProgramOp
 from ramiel.dialects.cluster.attributes import COST, MERGE, WIDE_COST
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.dialects.text import text_of
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import LAYER_NAME, NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
 from ramiel.torch_level.merging import channels_of, costs_of_merged, merged_layer, title
@@ -80,14 +80,16 @@ def _number(op: TorchOperation) -> int:
 
 
 def _take_names(function: func.FuncOp, values: Names, layers: Names) -> None:
-    """Marks the Python names that a function has."""
+    """Marks the Python names that a function has, those in bodies and of methods included."""
     given = function.arg_attrs.data if function.arg_attrs is not None else ()
     for entries in given:
         if (name := text_of(entries.data.get(PYTHON_NAME))) is not None:
             values.unique(name)
-    for op in function.body.block.ops:
+    for op in function.body.walk():
         if not isinstance(op, TorchOperation):
             continue
+        if isinstance(op, ControlOp) and op.method is not None:
+            layers.unique(op.method)  # a method is an attribute of the program, as a layer is
         for name in op.python_names:
             values.unique(name)
         if op.layer_name is not None:

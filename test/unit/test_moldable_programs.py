@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import helper, numpy_helper
+from onnx import helper, numpy_helper, parser
 from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, f64
 from xdsl.ir import Attribute
 
@@ -60,18 +61,41 @@ def image() -> torch.Tensor:
     return torch.randn(1, CHANNELS, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
 
 
-def mixed(workers: int = 2) -> CompiledProgram:
+def control() -> onnx.ModelProto:
+    """A branch, a loop and a function of one value, and a sum of them."""
+    return parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 17]>
+        control (bool c, int64 n, bool go, float[64, 64] x) => (float[64, 64] y) {
+            a = If (c) <
+                then_branch = then () => (float[64, 64] p) { p = Relu (x) },
+                else_branch = other () => (float[64, 64] q) { q = Tanh (x) }
+            >
+            b = Loop (n, go, x) <
+                body = body (int64 i, bool on, float[64, 64] s) => (bool next, float[64, 64] t) {
+                    next = Identity (on)
+                    t = Sin (s)
+                }
+            >
+            d = Cos (x)
+            y = Sum (a, b, d)
+        }"""
+    )
+
+
+def mixed(
+    workers: int = 2, source: onnx.ModelProto | None = None, scaling: Sequence[int] = (0, -1)
+) -> CompiledProgram:
     """A program with operations on one thread beside others, and operations on all of them:
-    list scheduling with costs by which the first and last scale, and those between do not."""
-    module = import_model(model())
+    list scheduling with costs by which some tasks scale, the first and last, and others do not."""
+    module = import_model(source or model())
     steps = pipeline(Options(workers, "list"))
     cut = [name for name, _ in steps].index("cluster-costs") + 1
     run_passes(module, steps[:cut])
     tasks = tasks_of(main_function(module))
-    last = len(tasks.ops) - 1
+    scales = {range(len(tasks.ops))[i] for i in scaling}
     for i, op in enumerate(tasks.ops):
-        scales = i in (0, last)
-        op.attributes.update(costs_of(500.0, 500.0 / workers if scales else 480.0))
+        one, many = (2000.0, 2000.0 / workers) if i in scales else (500.0, 480.0)
+        op.attributes.update(costs_of(one, many))
     run_passes(module, steps[cut:])
     program = next(op for op in module.ops if isinstance(op, ProgramOp))
     return load(Compilation(module, print_program(module), Report.of(program)))
@@ -97,6 +121,18 @@ def test_parallel_is_serial_bit_for_bit() -> None:
         for _ in range(50):
             for a, b in zip(as_tuple(program(x)), expected, strict=True):
                 assert same_bits(a, b)
+
+
+@pytest.mark.parametrize("wide", [0, 1], ids=["branch", "loop"])
+def test_a_branch_and_a_loop_of_which_one_has_all_cores(wide: int) -> None:
+    """Compilation verifies that the other one keeps off them."""
+    x = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+    given = (torch.tensor(True), torch.tensor(3), torch.tensor(True), x)
+    with mixed(source=control(), scaling=[wide]) as program:
+        workers = program.source[program.source.index("def worker_0(") :]
+        assert "torch.set_num_threads(2)" in workers
+        for a, b in zip(as_tuple(program(*given)), as_tuple(program.serial(*given)), strict=True):
+            assert same_bits(a, b)
 
 
 @pytest.mark.parametrize("schedule", ["intra-op", "list", "ios", "auto", "refine"])

@@ -119,3 +119,42 @@ cluster.program @back_for_a_while {
     cluster.send turn @to_0
   }
 }
+
+// A branch and a loop compute, too: turns keep them off a core that is lent, and what they run on.
+// CHECK: cluster.program @control {
+cluster.program @control {
+  cluster.channel input @c : tensor<i1>
+  cluster.channel input @n : tensor<i64>
+  cluster.channel input @x : tensor<4xf32>
+  cluster.channel turn @to_0
+  cluster.channel turn @to_1
+  cluster.worker 0 {
+    %n = cluster.recv @n : tensor<i64>
+    %x = cluster.recv @x : tensor<4xf32>
+    cluster.wait @to_0
+    torch.threads 2 {cluster.reserves = array<i64: 1>}
+    // CHECK: %a = torch.loop(%n, %x) ({
+    %a = torch.loop(%n, %x) ({
+    ^bb0(%step: tensor<i64>, %s: tensor<4xf32>):
+      %t = torch.call torch.tanh(%s) : (tensor<4xf32>) -> tensor<4xf32>
+      torch.yield %t : tensor<4xf32>
+    }) {counted = true, conditional = false, states = 1 : i64} : (tensor<i64>, tensor<4xf32>) -> tensor<4xf32>
+    cluster.send turn @to_1
+  }
+  cluster.worker 1 {
+    %x = cluster.recv @x : tensor<4xf32>
+    %b = torch.layer Linear(%x) weights {weight = "w" : tensor<4x4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
+    cluster.send turn @to_0
+    %c = cluster.recv @c : tensor<i1>
+    cluster.wait @to_1
+    // CHECK: %d = torch.if(%c, %b) ({
+    %d = torch.if(%c, %b) ({
+    ^bb1(%p: tensor<4xf32>):
+      %r = torch.call F.relu(%p) : (tensor<4xf32>) -> tensor<4xf32>
+      torch.yield %r : tensor<4xf32>
+    }, {
+    ^bb2(%q: tensor<4xf32>):
+      torch.yield %q : tensor<4xf32>
+    }) : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
+  }
+}

@@ -110,3 +110,82 @@ cluster.program @p {
     cluster.send @y %y : tensor<4xf32>
   }
 }
+
+// -----
+
+// An operation of ONNX in a body.
+// CHECK: error: cluster.program: a body cannot hold onnx.Relu
+cluster.program @p {
+  cluster.channel input @n : tensor<i64>
+  cluster.channel input @x : tensor<4xf32>
+  cluster.worker 0 {
+    %n = cluster.recv @n : tensor<i64>
+    %x = cluster.recv @x : tensor<4xf32>
+    %y = torch.loop(%n, %x) ({
+    ^bb0(%step: tensor<i64>, %s: tensor<4xf32>):
+      %t = onnx.Relu(%s) : (tensor<4xf32>) -> tensor<4xf32>
+      torch.yield %t : tensor<4xf32>
+    }) {counted = true, conditional = false, states = 1 : i64} : (tensor<i64>, tensor<4xf32>) -> tensor<4xf32>
+  }
+}
+
+// -----
+
+// More threads from within a body, on cores that nobody lends.
+// CHECK: error: cluster.program: a body cannot hold torch.threads
+cluster.program @p {
+  cluster.channel input @c : tensor<i1>
+  cluster.worker 0 {
+    %c = cluster.recv @c : tensor<i1>
+    torch.if(%c) ({
+      torch.threads 2
+      torch.yield
+    }, {
+      torch.yield
+    }) : (tensor<i1>) -> ()
+  }
+}
+
+// -----
+
+// A body that waits for a turn.
+// CHECK: error: cluster.program: a body cannot hold cluster.wait
+cluster.program @p {
+  cluster.channel input @c : tensor<i1>
+  cluster.channel turn @t
+  cluster.worker 0 {
+    %c = cluster.recv @c : tensor<i1>
+    torch.if(%c) ({
+      cluster.wait @t
+      torch.yield
+    }, {
+      torch.yield
+    }) : (tensor<i1>) -> ()
+  }
+  cluster.worker 1 {
+    cluster.send turn @t
+  }
+}
+
+// -----
+
+// The end of a body.
+// CHECK: error: cluster.program: a worker cannot run torch.yield
+cluster.program @p {
+  cluster.channel input @x : tensor<4xf32>
+  cluster.worker 0 {
+    %x = cluster.recv @x : tensor<4xf32>
+    torch.yield %x : tensor<4xf32>
+  }
+}
+
+// -----
+
+// A weight that is freed: other workers and the next call need it.
+// CHECK: error: cluster.program: a weight belongs to the program, which does not free it
+cluster.program @p {
+  cluster.worker 0 {
+    %w = torch.weight "w" : tensor<4xf32>
+    torch.free %w : tensor<4xf32>
+  }
+}

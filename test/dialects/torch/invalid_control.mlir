@@ -155,3 +155,50 @@ func.func @f(%c: tensor<i1>) {
   }) : (tensor<i1>) -> ()
   func.return
 }
+
+// -----
+
+// A body that frees what the next iteration reads.
+// CHECK: error: torch.loop: a body cannot hold torch.free
+func.func @f(%n: tensor<i64>, %x: tensor<4xf32>) {
+  torch.loop(%n, %x) ({
+  ^bb0(%step: tensor<i64>, %a: tensor<4xf32>):
+    torch.free %a : tensor<4xf32>
+    torch.yield
+  }) {counted = true, conditional = false, states = 0 : i64} : (tensor<i64>, tensor<4xf32>) -> ()
+  func.return
+}
+
+// -----
+
+// Threads of a body's own.
+// CHECK: error: torch.if: a body cannot hold torch.threads
+func.func @f(%c: tensor<i1>) {
+  torch.if(%c) ({
+    torch.yield
+  }, {
+    torch.threads 2
+    torch.yield
+  }) : (tensor<i1>) -> ()
+  func.return
+}
+
+// -----
+
+// A body that is not lowered, in one that is.
+// CHECK: error: torch.if: a body cannot hold onnx.Relu
+func.func @f(%n: tensor<i64>, %c: tensor<i1>, %x: tensor<4xf32>) {
+  torch.loop(%n, %c, %x) ({
+  ^bb0(%step: tensor<i64>, %d: tensor<i1>, %s: tensor<4xf32>):
+    torch.if(%d, %s) ({
+    ^bb1(%a: tensor<4xf32>):
+      %y = onnx.Relu(%a) : (tensor<4xf32>) -> tensor<4xf32>
+      torch.yield
+    }, {
+    ^bb2(%b: tensor<4xf32>):
+      torch.yield
+    }) : (tensor<i1>, tensor<4xf32>) -> ()
+    torch.yield
+  }) {counted = true, conditional = false, states = 0 : i64} : (tensor<i64>, tensor<i1>, tensor<4xf32>) -> ()
+  func.return
+}

@@ -109,3 +109,15 @@ func.func @main(%x: tensor<4xf32>) {
   %y = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
   func.return
 }
+
+
+// -----
+
+// A weight, which the next call needs.
+// CHECK: error: torch.free: a weight belongs to the program, which does not free it
+func.func @main(%x: tensor<4xf32>) {
+  %w = torch.weight "w" : tensor<4xf32>
+  %y = torch.call operator.add(%x, %w) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  torch.free %x, %w : tensor<4xf32>, tensor<4xf32>
+  func.return
+}
