@@ -15,6 +15,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr, array_of, dense
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
+from ramiel.dialects.onnx.operators import operation_class
 from ramiel.dialects.onnx.schemas import Schema, newest_opsets
 from ramiel.dialects.onnx.types import type_of_array, type_of_nothing
 from ramiel.dialects.text import parse_text, text_of
@@ -193,8 +194,6 @@ def constant_attribute_of(value: SSAValue) -> Attribute | None:
 
 def make_constant(name: str, array: Array) -> OnnxOperation:
     """The operation that yields an array: inline if it is small, else a weight of that name."""
-    from ramiel.dialects.onnx import operation_class  # the classes are made from this module
-
     inline = dense(array)
     type = type_of_array(array)
     if inline is None:
