@@ -25,7 +25,7 @@ from ramiel.dialects.cluster import ProgramOp
 from ramiel.dialects.cluster.attributes import COST, MERGE, WIDE_COST
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.dialects.text import text_of
-from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import LAYER_NAME, NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
 from ramiel.tasks import main_function
@@ -85,11 +85,18 @@ def _take_names(function: func.FuncOp, values: Names, layers: Names) -> None:
     for entries in given:
         if (name := text_of(entries.data.get(PYTHON_NAME))) is not None:
             values.unique(name)
-    for op in function.body.block.ops:
+        if (name := text_of(entries.data.get(LAYER_NAME))) is not None:
+            layers.unique(name)
+    for op in function.body.walk():
         if not isinstance(op, TorchOperation):
             continue
         for name in op.python_names:
             values.unique(name)
+        if isinstance(op, ControlOp):
+            if op.method is not None:
+                layers.unique(op.method)
+            for name in op.parameters:
+                values.unique(name)
         if op.layer_name is not None:
             layers.unique(op.layer_name)
             if isinstance(op, WeightOp):  # its channel, if it has one, stands among the values
