@@ -28,7 +28,7 @@ from ramiel.runtime.program import as_tuple
 
 pytestmark = pytest.mark.timeout(120)
 
-ROLES = (
+ROLES: Sequence[str] = (
     "graph function input condition output second value dropped weight vector linear branch loop "
     "call largest then otherwise step going state kept part parameter result inner"
 ).split()
@@ -249,6 +249,7 @@ def assert_hides_nothing(source: str) -> None:
     assert not [name for name in methods if hasattr(builtins, name)]
     for function in functions:
         bound = set(_bound(function))
+        assert not [name for name in bound if name.startswith("__")]  # mangled in a class
         read = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)} - bound
         assert not (bound - {"self", "ch", "weights"}) & (imported | BUILTINS | {model.name})
         assert read <= imported | BUILTINS | {"self", "ch", "weights"}
@@ -349,6 +350,28 @@ def test_names_that_become_one(pair: tuple[str, str], batch: int):
 
 def test_a_branch_called_as_a_builtin_leaves_the_annotations_of_later_methods():
     check([PLAIN | {"branch": "tuple", "loop": "list"}])
+
+
+def test_inputs_with_defaults_of_any_names():
+    scope = Scope()
+    names = [scope.fresh(name) for name in POOL]
+    x, y = (helper.make_tensor_value_info(scope.fresh(v), FLOAT, [1]) for v in ("in", "out"))
+    inputs = [x, *(helper.make_tensor_value_info(name, FLOAT, [1]) for name in names)]
+    ones = [numpy_helper.from_array(np.ones(1, np.float32), name) for name in names]
+    node = helper.make_node("Sum", [x.name, *names], [y.name])
+    model = helper.make_model(
+        helper.make_graph([node], "g", inputs, [y], ones),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    program: Any = ramiel.compile(model, workers=2, schedule="linear")
+    assert_hides_nothing(program.source)
+    zero, two = torch.zeros(1), torch.full((1,), 2.0)
+    with program:
+        assert program(zero) == program.serial(zero) == len(names)
+        for name in names:
+            if name != "self":  # which is the program itself
+                assert program(zero, **{name: two}) == len(names) + 1, name
 
 
 @pytest.mark.parametrize("name", ["source", "report", "save"])
