@@ -199,8 +199,9 @@ class _Materializer:
         return ChannelOp.of(kind, name, value.type)
 
     def _of_sample(self, name: str, sample: int) -> str:
-        """The name of one sample's copy. Names differ if the values or the samples do."""
-        return f"{name}_{sample}" if self.batch > 1 else name
+        """The name of one sample's copy. Names differ if the values or the samples do; what is
+        dropped stays `_`."""
+        return f"{name}_{sample}" if self.batch > 1 and name != "_" else name
 
     def _name(self, value: SSAValue) -> str:
         """The Python name of a value, which its channel shares."""

@@ -13,9 +13,11 @@ from xdsl.passes import ModulePass
 
 from ramiel.backend.pytorch.names import (
     Names,
+    attribute_name,
     class_name,
     common_prefix,
     identifier,
+    method_name,
     node_words,
     says_something,
     snake,
@@ -79,7 +81,7 @@ class TorchAssignNamesPass(ModulePass):
                 names = [n if n == "_" else values.unique(n) for n in _result_names(o, own)]
                 o.attributes[NAMES] = ArrayAttr([StringAttr(n) for n in names])
             if isinstance(o, ControlOp):
-                o.attributes[METHOD] = StringAttr(layers.unique(base))
+                o.attributes[METHOD] = StringAttr(layers.unique(method_name(base)))
                 names = [values.unique(identifier(p, "x")) for p in _parameters(o)]
                 o.attributes[PARAMETERS] = ArrayAttr([StringAttr(n) for n in names])
             if isinstance(o, LayerOp | WeightOp):
@@ -87,22 +89,23 @@ class TorchAssignNamesPass(ModulePass):
                 if key not in layer_names:
                     # A weight may be an output, and then its channel stands among the values.
                     beside = (values,) if isinstance(o, WeightOp) else ()
-                    layer_names[key] = layers.unique(base, *beside)
+                    layer_names[key] = layers.unique(attribute_name(base), *beside)
                 o.attributes[LAYER_NAME] = StringAttr(layer_names[key])
 
 
 def _name_arguments(function: func.FuncOp, names: Names, layers: Names) -> None:
     given = function.arg_attrs.data if function.arg_attrs is not None else ()
-    attributes: list[DictionaryAttr] = []
-    for i, arg in enumerate(function.body.block.args):
-        entries = dict(given[i].data) if i < len(given) else {}
-        text = text_of(entries.get(NAME)) or arg.name_hint or ""
-        name = names.unique(identifier(text, "x"))
-        entries[PYTHON_NAME] = StringAttr(name)
-        if DEFAULT in entries:
-            entries[LAYER_NAME] = StringAttr(layers.unique(name))
-        attributes.append(DictionaryAttr(entries))
-    function.properties["arg_attrs"] = ArrayAttr(attributes)
+    args = list(enumerate(function.body.block.args))
+    attributes = [dict(given[i].data) if i < len(given) else {} for i, _ in args]
+    texts = [text_of(attributes[i].get(NAME)) or arg.name_hint or "" for i, arg in args]
+    wishes = [identifier(text, "x") for text in texts]
+    # Who may keep its name does: a call that names `a_b` means that input, and not `a.b`.
+    for i, _ in sorted(args, key=lambda arg: texts[arg[0]] != wishes[arg[0]]):
+        name = names.unique(wishes[i])
+        attributes[i][PYTHON_NAME] = StringAttr(name)
+        if DEFAULT in attributes[i]:
+            attributes[i][LAYER_NAME] = StringAttr(layers.unique(name))
+    function.properties["arg_attrs"] = ArrayAttr([DictionaryAttr(a) for a in attributes])
 
 
 def _parameters(op: ControlOp) -> list[str]:

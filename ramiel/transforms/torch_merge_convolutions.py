@@ -85,13 +85,18 @@ def _take_names(function: func.FuncOp, values: Names, layers: Names) -> None:
     for entries in given:
         if (name := text_of(entries.data.get(PYTHON_NAME))) is not None:
             values.unique(name)
+        if (name := text_of(entries.data.get(LAYER_NAME))) is not None:
+            layers.unique(name)
     for op in function.body.walk():
         if not isinstance(op, TorchOperation):
             continue
-        if isinstance(op, ControlOp) and op.method is not None:
-            layers.unique(op.method)  # a method is an attribute of the program, as a layer is
         for name in op.python_names:
             values.unique(name)
+        if isinstance(op, ControlOp):
+            if op.method is not None:  # an attribute of the program, as a layer is
+                layers.unique(op.method)
+            for name in op.parameters:
+                values.unique(name)
         if op.layer_name is not None:
             layers.unique(op.layer_name)
             if isinstance(op, WeightOp):  # its channel, if it has one, stands among the values

@@ -1,4 +1,4 @@
-// RUN: ramiel-opt %s -p torch-assign-names | filecheck %s
+// RUN: ramiel-opt %s -p torch-assign-names --split-input-file | filecheck %s
 
 // Names come from the nodes' paths, without what all share and what exporters repeat; where a
 // node's name says nothing, from the value; where that says nothing either, from the operator.
@@ -28,3 +28,31 @@ builtin.module attributes {onnx.model = "my-model v2"} {
 // CHECK: F.relu(%v.12){{.*}}torch.names = ["import_relu"]
 // CHECK: torch.weight{{.*}}torch.layer_name = "k"
 // CHECK: operator.mul{{.*}}torch.names = ["import_relu_2"]
+
+// -----
+
+// An input keeps a name that is one, whatever stands before it. A method is no builtin, which it
+// would hide from the annotations after it; a weight is nothing that compile() adds to a program.
+builtin.module attributes {onnx.model = "ValueError"} {
+  func.func @main(%a: tensor<4xf32> {onnx.name = "a.b"}, %b: tensor<i1> {onnx.name = "a_b"}) -> tensor<4xf32> {
+    %c = torch.if(%b, %a) ({
+    ^bb0(%list : tensor<4xf32>):
+      torch.yield %list : tensor<4xf32>
+    }, {
+    ^bb1(%max : tensor<4xf32>):
+      %sum = torch.call torch.exp(%max) {torch.op = "Exp"} : (tensor<4xf32>) -> tensor<4xf32>
+      torch.yield %sum : tensor<4xf32>
+    }) {torch.node = "max", torch.op = "If"} : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
+    %save = torch.weight "save" : tensor<4xf32>
+    %report = torch.call operator.mul(%c, %save) {torch.op = "Mul"} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    func.return %report : tensor<4xf32>
+  }
+}
+
+// CHECK: torch.class = "ValueError_"
+// CHECK: torch.name = "a_b_2"
+// CHECK: torch.name = "a_b"
+// CHECK: torch.names = ["sum"]
+// CHECK: torch.names = ["max"], torch.method = "max_", torch.parameters = ["condition", "list_"]
+// CHECK: torch.layer_name = "save_"
+// CHECK: torch.names = ["report"]

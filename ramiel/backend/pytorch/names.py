@@ -6,6 +6,7 @@ ever stands in an emitted program outside of a string literal.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,11 @@ from ramiel.dialects.torch.callees import LAYERS
 LONGEST = 29
 """Identifiers are cut to this many characters, so that `a = ch.a.recv()` is one line."""
 
-PROGRAM_NAMES = frozenset(
+BUILTINS = frozenset(["dict", "float", "int", "list", "slice", "str", "super", "tuple", "type"])
+"""Builtins that an emitted program may use. Others may be hidden by a value: `input` and `max` are
+good names for one, and no line reads what they hide."""
+
+PROGRAM_NAMES = BUILTINS | frozenset(
     "F T_destination Tensor add_module apply batch bfloat16 bind buffers call_super_init ch "
     "channels children close compile cpu cuda double dump_patches eval extra_repr float "
     "forward get_buffer get_extra_state get_parameter get_submodule half inputs ipu kernels "
@@ -27,20 +32,19 @@ PROGRAM_NAMES = frozenset(
     "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module "
     "register_parameter register_state_dict_post_hook register_state_dict_pre_hook "
     "requires_grad_ self serial set_extra_state set_submodule share_memory state_dict to "
-    "to_empty torch train training type weights xpu zero_grad slice inf nan fail str".split()
+    "to_empty torch train training weights with_defaults xpu zero_grad inf nan fail".split()
 )
-"""Names that an emitted program, its base class or its imports already use."""
+"""Names that an emitted program, its base class or its imports already use. They are data since
+the import of torch takes long; a test compares them with nn.Module and Program."""
 
-CLASS_NAMES = LAYERS | {
-    "Channels",
-    "F",
-    "Input",
-    "Program",
-    "Strings",
-    "Tensor",
-    "Weights",
-}
-"""Classes, and names like those of classes, that an emitted program imports."""
+COMPILED_NAMES = frozenset(["report", "save", "source"])
+"""What ramiel.compile() adds to a program: no name for an attribute, but good for a value."""
+
+CLASS_NAMES = LAYERS | frozenset(
+    "Channel Channels F Input Layer OpError OpIndexError Program Stopped Strings Tensor "
+    "Weights".split()
+)
+"""Classes of ramiel.runtime, and what an emitted program imports that has a name like theirs."""
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -88,7 +92,19 @@ def class_name(text: str) -> str:
     name = "".join(w[0].upper() + w[1:] for w in words)
     if not name or not name[0].isalpha():
         name = f"Model{name}"
-    return f"{name}_" if keyword.iskeyword(name) or name in CLASS_NAMES else name
+    taken = keyword.iskeyword(name) or name in CLASS_NAMES or hasattr(builtins, name)
+    return f"{name}_" if taken else name
+
+
+def attribute_name(name: str) -> str:
+    """What a layer, a weight or a method of this name is called in the class."""
+    return f"{name}_" if name in COMPILED_NAMES else name
+
+
+def method_name(name: str) -> str:
+    """As attribute_name(), and no builtin, which a method would hide from the lines that follow
+    it in the body of the class."""
+    return f"{name}_" if hasattr(builtins, name) else attribute_name(name)
 
 
 def node_words(node: str, op_type: str) -> tuple[str, str]:
