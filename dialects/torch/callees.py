@@ -1,8 +1,9 @@
-"""What a `torch.call` may call: a closed list.
+"""What a `torch.call` may call, and all that is known of it: one table.
 
-The text of a module is data, and what it calls ends up in a program that runs, so that a
-name outside of this list does not verify. A new lowering that needs a new function adds it
-here, and its kind follows from its prefix:
+The text of a module is data, and what it calls ends up in a program that runs, so that a name
+outside of this list does not verify. A new lowering that needs a new function puts its name into
+a row here. Passes, the cost model, the verifier and the evaluator ask the table, and no other.
+How a call is written follows from the prefix:
 
 | prefix      | prints as                  | is                                           |
 |-------------|----------------------------|----------------------------------------------|
@@ -15,6 +16,12 @@ here, and its kind follows from its prefix:
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, Flag, auto
+from functools import cache
+from types import MappingProxyType
 
 UNARY_OPERATORS = {"operator.neg": "-", "operator.invert": "~"}
 
@@ -35,69 +42,312 @@ BINARY_OPERATORS = {
     "operator.ge": ">=",
 }
 
-_FUNCTIONS = {
-    "torch": "abs acos acosh amax amin argmax argmin asin asinh atan atanh bitwise_left_shift "
-    "bitwise_right_shift cat cdist ceil clamp cos cosh cumprod cumsum det div einsum erf exp "
-    "flatten flip floor fmod full group_norm inverse isinf isnan log maximum mean minimum movedim "
-    "ones_like reciprocal remainder repeat_interleave round sigmoid sign sin sinh split sqrt "
-    "squeeze stack sum tan tanh tril triu where zeros",
-    "F": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d affine_grid avg_pool1d "
-    "avg_pool2d avg_pool3d batch_norm celu conv1d conv2d conv3d conv_transpose1d "
-    "conv_transpose2d conv_transpose3d elu fold gelu grid_sample group_norm hardsigmoid "
-    "hardswish instance_norm interpolate leaky_relu local_response_norm log_softmax "
-    "max_pool1d max_pool2d max_pool3d mish pad pixel_shuffle pixel_unshuffle "
-    "prelu relu rms_norm scaled_dot_product_attention silu softmax softplus softsign",
-    "Tensor": "expand mT permute reshape squeeze to type_as unflatten unsqueeze view",
-    "operator": "getitem",
-    "kernels": "adaptive_avg_pool2d avg_pool2d max_pool2d scaled_dot_product_attention",
-    "ops": "adagrad adam affine_grid arg_reduce attention_mask avg_pool batch_norm bernoulli cast "
-    "clip col2im compress constant_of_shape conv_integer conv_transpose crop_and_resize cumprod "
-    "cumsum decode_image deform_conv depth_to_space dequantize dft dropout dynamic_quantize "
-    "encode expand eye_like first_rows flatten format_numbers gather gather_elements gather_nd "
-    "get_element global_lp_pool grid_sample_cubic group_query_attention gru hardmax has_element "
-    "impute instance_norm join_features layer_norm legacy_softmax length local_response_norm "
-    "lp_normalize lp_pool lstm mask_lengths matmul_integer matmul_n_bits max_pool max_roi_pool "
-    "max_unpool mean_variance_norm mel_weight_matrix momentum multinomial non_max_suppression "
-    "non_zero normalize nothing one_hot ordered pad parse_numbers part positive post_transform "
-    "prelu quantize random_normal random_uniform range reduce refuse regex_full_match requantize "
-    "reshape resize reverse_sequence rnn roi_align rotary rows same_pad scatter_elements "
-    "scatter_nd sequence sequence_at sequence_erase sequence_insert sequence_length shape shrink "
-    "sign simplified_layer_norm size slice space_to_depth split split_to_sequence squeeze stft "
-    "string_concat string_normalize string_split strings svm_kernel svm_probabilities svm_vote "
-    "take_features tensor_scatter tile tokenize top_k transpose trilu two_scores unique "
-    "unique_in_order unordered unsigned_div unsigned_remainder unsigned_right_shift unsqueeze "
-    "vectorize zip_map",
+
+class Kind(Enum):
+    """The kind of work that a call does: how its cost follows from its shapes (see
+    ramiel.torch_level.work)."""
+
+    VIEW = "moves no data"
+    MOVES = "reads its operands and writes its results"
+    CONVOLUTION = "x [N, C, size...] with a weight [out, in / groups, kernel...]"
+    TRANSPOSED = "the same the other way round"
+    PRODUCT = "[..., m, k] times [..., k, n]"
+    LINEAR = "a product with a weight [n, k]"
+    PACKED_PRODUCT = "a product with a weight that is unpacked first"
+    EINSUM = "a product by Einstein's convention"
+    ATTENTION = "products with keys and with values, each [..., keys, d]"
+    RECURRENT = "a product for each step"
+    WINDOWS = "reads an element once for each window that it is in"
+    PAIRS = "looks at each pair of a row [k] of either operand"
+    SOLVED = "eliminates rows of square matrices"
+    SORTED = "sorts"
+    SPECTRUM = "Fourier transforms"
+    SAMPLED = "reads several elements for each that it writes"
+    TEXT = "goes through elements one by one in Python"
+
+
+class Trait(Flag):
+    """What else holds of a call."""
+
+    NONE = 0
+    RANDOM = auto()
+    """It draws numbers: two calls are not one, and none may be dropped."""
+    ELEMENTWISE = auto()
+    """An element of its result comes from the operands' elements in the same place, whatever the
+    order of dimensions."""
+    KEEPS_ORDER = auto()
+    """The elements of its result are those of its first operand, in the same order."""
+    PICKS = auto()
+    """The elements of its result are some of its first operand's: of weights they are weights."""
+    NO_HALVES = auto()
+    """PyTorch has no kernel for 16-bit floats on the CPU."""
+
+
+class Unsigned(Enum):
+    """How unsigned integers of 16, 32 and 64 bits are computed with."""
+
+    ITSELF = "PyTorch does it"
+    MODULAR = "as int64, which is right modulo 2**64"
+    ORDERED = "as int64 in the same order, since it only asks which of two is larger"
+
+
+@dataclass(frozen=True)
+class Callee:
+    """What is known of a function that may be called."""
+
+    kind: Kind
+    traits: Trait = Trait.NONE
+    unsigned: Unsigned | str | Mapping[str, Unsigned] | None = None
+    """A name is that of the function for 64 bits. A mapping is by the mode, which is the first text
+    among the arguments. None: 16 and 32 bits by int64, 64 bits are refused."""
+    float32: str | Mapping[str, str] | None = None
+    """Why it stays in float32 where a model is computed in a lower precision; a mapping is by the
+    mode as well."""
+    numbers_from: int | None = None
+    """Operands from this one on are sizes, scales or single numbers, and stay in float32."""
+
+    def is_a(self, trait: Trait) -> bool:
+        return bool(self.traits & trait)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What is known of a layer of ramiel.runtime: a callable made once, with weights."""
+
+    kind: Kind
+    has_weights: bool = True
+    """Whether it needs some; other tables stand in its configuration."""
+    float32: str | None = None
+    """Why it stays in float32, input and all."""
+    float32_weights: str | None = None
+    """Why its weights do."""
+
+
+_INTEGERS = "its operands may be sizes, indices or counts"
+_POWERS = "powers, or long sums or products that are stored on the way"
+_EXACT = "it compares its input with numbers of the model"
+
+_REDUCED = {
+    "Sum": Unsigned.MODULAR,
+    "Prod": Unsigned.MODULAR,
+    "SumSquare": Unsigned.MODULAR,
+    "Max": Unsigned.ORDERED,
+    "Min": Unsigned.ORDERED,
+}
+_KEPT_REDUCTIONS = dict.fromkeys(["Prod", "L1", "L2", "LogSum", "SumSquare"], _POWERS)
+_SCATTERED = {
+    "none": Unsigned.MODULAR,
+    "add": Unsigned.MODULAR,
+    "mul": Unsigned.MODULAR,
+    "max": Unsigned.ORDERED,
+    "min": Unsigned.ORDERED,
 }
 
-CALLEES = (
-    frozenset(f"{prefix}.{name}" for prefix, names in _FUNCTIONS.items() for name in names.split())
-    | UNARY_OPERATORS.keys()
-    | BINARY_OPERATORS.keys()
+
+def _row(
+    names: str,
+    kind: Kind,
+    traits: Trait = Trait.NONE,
+    unsigned: Unsigned | str | Mapping[str, Unsigned] | None = None,
+    float32: str | Mapping[str, str] | None = None,
+    numbers_from: int | None = None,
+) -> Iterator[tuple[str, Callee]]:
+    callee = Callee(kind, traits, unsigned, float32, numbers_from)
+    return ((name, callee) for name in names.split())
+
+
+def _once(rows: tuple[Iterator[tuple[str, Callee]], ...]) -> Mapping[str, Callee]:
+    table: dict[str, Callee] = {}
+    for row in rows:
+        for name, callee in row:
+            if name in table:
+                raise AssertionError(f"{name} stands in two rows")
+            table[name] = callee
+    return MappingProxyType(table)
+
+
+_ROWS = (
+    _row("Tensor.unflatten", Kind.VIEW),
+    _row("ops.shape ops.size", Kind.VIEW, unsigned=Unsigned.ITSELF),
+    _row(
+        "Tensor.expand Tensor.reshape Tensor.squeeze Tensor.unsqueeze ops.expand ops.flatten "
+        "ops.reshape ops.squeeze ops.unsqueeze torch.flatten torch.squeeze",
+        Kind.VIEW,
+        Trait.KEEPS_ORDER | Trait.PICKS,
+        unsigned=Unsigned.ITSELF,
+    ),
+    _row("Tensor.mT", Kind.VIEW, Trait.PICKS),
+    _row(
+        "Tensor.permute operator.getitem ops.split torch.split",
+        Kind.VIEW,
+        Trait.PICKS,
+        unsigned=Unsigned.ITSELF,
+    ),
+    _row("torch.div", Kind.MOVES, unsigned="ops.unsigned_div"),
+    _row("torch.fmod torch.remainder", Kind.MOVES, unsigned="ops.unsigned_remainder"),
+    _row("torch.bitwise_right_shift", Kind.MOVES, unsigned="ops.unsigned_right_shift"),
+    _row(
+        "F.adaptive_avg_pool1d F.adaptive_avg_pool2d F.adaptive_avg_pool3d F.affine_grid "
+        "F.batch_norm F.celu F.fold F.group_norm F.instance_norm F.log_softmax F.prelu F.rms_norm "
+        "F.softmax F.softsign kernels.adaptive_avg_pool2d ops.adagrad ops.adam ops.affine_grid "
+        "ops.attention_mask ops.batch_norm ops.col2im ops.compress ops.cumprod "
+        "ops.dynamic_quantize ops.first_rows ops.get_element ops.global_lp_pool ops.hardmax "
+        "ops.has_element ops.instance_norm ops.layer_norm ops.legacy_softmax ops.lp_normalize "
+        "ops.mask_lengths ops.max_unpool ops.mel_weight_matrix ops.momentum ops.normalize "
+        "ops.nothing ops.positive ops.post_transform ops.prelu ops.refuse ops.requantize "
+        "ops.reverse_sequence ops.rotary ops.rows ops.same_pad ops.sequence ops.sequence_at "
+        "ops.sequence_erase ops.sequence_insert ops.sequence_length ops.shrink "
+        "ops.simplified_layer_norm ops.split_to_sequence ops.svm_vote ops.take_features "
+        "ops.tensor_scatter ops.transpose ops.two_scores ops.unordered torch.acos torch.acosh "
+        "torch.asin torch.asinh torch.atan torch.atanh torch.ceil torch.cos torch.cosh "
+        "torch.cumprod torch.floor torch.group_norm torch.isinf torch.isnan torch.mean "
+        "torch.repeat_interleave torch.round torch.sign torch.sin torch.sinh torch.stack "
+        "torch.sum torch.tan torch.zeros",
+        Kind.MOVES,
+    ),
+    _row("ops.impute", Kind.MOVES, float32=_EXACT),
+    _row("ops.one_hot ops.range", Kind.MOVES, float32=_INTEGERS),
+    _row(
+        "ops.local_response_norm ops.mean_variance_norm ops.svm_probabilities torch.cumsum",
+        Kind.MOVES,
+        float32=_POWERS,
+    ),
+    _row(
+        "Tensor.type_as Tensor.view operator.and_ operator.eq operator.or_ operator.xor ops.cast "
+        "ops.constant_of_shape ops.depth_to_space ops.dequantize ops.eye_like ops.length "
+        "ops.ordered ops.part ops.quantize ops.sign ops.space_to_depth ops.unsigned_div "
+        "ops.unsigned_remainder ops.unsigned_right_shift torch.cat torch.full torch.movedim "
+        "torch.ones_like torch.where",
+        Kind.MOVES,
+        unsigned=Unsigned.ITSELF,
+    ),
+    _row("ops.pad", Kind.MOVES, unsigned=Unsigned.MODULAR, numbers_from=1),
+    _row(
+        "F.pixel_shuffle F.pixel_unshuffle operator.invert operator.neg ops.non_zero ops.trilu "
+        "torch.bitwise_left_shift torch.flip",
+        Kind.MOVES,
+        unsigned=Unsigned.MODULAR,
+    ),
+    _row("ops.cumsum", Kind.MOVES, unsigned=Unsigned.MODULAR, float32=_POWERS),
+    _row(
+        "operator.ge operator.gt operator.le operator.lt ops.arg_reduce ops.clip torch.amax "
+        "torch.amin torch.argmax torch.argmin torch.maximum torch.minimum",
+        Kind.MOVES,
+        unsigned=Unsigned.ORDERED,
+    ),
+    _row(
+        "ops.reduce",
+        Kind.MOVES,
+        unsigned=_REDUCED,
+        float32=_KEPT_REDUCTIONS,
+    ),
+    _row(
+        "ops.scatter_elements ops.scatter_nd",
+        Kind.MOVES,
+        unsigned=_SCATTERED,
+    ),
+    _row(
+        "F.elu F.gelu F.hardsigmoid F.hardswish F.leaky_relu F.mish F.relu F.silu F.softplus "
+        "operator.pow operator.truediv torch.abs torch.clamp torch.erf torch.exp torch.log "
+        "torch.reciprocal torch.sigmoid torch.sqrt torch.tanh",
+        Kind.MOVES,
+        Trait.ELEMENTWISE,
+    ),
+    _row("operator.mul", Kind.MOVES, Trait.ELEMENTWISE, unsigned=Unsigned.ITSELF),
+    _row(
+        "operator.add operator.sub",
+        Kind.MOVES,
+        Trait.ELEMENTWISE,
+        unsigned=Unsigned.MODULAR,
+    ),
+    _row("Tensor.to", Kind.MOVES, Trait.KEEPS_ORDER, unsigned=Unsigned.ITSELF),
+    _row("F.local_response_norm", Kind.MOVES, Trait.NO_HALVES),
+    _row("F.pad ops.tile", Kind.MOVES, Trait.PICKS, unsigned=Unsigned.ITSELF),
+    _row(
+        "ops.gather ops.gather_elements ops.gather_nd ops.slice torch.tril torch.triu",
+        Kind.MOVES,
+        Trait.PICKS,
+        unsigned=Unsigned.MODULAR,
+    ),
+    _row(
+        "ops.bernoulli ops.dropout ops.multinomial ops.random_normal ops.random_uniform",
+        Kind.MOVES,
+        Trait.RANDOM,
+    ),
+    _row("F.conv1d F.conv2d F.conv3d ops.conv_integer ops.deform_conv", Kind.CONVOLUTION),
+    _row(
+        "F.conv_transpose1d F.conv_transpose2d F.conv_transpose3d ops.conv_transpose",
+        Kind.TRANSPOSED,
+    ),
+    _row("ops.matmul_integer", Kind.PRODUCT),
+    _row("operator.matmul", Kind.PRODUCT, unsigned=Unsigned.MODULAR),
+    _row("ops.matmul_n_bits", Kind.PACKED_PRODUCT),
+    _row("torch.einsum", Kind.EINSUM, unsigned=Unsigned.MODULAR),
+    _row(
+        "F.scaled_dot_product_attention kernels.scaled_dot_product_attention "
+        "ops.group_query_attention",
+        Kind.ATTENTION,
+    ),
+    _row("ops.gru ops.lstm ops.rnn", Kind.RECURRENT),
+    _row(
+        "F.avg_pool1d F.avg_pool2d F.max_pool1d F.max_pool2d F.max_pool3d kernels.avg_pool2d "
+        "kernels.max_pool2d ops.avg_pool ops.lp_pool ops.max_pool",
+        Kind.WINDOWS,
+    ),
+    _row("F.avg_pool3d", Kind.WINDOWS, Trait.NO_HALVES),
+    _row("torch.cdist", Kind.PAIRS),
+    _row("ops.svm_kernel", Kind.PAIRS, float32=_POWERS),
+    _row("torch.inverse", Kind.SOLVED),
+    _row("torch.det", Kind.SOLVED, Trait.NO_HALVES),
+    _row("ops.non_max_suppression ops.unique ops.unique_in_order", Kind.SORTED),
+    _row("ops.top_k", Kind.SORTED, unsigned=Unsigned.ITSELF),
+    _row("ops.dft ops.stft", Kind.SPECTRUM),
+    _row("ops.resize", Kind.SAMPLED, numbers_from=1),
+    _row(
+        "F.grid_sample F.interpolate ops.crop_and_resize ops.grid_sample_cubic ops.max_roi_pool "
+        "ops.roi_align",
+        Kind.SAMPLED,
+    ),
+    _row(
+        "ops.decode_image ops.format_numbers ops.join_features ops.parse_numbers "
+        "ops.regex_full_match ops.string_concat ops.string_normalize ops.string_split ops.strings "
+        "ops.tokenize ops.vectorize ops.zip_map",
+        Kind.TEXT,
+    ),
+    _row("ops.encode", Kind.TEXT, float32=_EXACT),
 )
 
-LAYERS = frozenset(
-    [
-        "BatchNorm",
-        "Conv1d",
-        "Conv2d",
-        "Conv3d",
-        "ConvTranspose1d",
-        "ConvTranspose2d",
-        "ConvTranspose3d",
-        "Embedding",
-        "GRU",
-        "LSTM",
-        "LabelEncoder",
-        "LayerNorm",
-        "Linear",
-        "PReLU",
-        "RNN",
-        "TfIdfVectorizer",
-        "TreeClassifier",
-        "TreeEnsemble",
-    ]
-)
-"""The layers of ramiel.runtime: callables made once, with their weights."""
+CALLEES: Mapping[str, Callee] = _once(_ROWS)
 
-WITHOUT_WEIGHTS = frozenset(["LabelEncoder", "TfIdfVectorizer"])
-"""Those whose tables stand in their configuration."""
+LAYERS: Mapping[str, Layer] = MappingProxyType(
+    {
+        "BatchNorm": Layer(
+            Kind.MOVES,
+            float32_weights="variances leave the range of f16, and PyTorch takes both types",
+        ),
+        "Conv1d": Layer(Kind.CONVOLUTION),
+        "Conv2d": Layer(Kind.CONVOLUTION),
+        "Conv3d": Layer(Kind.CONVOLUTION),
+        "ConvTranspose1d": Layer(Kind.TRANSPOSED),
+        "ConvTranspose2d": Layer(Kind.TRANSPOSED),
+        "ConvTranspose3d": Layer(Kind.TRANSPOSED),
+        "Embedding": Layer(Kind.MOVES),
+        "GRU": Layer(Kind.RECURRENT),
+        "LSTM": Layer(Kind.RECURRENT),
+        "LabelEncoder": Layer(Kind.TEXT, has_weights=False),
+        "LayerNorm": Layer(Kind.MOVES),
+        "Linear": Layer(Kind.LINEAR),
+        "PReLU": Layer(Kind.MOVES),
+        "RNN": Layer(Kind.RECURRENT),
+        "TfIdfVectorizer": Layer(Kind.TEXT, has_weights=False),
+        "TreeClassifier": Layer(Kind.MOVES, float32=_EXACT),
+        "TreeEnsemble": Layer(Kind.MOVES, float32=_EXACT),
+    }
+)
+"""The layers of ramiel.runtime."""
+
+
+@cache
+def callees_with(trait: Trait) -> frozenset[str]:
+    """The names of the functions that a trait holds of."""
+    return frozenset(name for name, callee in CALLEES.items() if callee.is_a(trait))

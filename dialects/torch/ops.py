@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Self, cast
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
-from xdsl.traits import Pure
+from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind, Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
@@ -25,7 +25,7 @@ from ramiel.dialects.torch.callees import (
     CALLEES,
     LAYERS,
     UNARY_OPERATORS,
-    WITHOUT_WEIGHTS,
+    Trait,
 )
 from ramiel.dialects.torch.literals import (
     OperandAttr,
@@ -38,11 +38,23 @@ from ramiel.dialects.torch.literals import (
 from ramiel.dialects.torch.operation import TorchOperation, is_identifier, verify_properties
 
 
+class EffectsOfCallee(MemoryEffect):
+    """A call has none, unless it draws random numbers: that changes the generator."""
+
+    @classmethod
+    def get_effects(cls, op: Operation) -> set[EffectInstance]:
+        assert isinstance(op, CallOp)
+        callee = CALLEES.get(op.callee)
+        if callee is not None and not callee.is_a(Trait.RANDOM):
+            return set()
+        return {EffectInstance(MemoryEffectKind.READ), EffectInstance(MemoryEffectKind.WRITE)}
+
+
 class CallOp(TorchOperation):
     """A call of a function, a method or an operator from the list in `callees.py`."""
 
     name = "torch.call"
-    traits = traits_def(Pure())
+    traits = traits_def(EffectsOfCallee())
 
     @classmethod
     def of(
@@ -293,7 +305,7 @@ class LayerOp(TorchOperation):
             if (problem := verify_literal(value)) is not None:
                 raise VerifyException(problem)
             visit_leaves(value, _refuse_operand)
-        if "weight" not in self.weights and self.layer not in WITHOUT_WEIGHTS:
+        if "weight" not in self.weights and LAYERS[self.layer].has_weights:
             raise VerifyException("a layer has a weight")
         for key in self.weights:
             if not is_identifier(key):

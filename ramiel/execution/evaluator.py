@@ -21,6 +21,7 @@ from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, fold_literal, python_literal
 from ramiel.execution.tensors import tensor_of
 from ramiel.runtime import Weights, kernels, ops
+from ramiel.runtime.ops.control import steps
 
 _NAMESPACES: Mapping[str, object] = {
     "torch": torch,
@@ -88,7 +89,7 @@ class Evaluator:
         conditional = int(op.conditional)
         carried = conditional + op.states
         parts: list[list[Tensor]] = [[] for _ in op.stacked]
-        for step in ops.steps(most):
+        for step in steps(most):
             if conditional and not values[0]:
                 break
             yielded = self._body(op.body, [step, *values])
@@ -98,7 +99,7 @@ class Evaluator:
         stacked: list[Tensor] = []
         for part, result in zip(parts, op.results[op.states :], strict=True):
             shape = shape_of(result.type) or (0,)
-            stacked.append(ops.stacked(part, _element(result.type), *(d or 0 for d in shape[1:])))
+            stacked.append(stacked(part, _element(result.type), *(d or 0 for d in shape[1:])))
         return _one_or_all([*values[conditional:carried], *stacked])
 
     def _body(self, block: Block, values: Sequence[Tensor]) -> list[Tensor]:

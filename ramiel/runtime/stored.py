@@ -2,7 +2,7 @@
 
 Metadata, JSON and optional:
 - `ramiel.packed`: {stored name: [type, shape]}, of types of eight bits and fewer, which stand
-  there as bytes (see ramiel.runtime.ops.low_bit), and of strings, which are a list in JSON.
+  there as bytes (see ramiel.runtime.low_bit), and of strings, which are a list in JSON.
 - `ramiel.quantized`: {name: [axis, block, dtype]}: (name - name.zero_point) * name.scale is
   what counts, computed when it is read.
 """
@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ramiel.runtime.ops.low_bit import BITS, FLOATS, unpack
+from ramiel.runtime.low_bit import BITS, FLOATS, unpack
 from ramiel.runtime.ops.quantization import dequantize
 from ramiel.runtime.strings import strings
 

@@ -19,8 +19,9 @@ from ramiel.dialects.cluster.attributes import (
     integers,
 )
 from ramiel.dialects.torch import CallOp, Task, TorchOperation
+from ramiel.dialects.torch.callees import CALLEES, Kind
 from ramiel.errors import CompileError
-from ramiel.torch_level.work import VIEWS, bytes_of
+from ramiel.torch_level.work import bytes_of
 
 DEFAULT_HAND_OVER = 24.0
 """µs; measured on 2 cores of a 2024 server, for a lock, a queue and a pipe alike."""
@@ -128,6 +129,6 @@ def _number(op: Operation, name: str, default: float) -> float:
 
 def _size(op: TorchOperation) -> float:
     """The bytes that an operation makes: none if it is a view of its operands."""
-    if isinstance(op, CallOp) and op.callee in VIEWS:
+    if isinstance(op, CallOp) and CALLEES[op.callee].kind is Kind.VIEW:
         return 0.0
     return sum(bytes_of(r.type) for r in op.results)

@@ -1,9 +1,14 @@
-"""How much work an operation of the `torch` dialect does, from the shapes of its operands."""
+"""How much work an operation of the `torch` dialect does, from the shapes of its operands.
+
+Each kind of work that a callee or a layer may have by the table of callees is a function here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import prod
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import log2, prod
 
 from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import Attribute, Block
@@ -11,6 +16,7 @@ from xdsl.ir import Attribute, Block
 from ramiel.analysis.static_cost import Work, static_cost
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, LoopOp, TorchOperation
+from ramiel.dialects.torch.callees import CALLEES, LAYERS, Kind
 from ramiel.dialects.torch.literals import python_literal
 from ramiel.torch_level.candidates import Kernel, kernel_of
 
@@ -18,22 +24,18 @@ NOMINAL = 32
 """What stands for a dimension that is not known at compile time; a batch, the first
 dimension, counts as 1."""
 
-VIEWS = frozenset(
-    "Tensor.expand Tensor.permute Tensor.mT Tensor.reshape Tensor.squeeze Tensor.unsqueeze "
-    "Tensor.transpose Tensor.unflatten operator.getitem torch.split torch.squeeze torch.flatten "
-    "ops.shape ops.size ops.reshape ops.squeeze ops.unsqueeze ops.expand ops.split "
-    "ops.flatten".split()
-)
-"""Calls that move no data."""
 VIEW = 0.25
-"""What such a call takes of the price of one that computes."""
+"""What a call that moves no data takes of the price of one that computes."""
 STEPS_OF_A_LOOP = 8
 """What stands for the number of a loop's iterations."""
-RECURRENT = frozenset(["rnn", "gru", "lstm"])
 STEP_OF_A_LAYER = 0.2
 """What a step of a recurrent layer takes of the price of a call; step by step, it is a call."""
 STEPS = 5
 """How many calls a convolution by Winograd's algorithm counts as."""
+TEXT = 0.06
+"""What one element that Python looks at takes of the price of a call."""
+NEIGHBOURS = 4
+"""The elements that are read for one between pixels."""
 
 
 def work_of(op: TorchOperation, threads: int = 1) -> Work:
@@ -43,20 +45,18 @@ def work_of(op: TorchOperation, threads: int = 1) -> Work:
 
 def work_by(op: TorchOperation, kernel: Kernel) -> Work:
     """The work of one operation if it is computed by a kernel."""
-    if isinstance(op, LayerOp):
-        return _work(op.layer.lower(), op, op.weight_shape, op.config, kernel)
     if isinstance(op, ControlOp):
         bodies = [_work_of_body(block) for block in op.bodies]
         return (
             bodies[0] * STEPS_OF_A_LOOP if isinstance(op, LoopOp) else max(bodies, key=static_cost)
         )
-    if not isinstance(op, CallOp):
-        return Work(calls=0)
-    if op.callee in VIEWS:
-        return Work(calls=VIEW)
-    name = op.callee.partition(".")[2].replace("_", "")
-    weight = _dims(op.operands[1].type) if len(op.operands) > 1 else ()
-    return _work(name, op, weight, op.kwargs, kernel)
+    if isinstance(op, LayerOp):
+        kind = LAYERS[op.layer].kind
+        return WORK[kind](_Shapes.of(op, op.weight_shape, op.config, kernel))
+    if isinstance(op, CallOp):
+        weight = _dims(op.operands[1].type) if len(op.operands) > 1 else ()
+        return WORK[CALLEES[op.callee].kind](_Shapes.of(op, weight, op.kwargs, kernel))
+    return Work(calls=0)
 
 
 def _work_of_body(block: Block) -> Work:
@@ -64,47 +64,175 @@ def _work_of_body(block: Block) -> Work:
     return sum(works, Work(calls=1))
 
 
-def _work(
-    name: str,
-    op: TorchOperation,
-    weight: tuple[int, ...],
-    config: Mapping[str, Attribute],
-    kernel: Kernel,
-) -> Work:
-    """The work of a function or layer, by its name without underscores."""
-    x = _dims(op.operands[0].type) if op.operands else ()
-    y = _dims(op.results[0].type)
-    moved = sum(bytes_of(v.type) for v in (*op.operands, *op.results))
-    weights = prod(weight) * bytes_of(op.results[0].type) / max(1, prod(y))
-    if name.startswith("conv") and len(weight) > 2:
-        # A transposed convolution spreads its input over the result.
-        pixels = x if name.startswith("convtranspose") else y
-        flops = 2.0 * prod(pixels) * prod(weight[1:])
-        if "groups" in config:
-            return Work(grouped=flops, moved=moved, weights=weights)
-        if prod(weight[2:]) == 1:
-            return Work(product=flops, moved=moved, weights=weights)
-        if kernel is not None and "winograd" in kernel:
-            tiles = y[0] * prod(y[2:]) / 4 ** sum(size > 1 for size in weight[2:])
-            return Work(STEPS, filtered=flops, tiles=tiles, weights=4 * weights, moved=moved)
-        return Work(convolution=flops, moved=moved, weights=weights)
-    if name in RECURRENT and len(weight) > 1 and y:
-        steps = prod(y) / max(1, prod(_dims(op.results[1].type)))
-        rows, inputs, hidden = weight[-2], weight[-1], y[-1]
-        flops = 2.0 * prod(y[:-1]) * rows * (inputs + hidden)
-        calls = 1 + steps * (STEP_OF_A_LAYER if isinstance(op, LayerOp) else 1.0)
-        weights *= 1 + hidden / max(1, inputs)
-        return Work(calls, product=flops, moved=moved, weights=weights)
-    if name == "linear" and x:
-        return Work(product=2.0 * prod(y) * x[-1], moved=moved, weights=weights)
-    if name == "matmul" and x:
-        return Work(product=2.0 * prod(y) * x[-1], moved=moved)
-    if name == "scaleddotproductattention" and len(weight) > 1:
-        keys = weight[-2]
-        return Work(product=2.0 * keys * (prod(x) + prod(y)), moved=moved)
-    if name.startswith(("maxpool", "avgpool")):
-        return Work(windows=_window(config, len(y) - 2) * bytes_of(op.results[0].type))
-    return Work(moved=moved)
+@dataclass(frozen=True)
+class _Shapes:
+    """An operation as its work is asked for."""
+
+    op: CallOp | LayerOp
+    x: tuple[int, ...]
+    """The first operand's shape."""
+    y: tuple[int, ...]
+    """The first result's."""
+    weight: tuple[int, ...]
+    """A layer's weight's, or the second operand's."""
+    config: Mapping[str, Attribute]
+    kernel: Kernel
+    moved: float
+    """The bytes of all operands and results."""
+
+    @staticmethod
+    def of(
+        op: CallOp | LayerOp,
+        weight: tuple[int, ...],
+        config: Mapping[str, Attribute],
+        kernel: Kernel,
+    ) -> _Shapes:
+        x = _dims(op.operands[0].type) if op.operands else ()
+        y = _dims(op.results[0].type)
+        moved = sum(bytes_of(v.type) for v in (*op.operands, *op.results))
+        return _Shapes(op, x, y, weight, config, kernel, moved)
+
+    @property
+    def element(self) -> float:
+        """The bytes of one element of the result."""
+        return bytes_of(self.op.results[0].type) / max(1, prod(self.y))
+
+    @property
+    def weights(self) -> float:
+        """The bytes of the weight."""
+        return prod(self.weight) * self.element
+
+
+def _view(_: _Shapes) -> Work:
+    return Work(calls=VIEW)
+
+
+def _moves(s: _Shapes) -> Work:
+    return Work(moved=s.moved)
+
+
+def _convolution(s: _Shapes, transposed: bool = False) -> Work:
+    if len(s.weight) < 3:
+        return _moves(s)
+    # A transposed convolution spreads its input over the result.
+    flops = 2.0 * prod(s.x if transposed else s.y) * prod(s.weight[1:])
+    if "groups" in s.config:
+        return Work(grouped=flops, moved=s.moved, weights=s.weights)
+    if prod(s.weight[2:]) == 1:
+        return Work(product=flops, moved=s.moved, weights=s.weights)
+    if s.kernel is not None and "winograd" in s.kernel:
+        tiles = s.y[0] * prod(s.y[2:]) / 4 ** sum(size > 1 for size in s.weight[2:])
+        return Work(STEPS, filtered=flops, tiles=tiles, weights=4 * s.weights, moved=s.moved)
+    return Work(convolution=flops, moved=s.moved, weights=s.weights)
+
+
+def _transposed(s: _Shapes) -> Work:
+    return _convolution(s, transposed=True)
+
+
+def _product(s: _Shapes) -> Work:
+    """Also of each pair of rows [k], which is as many steps."""
+    if not s.x:
+        return _moves(s)
+    return Work(product=2.0 * prod(s.y) * s.x[-1], moved=s.moved)
+
+
+def _linear(s: _Shapes) -> Work:
+    if not s.x:
+        return _moves(s)
+    return Work(product=2.0 * prod(s.y) * s.x[-1], moved=s.moved, weights=s.weights)
+
+
+def _packed_product(s: _Shapes) -> Work:
+    """The weight is written and read again as floats."""
+    if not s.x or not s.y:
+        return _moves(s)
+    unpacked = 2 * s.x[-1] * s.y[-1] * s.element
+    return _product(s) + Work(calls=1, moved=unpacked)
+
+
+def _einsum(s: _Shapes) -> Work:
+    """Each combination of its letters is a multiplication."""
+    assert isinstance(s.op, CallOp)
+    equation = python_literal(s.op.args[0])
+    letters: dict[str, int] = {}
+    rest = 1
+    if isinstance(equation, str):
+        terms = equation.partition("->")[0].split(",")
+        for term, operand in zip(terms, s.op.operands, strict=False):
+            dims, names = list(_dims(operand.type)), re.findall("[A-Za-z]", term)
+            if "..." in term:
+                first = len(re.findall("[A-Za-z]", term.partition("...")[0]))
+                batch = dims[first : len(dims) - len(names) + first]
+                del dims[first : first + len(batch)]
+                rest = max(rest, prod(batch))
+            letters |= dict(zip(names, dims, strict=False))
+    return Work(product=2.0 * rest * prod(letters.values()), moved=s.moved)
+
+
+def _attention(s: _Shapes) -> Work:
+    if len(s.weight) < 2:
+        return _moves(s)
+    return Work(product=2.0 * s.weight[-2] * (prod(s.x) + prod(s.y)), moved=s.moved)
+
+
+def _recurrent(s: _Shapes) -> Work:
+    if len(s.weight) < 2 or not s.y:
+        return _moves(s)
+    steps = prod(s.y) / max(1, prod(_dims(s.op.results[1].type)))
+    rows, inputs, hidden = s.weight[-2], s.weight[-1], s.y[-1]
+    flops = 2.0 * prod(s.y[:-1]) * rows * (inputs + hidden)
+    calls = 1 + steps * (STEP_OF_A_LAYER if isinstance(s.op, LayerOp) else 1.0)
+    weights = s.weights * (1 + hidden / max(1, inputs))
+    return Work(calls, product=flops, moved=s.moved, weights=weights)
+
+
+def _windows(s: _Shapes) -> Work:
+    size = s.config.get("kernel_size")
+    if size is None and isinstance(s.op, CallOp):
+        size = next((a for a in s.op.args if isinstance(a, ArrayAttr)), None)
+    sides = [] if size is None else list(size) if isinstance(size, ArrayAttr) else [size]
+    lengths = [v for v in map(python_literal, sides) if isinstance(v, int)]
+    window = lengths[0] ** (len(s.y) - 2) if len(lengths) == 1 else prod(lengths)
+    return Work(windows=window * bytes_of(s.op.results[0].type))
+
+
+def _solved(s: _Shapes) -> Work:
+    """Gaussian elimination takes n**3 / 3 multiplications."""
+    return Work(product=2 / 3 * prod(s.x) * (s.x[-1] if s.x else 1), moved=s.moved)
+
+
+def _sorted(s: _Shapes) -> Work:
+    return Work(moved=s.moved * max(1.0, log2(max(1, prod(s.x)))))
+
+
+def _sampled(s: _Shapes) -> Work:
+    return Work(windows=NEIGHBOURS * prod(s.y) * s.element, moved=s.moved)
+
+
+def _text(s: _Shapes) -> Work:
+    return Work(calls=1 + TEXT * max(prod(s.x), prod(s.y)))
+
+
+WORK: Mapping[Kind, Callable[[_Shapes], Work]] = {
+    Kind.VIEW: _view,
+    Kind.MOVES: _moves,
+    Kind.CONVOLUTION: _convolution,
+    Kind.TRANSPOSED: _transposed,
+    Kind.PRODUCT: _product,
+    Kind.LINEAR: _linear,
+    Kind.PACKED_PRODUCT: _packed_product,
+    Kind.EINSUM: _einsum,
+    Kind.ATTENTION: _attention,
+    Kind.RECURRENT: _recurrent,
+    Kind.WINDOWS: _windows,
+    Kind.PAIRS: _product,
+    Kind.SOLVED: _solved,
+    Kind.SORTED: _sorted,
+    Kind.SPECTRUM: _sorted,
+    Kind.SAMPLED: _sampled,
+    Kind.TEXT: _text,
+}
 
 
 def _dims(type: Attribute) -> tuple[int, ...]:
@@ -116,11 +244,3 @@ def bytes_of(type: Attribute) -> float:
     """The size of a tensor of a type, open dimensions guessed."""
     dtype = numpy_dtype_of(type)
     return float(prod(_dims(type)) * (dtype.itemsize if dtype is not None else 4))
-
-
-def _window(config: Mapping[str, Attribute], dims: int) -> int:
-    """The elements of a pool's window."""
-    size = config.get("kernel_size")
-    sides = [] if size is None else list(size) if isinstance(size, ArrayAttr) else [size]
-    lengths = [v for v in map(python_literal, sides) if isinstance(v, int)]
-    return lengths[0] ** dims if len(lengths) == 1 else prod(lengths)

@@ -13,6 +13,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from ramiel.dialects.onnx.types import static_shape_of
 from ramiel.dialects.torch import CallOp
+from ramiel.dialects.torch.callees import CALLEES, Trait, callees_with
 from ramiel.torch_level.patterns import (
     arguments_of,
     call_of,
@@ -21,19 +22,6 @@ from ramiel.torch_level.patterns import (
     rewrite,
     sole_call_of,
 )
-
-_SHAPED = frozenset(
-    "Tensor.expand Tensor.reshape Tensor.squeeze Tensor.to Tensor.unsqueeze torch.flatten "
-    "torch.squeeze ops.expand ops.flatten ops.reshape ops.squeeze ops.unsqueeze".split()
-)
-"""What keeps the order of the elements: it does nothing if it keeps the type too."""
-
-_ELEMENTWISE = frozenset(
-    "F.elu F.gelu F.hardsigmoid F.hardswish F.leaky_relu F.mish F.relu F.silu F.softplus "
-    "operator.add operator.mul operator.pow operator.sub operator.truediv torch.abs torch.clamp "
-    "torch.erf torch.exp torch.log torch.reciprocal torch.sigmoid torch.sqrt torch.tanh".split()
-)
-"""What may change places with a permutation, if its other arguments are numbers."""
 
 _STEPS = 8
 """How many elementwise operations may stand between two permutations."""
@@ -48,7 +36,7 @@ class _DropIdentity(RewritePattern):
         x, type = op.operands[0], op.results[0].type
         if x.type != type:
             return
-        keeps = op.callee in _SHAPED and static_shape_of(type) is not None
+        keeps = CALLEES[op.callee].is_a(Trait.KEEPS_ORDER) and static_shape_of(type) is not None
         order = _order(op)
         if keeps or (order is not None and _is_identity(order)):
             forward(rewriter, op, x)
@@ -96,7 +84,8 @@ class _PermuteThrough(RewritePattern):
             return
         steps: list[CallOp] = []
         value = op.operands[0]
-        while len(steps) < _STEPS and (step := sole_call_of(value, *_ELEMENTWISE)) is not None:
+        elementwise = callees_with(Trait.ELEMENTWISE)
+        while len(steps) < _STEPS and (step := sole_call_of(value, *elementwise)) is not None:
             if len(step.operands) != 1 or step.operands[0].type != step.results[0].type:
                 return
             steps.append(step)

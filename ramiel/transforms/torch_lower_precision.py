@@ -39,6 +39,7 @@ from ramiel.dialects.onnx.types import (
 )
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation, WeightOp
+from ramiel.dialects.torch.callees import CALLEES, LAYERS, Trait
 from ramiel.dialects.torch.literals import Dtype, DtypeAttr
 from ramiel.dialects.torch.operation import NODE, OP_TYPE, SUFFIX
 from ramiel.errors import CompileError
@@ -80,49 +81,6 @@ LOW_TYPES: Mapping[str, LowType] = {
     ),
 }
 
-_NO_KERNEL = "PyTorch has no kernel for the CPU"
-_INTEGERS = "its operands may be sizes, indices or counts"
-_POWERS = "powers, or long sums or products that are stored on the way"
-_EXACT = "it compares its input with numbers of the model"
-KEPT: Mapping[str, str] = {
-    "torch.det": _NO_KERNEL,
-    "F.avg_pool3d": _NO_KERNEL,
-    "F.local_response_norm": _NO_KERNEL,
-    "ops.range": _INTEGERS,
-    "ops.one_hot": _INTEGERS,
-    "torch.cumsum": _POWERS,
-    "ops.cumsum": _POWERS,
-    "ops.local_response_norm": _POWERS,
-    "ops.mean_variance_norm": _POWERS,
-    "ops.encode": _EXACT,
-    "ops.impute": _EXACT,
-    "ops.svm_kernel": _POWERS,
-    "ops.svm_probabilities": _POWERS,
-}
-"""The calls that stay in f32, and why. What PyTorch adds up itself (products, means, sums,
-softmax, norms) it adds up in f32 and rounds once."""
-
-KEPT_REDUCTIONS = frozenset(["Prod", "L1", "L2", "LogSum", "SumSquare"])
-"""The kinds of `ops.reduce` that are powers or products, or look at a sum again."""
-
-NUMBERS: Mapping[str, int] = {"ops.resize": 1, "ops.pad": 1}
-"""Calls whose operands from this one on are sizes, scales or single numbers, and stay in f32."""
-
-PICKING = frozenset(
-    "F.pad Tensor.expand Tensor.mT Tensor.permute Tensor.reshape Tensor.squeeze Tensor.unsqueeze "
-    "operator.getitem ops.expand ops.flatten ops.gather ops.gather_elements ops.gather_nd "
-    "ops.reshape ops.slice ops.split ops.squeeze ops.tile ops.unsqueeze torch.flatten torch.split "
-    "torch.squeeze torch.tril torch.triu".split()
-)
-"""Calls that only pick elements of their first operand: what they pick from a table of weights
-is a weight."""
-
-KEPT_CALLS_OF_LAYERS = {"TreeClassifier": _EXACT, "TreeEnsemble": _EXACT}
-"""The layers that stay in f32, input and all, and why."""
-
-KEPT_LAYERS = {"BatchNorm": "variances leave the range of f16, and PyTorch takes both types"}
-"""The layers whose weights stay in f32, and why."""
-
 _HUGE = 1e30
 """Numbers beyond stand for infinity, in masks; they become the largest that there is instead."""
 
@@ -141,7 +99,8 @@ class TorchLowerPrecisionPass(ModulePass):
 
     What stays: integers, bools and other floats; what is computed from those, from constants and
     from inputs of at most 16 numbers alone (sizes, positions, masks), up to where it meets a low
-    value; the calls in KEPT; calls with a result of an unknown type; and branches and loops.
+    value; the calls for which the table of callees says so; calls with a result of an unknown type;
+    and branches and loops.
     """
 
     name = "torch-lower-precision"
@@ -219,7 +178,7 @@ class _Lowering:
             self._convert(op, given, self.low.element if one and not _stays(op) else Float32Type())
             self.lowered |= {r for r in op.results if _is_wide(r)}
             return
-        first = NUMBERS.get(op.callee, len(op.operands)) if isinstance(op, CallOp) else None
+        first = CALLEES[op.callee].numbers_from if isinstance(op, CallOp) else None
         self._convert(op, [v for v in op.operands[:first] if self._is_float(v)], self.low.element)
         numbers = op.operands[first:] if first is not None else ()
         self._convert(op, [v for v in numbers if self._is_float(v)], Float32Type())
@@ -301,7 +260,7 @@ class _Lowering:
     # --- constants ---
 
     def _lower_weights(self, op: LayerOp) -> None:
-        if op.layer in KEPT_LAYERS:
+        if LAYERS[op.layer].float32_weights is not None:
             return
         weights: dict[str, Attribute] = {}
         for key, weight in op.weights.items():
@@ -370,22 +329,25 @@ class _Lowering:
 def _stays(op: CallOp | LayerOp) -> bool:
     """Whether a call that is given low values is to be computed in float32."""
     if isinstance(op, LayerOp):
-        return op.layer in KEPT_CALLS_OF_LAYERS
-    if op.callee in KEPT or any(numpy_dtype_of(r.type) is None for r in op.results):
+        return LAYERS[op.layer].float32 is not None
+    callee = CALLEES[op.callee]
+    if callee.is_a(Trait.NO_HALVES) or any(numpy_dtype_of(r.type) is None for r in op.results):
         return True
     if op.callee == "F.interpolate":  # without a kernel if it is smoothed
         return "antialias" in op.kwargs
     if op.callee == "ops.layer_norm":  # the mean and the deviation are float32
         return len(op.results) > 1
-    return op.callee == "ops.reduce" and arguments_of(op).args[1] in KEPT_REDUCTIONS
+    if isinstance(callee.float32, Mapping):
+        return any(a in callee.float32 for a in arguments_of(op).args if isinstance(a, str))
+    return callee.float32 is not None
 
 
 def _picks(op: CallOp) -> bool:
     """Whether a call picks from a table of weights."""
     source = op.operands[0] if op.operands else None
-    if op.callee not in PICKING or source is None or not isinstance(source.owner, WeightOp):
+    if source is None or not isinstance(source.owner, WeightOp) or _is_few(source.type):
         return False
-    return not _is_few(source.type)
+    return CALLEES[op.callee].is_a(Trait.PICKS)
 
 
 def _is_wide(value: SSAValue) -> bool:

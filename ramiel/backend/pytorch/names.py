@@ -40,7 +40,7 @@ the import of torch takes long; a test compares them with nn.Module and Program.
 COMPILED_NAMES = frozenset(["report", "save", "source"])
 """What ramiel.compile() adds to a program: no name for an attribute, but good for a value."""
 
-CLASS_NAMES = LAYERS | frozenset(
+CLASS_NAMES = LAYERS.keys() | frozenset(
     "Channel Channels F Input Layer OpError OpIndexError Program Stopped Strings Tensor "
     "Weights".split()
 )

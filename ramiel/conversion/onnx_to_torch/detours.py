@@ -21,56 +21,10 @@ from typing import TYPE_CHECKING, cast
 from xdsl.ir import Attribute, SSAValue
 
 from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of, shape_of, tensor_type
+from ramiel.dialects.torch.callees import CALLEES, Trait, Unsigned
 
 if TYPE_CHECKING:
     from ramiel.conversion.onnx_to_torch.table import Node
-
-_OWN = frozenset(
-    "torch.cat torch.flatten torch.full torch.movedim torch.ones_like torch.split Tensor.view "
-    "ops.cast ops.dequantize ops.quantize "
-    "torch.squeeze torch.where F.pad Tensor.expand Tensor.permute Tensor.reshape Tensor.squeeze "
-    "Tensor.to Tensor.type_as Tensor.unsqueeze operator.and_ operator.eq operator.getitem "
-    "operator.mul operator.or_ operator.xor ops.constant_of_shape ops.depth_to_space ops.expand "
-    "ops.eye_like ops.flatten ops.length ops.ordered ops.part ops.reshape ops.shape ops.sign "
-    "ops.size ops.space_to_depth ops.split ops.squeeze ops.tile ops.top_k ops.unsigned_div "
-    "ops.unsigned_remainder ops.unsigned_right_shift ops.unsqueeze".split()
-)
-"""What PyTorch does with them itself."""
-
-_MODULAR = frozenset(
-    [
-        *"operator.add operator.invert operator.matmul operator.neg operator.sub".split(),
-        *"torch.bitwise_left_shift torch.einsum torch.flip torch.tril torch.triu".split(),
-        *"ops.cumsum ops.gather ops.gather_elements ops.gather_nd ops.non_zero ops.pad".split(),
-        *"ops.slice ops.trilu F.pixel_shuffle F.pixel_unshuffle".split(),
-        *(f"ops.reduce {kind}" for kind in ("Sum", "Prod", "SumSquare")),
-        *(f"ops.scatter_elements {kind}" for kind in ("none", "add", "mul")),
-        *(f"ops.scatter_nd {kind}" for kind in ("none", "add", "mul")),
-    ]
-)
-"""What is right for 64 bits modulo 2**64."""
-
-_ORDER = frozenset(
-    [
-        *"operator.ge operator.gt operator.le operator.lt".split(),
-        *"torch.amax torch.amin torch.argmax torch.argmin torch.maximum torch.minimum".split(),
-        *"ops.arg_reduce ops.clip".split(),
-        *(f"ops.reduce {kind}" for kind in ("Max", "Min")),
-        *(f"ops.scatter_elements {kind}" for kind in ("max", "min")),
-        *(f"ops.scatter_nd {kind}" for kind in ("max", "min")),
-    ]
-)
-"""What only asks which of two numbers is larger."""
-
-_OF_64_BITS = {
-    "torch.div": "ops.unsigned_div",
-    "torch.remainder": "ops.unsigned_remainder",
-    "torch.fmod": "ops.unsigned_remainder",
-    "torch.bitwise_right_shift": "ops.unsigned_right_shift",
-}
-
-_NOT_OF_HALVES = frozenset(["torch.det", "F.avg_pool3d", "F.local_response_norm"])
-"""What PyTorch computes of float32 and float64 alone."""
 
 
 @dataclass(frozen=True)
@@ -140,19 +94,21 @@ def _detour(
     n: Node, callee: str, args: Sequence[object], names: set[str | None]
 ) -> _Detour | str | None:
     """How a call with operands of these types is computed: by a detour or by another call."""
-    if callee in _NOT_OF_HALVES and names & _BY_FLOAT32.types:
+    known = CALLEES[callee]
+    if known.is_a(Trait.NO_HALVES) and names & _BY_FLOAT32.types:
         return _BY_FLOAT32
-    if callee in _OWN or not names & _WIDE:
+    how = known.unsigned
+    if how is Unsigned.ITSELF or not names & _WIDE:
         return None
     if "uint64" not in names:
         return _BY_INT64
-    if callee in _OF_64_BITS:
-        return _OF_64_BITS[callee]
-    kind = next((a for a in args if isinstance(a, str)), None)
-    keys = {callee, f"{callee} {kind}"}
-    if keys & _ORDER:
+    if isinstance(how, Mapping):
+        how = how.get(next((a for a in args if isinstance(a, str)), ""))
+    if isinstance(how, str):
+        return how
+    if how is Unsigned.ORDERED:
         return _IN_ORDER
-    if keys & _MODULAR:
+    if how is Unsigned.MODULAR:
         return _BY_INT64
     return n.fail(f"PyTorch has no {callee} of uint64: cast to int64 before it")
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ramiel.runtime.ops.numbers import Integers, integer, integers
+from ramiel.runtime.numbers import Integers, integer, integers
 
 
 def clip(x: Tensor, low: Tensor | None, high: Tensor | None) -> Tensor:

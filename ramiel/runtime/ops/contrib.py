@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ramiel.runtime.ops.numbers import Integers, integers
+from ramiel.runtime.numbers import Integers, integers
 
 
 def simplified_layer_norm(x: Tensor, scale: Tensor, axis: int, eps: float) -> Tensor:

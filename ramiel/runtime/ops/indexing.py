@@ -7,7 +7,7 @@ import builtins
 import torch
 from torch import Tensor
 
-from ramiel.runtime.ops.numbers import Integers, integers
+from ramiel.runtime.numbers import Integers, integers
 
 _REDUCTIONS = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
 

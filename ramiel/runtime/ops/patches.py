@@ -8,8 +8,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from ramiel.runtime.ops.numbers import Integers, integers
-from ramiel.runtime.ops.windows import Sides, sliding_windows
+from ramiel.runtime.numbers import Integers, integers
+from ramiel.runtime.windows import Sides, sliding_windows
 
 
 def lp_pool(

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ramiel.runtime.ops.low_bit import INTEGERS, cast, unpack
+from ramiel.runtime.low_bit import INTEGERS, unpack
+from ramiel.runtime.ops.conversion import cast
 from ramiel.runtime.ops.windows import same_pad
 
 Number = float | int | Tensor

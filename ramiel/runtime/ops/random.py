@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ramiel.runtime.ops.numbers import Integers, integers
+from ramiel.runtime.numbers import Integers, integers
 
 Seed = int | None
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ramiel.runtime.ops.numbers import integers
+from ramiel.runtime.numbers import integers
 
 
 def resize(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ramiel.runtime.ops.numbers import integers
+from ramiel.runtime.numbers import integers
 
 _A = -0.75
 """The parameter of the cubic convolution."""

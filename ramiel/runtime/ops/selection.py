@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ramiel.runtime.ops.numbers import Integers, integer
+from ramiel.runtime.numbers import Integers, integer
 from ramiel.runtime.strings import Strings
 
 

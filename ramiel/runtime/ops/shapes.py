@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ramiel.runtime.ops.numbers import Integers, integer, integers
+from ramiel.runtime.numbers import Integers, integer, integers
 
 
 def shape(x: Tensor, start: int = 0, end: int | None = None) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ramiel.runtime.ops.numbers import integer
+from ramiel.runtime.numbers import integer
 
 
 def _signal(x: Tensor) -> Tensor:

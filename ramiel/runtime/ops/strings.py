@@ -10,17 +10,22 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.strings import Strings
-from ramiel.runtime.strings import strings as strings
+from ramiel.runtime.strings import strings as made_of
 
 _CASES: dict[str, Callable[[str], str]] = {"LOWER": str.lower, "UPPER": str.upper, "NONE": str}
 _WORDS = {"nan": "NaN", "inf": "INF", "-inf": "-INF"}
+
+
+def strings(values: Any, shape: Sequence[int] | None = None) -> Strings:
+    """A constant: a tensor of strings from nested lists, or from a flat list and a shape."""
+    return made_of(values, shape)
 
 
 def string_concat(a: Strings, b: Strings) -> Strings:
     """Each string of a followed by that of b, the shapes broadcast."""
     shape = torch.broadcast_shapes(a.shape, b.shape)
     left, right = (cast(Strings, x.expand(shape)).flat() for x in (a, b))
-    return strings([x + y for x, y in zip(left, right, strict=True)], shape)
+    return made_of([x + y for x, y in zip(left, right, strict=True)], shape)
 
 
 def string_split(
@@ -42,7 +47,7 @@ def _filled(parts: Sequence[list[str]], shape: Sequence[int], fill: str) -> Stri
     """Lists along a new last dimension, filled up to the longest."""
     longest = max(map(len, parts), default=0)
     flat = [text for part in parts for text in (*part, *[fill] * (longest - len(part)))]
-    return strings(flat, (*shape, longest))
+    return made_of(flat, (*shape, longest))
 
 
 def tokenize(
@@ -95,7 +100,7 @@ def string_normalize(x: Strings, case: str, stopwords: Sequence[str], sensitive:
     fold = str if sensitive else str.lower
     dropped = {fold(word) for word in stopwords}
     kept = [_CASES[case](text) for text in x.flat() if fold(text) not in dropped] or [""]
-    return strings(kept, (*x.shape[:-1], len(kept)))
+    return made_of(kept, (*x.shape[:-1], len(kept)))
 
 
 def regex_full_match(x: Strings, pattern: str) -> Tensor:
@@ -108,7 +113,7 @@ def regex_full_match(x: Strings, pattern: str) -> Tensor:
 
 def format_numbers(x: Tensor) -> Strings:
     """Numbers as strings: floats with 8 digits, as ONNX Runtime writes them."""
-    return strings([_text(value) for value in x.reshape(-1).tolist()], x.shape)
+    return made_of([_text(value) for value in x.reshape(-1).tolist()], x.shape)
 
 
 def _text(value: Any) -> str:
