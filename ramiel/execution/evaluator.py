@@ -96,11 +96,11 @@ class Evaluator:
             values[:carried] = yielded[:carried]
             for part, value in zip(parts, yielded[carried:], strict=True):
                 part.append(value)
-        stacked: list[Tensor] = []
+        outputs: list[Tensor] = []
         for part, result in zip(parts, op.results[op.states :], strict=True):
             shape = shape_of(result.type) or (0,)
-            stacked.append(stacked(part, _element(result.type), *(d or 0 for d in shape[1:])))
-        return _one_or_all([*values[conditional:carried], *stacked])
+            outputs.append(stacked(part, _element(result.type), *(d or 0 for d in shape[1:])))
+        return _one_or_all([*values[conditional:carried], *outputs])
 
     def _body(self, block: Block, values: Sequence[Tensor]) -> list[Tensor]:
         env: dict[SSAValue, Tensor] = dict(zip(block.args, values, strict=True))
