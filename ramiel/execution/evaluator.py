@@ -21,7 +21,7 @@ from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, fold_literal, python_literal
 from ramiel.execution.tensors import tensor_of
 from ramiel.runtime import Weights, kernels, ops
-from ramiel.runtime.ops.control import steps
+from ramiel.runtime.ops.control import stacked, steps
 
 _NAMESPACES: Mapping[str, object] = {
     "torch": torch,

@@ -200,8 +200,7 @@ class Graph:
         columns = [tuple(arrays) for arrays in zip(*(a[0] for a in answers), strict=True)]
         if not all(self._are_useful(arrays, empty) for arrays in columns):
             return None
-        x = inputs[0] if op in SLIDING else None
-        if x is not None and any(not r.size and x.at(i).size for i, r in enumerate(columns[0])):
+        if op in SLIDING and not _fits(inputs[0], answers):
             return None
         disputed = any(len(a) > 1 for a in answers)
         if disputed and self.outer is not None:
@@ -246,6 +245,13 @@ class Graph:
             and not (self.floats == "float64" and _was_single(a))
             for a in arrays
         )
+
+
+def _fits(x: Value | None, answers: Sequence[Sequence[Answer]]) -> bool:
+    """Whether windows fit somewhere: none of the answers is empty for an x that is not."""
+    return x is None or all(
+        answer[0].size or not x.at(i).size for i, each in enumerate(answers) for answer in each
+    )
 
 
 def _was_single(array: Array) -> bool:

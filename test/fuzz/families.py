@@ -42,13 +42,16 @@ _SMOOTH = {
 }  # fmt: skip
 _ALPHA = ("Elu", "LeakyRelu", "HardSigmoid", "ThresholdedRelu", "Celu", "Selu")
 
+_IN_SINGLE = ("HardSwish", "Gelu")
+"""Operators whose factors (1/6, sqrt(2/pi)) are float32 to the reference and ONNX Runtime."""
+
 
 def unary(g: Graph) -> object:
     table = g.choose.pick([_EXACT, _STEPS, _SMOOTH])
     op = g.choose.pick([name for name, since in table.items() if since <= g.opset])
     x = g.find(exact_floats if table is _STEPS else floats)
-    if x is None or (op == "HardSwish" and x.dtype == "float64"):
-        return None  # the reference and ONNX Runtime take a 1/6 of float32
+    if x is None or (op in _IN_SINGLE and x.dtype == "float64"):
+        return None
     attributes: dict[str, object] = {}
     if op in _ALPHA and g.choose.flag():
         attributes["alpha"] = g.choose.pick([0.5, 0.25, 1.5])

@@ -244,7 +244,7 @@ def resize_nearest(g: Graph) -> object:
 
 def _resized(g: Graph, mode: str) -> object:
     x = g.find(lambda v: v.dtype == g.floats and fits(v, 4, 4))
-    if x is None:
+    if x is None or not all(a.size for a in x.arrays):
         return None
     scales = g.constant(np.array([1, 1, 2, g.choose.pick([1, 2])], np.float32))
     attributes = {"mode": mode, "coordinate_transformation_mode": "asymmetric"}
