@@ -7,16 +7,25 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-Sides = list[int] | str
-"""Paddings: at the beginnings, then at the ends of all dimensions; or SAME_UPPER or SAME_LOWER, so
-that there are ceil(size / stride) windows, with the odd one at the end or at the beginning."""
+Sides = list[int] | int | str
+"""Paddings: 0, or at the beginnings, then at the ends of all dimensions; or SAME_UPPER or
+SAME_LOWER, so that there are ceil(size / stride) windows, with the odd one at the end or at the
+beginning."""
+
+
+Ints = int | list[int]
+"""One number for all dimensions, or one for each."""
+
+
+def each(value: Ints, dims: int) -> list[int]:
+    return [value] * dims if isinstance(value, int) else value
 
 
 def sliding_windows(
     x: Tensor,
     kernel: list[int],
-    strides: list[int],
-    dilations: list[int],
+    stride: Ints,
+    dilation: Ints,
     pads: Sides,
     ceil_mode: bool,
     fill: float,
@@ -27,6 +36,7 @@ def sliding_windows(
     `fill` stands in the paddings and `beyond` in what ceil_mode adds after them.
     """
     dims = len(kernel)
+    strides, dilations = each(stride, dims), each(dilation, dims)
     sides = padded_sides(x.shape[2:], kernel, strides, dilations, pads)
     begin, end = sides[:dims], sides[dims:]
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
@@ -51,11 +61,13 @@ def sliding_windows(
 
 
 def padded_sides(
-    size: Sequence[int], kernel: list[int], strides: list[int], dilations: list[int], pads: Sides
+    size: Sequence[int], kernel: list[int], stride: Ints, dilation: Ints, pads: Sides
 ) -> list[int]:
     """The paddings of dimensions of these sizes at the beginnings, then at the ends."""
+    dims = len(kernel)
     if not isinstance(pads, str):
-        return pads
+        return each(pads, 2 * dims)
+    strides, dilations = each(stride, dims), each(dilation, dims)
     begin: list[int] = []
     end: list[int] = []
     for length, k, s, d in zip(size, kernel, strides, dilations, strict=True):

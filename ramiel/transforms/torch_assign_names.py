@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from string import ascii_letters
@@ -139,8 +140,10 @@ def _base(op: TorchOperation, prefix: str) -> str:
             words = f"{fallback} {words.strip(_LETTERS)}"
     name = identifier(words, identifier(fallback, "value"), suffix)
     if isinstance(op, CallOp) and hint is None:
-        # A step on the way to the node's own result.
-        name = identifier(name, "value", snake(op.callee.rpartition(".")[2]))
+        # A step on the way to the node's own result, unless it is all that the node does.
+        step = snake(op.callee.rpartition(".")[2])
+        if re.sub(r"\d+d$", "", step) not in name:
+            name = identifier(name, "value", step)
     return name
 
 

@@ -75,6 +75,7 @@ def main() -> None:
         if report is not None:
             failed[kind] += 1
             print(f"seed {seed}, kind {kind}:\n{report}", flush=True)
+    pool.shutdown()
     for kind in drawn:
         numbers = f"{failed[kind]:5} failed, {ended[kind]:3} ended the process"
         print(f"{kind:10} {drawn[kind]:6} models, {numbers}")

@@ -30,19 +30,19 @@ func.func @layers(%x: tensor<1x4x8x8xf32>) -> (tensor<1x4x8x8xf32>, tensor<1x4x8
 // CHECK-NEXT:  %x_bf16 = torch.call Tensor.to(%x, bfloat16)
 // CHECK-NEXT:  %0 = torch.call torch.tanh(%x_bf16) : (tensor<8x8xbf16>) -> tensor<8x8xbf16>
 // CHECK-NEXT:  %1 = torch.call Tensor.to(%0, float32) : (tensor<8x8xbf16>) -> tensor<8x8xf32>
-// CHECK-NEXT:  %a = torch.call ops.cumsum(%1, 0, false, false) : (tensor<8x8xf32>) -> tensor<8x8xf32>
+// CHECK-NEXT:  %a = torch.call ops.cumsum(%1, 0) : (tensor<8x8xf32>) -> tensor<8x8xf32>
 // CHECK-NEXT:  %2 = torch.call Tensor.to(%a, bfloat16) : (tensor<8x8xf32>) -> tensor<8x8xbf16>
 // CHECK-NEXT:  %b = torch.call torch.det(%1) : (tensor<8x8xf32>) -> tensor<f32>
-// CHECK-NEXT:  %c = torch.call ops.reduce(%1, "L2", [1], true) : (tensor<8x8xf32>) -> tensor<8x1xf32>
-// CHECK-NEXT:  %d = torch.call ops.reduce(%0, "Sum", [1], true) {torch.suffix = "bf16"} : (tensor<8x8xbf16>) -> tensor<8x1xbf16>
+// CHECK-NEXT:  %c = torch.call ops.reduce(%1, "L2", [1], keepdims = true) : (tensor<8x8xf32>) -> tensor<8x1xf32>
+// CHECK-NEXT:  %d = torch.call ops.reduce(%0, "Sum", [1], keepdims = true) {torch.suffix = "bf16"} : (tensor<8x8xbf16>) -> tensor<8x1xbf16>
 // CHECK-NEXT:  %d_1 = torch.call Tensor.to(%d, float32)
 // CHECK-NEXT:  %e = torch.call operator.mul(%2, %2) {torch.suffix = "bf16"} : (tensor<8x8xbf16>, tensor<8x8xbf16>) -> tensor<8x8xbf16>
 func.func @kept(%x: tensor<8x8xf32>) -> (tensor<f32>, tensor<8x1xf32>, tensor<8x1xf32>, tensor<8x8xf32>) {
   %0 = torch.call torch.tanh(%x) : (tensor<8x8xf32>) -> tensor<8x8xf32>
-  %a = torch.call ops.cumsum(%0, 0, false, false) : (tensor<8x8xf32>) -> tensor<8x8xf32>
+  %a = torch.call ops.cumsum(%0, 0) : (tensor<8x8xf32>) -> tensor<8x8xf32>
   %b = torch.call torch.det(%0) : (tensor<8x8xf32>) -> tensor<f32>
-  %c = torch.call ops.reduce(%0, "L2", [1], true) : (tensor<8x8xf32>) -> tensor<8x1xf32>
-  %d = torch.call ops.reduce(%0, "Sum", [1], true) : (tensor<8x8xf32>) -> tensor<8x1xf32>
+  %c = torch.call ops.reduce(%0, "L2", [1], keepdims = true) : (tensor<8x8xf32>) -> tensor<8x1xf32>
+  %d = torch.call ops.reduce(%0, "Sum", [1], keepdims = true) : (tensor<8x8xf32>) -> tensor<8x1xf32>
   %e = torch.call operator.mul(%a, %a) : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>
   func.return %b, %c, %d, %e : tensor<f32>, tensor<8x1xf32>, tensor<8x1xf32>, tensor<8x8xf32>
 }

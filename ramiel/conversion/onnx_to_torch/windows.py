@@ -41,6 +41,19 @@ class Window:
             if set(value) != {default}
         }
 
+    def options(self) -> dict[str, object]:
+        """The keyword arguments of our own functions that are not at their defaults."""
+        values = {"stride": (self.strides, 1), "dilation": (self.dilations, 1)}
+        options: dict[str, object] = {
+            key: scalar(value)
+            for key, (value, default) in values.items()
+            if set(value) != {default}
+        }
+        sides = self.sides()
+        if isinstance(sides, str) or any(sides):
+            options["padding"] = sides
+        return options
+
     def sides(self) -> list[int] | str:
         """The paddings as our own functions take them: at the beginnings, then at the ends, or
         auto_pad's name for those that follow from the shape of what is padded."""

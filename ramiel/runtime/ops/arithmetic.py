@@ -101,7 +101,7 @@ def mean_variance_norm(x: Tensor, axes: Integers) -> Tensor:
 
 
 def reduce(
-    x: Tensor, kind: str, axes: Integers | None, keepdims: bool, noop: bool = False
+    x: Tensor, kind: str, axes: Integers | None, keepdims: bool = False, noop: bool = False
 ) -> Tensor:
     """A reduction by ONNX's name without `Reduce`; axes of None are all of them.
 
@@ -182,7 +182,9 @@ _OF_REALS = frozenset(["L2", "LogSum", "LogSumExp"])
 """What takes roots or logarithms: of integers it is computed in double precision."""
 
 
-def arg_reduce(x: Tensor, axis: int, keepdims: bool, largest: bool, last: bool) -> Tensor:
+def arg_reduce(
+    x: Tensor, axis: int, *, largest: bool, keepdims: bool = False, last: bool = False
+) -> Tensor:
     """The index of the first or last largest or smallest element, of an axis that may be empty.
 
     IndexError if there is something to be found and nothing to find it in.
@@ -197,7 +199,7 @@ def arg_reduce(x: Tensor, axis: int, keepdims: bool, largest: bool, last: bool) 
     return x.shape[axis] - 1 - index if last else index
 
 
-def cumsum(x: Tensor, axis: int | Tensor, exclusive: bool, reverse: bool) -> Tensor:
+def cumsum(x: Tensor, axis: int | Tensor, exclusive: bool = False, reverse: bool = False) -> Tensor:
     dim = integer(axis)
     y = x.flip(dim) if reverse else x
     total = torch.cumsum(y, dim, dtype=x.dtype)
@@ -207,9 +209,7 @@ def cumsum(x: Tensor, axis: int | Tensor, exclusive: bool, reverse: bool) -> Ten
     return total.flip(dim) if reverse else total
 
 
-def top_k(
-    x: Tensor, k: int | Tensor, axis: int, largest: bool, ordered: bool
-) -> tuple[Tensor, Tensor]:
+def top_k(x: Tensor, k: int | Tensor, axis: int, largest: bool = True) -> tuple[Tensor, Tensor]:
     """The k largest or smallest elements; of equal ones, those of lower index come first."""
     count = integer(k)
     values, indices = torch.sort(x, dim=axis, descending=largest, stable=True)

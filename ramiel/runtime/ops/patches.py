@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.numbers import Integers, integers
-from ramiel.runtime.windows import Sides, sliding_windows
+from ramiel.runtime.windows import Ints, Sides, each, sliding_windows
 
 
 def lp_pool(
     x: Tensor,
-    kernel: list[int],
-    strides: list[int],
-    dilations: list[int],
-    pads: Sides,
     p: float,
+    kernel_size: list[int],
+    stride: Ints = 1,
+    padding: Sides = 0,
+    dilation: Ints = 1,
     ceil_mode: bool = False,
 ) -> Tensor:
     """The p-norm of each window of x [N, C, *size]."""
-    y = sliding_windows(x, kernel, strides, dilations, pads, ceil_mode, 0.0, 0.0)
-    return torch.linalg.vector_norm(y, p, dim=list(range(-len(kernel), 0)))
+    y = sliding_windows(x, kernel_size, stride, dilation, padding, ceil_mode, 0.0, 0.0)
+    return torch.linalg.vector_norm(y, p, dim=list(range(-len(kernel_size), 0)))
 
 
 def global_lp_pool(x: Tensor, p: float) -> Tensor:
@@ -34,23 +34,24 @@ def global_lp_pool(x: Tensor, p: float) -> Tensor:
 def max_unpool(
     x: Tensor,
     indices: Tensor,
-    kernel: list[int],
-    strides: list[int],
-    pads: list[int],
-    output_shape: Integers | None = None,
+    kernel_size: list[int],
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_size: Integers | None = None,
 ) -> Tensor:
     """Zeros with the elements of x at their indices into the flat tensor that was pooled. An
     output shape that is larger than that tensor's adds zeros at its ends."""
-    dims = len(kernel)
+    dims = len(kernel_size)
+    strides, pads = each(stride, dims), each(padding, 2 * dims)
     pooled = [
-        (x.shape[2 + i] - 1) * strides[i] - pads[i] - pads[dims + i] + kernel[i]
+        (x.shape[2 + i] - 1) * strides[i] - pads[i] - pads[dims + i] + kernel_size[i]
         for i in range(dims)
     ]
     shape = [*x.shape[:2], *pooled]
     y = x.new_zeros(prod(shape)).scatter(0, indices.reshape(-1), x.reshape(-1)).reshape(shape)
-    if output_shape is None or integers(output_shape) == shape:
+    if output_size is None or integers(output_size) == shape:
         return y
-    result = x.new_zeros(integers(output_shape))
+    result = x.new_zeros(integers(output_size))
     result[tuple(slice(0, n) for n in shape)] = y
     return result
 

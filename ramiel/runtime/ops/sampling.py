@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.numbers import integers
+from ramiel.runtime.windows import Ints, each
 
 _A = -0.75
 """The parameter of the cubic convolution."""
@@ -87,11 +88,11 @@ def deform_conv(
     offset: Tensor,
     bias: Tensor | None,
     mask: Tensor | None,
-    strides: list[int],
-    dilations: list[int],
-    pads: list[int],
-    groups: int,
-    offset_groups: int,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    offset_groups: int = 1,
 ) -> Tensor:
     """A convolution of x [N, C, *size] by weight [K, C / groups, *kernel] that reads each point of
     its window at an offset, linearly interpolated and multiplied by a mask.
@@ -104,6 +105,7 @@ def deform_conv(
         x, weight, offset = x.float(), weight.float(), offset.float()
     dims, kernel, output = x.ndim - 2, list(weight.shape[2:]), list(offset.shape[2:])
     count, batch = math.prod(kernel), x.shape[0]
+    strides, pads, dilations = (each(value, dims) for value in (stride, padding, dilation))
     moved = offset.reshape(batch * offset_groups, count, dims, *output)
     taps = torch.cartesian_prod(*(torch.arange(k) for k in kernel)).reshape(count, dims)
     places: list[list[tuple[Tensor, Tensor]]] = []

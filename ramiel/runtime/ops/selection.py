@@ -42,7 +42,9 @@ def unique(
     return values if results == 1 else (values, first, inverse, counts)[:results]
 
 
-def cumprod(x: Tensor, axis: int | Tensor, exclusive: bool, reverse: bool) -> Tensor:
+def cumprod(
+    x: Tensor, axis: int | Tensor, exclusive: bool = False, reverse: bool = False
+) -> Tensor:
     """The products of the elements up to each one; `exclusive` leaves that one out."""
     dim = integer(axis)
     y = x.flip(dim) if reverse else x
@@ -65,7 +67,7 @@ def reverse_sequence(x: Tensor, lengths: Tensor, time_axis: int, batch_axis: int
 
 
 def tensor_scatter(
-    cache: Tensor, update: Tensor, starts: Integers | None, axis: int, circular: bool
+    cache: Tensor, update: Tensor, starts: Integers | None, axis: int, circular: bool = False
 ) -> Tensor:
     """A copy of the cache [batch, .., length, ..] in which, from each sample's start on along the
     axis, the update is written; `circular` goes on at the cache's beginning."""

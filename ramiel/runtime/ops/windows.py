@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ramiel.runtime.windows import Sides, padded_sides, sliding_windows
+from ramiel.runtime.windows import Ints, Sides, each, padded_sides, sliding_windows
 
 
 def same_pad(
@@ -61,50 +61,52 @@ def conv_transpose(
 
 def avg_pool(
     x: Tensor,
-    kernel: list[int],
-    strides: list[int],
-    dilations: list[int],
-    pads: Sides,
-    include_pad: bool,
-    ceil_mode: bool,
+    kernel_size: list[int],
+    stride: Ints = 1,
+    padding: Sides = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
 ) -> Tensor:
     """AveragePool with paddings that differ or are wide, or with dilations."""
-    inner = list(range(-len(kernel), 0))
-    args = (kernel, strides, dilations, pads, ceil_mode)
+    inner = list(range(-len(kernel_size), 0))
+    args = (kernel_size, stride, dilation, padding, ceil_mode)
     total = sliding_windows(x, *args, 0.0, 0.0).sum(dim=inner)
     ones = x.new_ones([1, 1, *x.shape[2:]])
-    count = sliding_windows(ones, *args, float(include_pad), 0.0).sum(dim=inner)
+    count = sliding_windows(ones, *args, float(count_include_pad), 0.0).sum(dim=inner)
     return total / count
 
 
 def max_pool(
     x: Tensor,
-    kernel: list[int],
-    strides: list[int],
-    dilations: list[int],
-    pads: Sides,
-    ceil_mode: bool,
-    with_indices: bool,
-    column_major: bool,
+    kernel_size: list[int],
+    stride: Ints = 1,
+    padding: Sides = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    with_indices: bool = False,
+    column_major: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """MaxPool of integers, with paddings that differ, or with flat indices into the whole of x."""
+    dims = len(kernel_size)
+    strides, dilations = each(stride, dims), each(dilation, dims)
     low = float("-inf") if x.is_floating_point() else torch.iinfo(x.dtype).min
-    sides = padded_sides(x.shape[2:], kernel, strides, dilations, pads)
-    windows = sliding_windows(x, kernel, strides, dilations, sides, ceil_mode, low, low)
-    values, place = windows.flatten(-len(kernel)).max(dim=-1)
+    sides = padded_sides(x.shape[2:], kernel_size, strides, dilations, padding)
+    windows = sliding_windows(x, kernel_size, strides, dilations, sides, ceil_mode, low, low)
+    values, place = windows.flatten(-dims).max(dim=-1)
     if not with_indices:
         return values
     spatial = x.shape[2:]
     coordinates: list[Tensor] = []
-    for i in reversed(range(len(kernel))):
-        step = place % kernel[i]
-        place = place // kernel[i]
+    for i in reversed(range(dims)):
+        step = place % kernel_size[i]
+        place = place // kernel_size[i]
         start = torch.arange(values.shape[2 + i]) * strides[i] - sides[i]
-        start = start.reshape([-1] + [1] * (len(kernel) - 1 - i))
+        start = start.reshape([-1] + [1] * (dims - 1 - i))
         coordinates.insert(0, start + step * dilations[i])
-    order = range(len(kernel)) if not column_major else reversed(range(len(kernel)))
+    order = range(dims) if not column_major else reversed(range(dims))
     index = torch.zeros_like(values, dtype=torch.int64)
     for i in order:
         index = index * spatial[i] + coordinates[i]
-    plane = torch.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2] + (1,) * len(kernel))
+    plane = torch.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2] + (1,) * dims)
     return values, index + plane * prod(spatial)

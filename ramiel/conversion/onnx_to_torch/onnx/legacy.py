@@ -133,4 +133,4 @@ def tile(n: Node) -> Lowered:
 
 @lowers("TopK")
 def top_k(n: Node) -> Lowered:
-    return n.calls("ops.top_k", n[0], n.integer("k"), n.integer("axis", -1), True, True)
+    return n.calls("ops.top_k", n[0], n.integer("k"), axis=n.integer("axis", -1))

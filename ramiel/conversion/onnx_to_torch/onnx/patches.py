@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from ramiel.conversion.onnx_to_torch.onnx.pooling import own_config
 from ramiel.conversion.onnx_to_torch.table import Lowered, Node, lowers
 from ramiel.conversion.onnx_to_torch.windows import window
 from ramiel.dialects.torch.literals import scalar
@@ -17,9 +18,7 @@ def _order(n: Node, integral: bool) -> int | float:
 
 def _lp_pool(integral: bool, n: Node) -> Lowered:
     w = window(n, n.integer_list("kernel_shape"))
-    ceil = [True] if n.integer("ceil_mode", 0) else []
-    p = _order(n, integral)
-    return n.call("ops.lp_pool", n[0], w.kernel, w.strides, w.dilations, w.sides(), p, *ceil)
+    return n.call("ops.lp_pool", n[0], _order(n, integral), **own_config(n, w))
 
 
 def _global_lp_pool(integral: bool, n: Node) -> Lowered:
@@ -34,12 +33,11 @@ for _since in (1, 2):
 @lowers("MaxUnpool", 9)
 def max_unpool(n: Node) -> Lowered:
     w = window(n, n.integer_list("kernel_shape"))
-    pads = [*w.begin, *w.end]
-    if not n.given(2):
-        return n.call("ops.max_unpool", n[0], n[1], w.kernel, w.strides, pads)
-    known = n.integers(2)
-    shape = n[2] if known is None else known
-    return n.call("ops.max_unpool", n[0], n[1], w.kernel, w.strides, pads, shape)
+    options = {"kernel_size": w.kernel, **w.options()}
+    if n.given(2):
+        known = n.integers(2)
+        options["output_size"] = n[2] if known is None else known
+    return n.call("ops.max_unpool", n[0], n[1], **options)
 
 
 @lowers("Col2Im", 18)

@@ -19,6 +19,12 @@ def _config(n: Node, w: Window) -> dict[str, object]:
     return config
 
 
+def own_config(n: Node, w: Window) -> dict[str, object]:
+    """The keyword arguments of a pool of ours."""
+    ceil = {"ceil_mode": True} if n.integer("ceil_mode", 0) else {}
+    return {"kernel_size": w.kernel, **w.options(), **ceil}
+
+
 def _fits(w: Window) -> bool:
     """Whether PyTorch's pools take the window's paddings."""
     return w.symmetric and all(2 * b <= k for b, k in zip(w.begin, w.kernel, strict=True))
@@ -48,12 +54,12 @@ def max_pool(n: Node) -> Lowered:
 
 
 def _max_pool_by_window(n: Node, w: Window) -> Lowered:
-    ceil = bool(n.integer("ceil_mode", 0))
-    args = (n[0], w.kernel, w.strides, w.dilations, w.sides(), ceil)
-    column_major = bool(n.integer("storage_order", 0))
+    options = own_config(n, w)
     if len(n.op.results) == 1:
-        return n.call("ops.max_pool", *args, False, False)
-    return n.calls("ops.max_pool", *args, True, column_major)
+        return n.call("ops.max_pool", n[0], **options)
+    if n.integer("storage_order", 0):
+        options["column_major"] = True
+    return n.calls("ops.max_pool", n[0], **options, with_indices=True)
 
 
 @lowers("AveragePool")
@@ -71,9 +77,8 @@ def averages(n: Node, x: SSAValue, type: Attribute) -> SSAValue:
     plain = w.dims in (1, 2, 3) and _fits(w) and set(w.dilations) == {1}
     plain = plain and (w.dims < 3 or not any(w.begin) or _covers(n, w))
     if not plain:
-        ceil = bool(n.integer("ceil_mode", 0))
-        args = (x, w.kernel, w.strides, w.dilations, w.sides(), include, ceil)
-        return n.call("ops.avg_pool", *args, type=type)
+        options = own_config(n, w) | ({"count_include_pad": True} if include else {})
+        return n.call("ops.avg_pool", x, **options, type=type)
     config = _config(n, w)
     if any(w.begin) and not include:
         config["count_include_pad"] = False

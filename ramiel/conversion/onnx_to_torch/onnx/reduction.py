@@ -48,8 +48,10 @@ def _reduce(op_type: str, axes_are_input: bool, n: Node) -> Lowered:
         callee = None
     if callee is None or not keeps_type or not isinstance(axes, list):
         # Only axes that are computed may yet turn out to be none.
-        rest = [True] if noop and axes is not None and not isinstance(axes, list) else []
-        return n.call("ops.reduce", n[0], op_type.removeprefix("Reduce"), axes, keep, *rest)
+        options = {"keepdims": True} if keep else {}
+        if noop and axes is not None and not isinstance(axes, list):
+            options["noop"] = True
+        return n.call("ops.reduce", n[0], op_type.removeprefix("Reduce"), axes, **options)
     if not axes:
         return n[0]
     dim = cast(object, axes[0] if len(axes) == 1 else axes)
@@ -74,7 +76,9 @@ def _arg_reduce(callee: str, n: Node) -> Lowered:
     axis, keep = n.integer("axis", 0), bool(n.integer("keepdims", 1))
     last, shape = bool(n.integer("select_last_index", 0)), n.shape(0)
     if last or shape is None or not shape[axis]:  # PyTorch's raise for an axis without elements
-        return n.call("ops.arg_reduce", n[0], axis, keep, callee == "torch.argmax", last)
+        options = {"keepdims": True} if keep else {}
+        options |= {"last": True} if last else {}
+        return n.call("ops.arg_reduce", n[0], axis, largest=callee == "torch.argmax", **options)
     return n.call(callee, n[0], dim=axis, **({"keepdim": True} if keep else {}))
 
 
@@ -88,12 +92,19 @@ def cumsum(n: Node) -> Lowered:
     exclusive, reverse = bool(n.integer("exclusive", 0)), bool(n.integer("reverse", 0))
     if isinstance(axis, int) and not exclusive and not reverse and n.is_float():
         return n.call("torch.cumsum", n[0], axis)
-    return n.call("ops.cumsum", n[0], n[1] if axis is None else axis, exclusive, reverse)
+    options = running(exclusive, reverse)
+    return n.call("ops.cumsum", n[0], n[1] if axis is None else axis, **options)
+
+
+def running(exclusive: bool, reverse: bool) -> dict[str, object]:
+    """The keyword arguments of running sums and products."""
+    options = {"exclusive": exclusive, "reverse": reverse}
+    return {key: True for key, value in options.items() if value}
 
 
 @lowers("TopK", 10)
 def top_k(n: Node) -> Lowered:
     k = n.scalar(1)
     axis = n.integer("axis", -1)
-    largest, ordered = bool(n.integer("largest", 1)), bool(n.integer("sorted", 1))
-    return n.calls("ops.top_k", n[0], n[1] if k is None else k, axis, largest, ordered)
+    smallest = {} if n.integer("largest", 1) else {"largest": False}
+    return n.calls("ops.top_k", n[0], n[1] if k is None else k, axis=axis, **smallest)

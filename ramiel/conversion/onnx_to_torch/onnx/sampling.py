@@ -112,5 +112,7 @@ def deform_conv(n: Node) -> Lowered:
     if min(groups, offset_groups) < 1:
         n.fail("its groups must be positive")
     operands = [n.get(i) for i in range(5)]
-    config = (w.strides, w.dilations, w.begin, groups, offset_groups)
-    return n.call("ops.deform_conv", *operands, *config)
+    options: dict[str, object] = dict(w.config())
+    options |= {"groups": groups} if groups > 1 else {}
+    options |= {"offset_groups": offset_groups} if offset_groups > 1 else {}
+    return n.call("ops.deform_conv", *operands, **options)

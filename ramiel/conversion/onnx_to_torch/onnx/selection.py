@@ -6,6 +6,7 @@ from typing import Any
 
 from xdsl.ir import SSAValue
 
+from ramiel.conversion.onnx_to_torch.onnx.reduction import running
 from ramiel.conversion.onnx_to_torch.table import Lowered, Node, lowers
 from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of
 
@@ -46,7 +47,7 @@ def cumprod(n: Node) -> Lowered:
         kind = {} if n.is_float() else {"dtype": n.dtype(n.result_type())}
         return n.call("torch.cumprod", n[0], axis, **kind)
     where: int | SSAValue = axis if isinstance(axis, int) else n[1]
-    return n.call("ops.cumprod", n[0], where, exclusive, reverse)
+    return n.call("ops.cumprod", n[0], where, **running(exclusive, reverse))
 
 
 @lowers("ReverseSequence", 10)
@@ -54,7 +55,7 @@ def reverse_sequence(n: Node) -> Lowered:
     time, batch = axis_of(n, "time_axis", 0), axis_of(n, "batch_axis", 1)
     if time == batch:
         n.fail("its time axis and its batch axis are the same")
-    return n.call("ops.reverse_sequence", n[0], n[1], time, batch)
+    return n.call("ops.reverse_sequence", n[0], n[1], time_axis=time, batch_axis=batch)
 
 
 @lowers("Scatter", 9)
@@ -72,7 +73,8 @@ def tensor_scatter(n: Node) -> Lowered:
         n.fail("it writes along the batch axis")
     starts = n.integers(2)
     where = starts if starts is not None else n.get(2)
-    return n.call("ops.tensor_scatter", n[0], n[1], where, axis, mode == "circular")
+    circular = {"circular": True} if mode == "circular" else {}
+    return n.call("ops.tensor_scatter", n[0], n[1], where, axis=axis, **circular)
 
 
 @lowers("BitCast", 26)

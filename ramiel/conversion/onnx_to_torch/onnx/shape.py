@@ -194,7 +194,12 @@ def padded(n: Node, pads: object, value: object, axes: object) -> Lowered:
         pads, axes = _spread(pads, axes, rank), None
     plain = isinstance(pads, list) and axes is None and mode == "constant"
     if not plain or not isinstance(value, int | float):
-        return n.call("ops.pad", n[0], pads, mode, value, axes)
+        options: dict[str, object] = {} if mode == "constant" else {"mode": mode}
+        if value != 0.0 if isinstance(value, float) else True:
+            options["value"] = value
+        if axes is not None:
+            options["axes"] = axes
+        return n.call("ops.pad", n[0], pads, **options)
     assert isinstance(pads, list)
     half = len(pads) // 2
     pairs = [(pads[i], pads[half + i]) for i in range(half)]
