@@ -142,9 +142,10 @@ class _Printer:
             f"no schedule below {us('bound_us')}",
             *self._tuned(),
             "",
-            "The workers run at the same time and hand values over through the channels `ch`. The",
-            "weights are in the .safetensors file beside this one. Run it to check the parallel",
-            "program against the serial one and to time both.",
+            "The workers run at the same time and hand values over through the channels `ch`:",
+            "`send` fills one, `recv` waits for its value. `take` is the only `recv` of a channel,",
+            "which then lets go of the value. The weights are in the .safetensors file beside this",
+            "one. Run it to check the parallel program against the serial one and to time both.",
         ]
         if any(isinstance(op, ThreadsOp) for op in self.operations):
             text += [
