@@ -248,8 +248,13 @@ class Graph:
 
 
 def _fits(x: Value | None, answers: Sequence[Sequence[Answer]]) -> bool:
-    """Whether windows fit somewhere: none of the answers is empty for an x that is not."""
-    return x is None or all(
+    """Whether windows fit somewhere: none of the answers is empty for an x that is not, and x has
+    something to slide over, be it for no samples."""
+    if x is None:
+        return True
+    if any(0 in a.shape[2:] for a in x.arrays):
+        return False
+    return all(
         answer[0].size or not x.at(i).size for i, each in enumerate(answers) for answer in each
     )
 
