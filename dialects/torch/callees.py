@@ -78,7 +78,8 @@ class Trait(Flag):
     KEEPS_ORDER = auto()
     """The elements of its result are those of its first operand, in the same order."""
     PICKS = auto()
-    """The elements of its result are some of its first operand's: of weights they are weights."""
+    """The elements of its result are some of its first operand's. Some elements of a weight are a
+    weight."""
     NO_HALVES = auto()
     """PyTorch has no kernel for 16-bit floats on the CPU."""
 

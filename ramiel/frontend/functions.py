@@ -43,7 +43,7 @@ class Functions:
     def called(self, node: onnx.NodeProto, opsets: Opsets) -> onnx.FunctionProto | None:
         """The function that a node calls, among operators of these sets; None if it calls none.
 
-        Raises CompileError for an overload that there is not.
+        Raises CompileError for an unknown overload.
         """
         domain = standard(node.domain)
         if not node.overload and (not self._functions or _is_operator(domain, node, opsets)):

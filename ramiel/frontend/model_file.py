@@ -1,4 +1,4 @@
-"""Reads a model from a file, bytes or a ModelProto, and refuses what is none."""
+"""Reads a model from a file, bytes or a ModelProto, and refuses anything else."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class _Conv(Layer):
         groups: int = 1,
         activation: Spec = None,
     ) -> None:
-        """ValueError for an activation that there is not."""
+        """ValueError for an unknown activation."""
         super().__init__(weights, name, (stride, padding, dilation, groups))
         self._activation = find_activation(activation)
 
@@ -125,7 +125,7 @@ class _Prepared(Layer):
     def __init__(
         self, weights: Weights, name: str, config: tuple[Any, ...], spec: Spec, kernel: str | None
     ) -> None:
-        """ValueError for an activation or a kernel that there is not."""
+        """ValueError for an unknown activation or kernel."""
         if kernel is not None and kernel not in KERNELS:
             raise ValueError(f"there is no kernel {kernel!r}; there are {sorted(KERNELS)}")
         super().__init__(weights, name, config)
@@ -261,7 +261,7 @@ class Conv2d(_Prepared):
         activation: Spec = None,
         kernel: str | None = None,
     ) -> None:
-        """ValueError for an activation or a kernel that there is not."""
+        """ValueError for an unknown activation or kernel."""
         geometry = (_pair(stride), _pair(padding), _pair(dilation), groups)
         super().__init__(weights, name, geometry, activation, kernel)
 
@@ -346,7 +346,7 @@ class Linear(_Prepared):
         activation: Spec = None,
         kernel: str | None = None,
     ) -> None:
-        """ValueError for an activation or a kernel that there is not."""
+        """ValueError for an unknown activation or kernel."""
         super().__init__(weights, name, (), activation, kernel)
 
     def _make(self, shape: torch.Size, adds: bool) -> Kernel:

@@ -97,8 +97,7 @@ def _resident() -> int:
 
 
 def _advise(libc: ctypes.CDLL, advice: int) -> None:
-    """Says to the system how the heap is used, as far as it is one; what it makes of that is its
-    own affair."""
+    """Tells the system how the heap is used, where there is one; it need not listen."""
     try:
         with open("/proc/self/maps", encoding="utf-8") as maps:
             heap = next((line for line in maps if line.rstrip().endswith("[heap]")), None)

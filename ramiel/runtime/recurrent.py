@@ -79,7 +79,7 @@ class RNN(_Recurrent):
         reverse: bool = False,
         batch_first: bool = False,
     ) -> None:
-        """ValueError for an activation that there is not."""
+        """ValueError for an unknown activation."""
         super().__init__(weights, name, reverse=reverse, batch_first=batch_first)
         kernels = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
         if activation not in kernels:

@@ -60,7 +60,7 @@ class Trace:
 def trace(program: Program, *inputs: Any, runs: int = 1) -> Trace:
     """Run a program and note when each statement ran; of several runs, the one of median length.
 
-    How, and what is raised: see traces().
+    traces() says how, and what is raised.
     """
     return median_of(traces(program, *inputs, runs=runs))
 

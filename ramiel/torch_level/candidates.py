@@ -41,7 +41,7 @@ _OTHERS = "onednn"
 def candidates(op: TorchOperation, provider: str) -> tuple[Kernel, ...]:
     """The kernels for an operation, the usual one first; none where there is no choice.
 
-    Raises CompileError for a provider that there is not.
+    Raises CompileError for an unknown provider.
     """
     if provider not in _CANDIDATES:
         raise CompileError(f"there is no provider {provider!r}; there are {', '.join(_CANDIDATES)}")

@@ -124,7 +124,7 @@ def _text(value: Any) -> str:
 
 
 def parse_numbers(x: Strings, dtype: torch.dtype) -> Tensor:
-    """Strings as numbers. ValueError for one that is none."""
+    """Strings as numbers. ValueError for a string that is no number."""
     read = float if dtype.is_floating_point else int
     table = torch.tensor([read(word) for word in x.words], dtype=dtype)
     return table[x.codes]

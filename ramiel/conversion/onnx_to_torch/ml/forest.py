@@ -150,7 +150,7 @@ def listed(n: Node, prefix: str, dtype: npt.DTypeLike) -> tuple[Nodes, Leaves]:
         n.fail("its lists of nodes differ in length")
     unknown = {m for m in modes if m not in (*MODES[:MEMBER], LEAF)}
     if unknown:
-        n.fail(f"mode {min(map(str, unknown))!r} of a node is none")
+        n.fail(f"unknown mode {min(map(str, unknown))!r} of a node")
     is_leaf = np.array([m == LEAF for m in modes], np.bool_)
     # Leaves are numbered after all others.
     rank = np.where(is_leaf, (~is_leaf).sum() + np.cumsum(is_leaf), np.cumsum(~is_leaf)) - 1
