@@ -103,11 +103,11 @@ class _PermuteThrough(RewritePattern):
         if not steps or not _undoes(second, value):
             return
         x = cast(CallOp, value.owner).operands[0]
-        if not all(v.has_one_use() for v in (value, *(s.results[0] for s in steps))):
-            return refuse(op, "a value between it and the permutation that it undoes is read twice")
-        if any(v.type != value.type for v in (s.results[0] for s in steps)) or (
-            x.type != op.results[0].type
-        ):
+        between = [value, *(step.results[0] for step in steps)]
+        if not all(v.has_one_use() for v in between):
+            reason = "a value between it and the permutation that it undoes has another reader"
+            return refuse(op, reason)
+        if any(v.type != value.type for v in between) or x.type != op.results[0].type:
             return refuse(op, "the type changes between it and the permutation that it undoes")
         self._rebuild(steps, x, op, rewriter)
 
