@@ -75,9 +75,9 @@ def _pad(op: CallOp) -> _Pad | str:
     if missing < 0:
         return "it pads more than the spatial dimensions"
     if sides[::2] != sides[1::2]:
-        return "it does not pad both ends of each dimension by the same"
+        return "it does not pad both ends of each dimension alike"
     if min(sizes) < 0:
-        return "it removes something at an end"
+        return "it crops at an end"
     return _Pad((0,) * missing + tuple(sizes), value)
 
 
@@ -96,7 +96,7 @@ def _folded(op: Operation, pad: _Pad) -> LayerOp | CallOp | str:
 def _convolution(op: LayerOp, pad: _Pad) -> LayerOp | str:
     total = _sum(_integers(op.config.get("padding")), pad)
     if pad.value != 0:
-        return "it pads with another number than 0, which convolutions do not"
+        return "it pads with another number than 0, as convolutions cannot"
     if total is None:
         return "the padding of the convolution after it is not known"
     if len(op.operands) != 1:
@@ -118,7 +118,7 @@ def _pool(op: CallOp, pad: _Pad) -> CallOp | str:
     if len(kernels) != len(total) or any(2 * t > k for t, k in zip(total, kernels, strict=True)):
         return "the padding would be more than half of the windows of the pool after it"
     if pad.value != (0 if average else -math.inf):
-        return f"the pool after it pads with {0 if average else '-inf'}, not {pad.value:g}"
+        return f"it pads with {pad.value:g}, but the pool after it with {0 if average else '-inf'}"
     if any(before) and options.get("count_include_pad", True) is not True:
         return "the average after it does not count the padding that it has already"
     options.pop("count_include_pad", None)

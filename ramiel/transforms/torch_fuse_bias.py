@@ -90,6 +90,8 @@ def _why_not(layer: LayerOp, weight: WeightOp) -> str | None:
     if len(layer.operands) > 1:
         return "the layer before it adds another value already"
     constant = weight.results[0].type
+    if _channels(layer) is None or static_shape_of(constant) is None:
+        return "the number of channels is not known"
     if element_of(layer.results[0].type) != element_of(constant):
         return "the constant has another element type"
     if not _is_per_channel(layer, constant):
@@ -100,11 +102,18 @@ def _why_not(layer: LayerOp, weight: WeightOp) -> str | None:
 def _is_per_channel(layer: LayerOp, type: Attribute) -> bool:
     """Whether a type is that of one number for each channel of a layer's result."""
     shape, sizes = shape_of(layer.results[0].type), static_shape_of(type)
-    spatial = _SPATIAL[layer.layer]
-    if shape is None or sizes is None or not spatial < len(sizes) <= len(shape):
+    spatial, channels = _SPATIAL[layer.layer], _channels(layer)
+    if shape is None or sizes is None or channels is None:
         return False
-    channels = shape[-1 - spatial]
-    return channels is not None and channels == sizes[-1 - spatial] == math.prod(sizes)
+    if not spatial < len(sizes) <= len(shape):
+        return False
+    return channels == sizes[-1 - spatial] == math.prod(sizes)
+
+
+def _channels(layer: LayerOp) -> int | None:
+    """How many channels the result of a layer has; None if that is not known."""
+    shape, spatial = shape_of(layer.results[0].type), _SPATIAL[layer.layer]
+    return None if shape is None or len(shape) <= spatial else shape[-1 - spatial]
 
 
 @dataclass(frozen=True)

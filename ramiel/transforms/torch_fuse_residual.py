@@ -65,7 +65,7 @@ def _why_not(a: Attribute, b: Attribute, sum: Attribute) -> str | None:
         return "it broadcasts what it adds"
     dtype = numpy_dtype_of(sum)
     if dtype is None or dtype.name not in _ELEMENTS:
-        return f"layers add {', '.join(_ELEMENTS)} only"
+        return f"layers can add only {', '.join(_ELEMENTS)}"
     return None
 
 

@@ -62,7 +62,7 @@ class _RecognizeActivation(RewritePattern):
         if isinstance(found, str):
             return refuse(op, found)
         if found.x.type != op.results[0].type:
-            return refuse(op, f"{found.callee} does not broadcast")
+            return refuse(op, f"it broadcasts, which {found.callee} does not")
         new = CallOp.of(found.callee, [found.x], dict(found.options), op.result_types)
         replace(rewriter, op, new, found.origin)
 

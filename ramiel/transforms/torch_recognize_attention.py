@@ -55,7 +55,7 @@ class _RecognizeAttention(RewritePattern):
         permute = sole_call_of(scores.keys, "Tensor.permute", "Tensor.mT")
         k_type = _transposed_type(scores.keys.type)
         if permute is None or k_type is None:
-            return refuse(op, "the keys are not transposed for it alone")
+            return refuse(op, "the keys are not transposed, or have another reader when they are")
         if (reason := _why_not(scores, v)) is not None:
             return refuse(op, reason)
         k = _untransposed(permute, k_type)
@@ -86,7 +86,7 @@ def _scores(softmax: CallOp) -> _Scores | str:
     scores = softmax.operands[0]
     if (found := _scaled(scores, None)) is not None:
         return found
-    reason = "the scores are no product of two matrices, or one of their steps has another reader"
+    reason = "the scores are no product of two matrices, or a value on the way has another reader"
     a, b = operands_of(scores, "operator.add") or (None, None)
     for product, mask in ((a, b), (b, a)):
         if not isinstance(product, SSAValue) or not isinstance(mask, SSAValue):

@@ -70,7 +70,7 @@ def _why_not(op: CallOp, scaled: _Scaled, value: SSAValue, weight: SSAValue) -> 
     if value.type != op.results[0].type:
         return "it broadcasts what it multiplies"
     if static_shape_of(weight.type) != tuple(scaled.sizes):
-        return "the weight does not have the sizes of the dimensions that are averaged"
+        return "the weight does not have the shape of the dimensions that are averaged"
     if element_of(weight.type) != element_of(value.type):
         return "the weight has another element type"
     return None

@@ -116,15 +116,17 @@ def _pooled(
 
 
 def _why_not(op: LayerOp, cat: CallOp) -> str | None:
-    """Why a convolution is not split, or not worth it: it is if the concatenation is along the
-    channels, and much larger than the sums."""
+    """Why a convolution cannot be split, or is not worth it; None if it is.
+
+    It is where the concatenation is along the channels, and much larger than the sums.
+    """
     if len(op.operands) > 1:
         return "it adds another value already"
     if "groups" in op.config:
         return "it has groups"
     parts = len(cat.operands)
     if not 2 <= parts <= MOST_PARTS:
-        return f"the concatenation before it has not 2 to {MOST_PARTS} parts, but {parts}"
+        return f"the concatenation before it has {parts} part(s), not 2 to {MOST_PARTS}"
     shapes = [static_shape_of(value.type) for value in (*cat.operands, *cat.results)]
     if static_shape_of(op.results[0].type) is None or any(s is None or len(s) != 4 for s in shapes):
         return "the shapes are not known"
