@@ -73,6 +73,13 @@ class TorchOperation(Operation):
         """The name and the operator of the ONNX node that this comes from."""
         return string_attribute(self, NODE) or "", string_attribute(self, OP_TYPE) or ""
 
+    @property
+    def title(self) -> str:
+        """How messages name the operation: `"/conv1/Conv" (Conv)`."""
+        node, op_type = self.origin
+        hint = self.results[0].name_hint if self.results else None
+        return f'"{node or hint or "?"}" ({op_type or self.name})'
+
     def verify_names(self) -> None:
         names = [*self.python_names, *([self.layer_name] if self.layer_name else [])]
         for name in names:

@@ -1,4 +1,4 @@
-"""What a machine is called where its measured costs are kept."""
+"""What this machine is: its name, under which measured costs are kept, and what its CPU can do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ramiel.execution.cores import cores
+
+CPUINFO = Path("/proc/cpuinfo")
+"""Where Linux describes the processors."""
 
 # What tells processors apart: x86's lines in /proc/cpuinfo, then ARM's. The numbers are needed as
 # hypervisors call several generations by one name.
@@ -30,14 +33,29 @@ def machine_fingerprint(kernels: str = "torch") -> str:
     Costs of machines of one fingerprint are interchangeable. `kernels` names what runs the
     operations, with its version if that is not PyTorch. Imports no torch.
     """
-    try:
-        described = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        described = ""
     return (
-        f"{cpu_model(described)}, {cores()} core(s), Python {platform.python_version()}, "
+        f"{cpu_model(_text_of(CPUINFO))}, {cores()} core(s), Python {platform.python_version()}, "
         f"torch {version('torch')}, kernels {kernels}"
     )
+
+
+def cpu_features(cpuinfo: Path = CPUINFO) -> frozenset[str]:
+    """What the CPU can do, in the words of Linux (`avx2`); nothing where it does not say."""
+    lines = (line.partition(":") for line in _text_of(cpuinfo).splitlines())
+    return frozenset(
+        word
+        for key, _, words in lines
+        if key.strip().lower() in ("flags", "features")
+        for word in words.split()
+    )
+
+
+def _text_of(cpuinfo: Path) -> str:
+    """The text of a file; "" on a system that has none."""
+    try:
+        return cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def cpu_model(cpuinfo: str) -> str:

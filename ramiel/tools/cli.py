@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from ramiel.console.refusals import telling
 from ramiel.errors import CompileError
 from ramiel.pipelines import Options
 from ramiel.tools.cache import group as cache_group
@@ -41,7 +43,13 @@ Seed = Annotated[int, typer.Option("--seed", help="Of the random inputs.")]
 Integers = Annotated[
     str, typer.Option("--integers", metavar="LOW,HIGH", help="The range of integer inputs.")
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Debug = Annotated[
+    bool,
+    typer.Option(
+        "--debug",
+        help="Show the traceback of an error, and why patterns left alone what they nearly fit.",
+    ),
+]
 
 
 @app.command("compile")
@@ -61,7 +69,7 @@ def compile_command(
     from ramiel.programs.files import write_program
 
     path = output or Path(f"{model.stem}.py")
-    compilation = _compile(model, options, dump_ir)
+    compilation = _compile(model, options, debug, dump_ir)
     with progress.status("writing the weights"):
         weights = write_program(compilation.emitted, path)
     size = weights.stat().st_size / 1e6
@@ -92,7 +100,7 @@ def check(
     The exit code is 1 if the parallel and the serial program differ in one bit, or either from
     the reference by more than the tolerance. With --dtype bf16 or f16 it says what is lost.
     """
-    compilation = _compile(model, options)
+    compilation = _compile(model, options, debug)
     from ramiel.tools.check import TOLERANCES, Inputs, compare
 
     if tolerance is None:
@@ -148,7 +156,7 @@ def bench(
     if not 0 < measure_seconds < float("inf"):
         raise CompileError(f"--measure-seconds {measure_seconds:g}: it must be more than 0")
     how = (options.shapes, seed, _range(integers))
-    compilation = _compile(model, options)
+    compilation = _compile(model, options, debug)
     from ramiel.tools import bench as tool
     from ramiel.tools.check import Inputs
     from ramiel.weights.store import replacing
@@ -183,7 +191,8 @@ def export_partition_command(
         from ramiel.tools.partition import CONFIG, export_partition
 
         path = output or Path(f"{model.stem}.partition.json")
-        partition = export_partition(model, path, options)
+        with _refusals(debug):
+            partition = export_partition(model, path, options)
     streams = len(partition.streams)
     out.print(f"wrote {path}", markup=False)
     out.print(
@@ -210,7 +219,7 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write a page that shows the schedule: Gantt chart, graph, critical path and source."""
-    compilation = _compile(model, options)
+    compilation = _compile(model, options, debug)
     from ramiel.tools.report import write_report
 
     path = output or Path(f"{model.stem}.html")
@@ -241,7 +250,7 @@ def trace(
     debug: Debug = False,
 ) -> None:
     """Run a model and write its timeline, as predicted and as measured, for ui.perfetto.dev."""
-    compilation = _compile(model, options)
+    compilation = _compile(model, options, debug)
     from ramiel.tools.check import Inputs
     from ramiel.tools.trace import run_traced, write_trace
 
@@ -299,7 +308,9 @@ def summary(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _compile(model: Path, options: Options, dump_ir: Path | None = None) -> Compilation:
+def _compile(
+    model: Path, options: Options, debug: bool, dump_ir: Path | None = None
+) -> Compilation:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     quiet = not progress.is_terminal
     with Progress(*columns, console=progress, transient=True, disable=quiet) as bar:
@@ -317,11 +328,17 @@ def _compile(model: Path, options: Options, dump_ir: Path | None = None) -> Comp
         def on_progress(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        compilation = build(model, options, on_stage, on_progress)
+        with _refusals(debug):
+            compilation = build(model, options, on_stage, on_progress)
         if dump is not None:
             dump.close()
     _say_defaults(compilation)
     return compilation
+
+
+def _refusals(debug: bool) -> AbstractContextManager[None]:
+    """Where the compiler says why patterns left something alone, if one is debugging."""
+    return telling(_note) if debug else nullcontext()
 
 
 def _say_defaults(compilation: Compilation) -> None:
@@ -329,11 +346,15 @@ def _say_defaults(compilation: Compilation) -> None:
     from ramiel.torch_level.tasks import main_function
 
     if count := len(defaults_of(main_function(compilation.module))):
-        progress.print(
-            f"note: {count} initializer(s) are listed as inputs, so a call may give others, and "
-            "nothing is folded into them or packed; --freeze makes them constants",
-            soft_wrap=True,
+        _note(
+            f"{count} initializer(s) are listed as inputs, so a call may give others, and "
+            "nothing is folded into them or packed; --freeze makes them constants"
         )
+
+
+def _note(text: str) -> None:
+    """Says something on the standard error, above a progress bar where there is one."""
+    progress.print(f"note: {text}", soft_wrap=True, markup=False)
 
 
 def _range(given: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -20,6 +21,7 @@ from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
 
+from ramiel.console.refusals import telling
 from ramiel.errors import CompileError
 
 SEPARATOR = b"// -----"
@@ -51,6 +53,11 @@ class RamielOpt(xDSLOptMain):
             "--weights", metavar="FILE", help="the file that holds the weights (.safetensors)"
         )
         arg_parser.add_argument(
+            "--show-refusals",
+            action="store_true",
+            help="say on stderr why patterns left alone what they nearly fit",
+        )
+        arg_parser.add_argument(
             "--debug", action="store_true", help="show Python's traceback of an error"
         )
 
@@ -80,6 +87,10 @@ class RamielOpt(xDSLOptMain):
             raise CompileError(f"{error}; `ramiel passes` lists what there is") from error
 
     def run(self) -> None:
+        with telling(_note) if self.args.show_refusals else nullcontext():
+            self._run()
+
+    def _run(self) -> None:
         """Processes each chunk of the input. With --verify-diagnostics each must fail."""
         suffix = self._suffix()
         data = self._read()

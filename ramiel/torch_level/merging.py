@@ -100,7 +100,7 @@ def merged_layer(ops: Sequence[LayerOp], names: FreshNames | None = None) -> Lay
     for op, other in zip(ops, geometries, strict=True):
         for part, difference in _SAME.items():
             if getattr(first, part) != getattr(other, part):
-                raise ValueError(f"{title(ops[0])} and {title(op)} {difference}")
+                raise ValueError(f"{ops[0].title} and {op.title} {difference}")
     kernel = tuple(max(sizes) for sizes in zip(*(g.kernel for g in geometries), strict=True))
     # Along each dimension the padding is that of a convolution whose kernel does not grow.
     padding = [
@@ -155,12 +155,6 @@ def _costs(op: LayerOp) -> list[float]:
     return [one.value.data, *more]
 
 
-def title(op: TorchOperation) -> str:
-    """How messages name an operation: `"conv1" (Conv)`."""
-    node, op_type = op.origin
-    return f'"{node or op.results[0].name_hint or "?"}" ({op_type or op.name})'
-
-
 def _family(geometry: _Geometry) -> tuple[object, ...]:
     return tuple(getattr(geometry, part) for part in _SAME)
 
@@ -168,7 +162,7 @@ def _family(geometry: _Geometry) -> tuple[object, ...]:
 def _checked(op: LayerOp) -> _Geometry:
     geometry = _geometry(op)
     if isinstance(geometry, str):
-        raise ValueError(f"{title(op)} {geometry}")
+        raise ValueError(f"{op.title} {geometry}")
     return geometry
 
 

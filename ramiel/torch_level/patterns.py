@@ -17,6 +17,7 @@ from xdsl.pattern_rewriter import (
     RewritePattern,
 )
 
+from ramiel.console.refusals import patterns_of
 from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
@@ -39,13 +40,14 @@ _LIMIT = 8
 """How many multiplications a product may have that is looked into: no activation has more."""
 
 
-def rewrite(module: ModuleOp, *patterns: RewritePattern) -> None:
-    """Tries the patterns once at each operation, from the first to the last.
+def rewrite(name: str, module: ModuleOp, *patterns: RewritePattern) -> None:
+    """Tries the patterns of a pass once at each operation, from the first to the last.
 
     An operation that a pattern puts in is seen by those after it, but not itself matched again.
     """
     applier = GreedyRewritePatternApplier(list(patterns))
-    PatternRewriteWalker(applier, apply_recursively=False).rewrite_module(module)
+    with patterns_of(name):
+        PatternRewriteWalker(applier, apply_recursively=False).rewrite_module(module)
 
 
 # --- reading -----------------------------------------------------------------------------
@@ -217,17 +219,21 @@ def erase_unused(rewriter: PatternRewriter, values: Iterable[SSAValue]) -> None:
             rewriter.erase(op)
 
 
-def fusable_layer(value: object) -> LayerOp | None:
-    """The layer whose result is this value, if something may be done in it after its product.
-
-    That is a convolution or Linear without an activation, and nothing else uses its result.
-    """
+def product_layer(value: object) -> LayerOp | None:
+    """The convolution or Linear whose result is this value."""
     op = value.owner if isinstance(value, SSAValue) else None
-    if not isinstance(op, LayerOp) or not op.results[0].has_one_use():
-        return None
-    if op.layer not in CONVOLUTIONS and op.layer != "Linear":
-        return None
-    return None if "activation" in op.config else op
+    if isinstance(op, LayerOp) and (op.layer in CONVOLUTIONS or op.layer == "Linear"):
+        return op
+    return None
+
+
+def why_closed(layer: LayerOp) -> str | None:
+    """Why a layer cannot take in the operation that reads its result; None if it can."""
+    if not layer.results[0].has_one_use():
+        return "the result of the layer before it has another reader"
+    if "activation" in layer.config:
+        return "the layer before it has an activation already"
+    return None
 
 
 def changed_layer(

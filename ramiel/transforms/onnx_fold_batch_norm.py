@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,6 +18,7 @@ from xdsl.pattern_rewriter import (
     RewritePattern,
 )
 
+from ramiel.console.refusals import patterns_of, refuse
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.operation import SchemaOperation
 from ramiel.dialects.onnx.structure import (
@@ -41,8 +42,10 @@ class _FoldIntoConvolution(RewritePattern):
         if not isinstance(op, SchemaOperation) or op.op_type != "BatchNormalization":
             return
         conv = op.operands[0].owner
-        if not isinstance(conv, SchemaOperation) or not _may_fold(op, conv):
+        if not isinstance(conv, SchemaOperation) or conv.op_type not in ("Conv", "ConvTranspose"):
             return
+        if (reason := _why_not(op, conv)) is not None:
+            return refuse(op, reason)
         parameters = [op.operands[i] for i in range(1, 5)]
         eps = cast(float, op.attribute("epsilon"))
         weight, bias = conv.operands[1], conv.operands[2] if len(conv.operands) == 3 else None
@@ -53,8 +56,8 @@ class _FoldIntoConvolution(RewritePattern):
         scale, _, _, variance = map(_doubles, parameters)
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = scale / np.sqrt(variance + eps)
-        if not np.isfinite(factor).all():  # a sum of infinite products is NaN, where it was none
-            return
+        if not np.isfinite(factor).all():  # sums of infinite products may be NaN that were not
+            return refuse(op, "its scale, divided by its deviation, is not finite")
 
         def new_weight() -> Array:
             old = _doubles(weight)
@@ -107,17 +110,23 @@ def _once(make: Callable[[], Array]) -> Callable[[], Array]:
     return load
 
 
-def _may_fold(norm: SchemaOperation, conv: SchemaOperation) -> bool:
-    if conv.op_type not in ("Conv", "ConvTranspose") or not conv.results[0].has_one_use():
-        return False
-    if norm.attribute("training_mode", 0) or norm.attribute("spatial", 1) != 1:
-        return False
+def _why_not(norm: SchemaOperation, conv: SchemaOperation) -> str | None:
+    """Why a normalisation cannot be folded into a convolution; None if it can."""
+    if not conv.results[0].has_one_use():
+        return "the result of the convolution before it has another reader"
+    if norm.attribute("training_mode", 0):
+        return "it is in training mode"
+    if norm.attribute("spatial", 1) != 1:
+        return "it does not normalise channel by channel (spatial)"
     if any(r.uses for r in norm.results[1:]):
-        return False
-    constants: Sequence[SSAValue] = [*norm.operands[1:5], *conv.operands[1:]]
-    if not all(_has_bytes(v) for v in constants):
-        return False
-    return static_shape_of(norm.operands[1].type) is not None
+        return "its mean or variance is read"
+    if not all(_has_bytes(v) for v in norm.operands[1:5]):
+        return "its parameters are not constant, or their values are not at hand"
+    if not all(_has_bytes(v) for v in conv.operands[1:]):
+        return "the weights of the convolution are not constant, or their values are not at hand"
+    if static_shape_of(norm.operands[1].type) is None:
+        return "the shapes are not known"
+    return None
 
 
 def _has_bytes(value: SSAValue) -> bool:
@@ -162,4 +171,5 @@ class OnnxFoldBatchNormPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         pattern = _FoldIntoConvolution(FreshNames(weights_of(op)))
-        PatternRewriteWalker(pattern, apply_recursively=False).rewrite_module(op)
+        with patterns_of(self.name):
+            PatternRewriteWalker(pattern, apply_recursively=False).rewrite_module(op)

@@ -11,6 +11,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.onnx.types import static_shape_of
 from ramiel.dialects.torch import CallOp
 from ramiel.dialects.torch.callees import CALLEES, Trait, callees_with
@@ -20,7 +21,6 @@ from ramiel.torch_level.patterns import (
     forward,
     replace,
     rewrite,
-    sole_call_of,
 )
 
 _STEPS = 8
@@ -36,7 +36,9 @@ class _DropIdentity(RewritePattern):
         x, type = op.operands[0], op.results[0].type
         if x.type != type:
             return
-        keeps = CALLEES[op.callee].is_a(Trait.KEEPS_ORDER) and static_shape_of(type) is not None
+        keeps = CALLEES[op.callee].is_a(Trait.KEEPS_ORDER)
+        if keeps and static_shape_of(type) is None:
+            return refuse(op, "the shapes are not known, so they may differ")
         order = _order(op)
         if keeps or (order is not None and _is_identity(order)):
             forward(rewriter, op, x)
@@ -48,10 +50,16 @@ class _JoinReshapes(RewritePattern):
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
         if not isinstance(op, CallOp) or op.callee != "Tensor.reshape":
             return
-        inner = sole_call_of(op.operands[0], "Tensor.reshape", "torch.flatten")
-        shape = static_shape_of(op.results[0].type)
-        if inner is None or shape is None or 0 in shape or len(op.operands) != 1:
+        inner = call_of(op.operands[0], "Tensor.reshape", "torch.flatten")
+        if inner is None:
             return
+        shape = static_shape_of(op.results[0].type)
+        if shape is None or len(op.operands) != 1:
+            return refuse(op, "its shape is not known")
+        if 0 in shape:
+            return refuse(op, "it has no elements")
+        if not inner.results[0].has_one_use():
+            return refuse(op, "the result of the reshape before it has another reader")
         x = inner.operands[0]
         if x.type == op.results[0].type:
             return forward(rewriter, op, x)
@@ -85,18 +93,22 @@ class _PermuteThrough(RewritePattern):
         steps: list[CallOp] = []
         value = op.operands[0]
         elementwise = callees_with(Trait.ELEMENTWISE)
-        while len(steps) < _STEPS and (step := sole_call_of(value, *elementwise)) is not None:
-            if len(step.operands) != 1 or step.operands[0].type != step.results[0].type:
+        while len(steps) < _STEPS and (step := call_of(value, *elementwise)) is not None:
+            if len(step.operands) != 1:
+                if any(_undoes(second, v) for v in step.operands):
+                    refuse(op, "an operation after the permutation that it undoes reads two values")
                 return
             steps.append(step)
             value = step.operands[0]
-        inner = sole_call_of(value, "Tensor.permute")
-        first = _order(inner) if inner is not None else None
-        if not steps or inner is None or first is None:
+        if not steps or not _undoes(second, value):
             return
-        x = inner.operands[0]
-        if not _is_identity([first[i] for i in second]) or x.type != op.results[0].type:
-            return
+        x = cast(CallOp, value.owner).operands[0]
+        between = [value, *(step.results[0] for step in steps)]
+        if not all(v.has_one_use() for v in between):
+            reason = "a value between it and the permutation that it undoes has another reader"
+            return refuse(op, reason)
+        if any(v.type != value.type for v in between) or x.type != op.results[0].type:
+            return refuse(op, "the type changes between it and the permutation that it undoes")
         self._rebuild(steps, x, op, rewriter)
 
     def _rebuild(
@@ -126,6 +138,13 @@ def _order(op: Operation) -> list[int] | None:
     return [d % len(order) for d in cast("list[int]", order)]
 
 
+def _undoes(second: list[int], value: SSAValue) -> bool:
+    """Whether a value is a permutation's result, and a permutation to this order undoes that."""
+    inner = call_of(value, "Tensor.permute")
+    first = _order(inner) if inner is not None else None
+    return first is not None and _is_identity([first[i] for i in second])
+
+
 def _is_identity(order: list[int]) -> bool:
     return order == [*range(len(order))]
 
@@ -147,4 +166,4 @@ class TorchCancelPermutesPass(ModulePass):
     name = "torch-cancel-permutes"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _DropIdentity(), _JoinReshapes(), _JoinPermutes(), _PermuteThrough())
+        rewrite(self.name, op, _DropIdentity(), _JoinReshapes(), _JoinPermutes(), _PermuteThrough())

@@ -13,9 +13,10 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.onnx.types import element_of, static_shape_of
 from ramiel.dialects.torch import CallOp
-from ramiel.torch_level.patterns import arguments_of, copy_origin, replace, rewrite, sole_call_of
+from ramiel.torch_level.patterns import arguments_of, call_of, copy_origin, replace, rewrite
 
 _POOLS = {f"F.max_pool{dims}d" for dims in (1, 2, 3)}
 _ACTIVATIONS = ("F.relu", "torch.clamp")
@@ -29,14 +30,16 @@ class _DelayActivation(RewritePattern):
     """Replaces pool(relu(x)) by relu(pool(x)), also where x is a concatenation of activations."""
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
-        if not isinstance(op, CallOp) or op.callee not in _POOLS or not _is_smaller(op):
+        if not isinstance(op, CallOp) or op.callee not in _POOLS:
             return
         arguments = arguments_of(op)
-        read = arguments.args[0]
-        cat = sole_call_of(read, "torch.cat")
+        read = op.operands[0]
+        cat = call_of(read, "torch.cat")
         activations = _activations(cat.operands if cat is not None else [read])
-        if not activations or len(set(activations)) < len(activations):
+        if not activations:
             return
+        if (reason := _why_not(op, activations)) is not None:
+            return refuse(op, reason)
         sources = [activation.operands[0] for activation in activations]
         if cat is not None:
             options = arguments_of(cat).kwargs
@@ -52,27 +55,33 @@ class _DelayActivation(RewritePattern):
         replace(rewriter, op, last, activations[0])
 
 
-def _is_smaller(pool: CallOp) -> bool:
-    """Whether a pool's result has much fewer elements than what it reads."""
-    read, made = static_shape_of(pool.operands[0].type), static_shape_of(pool.results[0].type)
-    if read is None or made is None:
-        return False
-    return math.prod(read) >= WORTH * math.prod(made)
-
-
-def _activations(values: Sequence[object]) -> list[CallOp]:
-    """The calls of one activation whose results these are, each of which nothing else reads; none
-    if they are not."""
-    calls = [sole_call_of(value, *_ACTIVATIONS) for value in values]
-    if any(c is None or len(c.operands) != 1 or _key(c) != _key(calls[0]) for c in calls):
+def _activations(values: Sequence[SSAValue]) -> list[CallOp]:
+    """The calls of activations whose results these are; none if one of them is something else."""
+    calls = [call_of(value, *_ACTIVATIONS) for value in values]
+    if any(c is None or len(c.operands) != 1 for c in calls):
         return []
     return cast("list[CallOp]", calls)
 
 
-def _key(call: CallOp | None) -> object:
+def _why_not(pool: CallOp, activations: Sequence[CallOp]) -> str | None:
+    """Why the activations stay before the pool; None if one of them may come after it."""
+    read, made = static_shape_of(pool.operands[0].type), static_shape_of(pool.results[0].type)
+    if read is None or made is None:
+        return "the shapes are not known"
+    if math.prod(read) < WORTH * math.prod(made):
+        return f"what it reads is not {WORTH} times as large as its result"
+    if not pool.operands[0].has_one_use():
+        return "what it reads has another reader"
+    if not all(activation.results[0].has_one_use() for activation in activations):
+        return "an activation before it has another reader"
+    first = _key(activations[0])
+    if any(_key(activation) != first for activation in activations):
+        return "the activations before it differ"
+    return None
+
+
+def _key(call: CallOp) -> object:
     """What two calls have in common that compute the same of their first arguments."""
-    if call is None:
-        return None
     (_, *rest), options = arguments_of(call)
     return call.callee, rest, options, element_of(call.operands[0].type)
 
@@ -108,4 +117,4 @@ class TorchDelayActivationPass(ModulePass):
     name = "torch-delay-activation"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _DelayActivation())
+        rewrite(self.name, op, _DelayActivation())

@@ -11,9 +11,10 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.onnx.types import shape_of
 from ramiel.dialects.torch import CallOp
-from ramiel.torch_level.patterns import arguments_of, replace, rewrite, sole_call_of
+from ramiel.torch_level.patterns import arguments_of, call_of, replace, rewrite
 
 
 class _FlattenConcat(RewritePattern):
@@ -28,11 +29,14 @@ class _FlattenConcat(RewritePattern):
         stack = list(reversed(op.operands))
         while stack:
             value = stack.pop()
-            inner = sole_call_of(value, "torch.cat")
-            if inner is not None and _dim(inner) == dim:
-                stack += reversed(inner.operands)
-            else:
+            inner = call_of(value, "torch.cat")
+            if inner is None or _dim(inner) != dim:
                 values.append(value)
+            elif not value.has_one_use():
+                refuse(inner, "its result has another reader than the concatenation")
+                values.append(value)
+            else:
+                stack += reversed(inner.operands)
         if len(values) > len(op.operands):
             options = arguments_of(op).kwargs
             replace(rewriter, op, CallOp.of("torch.cat", [values], options, op.result_types), op)
@@ -66,4 +70,4 @@ class TorchFlattenConcatPass(ModulePass):
     name = "torch-flatten-concat"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _FlattenConcat())
+        rewrite(self.name, op, _FlattenConcat())

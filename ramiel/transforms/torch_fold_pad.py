@@ -12,6 +12,7 @@ from xdsl.ir import Attribute, Operation
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.onnx.types import shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.dialects.torch.literals import python_literal, scalar
@@ -32,66 +33,94 @@ class _FoldPad(RewritePattern):
     """Replaces conv(pad(x)) by conv(x) with more padding, and pools likewise."""
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
-        pad = _pad(op)
-        if pad is None:
+        if not isinstance(op, CallOp) or op.callee != "F.pad":
             return
         users = [use.operation for use in op.results[0].uses]
-        folded = [_folded(user, pad) for user in users]
-        if not folded or None in folded:
+        if not any(map(_pads_itself, users)):
             return
-        for user, new in zip(users, folded, strict=True):
-            assert new is not None and isinstance(user, TorchOperation)
+        pad = _pad(op)
+        if isinstance(pad, str):
+            return refuse(op, pad)
+        changed: list[tuple[TorchOperation, TorchOperation]] = []
+        for user in users:
+            new = _folded(user, pad)
+            if isinstance(new, str) or not isinstance(user, TorchOperation):
+                return refuse(op, str(new))
+            changed.append((user, new))
+        for user, new in changed:
             new.operands[0] = op.operands[0]
             replace(rewriter, user, new, user)
 
 
-def _pad(op: Operation) -> _Pad | None:
-    """The padding of an operation that pads the spatial dimensions alone."""
-    if not isinstance(op, CallOp) or op.callee != "F.pad":
-        return None
+def _pads_itself(op: Operation) -> bool:
+    """Whether an operation is of a kind that can pad its input."""
+    if isinstance(op, LayerOp):
+        return op.layer in CONVOLUTIONS
+    return isinstance(op, CallOp) and op.callee in _POOLS
+
+
+def _pad(op: CallOp) -> _Pad | str:
+    """The padding of a call that pads the spatial dimensions alone, or else why it is none."""
     args, options = arguments_of(op)
     shape, value = shape_of(op.results[0].type), options.pop("value", 0)
-    if shape is None or len(args) != 2 or options or not isinstance(value, int | float):
-        return None
+    if shape is None:
+        return "the number of dimensions is not known"
+    if len(args) != 2 or options:
+        return "it does not pad with a constant"
+    if not isinstance(value, int | float):
+        return "the number that it pads with is not known"
     sides = cast("list[int]", args[1])
     sizes = sides[::2][::-1]
     missing = len(shape) - 2 - len(sizes)
-    if missing < 0 or sides[::2] != sides[1::2] or min(sizes) < 0:
-        return None
+    if missing < 0:
+        return "it pads more than the spatial dimensions"
+    if sides[::2] != sides[1::2]:
+        return "it does not pad both ends of each dimension alike"
+    if min(sizes) < 0:
+        return "it crops at an end"
     return _Pad((0,) * missing + tuple(sizes), value)
 
 
-def _folded(op: Operation, pad: _Pad) -> LayerOp | CallOp | None:
-    """A copy of an operation that pads its input itself, still with the old operand."""
+def _folded(op: Operation, pad: _Pad) -> LayerOp | CallOp | str:
+    """A copy of an operation that pads its input itself, still with the old operand.
+
+    If there can be none, the reason.
+    """
     if isinstance(op, LayerOp) and CONVOLUTIONS.get(op.layer) == len(pad.sizes):
         return _convolution(op, pad)
     if isinstance(op, CallOp) and _POOLS.get(op.callee) == len(pad.sizes):
         return _pool(op, pad)
-    return None
+    return "its result has a reader that is neither a convolution nor a pool"
 
 
-def _convolution(op: LayerOp, pad: _Pad) -> LayerOp | None:
+def _convolution(op: LayerOp, pad: _Pad) -> LayerOp | str:
     total = _sum(_integers(op.config.get("padding")), pad)
-    if pad.value != 0 or total is None or len(op.operands) != 1:
-        return None
+    if pad.value != 0:
+        return "it pads with another number than 0, as convolutions cannot"
+    if total is None:
+        return "the padding of the convolution after it is not known"
+    if len(op.operands) != 1:
+        return "the convolution after it adds another value"
     return changed_layer(op, config={"padding": scalar(total)})
 
 
-def _pool(op: CallOp, pad: _Pad) -> CallOp | None:
+def _pool(op: CallOp, pad: _Pad) -> CallOp | str:
     args, options = arguments_of(op)
     average = op.callee.startswith("F.avg_pool")
     before, kernel = (_integers(op.kwargs.get(name)) for name in ("padding", "kernel_size"))
     total = _sum(before, pad)
+    if len(args) != 1 or total is None:
+        return "the padding of the pool after it is not known"
     # What ceil_mode adds at the end is no padding, so that the windows would change.
-    if len(args) != 1 or total is None or options.get("ceil_mode", False):
-        return None
+    if options.get("ceil_mode", False):
+        return "the pool after it rounds its size up (ceil_mode)"
     kernels = kernel * len(total) if len(kernel) == 1 else kernel
     if len(kernels) != len(total) or any(2 * t > k for t, k in zip(total, kernels, strict=True)):
-        return None
+        return "the padding would be more than half of the windows of the pool after it"
     if pad.value != (0 if average else -math.inf):
-        return None
+        return f"it pads with {pad.value:g}, but the pool after it with {0 if average else '-inf'}"
     if any(before) and options.get("count_include_pad", True) is not True:
-        return None
+        return "the average after it does not count the padding that it has already"
     options.pop("count_include_pad", None)
     return CallOp.of(op.callee, args, {**options, "padding": scalar(total)}, op.result_types)
 
@@ -125,4 +154,4 @@ class TorchFoldPadPass(ModulePass):
     name = "torch-fold-pad"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _FoldPad())
+        rewrite(self.name, op, _FoldPad())

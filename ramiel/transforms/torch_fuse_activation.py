@@ -11,14 +11,16 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.torch import CallOp
 from ramiel.torch_level.patterns import (
     Arguments,
     arguments_of,
     changed_layer,
-    fusable_layer,
+    product_layer,
     replace,
     rewrite,
+    why_closed,
 )
 
 _PLAIN = {
@@ -29,6 +31,8 @@ _PLAIN = {
     "torch.sigmoid": "sigmoid",
     "torch.tanh": "tanh",
 }
+_ACTIVATIONS = frozenset([*_PLAIN, "F.gelu", "F.leaky_relu", "torch.clamp"])
+"""All that layers have, the last of them with some arguments only."""
 
 
 class _FuseActivation(RewritePattern):
@@ -37,17 +41,22 @@ class _FuseActivation(RewritePattern):
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
         if not isinstance(op, CallOp) or len(op.operands) != 1:
             return
-        layer = fusable_layer(op.operands[0])
-        if layer is None or op.operands[0].type != op.results[0].type:
+        layer = product_layer(op.operands[0])
+        if layer is None or op.callee not in _ACTIVATIONS:
             return
+        if (reason := why_closed(layer)) is not None:
+            return refuse(op, reason)
+        if op.operands[0].type != op.results[0].type:
+            return refuse(op, "it changes the type")
         activation = _activation(op.callee, arguments_of(op))
-        if activation is not None:
-            fused = changed_layer(layer, config={"activation": activation})
-            replace(rewriter, op, fused, layer)
+        if activation is None:
+            return refuse(op, "layers do not have this activation with such arguments")
+        fused = changed_layer(layer, config={"activation": activation})
+        replace(rewriter, op, fused, layer)
 
 
 def _activation(callee: str, arguments: Arguments) -> object:
-    """The option that a call is; None for a call that has none."""
+    """The option that stands for a call; None if layers have no such option."""
     (_, *rest), options = arguments
     if callee in _PLAIN:
         return None if rest or options else _PLAIN[callee]
@@ -90,4 +99,4 @@ class TorchFuseActivationPass(ModulePass):
     name = "torch-fuse-activation"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _FuseActivation())
+        rewrite(self.name, op, _FuseActivation())

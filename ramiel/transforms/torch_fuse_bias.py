@@ -7,15 +7,23 @@ from dataclasses import dataclass, field
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import element_of, shape_of, static_shape_of, tensor_type
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
-from ramiel.torch_level.patterns import CONVOLUTIONS, arguments_of, changed_layer, replace, rewrite
+from ramiel.torch_level.patterns import (
+    CONVOLUTIONS,
+    arguments_of,
+    changed_layer,
+    replace,
+    rewrite,
+    why_closed,
+)
 
 _SPATIAL = {
     "Linear": 0,
@@ -41,11 +49,18 @@ class _FuseBias(RewritePattern):
             if not isinstance(value, SSAValue) or not isinstance(constant, SSAValue):
                 continue
             layer, weight = value.owner, constant.owner
-            if not isinstance(layer, LayerOp) or not isinstance(weight, WeightOp):
+            if not isinstance(layer, LayerOp) or layer.layer not in _SPATIAL:
                 continue
-            if value.type == op.results[0].type and _fits(layer, weight):
-                fused = changed_layer(layer, weights={"bias": self._bias(weight)})
-                return replace(rewriter, op, fused, layer)
+            if not isinstance(weight, WeightOp):
+                if _is_per_channel(layer, constant.type):
+                    refuse(op, "what it adds for each channel is not constant")
+                continue
+            if (reason := _why_not(layer, weight)) is not None:
+                return refuse(op, reason)
+            if value.type != op.results[0].type:
+                return refuse(op, "it broadcasts the result of the layer before it")
+            fused = changed_layer(layer, weights={"bias": self._bias(weight)})
+            return replace(rewriter, op, fused, layer)
 
     def _bias(self, op: WeightOp) -> WeightAttr:
         """The weight with one dimension."""
@@ -66,21 +81,39 @@ class _FuseBias(RewritePattern):
         return self.flat[name]
 
 
-def _fits(layer: LayerOp, weight: WeightOp) -> bool:
-    """Whether a layer has no bias yet, and a weight is one number for each of its channels."""
-    result, constant = layer.results[0], weight.results[0].type
-    if layer.layer not in _SPATIAL or not result.has_one_use() or "bias" in layer.weights:
+def _why_not(layer: LayerOp, weight: WeightOp) -> str | None:
+    """Why a weight cannot be the bias of a layer; None if it can."""
+    if "bias" in layer.weights:
+        return "the layer before it has a bias already"
+    if (reason := why_closed(layer)) is not None:
+        return reason
+    if len(layer.operands) > 1:
+        return "the layer before it adds another value already"
+    constant = weight.results[0].type
+    if _channels(layer) is None or static_shape_of(constant) is None:
+        return "the number of channels is not known"
+    if element_of(layer.results[0].type) != element_of(constant):
+        return "the constant has another element type"
+    if not _is_per_channel(layer, constant):
+        return "the constant is not one number for each channel"
+    return None
+
+
+def _is_per_channel(layer: LayerOp, type: Attribute) -> bool:
+    """Whether a type is that of one number for each channel of a layer's result."""
+    shape, sizes = shape_of(layer.results[0].type), static_shape_of(type)
+    spatial, channels = _SPATIAL[layer.layer], _channels(layer)
+    if shape is None or sizes is None or channels is None:
         return False
-    if len(layer.operands) > 1 or "activation" in layer.config:
+    if not spatial < len(sizes) <= len(shape):
         return False
-    shape, sizes = shape_of(result.type), static_shape_of(constant)
-    spatial = _SPATIAL[layer.layer]
-    if shape is None or sizes is None or not spatial < len(sizes) <= len(shape):
-        return False
-    if element_of(result.type) != element_of(constant):
-        return False
-    channels = shape[-1 - spatial]
-    return channels is not None and channels == sizes[-1 - spatial] == math.prod(sizes)
+    return channels == sizes[-1 - spatial] == math.prod(sizes)
+
+
+def _channels(layer: LayerOp) -> int | None:
+    """How many channels the result of a layer has; None if that is not known."""
+    shape, spatial = shape_of(layer.results[0].type), _SPATIAL[layer.layer]
+    return None if shape is None or len(shape) <= spatial else shape[-1 - spatial]
 
 
 @dataclass(frozen=True)
@@ -101,4 +134,4 @@ class TorchFuseBiasPass(ModulePass):
     name = "torch-fuse-bias"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _FuseBias(FreshNames(weights_of(op))))
+        rewrite(self.name, op, _FuseBias(FreshNames(weights_of(op))))

@@ -6,13 +6,21 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.onnx.types import numpy_dtype_of, static_shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
-from ramiel.torch_level.patterns import arguments_of, changed_layer, fusable_layer, replace, rewrite
+from ramiel.torch_level.patterns import (
+    arguments_of,
+    changed_layer,
+    product_layer,
+    replace,
+    rewrite,
+    why_closed,
+)
 
 _ELEMENTS = ("float32", "bfloat16", "float16")
 
@@ -27,30 +35,45 @@ class _FuseResidual(RewritePattern):
         if not isinstance(op, CallOp) or op.callee != "operator.add":
             return
         a, b = arguments_of(op).args
-        type = op.results[0].type
-        dtype = numpy_dtype_of(type)
         if not isinstance(a, SSAValue) or not isinstance(b, SSAValue):
             return
-        # Equal types with an open dimension may yet be broadcast when the program runs.
-        if not a.type == b.type == type or static_shape_of(type) is None:
-            return
-        if dtype is None or dtype.name not in _ELEMENTS:
-            return
-        sides = {layer: y for x, y in ((a, b), (b, a)) if (layer := _layer(x, y)) is not None}
+        sides = {
+            layer: y
+            for x, y in ((a, b), (b, a))
+            if (layer := product_layer(x)) is not None and not isinstance(y.owner, WeightOp)
+        }
         if not sides:
             return
-        layer = max(sides, key=self.positions.__getitem__)
+        if (reason := _why_not(a.type, b.type, op.results[0].type)) is not None:
+            return refuse(op, reason)
+        reasons = {layer: _why_full(layer) for layer in sides}
+        free = [layer for layer, reason in reasons.items() if reason is None]
+        if not free:
+            return refuse(op, next(filter(None, reasons.values())))
+        layer = max(free, key=self.positions.__getitem__)
         fused = changed_layer(layer, operands=[sides[layer]])
         self.positions[fused] = self.positions[op]
         replace(rewriter, op, fused, layer)
 
 
-def _layer(x: SSAValue, y: SSAValue) -> LayerOp | None:
-    """The layer that computes x, if it may add y."""
-    layer = fusable_layer(x)
-    if layer is None or len(layer.operands) > 1 or isinstance(y.owner, WeightOp):
-        return None
-    return layer
+def _why_not(a: Attribute, b: Attribute, sum: Attribute) -> str | None:
+    """Why no layer adds values of these types; None if one may."""
+    # Equal types with an open dimension may yet be broadcast when the program runs.
+    if any(static_shape_of(type) is None for type in (a, b, sum)):
+        return "the shapes are not known"
+    if not a == b == sum:
+        return "it broadcasts what it adds"
+    dtype = numpy_dtype_of(sum)
+    if dtype is None or dtype.name not in _ELEMENTS:
+        return f"layers can add only {', '.join(_ELEMENTS)}"
+    return None
+
+
+def _why_full(layer: LayerOp) -> str | None:
+    """Why a layer cannot add a value to its result; None if it can."""
+    if len(layer.operands) > 1:
+        return "the layer before it adds another value already"
+    return why_closed(layer)
 
 
 @dataclass(frozen=True)
@@ -69,4 +92,4 @@ class TorchFuseResidualPass(ModulePass):
     name = "torch-fuse-residual"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _FuseResidual({inner: i for i, inner in enumerate(op.walk())}))
+        rewrite(self.name, op, _FuseResidual({inner: i for i, inner in enumerate(op.walk())}))

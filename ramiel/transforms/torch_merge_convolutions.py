@@ -27,7 +27,7 @@ from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import LAYER_NAME, NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
-from ramiel.torch_level.merging import channels_of, costs_of_merged, merged_layer, title
+from ramiel.torch_level.merging import channels_of, costs_of_merged, merged_layer
 from ramiel.torch_level.tasks import main_function
 
 
@@ -65,7 +65,7 @@ class TorchMergeConvolutionsPass(ModulePass):
             convolutions = [o for o in group if isinstance(o, LayerOp)]
             try:
                 if strangers := [o for o in group if not isinstance(o, LayerOp)]:
-                    raise ValueError(f"{title(strangers[0])} is no convolution")
+                    raise ValueError(f"{strangers[0].title} is no convolution")
                 merged = merged_layer(convolutions, weights)
             except ValueError as error:
                 raise CompileError(f"{MERGE} = {number}: {error}") from error

@@ -11,10 +11,12 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.torch import CallOp
 from ramiel.torch_level.patterns import (
     Product,
     arguments_of,
+    call_of,
     is_close,
     is_float,
     operands_of,
@@ -55,8 +57,12 @@ class _RecognizeActivation(RewritePattern):
             return
         product = product_of(op.results[0])
         found = _of_clamp(product) or _of_gate(product)
-        if found is None or found.x.type != op.results[0].type:
+        if found is None:
             return
+        if isinstance(found, str):
+            return refuse(op, found)
+        if found.x.type != op.results[0].type:
+            return refuse(op, f"it broadcasts, which {found.callee} does not")
         new = CallOp.of(found.callee, [found.x], dict(found.options), op.result_types)
         replace(rewriter, op, new, found.origin)
 
@@ -68,19 +74,21 @@ def _of_clamp(product: Product) -> _Activation | None:
     return None if clamp is None else _Activation("F.hardsigmoid", clamp[1], clamp[0])
 
 
-def _of_gate(product: Product) -> _Activation | None:
+def _of_gate(product: Product) -> _Activation | str | None:
+    """The activation that x * gate(x) is, or why it cannot be replaced by the activation."""
     if len(product.values) != 2:
         return None
     a, b = product.values
     return _gated(a, b, product.factor) or _gated(b, a, product.factor)
 
 
-def _gated(x: SSAValue, gate: SSAValue, factor: float) -> _Activation | None:
-    sigmoid = sole_call_of(gate, "torch.sigmoid", "F.hardsigmoid")
+def _gated(x: SSAValue, gate: SSAValue, factor: float) -> _Activation | str | None:
+    sigmoid = call_of(gate, "torch.sigmoid", "F.hardsigmoid")
     if sigmoid is not None:
-        same = is_close(factor, 1, x.type) and arguments_of(sigmoid) == ([x], {})
+        if not is_close(factor, 1, x.type) or arguments_of(sigmoid) != ([x], {}):
+            return None
         callee = "F.silu" if sigmoid.callee == "torch.sigmoid" else "F.hardswish"
-        return _Activation(callee, x, sigmoid) if same else None
+        return _Activation(callee, x, sigmoid) if gate.has_one_use() else _another_reader(sigmoid)
     if (clamp := _clamped(gate, factor)) is not None:
         return _Activation("F.hardswish", x, clamp[0]) if clamp[1] is x else None
     return _gelu(x, gate) if is_close(factor, 0.5, x.type) else None
@@ -98,20 +106,28 @@ def _clamped(value: SSAValue, factor: float) -> tuple[CallOp, SSAValue] | None:
     return None if x is None else (clamp, x)
 
 
-def _gelu(x: SSAValue, gate: SSAValue) -> _Activation | None:
+def _another_reader(call: CallOp) -> str:
+    return f"the result of {call.callee} in it has another reader"
+
+
+def _gelu(x: SSAValue, gate: SSAValue) -> _Activation | str | None:
     """Gelu of x without the factor 1/2, if the gate is 1 + erf(..) or 1 + tanh(..)."""
     one_less = _plus(gate, 1)
-    curve = sole_call_of(one_less, "torch.erf", "torch.tanh")
+    curve = call_of(one_less, "torch.erf", "torch.tanh")
     inner = curve.operands[0] if curve is not None and len(curve.operands) == 1 else None
     if curve is None or inner is None or not inner.has_one_use():
         return None
     product = product_of(inner)
     if curve.callee == "torch.erf":
-        same = product.values == (x,) and is_close(product.factor, math.sqrt(0.5), x.type)
-        return _Activation("F.gelu", x, curve) if same else None
-    if not is_close(product.factor, math.sqrt(2 / math.pi), x.type) or not _is_cubic(product, x):
-        return None
-    return _Activation("F.gelu", x, curve, (("approximate", "tanh"),))
+        if product.values != (x,) or not is_close(product.factor, math.sqrt(0.5), x.type):
+            return None
+        found = _Activation("F.gelu", x, curve)
+    else:
+        factor = math.sqrt(2 / math.pi)
+        if not is_close(product.factor, factor, x.type) or not _is_cubic(product, x):
+            return None
+        found = _Activation("F.gelu", x, curve, (("approximate", "tanh"),))
+    return found if curve.results[0].has_one_use() else _another_reader(curve)
 
 
 def _is_cubic(product: Product, x: SSAValue) -> bool:
@@ -162,4 +178,4 @@ class TorchRecognizeActivationsPass(ModulePass):
     name = "torch-recognize-activations"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _RecognizeActivation())
+        rewrite(self.name, op, _RecognizeActivation())

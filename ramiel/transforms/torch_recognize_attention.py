@@ -12,6 +12,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.onnx.types import element_of, static_shape_of, tensor_type
 from ramiel.dialects.torch import CallOp
 from ramiel.torch_level.patterns import (
@@ -45,13 +46,18 @@ class _RecognizeAttention(RewritePattern):
         if not isinstance(op, CallOp) or op.callee != "operator.matmul":
             return
         weights, v = arguments_of(op).args
-        scores = _scores(weights)
-        if scores is None or not isinstance(v, SSAValue):
+        softmax = call_of(weights, "F.softmax")
+        if softmax is None or not isinstance(v, SSAValue) or not is_float(softmax.results[0].type):
             return
+        scores = _scores(softmax)
+        if isinstance(scores, str):
+            return refuse(op, scores)
         permute = sole_call_of(scores.keys, "Tensor.permute", "Tensor.mT")
         k_type = _transposed_type(scores.keys.type)
-        if permute is None or k_type is None or not _fits(scores, v):
-            return
+        if permute is None or k_type is None:
+            return refuse(op, "the keys are not transposed, or have another reader when they are")
+        if (reason := _why_not(scores, v)) is not None:
+            return refuse(op, reason)
         k = _untransposed(permute, k_type)
         if isinstance(k, CallOp):
             copy_origin(permute, k)
@@ -67,29 +73,30 @@ class _RecognizeAttention(RewritePattern):
         replace(rewriter, op, new, op)
 
 
-def _scores(weights: object) -> _Scores | None:
-    """The scores that attention weights, used once, are the softmax of."""
-    softmax = sole_call_of(weights, "F.softmax")
-    if softmax is None or not is_float(softmax.results[0].type):
-        return None
+def _scores(softmax: CallOp) -> _Scores | str:
+    """The scores that attention weights are the softmax of, or else why they are not."""
+    if not softmax.results[0].has_one_use():
+        return "the attention weights have another reader"
     args, options = arguments_of(softmax)
-    scores = args[0]
     shape = static_shape_of(softmax.results[0].type)
-    if shape is None or len(args) != 1 or options.keys() != {"dim"}:
-        return None
-    if options["dim"] not in (-1, len(shape) - 1) or not isinstance(scores, SSAValue):
-        return None
+    if shape is None:
+        return "the shapes are not known"
+    if len(args) != 1 or options.keys() != {"dim"} or options["dim"] not in (-1, len(shape) - 1):
+        return "the softmax is not over the last dimension alone"
+    scores = softmax.operands[0]
     if (found := _scaled(scores, None)) is not None:
         return found
+    reason = "the scores are no product of two matrices, or a value on the way has another reader"
     a, b = operands_of(scores, "operator.add") or (None, None)
     for product, mask in ((a, b), (b, a)):
         if not isinstance(product, SSAValue) or not isinstance(mask, SSAValue):
             continue
-        if product.type != scores.type or not _is_mask(mask.type, scores.type):
+        if (found := _scaled(product, mask)) is None:
             continue
-        if (found := _scaled(product, mask)) is not None:
+        if product.type == scores.type and _is_mask(mask.type, scores.type):
             return found
-    return None
+        reason = "the mask cannot be broadcast to the scores"
+    return reason
 
 
 def _scaled(value: SSAValue, mask: SSAValue | None) -> _Scores | None:
@@ -121,16 +128,21 @@ def _is_mask(mask: Attribute, scores: Attribute) -> bool:
     return element_of(mask) == element_of(scores) and all(s in (1, d) for s, d in pairs)
 
 
-def _fits(scores: _Scores, v: SSAValue) -> bool:
-    """Whether the factors have the same leading dimensions and element types."""
+def _why_not(scores: _Scores, v: SSAValue) -> str | None:
+    """Why the types of queries, keys and values are not those of attention; None if they are."""
     types = (scores.q.type, scores.keys.type, v.type)
     q, keys, values = (static_shape_of(type) for type in types)
-    if q is None or keys is None or values is None or len(q) < 3:
-        return False
+    if q is None or keys is None or values is None:
+        return "the shapes are not known"
+    if len(q) < 3:
+        return "the queries are one matrix alone"
     if not q[:-2] == keys[:-2] == values[:-2]:
-        return False
-    same = len({element_of(type) for type in types}) == 1
-    return same and q[-1] == keys[-2] and keys[-1] == values[-2]
+        return "queries, keys and values differ in their leading dimensions"
+    if len({element_of(type) for type in types}) > 1:
+        return "queries, keys and values differ in their element types"
+    if q[-1] != keys[-2] or keys[-1] != values[-2]:
+        return "the sizes of queries, keys and values do not go together"
+    return None
 
 
 def _transposed_type(type: Attribute) -> Attribute | None:
@@ -173,4 +185,4 @@ class TorchRecognizeAttentionPass(ModulePass):
     name = "torch-recognize-attention"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _RecognizeAttention())
+        rewrite(self.name, op, _RecognizeAttention())

@@ -11,6 +11,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import element_of, shape_of, static_shape_of
 from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
@@ -55,12 +56,24 @@ class _RecognizeNorm(RewritePattern):
             if not isinstance(value, SSAValue) or not isinstance(weight, SSAValue):
                 continue
             scaled = _scaled(value)
-            if scaled is None or scaled.value is not scaled.of or value.type != op.results[0].type:
+            if scaled is None or scaled.value is not scaled.of:
                 continue
-            if static_shape_of(weight.type) != tuple(scaled.sizes):
-                continue
-            if element_of(weight.type) == element_of(value.type):
-                return replace(rewriter, op, _norm(scaled, weight), scaled.mean)
+            if (reason := _why_not(op, scaled, value, weight)) is not None:
+                return refuse(op, reason)
+            return replace(rewriter, op, _norm(scaled, weight), scaled.mean)
+
+
+def _why_not(op: CallOp, scaled: _Scaled, value: SSAValue, weight: SSAValue) -> str | None:
+    """Why a scaled value times a weight does not become a normalisation; None if it does."""
+    if not value.has_one_use():
+        return "what it multiplies has another reader"
+    if value.type != op.results[0].type:
+        return "it broadcasts what it multiplies"
+    if static_shape_of(weight.type) != tuple(scaled.sizes):
+        return "the weight does not have the shape of the dimensions that are averaged"
+    if element_of(weight.type) != element_of(value.type):
+        return "the weight has another element type"
+    return None
 
 
 def _norm(scaled: _Scaled, weight: SSAValue) -> CallOp | LayerOp:
@@ -83,13 +96,18 @@ class _AddBias(RewritePattern):
             if not isinstance(value, SSAValue) or not isinstance(bias, SSAValue):
                 continue
             layer = value.owner
-            if not isinstance(layer, LayerOp) or not isinstance(bias.owner, WeightOp):
+            if not isinstance(layer, LayerOp) or layer.layer != "LayerNorm":
                 continue
-            if layer.layer != "LayerNorm" or "bias" in layer.weights or not value.has_one_use():
+            if bias.type != layer.weights["weight"].data.type or value.type != op.results[0].type:
                 continue
-            if bias.type == layer.weights["weight"].data.type and value.type == op.results[0].type:
-                weights = {"bias": _weight(bias.owner)}
-                return replace(rewriter, op, changed_layer(layer, weights=weights), layer)
+            if not isinstance(bias.owner, WeightOp):
+                return refuse(op, "the bias is not constant")
+            if "bias" in layer.weights:
+                return refuse(op, "the LayerNorm before it has a bias already")
+            if not value.has_one_use():
+                return refuse(op, "the result of the LayerNorm before it has another reader")
+            weights = {"bias": _weight(bias.owner)}
+            return replace(rewriter, op, changed_layer(layer, weights=weights), layer)
 
 
 def _weight(op: WeightOp) -> WeightAttr:
@@ -99,8 +117,8 @@ def _weight(op: WeightOp) -> WeightAttr:
 
 
 def _scaled(value: SSAValue) -> _Scaled | None:
-    """A value, used once, as something over the root of a mean of squares."""
-    call = sole_call_of(value, "operator.truediv", "operator.mul")
+    """A value as something over the root of a mean of squares."""
+    call = call_of(value, "operator.truediv", "operator.mul")
     if call is None or not is_float(value.type):
         return None
     a, b = arguments_of(call).args
@@ -184,4 +202,4 @@ class TorchRecognizeLayerNormPass(ModulePass):
     name = "torch-recognize-layer-norm"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _RecognizeNorm(), _AddBias())
+        rewrite(self.name, op, _RecognizeNorm(), _AddBias())

@@ -13,6 +13,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from ramiel.console.refusals import refuse
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import element_of, shape_of, static_shape_of, tensor_type
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
@@ -20,10 +21,10 @@ from ramiel.dialects.torch import CallOp, LayerOp
 from ramiel.torch_level.patterns import (
     Arguments,
     arguments_of,
+    call_of,
     copy_origin,
     replace,
     rewrite,
-    sole_call_of,
 )
 from ramiel.torch_level.work import bytes_of
 
@@ -39,17 +40,21 @@ class _SplitConcat(RewritePattern):
     names: FreshNames
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
-        if not isinstance(op, LayerOp) or op.layer != "Conv2d" or len(op.operands) > 1:
+        if not isinstance(op, LayerOp) or op.layer != "Conv2d":
             return
-        pool = sole_call_of(op.operands[0], "F.max_pool2d")
+        pool = call_of(op.operands[0], "F.max_pool2d")
         joined = pool.operands[0] if pool is not None else op.operands[0]
-        cat = sole_call_of(joined, "torch.cat")
-        if cat is None or "groups" in op.config or not _is_worth_it(op, cat):
+        cat = call_of(joined, "torch.cat")
+        if cat is None:
             return
+        if not op.operands[0].has_one_use() or not joined.has_one_use():
+            return refuse(op, "the concatenation before it has another reader")
+        if (reason := _why_not(op, cat)) is not None:
+            return refuse(op, reason)
         channels = [_channels(part) for part in cat.operands]
         bounds = [0, *accumulate(channels)]
         if op.weight_shape[1] != bounds[-1]:
-            return
+            return refuse(op, "its weight has not as many channels as the concatenation")
         parts: Sequence[SSAValue] = cat.operands
         if pool is not None:
             arguments = arguments_of(pool)
@@ -110,18 +115,29 @@ def _pooled(
     return new.results[0]
 
 
-def _is_worth_it(op: LayerOp, cat: CallOp) -> bool:
-    """Whether the concatenation is along the channels, and much larger than the sums."""
+def _why_not(op: LayerOp, cat: CallOp) -> str | None:
+    """Why a convolution cannot be split, or is not worth it; None if it is.
+
+    It is where the concatenation is along the channels, and much larger than the sums.
+    """
+    if len(op.operands) > 1:
+        return "it adds another value already"
+    if "groups" in op.config:
+        return "it has groups"
     parts = len(cat.operands)
+    if not 2 <= parts <= MOST_PARTS:
+        return f"the concatenation before it has {parts} part(s), not 2 to {MOST_PARTS}"
     shapes = [static_shape_of(value.type) for value in (*cat.operands, *cat.results)]
-    if not 2 <= parts <= MOST_PARTS or any(s is None or len(s) != 4 for s in shapes):
-        return False
-    if static_shape_of(op.results[0].type) is None or len(set(cat.operands)) < parts:
-        return False
+    if static_shape_of(op.results[0].type) is None or any(s is None or len(s) != 4 for s in shapes):
+        return "the shapes are not known"
+    if len(set(cat.operands)) < parts:
+        return "a part of the concatenation before it is there twice"
     if cast(int, arguments_of(cat).kwargs.get("dim", 0)) not in (1, -3):
-        return False
+        return "the concatenation before it is not along the channels"
     added = (parts - 1) * bytes_of(op.results[0].type)
-    return bytes_of(cat.results[0].type) >= WORTH * added
+    if bytes_of(cat.results[0].type) < WORTH * added:
+        return f"the concatenation before it is not {WORTH} times as large as the sums would be"
+    return None
 
 
 def _channels(value: SSAValue) -> int:
@@ -149,4 +165,4 @@ class TorchSplitConcatPass(ModulePass):
     name = "torch-split-concat"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, _SplitConcat(FreshNames(weights_of(op))))
+        rewrite(self.name, op, _SplitConcat(FreshNames(weights_of(op))))

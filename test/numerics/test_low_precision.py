@@ -23,7 +23,7 @@ from ramiel.errors import CompileError
 from ramiel.runtime.measure import same_bits
 from ramiel.runtime.program import as_tuple
 from ramiel.tools import check
-from ramiel.transforms.torch_lower_precision import LOW_TYPES, rounded
+from ramiel.torch_level.low_types import LOW_TYPES, rounded
 
 Array = npt.NDArray[Any]
 LOSS = {"bf16": 0.03, "f16": 0.004}

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from onnx.parser import parse_model
 from small_models import branches
 
 from ramiel.pipelines import Options, pipeline
@@ -135,3 +136,21 @@ def test_mistakes(model: Path, tmp_path: Path, arguments: list[str], message: st
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     result = run("compile", "missing.onnx", "--debug", cwd=tmp_path)
     assert result.returncode == 1 and "Traceback" in result.stderr
+
+
+def test_debug_shows_why_patterns_do_not_apply(tmp_path: Path) -> None:
+    """A Relu is not done in a convolution whose result is an output, too."""
+    model = parse_model("""
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 1, 4, 4] x) => (float[1, 1, 4, 4] c, float[1, 1, 4, 4] y)
+        <float[1, 1, 1, 1] w = {2}> {
+          c = Conv(x, w)
+          y = Relu(c)
+        }
+    """)
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    line = 'torch-fuse-activation: "y" (Relu): the result of the layer before it has another reader'
+    result = run("compile", "model.onnx", "--debug", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stderr.splitlines() == [f"note: {line}"]
+    assert run("compile", "model.onnx", cwd=tmp_path).stderr == ""
