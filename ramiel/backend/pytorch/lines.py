@@ -40,17 +40,19 @@ def operation_lines(op: Operation, names: Names, indent: str) -> list[str]:
     """An operation as lines of code. A weight is an attribute of the program, not a line."""
     match op:
         case SectionOp():
-            return [f"{indent}# cluster {op.cluster}: {op.title}, {milliseconds(op.cost)}"]
+            cost = milliseconds(op.cost.value.data)
+            return [f"{indent}# cluster {op.cluster.value.data}: {op.title.data}, {cost}"]
         case RecvOp():
             verb = "take" if op.takes else "recv"
-            return statement(op.python_names[0], Bracket(f"ch.{op.channel}.{verb}", []), indent)
+            call = Bracket(f"ch.{op.channel.data}.{verb}", [])
+            return statement(op.python_names[0], call, indent)
         case SendOp():
             values = [value_name(value, names) for value in op.operands]
-            return statement("", Bracket(f"ch.{op.channel}.send", values), indent)
+            return statement("", Bracket(f"ch.{op.channel.data}.send", values), indent)
         case WaitOp():
-            return statement("", Bracket(f"ch.{op.channel}.recv", []), indent)
+            return statement("", Bracket(f"ch.{op.channel.data}.recv", []), indent)
         case ThreadsOp():
-            return [f"{indent}torch.set_num_threads({op.count})"]
+            return [f"{indent}torch.set_num_threads({op.count.value.data})"]
         case FreeOp():
             return [f"{indent}del {', '.join(value_name(v, names) for v in op.operands)}"]
         case CallOp() | LayerOp() | ControlOp():
