@@ -22,7 +22,7 @@ from xdsl.irdl import (
     IRDLOperation,
     RangeOf,
     irdl_op_definition,
-    opt_operand_def,
+    operand_def,
     opt_prop_def,
     prop_def,
     region_def,
@@ -113,7 +113,9 @@ def _event(op: Operation) -> Event:
     """What an operation means to the schedule."""
     match op:
         case SendOp():
-            return Send(op.channel.data, op.value.type if op.value else None)
+            return Send(op.channel.data, op.value.type)
+        case SignalOp():
+            return Send(op.channel.data, None)
         case RecvOp():
             return Recv(op.channel.data, op.value.type, op.takes)
         case WaitOp():
@@ -144,7 +146,7 @@ def _verify_order(worker: WorkerOp) -> None:
 class ChannelOp(IRDLOperation):
     """Declares a channel. `input` ones are sent by the caller, `output` ones received by it.
 
-    A `turn` carries nothing: whoever waits for it goes on after what came before its send.
+    A `turn` carries nothing: whoever waits for it goes on after what came before its signal.
     """
 
     name = "cluster.channel"
@@ -283,7 +285,7 @@ class RecvOp(TorchOperation):
 
 @irdl_op_definition
 class WaitOp(IRDLOperation):
-    """Waits for a turn: the worker goes on after what came before the turn's send."""
+    """Waits for a turn: the worker goes on after what came before its signal."""
 
     name = "cluster.wait"
     traits = traits_def(HasParent(WorkerOp))
@@ -297,39 +299,32 @@ class WaitOp(IRDLOperation):
 
 @irdl_op_definition
 class SendOp(IRDLOperation):
-    """Puts a value into a channel, or nothing into a turn: `cluster.send turn @turn_1`."""
+    """Puts a value into a channel."""
 
     name = "cluster.send"
     traits = traits_def(HasParent(WorkerOp))
     channel = prop_def(SymbolNameConstraint())
-    value = opt_operand_def()
+    value = operand_def()
+    assembly_format = "$channel $value attr-dict `:` type($value)"
 
     @classmethod
-    def of(cls, channel: str, value: SSAValue | None = None) -> Self:
-        return cls.create(
-            properties={"channel": StringAttr(channel)},
-            operands=[] if value is None else [value],
-        )
+    def of(cls, channel: str, value: SSAValue) -> Self:
+        return cls.create(properties={"channel": StringAttr(channel)}, operands=[value])
+
+
+@irdl_op_definition
+class SignalOp(IRDLOperation):
+    """Gives a turn, which carries nothing: whoever waits for it may go on."""
+
+    name = "cluster.signal"
+    traits = traits_def(HasParent(WorkerOp))
+    channel = prop_def(SymbolNameConstraint())
+    assembly_format = "$channel attr-dict"
 
     @classmethod
-    def parse(cls, parser: Parser) -> Self:
-        if parser.parse_optional_keyword("turn") is not None:
-            return cls.of(parser.parse_symbol_name().data)
-        channel = parser.parse_symbol_name()
-        value = parser.parse_unresolved_operand()
-        parser.parse_punctuation(":")
-        return cls.of(channel.data, parser.resolve_operand(value, parser.parse_type()))
-
-    def print(self, printer: Printer) -> None:
-        # Without the keyword, the result of the next operation would be read as the value.
-        printer.print_string(" " if self.operands else " turn ")
-        printer.print_symbol_name(self.channel.data)
-        for value in self.operands:
-            printer.print_string(" ")
-            printer.print_ssa_value(value)
-            printer.print_string(" : ")
-            printer.print_attribute(value.type)
+    def of(cls, channel: str) -> Self:
+        return cls.create(properties={"channel": StringAttr(channel)})
 
 
-_InWorker = Task | WeightOp | ThreadsOp | FreeOp | RecvOp | SendOp | WaitOp | SectionOp
+_InWorker = Task | WeightOp | ThreadsOp | FreeOp | RecvOp | SendOp | SignalOp | WaitOp | SectionOp
 """What a worker may run."""

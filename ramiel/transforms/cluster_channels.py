@@ -31,6 +31,7 @@ from ramiel.dialects.cluster import (
     RecvOp,
     SectionOp,
     SendOp,
+    SignalOp,
     WaitOp,
     WorkerOp,
 )
@@ -266,7 +267,7 @@ class _Materializer:
             if (channel := self.channels.get((sample, old))) is not None:
                 block.add_op(SendOp.of(channel, new))
         for name in signals:
-            block.add_op(SendOp.of(name))
+            block.add_op(SignalOp.of(name))
 
     def _local(self, body: _Body, sample: int, value: SSAValue) -> SSAValue:
         """The worker's own copy of a value: computed here, received, or a weight."""

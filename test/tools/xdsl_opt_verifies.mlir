@@ -82,6 +82,11 @@ cluster.program @p {
 
 // -----
 
+// CHECK: 'cluster.signal' expects parent op 'cluster.worker'
+cluster.signal @t
+
+// -----
+
 // CHECK: property 'value' expected in operation 'torch.weight'
 %w = "torch.weight"() : () -> tensor<4xf32>
 

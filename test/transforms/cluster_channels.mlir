@@ -100,7 +100,7 @@ func.func @main(%x: tensor<4xf32> {torch.name = "turn_1"}) -> tensor<4xf32> attr
 // CHECK-NEXT:     %x = cluster.recv @turn_1
 // CHECK-NEXT:     torch.threads 2 {cluster.reserves = array<i64: 1>}
 // CHECK-NEXT:     %a = torch.call torch.exp
-// CHECK-NEXT:     cluster.send turn @turn_2
+// CHECK-NEXT:     cluster.signal @turn_2
 // CHECK-NEXT:     torch.threads 1
 // CHECK-NEXT:     %b = torch.call torch.sin
 // CHECK-NEXT:     cluster.wait @turn_3
@@ -116,7 +116,7 @@ func.func @main(%x: tensor<4xf32> {torch.name = "turn_1"}) -> tensor<4xf32> attr
 // CHECK-NEXT:     cluster.wait @turn_2
 // CHECK-NEXT:     %c = torch.call torch.cos
 // CHECK-NEXT:     cluster.send @c %c
-// CHECK-NEXT:     cluster.send turn @turn_3
+// CHECK-NEXT:     cluster.signal @turn_3
 // CHECK-NEXT:   }
 
 // -----

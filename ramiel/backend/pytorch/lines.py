@@ -9,7 +9,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, flat, statement
-from ramiel.dialects.cluster import RecvOp, SectionOp, SendOp, WaitOp
+from ramiel.dialects.cluster import RecvOp, SectionOp, SendOp, SignalOp, WaitOp
 from ramiel.dialects.onnx.types import (
     MapType,
     OptionalType,
@@ -47,8 +47,10 @@ def operation_lines(op: Operation, names: Names, indent: str) -> list[str]:
             call = Bracket(f"ch.{op.channel.data}.{verb}", [])
             return statement(op.python_names[0], call, indent)
         case SendOp():
-            values = [value_name(value, names) for value in op.operands]
+            values = [value_name(op.value, names)]
             return statement("", Bracket(f"ch.{op.channel.data}.send", values), indent)
+        case SignalOp():
+            return statement("", Bracket(f"ch.{op.channel.data}.send", []), indent)
         case WaitOp():
             return statement("", Bracket(f"ch.{op.channel.data}.recv", []), indent)
         case ThreadsOp():

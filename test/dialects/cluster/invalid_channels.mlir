@@ -157,7 +157,7 @@ cluster.program @p {
   cluster.channel turn @t : tensor<4xf32>
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
@@ -193,7 +193,7 @@ cluster.program @p {
   cluster.channel turn @t
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 
@@ -221,8 +221,8 @@ cluster.program @p {
   cluster.channel turn @t
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
-    cluster.send turn @t
+    cluster.signal @t
+    cluster.signal @t
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
@@ -258,7 +258,7 @@ cluster.program @p {
   cluster.channel turn @t
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
@@ -296,12 +296,12 @@ cluster.program @p {
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
     cluster.wait @t
-    cluster.send turn @s
+    cluster.signal @s
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
     cluster.wait @s
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 
@@ -341,7 +341,7 @@ cluster.program @p {
   cluster.channel turn @t
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
@@ -353,7 +353,7 @@ cluster.program @p {
 // -----
 
 // A send of two values.
-// CHECK: error: cluster.send: Expected 0 or 1 operands, but got 2
+// CHECK: error: cluster.send: Expected 1 operand, but got 2
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel value @v : tensor<4xf32>

@@ -48,7 +48,7 @@ cluster.program @p {
 // -----
 
 // A send of nothing where a value is expected.
-// CHECK: error: cluster.program: @y carries tensor<4xf32>, not nothing
+// CHECK: error: cluster.send: Expected 1 operand, but got 0
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>

@@ -163,7 +163,7 @@ cluster.program @p {
     }) : (tensor<i1>) -> ()
   }
   cluster.worker 1 {
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 
