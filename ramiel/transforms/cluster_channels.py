@@ -35,7 +35,17 @@ from ramiel.dialects.cluster import (
     WaitOp,
     WorkerOp,
 )
-from ramiel.dialects.cluster.attributes import CLUSTER, LANE, POSITION, RESERVES, SEARCH, WORKERS
+from ramiel.dialects.cluster.attributes import (
+    CLUSTER,
+    COST,
+    LANE,
+    MERGE,
+    POSITION,
+    RESERVES,
+    SEARCH,
+    WIDE_COST,
+    WORKERS,
+)
 from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
@@ -258,7 +268,8 @@ class _Materializer:
             block.add_op(WaitOp.of(name))
         body.run_on([w for w in self.holders[task] if w != self.leader[task]])
         copy = op.clone({value: body.values[sample, value] for value in op.operands})
-        for attribute in (WORKERS, POSITION):
+        # Nobody asks a copy for what placed it. Pictures of a schedule ask for its cluster.
+        for attribute in (COST, WIDE_COST, LANE, MERGE, WORKERS, POSITION):
             copy.attributes.pop(attribute, None)
         copy.attributes[NAMES] = _names([self._of_sample(n, sample) for n in op.python_names])
         block.add_op(copy)

@@ -23,7 +23,7 @@ func.func @main(%x: tensor<4xf32> {torch.name = "x"}) -> tensor<8xf32> attribute
 // CHECK-NEXT:     cluster.section 0 "a to d" 520.0
 // CHECK-NEXT:     %x = cluster.recv @x
 // CHECK-NEXT:     %w = torch.weight "w"
-// CHECK-NEXT:     %a = torch.call operator.mul(%x, %w) {torch.names = ["a"], cluster.cost = 1.000000e+01 : f64, cluster.id = 0 : i64, cluster.lane = 0 : i64}
+// CHECK-NEXT:     %a = torch.call operator.mul(%x, %w) {torch.names = ["a"], cluster.id = 0 : i64}
 // CHECK-NEXT:     cluster.send @a %a : tensor<4xf32>
 // CHECK-NEXT:     %c = torch.call torch.sin(%a)
 // CHECK-NEXT:     %b = cluster.recv @b
