@@ -16,9 +16,6 @@ from ramiel.torch_level.lifetimes import ENOUGH, SMALL, freed_after
 from ramiel.torch_level.tasks import main_function
 from ramiel.torch_level.work import bytes_of
 
-PER_LINE = 2
-"""Values freed by one operation, so that it is one line of the program."""
-
 
 @dataclass(frozen=True)
 class ClusterFreeValuesPass(ModulePass):
@@ -78,8 +75,7 @@ def _free(block: Block, taken: set[str], enough: float) -> None:
     }
     own = {v for op in ops for v in op.results if v not in kept and _is_own(v)}
     for op, dying in freed_after(ops, own, enough).items():
-        for i in reversed(range(0, len(dying), PER_LINE)):
-            block.insert_op_after(FreeOp.of(dying[i : i + PER_LINE]), op)
+        block.insert_op_after(FreeOp.of(dying), op)
 
 
 def _is_own(value: SSAValue) -> bool:

@@ -56,12 +56,24 @@ def operation_lines(op: Operation, names: Names, indent: str) -> list[str]:
         case ThreadsOp():
             return [f"{indent}torch.set_num_threads({op.count.value.data})"]
         case FreeOp():
-            return [f"{indent}del {', '.join(value_name(v, names) for v in op.operands)}"]
+            return _del_lines([value_name(value, names) for value in op.values], indent)
         case CallOp() | LayerOp() | ControlOp():
             operands = [value_name(v, names) for v in op.operands]
             return statement(", ".join(op.python_names), _expression(op, operands), indent)
         case _:
             return []
+
+
+def _del_lines(names: Sequence[str], indent: str) -> list[str]:
+    """`del a, b`, in as many statements as it takes to keep to the width."""
+    lines = [f"{indent}del {names[0]}"]
+    for name in names[1:]:
+        longer = f"{lines[-1]}, {name}"
+        if len(longer) <= WIDTH:
+            lines[-1] = longer
+        else:
+            lines.append(f"{indent}del {name}")
+    return lines
 
 
 def _expression(op: CallOp | LayerOp | ControlOp, operands: Sequence[str]) -> Expression:
