@@ -40,9 +40,7 @@ def main() -> None:
     placement = Placement(
         tuple(
             tuple(
-                number[op.python_names[0]]
-                for op in worker.regions[0].block.ops
-                if isinstance(op, Task)
+                number[op.python_names[0]] for op in worker.body.block.ops if isinstance(op, Task)
             )
             for worker in program.workers
         )

@@ -18,12 +18,10 @@ from ramiel.errors import CompileError
 
 def verify_module(module: ModuleOp) -> None:
     """Raises CompileError, naming the operation, for the first one that is not valid."""
-    for op in module.walk():
+    # What is inside of an operation comes first, so that its own rules can rely on it.
+    for op in module.walk(region_first=True):
         try:
             op.verify_()
-            # xDSL does this for operations that are defined with IRDL only; ours are not.
-            for trait in op.traits:
-                trait.verify(op)
         except VerifyException as error:
             raise CompileError(f"{title_of(op)}: {_first_line(error)}") from error
     verify_dominance(module)
@@ -66,4 +64,8 @@ def title_of(op: Operation) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    """The first line, with those that follow a colon."""
+    first, *rest = str(error).strip().splitlines()
+    while rest and first.endswith(":"):
+        first = f"{first} {rest.pop(0)}"
+    return first

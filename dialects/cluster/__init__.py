@@ -16,7 +16,7 @@
 Before that the schedule is a few attributes on each operation of the function (attributes.py).
 An operation that runs on several threads (`torch.threads 2 {cluster.reserves = array<i64: 1>}`)
 has the cores of the workers that it reserves to itself: a `turn` is a channel without a value,
-by which a worker says that its core is free, or waits for it.
+by which a worker says that its core is free (`cluster.signal`), or waits for it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ramiel.dialects.cluster.ops import (
     RecvOp,
     SectionOp,
     SendOp,
+    SignalOp,
     WaitOp,
     WorkerOp,
 )
@@ -36,7 +37,7 @@ from ramiel.dialects.cluster.ops import (
 
 def cluster_dialect() -> Dialect:
     return Dialect(
-        "cluster", [ProgramOp, ChannelOp, WorkerOp, SectionOp, RecvOp, SendOp, WaitOp], []
+        "cluster", [ProgramOp, ChannelOp, WorkerOp, SectionOp, RecvOp, SendOp, SignalOp, WaitOp], []
     )
 
 
@@ -46,6 +47,7 @@ __all__ = [
     "RecvOp",
     "SectionOp",
     "SendOp",
+    "SignalOp",
     "WaitOp",
     "WorkerOp",
     "cluster_dialect",

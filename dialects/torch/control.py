@@ -19,12 +19,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self, cast
 
-from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, i1, i64
+from xdsl.dialects.builtin import I1, I64, ArrayAttr, IntegerAttr, i1, i64
 from xdsl.ir import Attribute, Block, Region, SSAValue
-from xdsl.irdl import traits_def
+from xdsl.irdl import (
+    irdl_op_definition,
+    lazy_traits_def,
+    operand_def,
+    prop_def,
+    region_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
 from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure, RecursiveMemoryEffect
+from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.text import text_of
@@ -34,44 +43,22 @@ from ramiel.dialects.torch.operation import (
     TorchOperation,
     is_identifier,
     string_attribute,
-    verify_properties,
 )
 from ramiel.dialects.torch.ops import CallOp, LayerOp, WeightOp
 
 
+@irdl_op_definition
 class YieldOp(TorchOperation):
     """Ends a body and gives its values: `torch.yield %a, %b : tensor<..>, tensor<..>`."""
 
     name = "torch.yield"
-    traits = traits_def(IsTerminator(), Pure())
+    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(IfOp, LoopOp)))
+    values = var_operand_def()
+    assembly_format = "attr-dict ($values^ `:` type($values))?"
 
     @classmethod
     def of(cls, values: Sequence[SSAValue]) -> Self:
         return cls.create(operands=values)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> Self:
-        values = parser.parse_optional_undelimited_comma_separated_list(
-            parser.parse_optional_unresolved_operand, parser.parse_unresolved_operand
-        )
-        if values is None:
-            return cls.of([])
-        parser.parse_punctuation(":")
-        position = parser.pos
-        types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
-        return cls.of(parser.resolve_operands(values, types, position))
-
-    def print(self, printer: Printer) -> None:
-        if not self.operands:
-            return
-        printer.print_string(" ")
-        printer.print_list(self.operands, printer.print_ssa_value)
-        printer.print_string(" : ")
-        printer.print_list([v.type for v in self.operands], printer.print_attribute)
-
-    def verify_(self) -> None:
-        if self.results:
-            raise VerifyException("expected no result")
 
 
 class ControlOp(TorchOperation):
@@ -118,29 +105,25 @@ class ControlOp(TorchOperation):
         printer.print_string(" : ")
         printer.print_operation_type(self)
 
-    def _verify_bodies(self, count: int, arguments: int, yielded: int) -> None:
-        """Checks the number of bodies, of the arguments of each and of what each yields.
+    def _verify_bodies(self, arguments: int, yielded: int) -> None:
+        """Checks what each body takes, what it yields, and what it holds.
 
         A body only computes. Threads and channels belong to a worker, which knows which cores it
         has and what it waits for; and what a body of a loop frees, the next iteration may read.
         """
-        if len(self.regions) != count:
-            raise VerifyException(f"expected {count} bodies, got {len(self.regions)}")
-        for region in self.regions:
-            if len(region.blocks) != 1:
-                raise VerifyException("a body has one block")
-            end = region.block.last_op
+        for body in self.bodies:
+            end = body.last_op
             if not isinstance(end, YieldOp):
                 raise VerifyException("a body ends with torch.yield")
-            if len(region.block.args) != arguments:
+            if len(body.args) != arguments:
                 raise VerifyException(
-                    f"a body takes {arguments} value(s), this one {len(region.block.args)}"
+                    f"a body takes {arguments} value(s), this one {len(body.args)}"
                 )
             if len(end.operands) != yielded:
                 raise VerifyException(
                     f"a body yields {yielded} value(s), this one {len(end.operands)}"
                 )
-            for op in region.block.ops:
+            for op in body.ops:
                 if not isinstance(op, Task | WeightOp | YieldOp):
                     raise VerifyException(f"a body cannot hold {op.name}")
         for name in (*self.parameters, *([self.method] if self.method else [])):
@@ -153,6 +136,7 @@ Task = CallOp | LayerOp | ControlOp
 """An operation that takes time: what is scheduled."""
 
 
+@irdl_op_definition
 class IfOp(ControlOp):
     """The first body if the first operand is true, else the second.
 
@@ -161,6 +145,11 @@ class IfOp(ControlOp):
 
     name = "torch.if"
     traits = traits_def(RecursiveMemoryEffect(), IsolatedFromAbove())
+    condition = operand_def()
+    inputs = var_operand_def()
+    outputs = var_result_def()
+    on_true = region_def("single_block")
+    on_false = region_def("single_block")
 
     @classmethod
     def of(
@@ -175,11 +164,10 @@ class IfOp(ControlOp):
         )
 
     def verify_(self) -> None:
-        if not self.operands:
-            raise VerifyException("expected a condition")
-        self._verify_bodies(2, len(self.operands) - 1, len(self.results))
+        self._verify_bodies(len(self.inputs), len(self.outputs))
 
 
+@irdl_op_definition
 class LoopOp(ControlOp):
     """Runs its body again and again, on the states that the last run yielded.
 
@@ -192,6 +180,12 @@ class LoopOp(ControlOp):
 
     name = "torch.loop"
     traits = traits_def(Pure(), IsolatedFromAbove())
+    inputs = var_operand_def()
+    outputs = var_result_def()
+    region = region_def("single_block")
+    counted_attr = prop_def(IntegerAttr[I1], prop_name="counted")
+    conditional_attr = prop_def(IntegerAttr[I1], prop_name="conditional")
+    states_attr = prop_def(IntegerAttr[I64], prop_name="states")
 
     @classmethod
     def of(
@@ -216,19 +210,19 @@ class LoopOp(ControlOp):
 
     @property
     def counted(self) -> bool:
-        return bool(cast(IntegerAttr, self.properties["counted"]).value.data)
+        return bool(self.counted_attr.value.data)
 
     @property
     def conditional(self) -> bool:
-        return bool(cast(IntegerAttr, self.properties["conditional"]).value.data)
+        return bool(self.conditional_attr.value.data)
 
     @property
     def states(self) -> int:
-        return cast(IntegerAttr, self.properties["states"]).value.data
+        return self.states_attr.value.data
 
     @property
     def body(self) -> Block:
-        return self.regions[0].block
+        return self.region.block
 
     @property
     def stacked(self) -> Sequence[SSAValue]:
@@ -238,9 +232,8 @@ class LoopOp(ControlOp):
         return end.operands[int(self.conditional) + self.states :]
 
     def verify_(self) -> None:
-        verify_properties(self, counted=IntegerAttr, conditional=IntegerAttr, states=IntegerAttr)
         counted, conditional = int(self.counted), int(self.conditional)
         most = min(len(self.operands) - counted - conditional, len(self.results))
         if not 0 <= self.states <= most:
             raise VerifyException(f"{self.states} states are more than there are values")
-        self._verify_bodies(1, 1 + len(self.operands) - counted, conditional + len(self.results))
+        self._verify_bodies(1 + len(self.operands) - counted, conditional + len(self.results))

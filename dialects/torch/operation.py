@@ -8,6 +8,7 @@ from typing import cast
 
 from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import Attribute, Operation
+from xdsl.irdl import IRDLOperation
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.text import text_of
@@ -39,21 +40,11 @@ def is_identifier(name: str) -> bool:
     return _IDENTIFIER.fullmatch(name) is not None and not keyword.iskeyword(name)
 
 
-def verify_properties(op: Operation, **kinds: type[Attribute]) -> None:
-    """Checks what the custom syntax ensures and the generic one does not.
-
-    Raises VerifyException for a property that is missing or of another kind.
-    """
-    for name, kind in kinds.items():
-        if not isinstance(op.properties.get(name), kind):
-            raise VerifyException(f"property {name!r} is missing or malformed")
-
-
 def string_attribute(op: Operation, name: str) -> str | None:
     return text_of(op.attributes.get(name))
 
 
-class TorchOperation(Operation):
+class TorchOperation(IRDLOperation):
     """Base of the dialect's operations."""
 
     @property

@@ -7,12 +7,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self, cast
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
 from xdsl.ir import Attribute, Operation, SSAValue
-from xdsl.irdl import traits_def
+from xdsl.irdl import (
+    irdl_op_definition,
+    prop_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
 from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
 from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind, Pure
@@ -35,7 +42,7 @@ from ramiel.dialects.torch.literals import (
     verify_literal,
     visit_leaves,
 )
-from ramiel.dialects.torch.operation import TorchOperation, is_identifier, verify_properties
+from ramiel.dialects.torch.operation import TorchOperation, is_identifier
 
 
 class EffectsOfCallee(MemoryEffect):
@@ -50,11 +57,17 @@ class EffectsOfCallee(MemoryEffect):
         return {EffectInstance(MemoryEffectKind.READ), EffectInstance(MemoryEffectKind.WRITE)}
 
 
+@irdl_op_definition
 class CallOp(TorchOperation):
     """A call of a function, a method or an operator from the list in `callees.py`."""
 
     name = "torch.call"
     traits = traits_def(EffectsOfCallee())
+    inputs = var_operand_def()
+    outputs = var_result_def()
+    callee_attr = prop_def(StringAttr, prop_name="callee")
+    args_attr = prop_def(ArrayAttr[Attribute], prop_name="args")
+    kwargs_attr = prop_def(DictionaryAttr, prop_name="kwargs")
 
     @classmethod
     def of(
@@ -78,15 +91,15 @@ class CallOp(TorchOperation):
 
     @property
     def callee(self) -> str:
-        return cast(StringAttr, self.properties["callee"]).data
+        return self.callee_attr.data
 
     @property
     def args(self) -> tuple[Attribute, ...]:
-        return cast(ArrayAttr[Attribute], self.properties["args"]).data
+        return self.args_attr.data
 
     @property
     def kwargs(self) -> Mapping[str, Attribute]:
-        return cast(DictionaryAttr, self.properties["kwargs"]).data
+        return self.kwargs_attr.data
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -147,7 +160,6 @@ class CallOp(TorchOperation):
         printer.print_operation_type(self)
 
     def verify_(self) -> None:
-        verify_properties(self, callee=StringAttr, args=ArrayAttr, kwargs=DictionaryAttr)
         if self.callee not in CALLEES:
             raise VerifyException(f"{self.callee!r} is not a function that may be called")
         seen: list[int] = []
@@ -181,11 +193,17 @@ class CallOp(TorchOperation):
             raise VerifyException(f"the first argument of {self.callee} is a tensor")
 
 
+@irdl_op_definition
 class LayerOp(TorchOperation):
     """A call of a layer: a callable with weights, made once in the program's `__init__`."""
 
     name = "torch.layer"
     traits = traits_def(Pure())
+    inputs = var_operand_def()
+    outputs = var_result_def()
+    layer_attr = prop_def(StringAttr, prop_name="layer")
+    config_attr = prop_def(DictionaryAttr, prop_name="config")
+    weights_attr = prop_def(DictionaryAttr, prop_name="weights")
 
     @classmethod
     def of(
@@ -208,16 +226,15 @@ class LayerOp(TorchOperation):
 
     @property
     def layer(self) -> str:
-        return cast(StringAttr, self.properties["layer"]).data
+        return self.layer_attr.data
 
     @property
     def config(self) -> Mapping[str, Attribute]:
-        return cast(DictionaryAttr, self.properties["config"]).data
+        return self.config_attr.data
 
     @property
     def weights(self) -> Mapping[str, WeightAttr]:
-        weights = cast(DictionaryAttr, self.properties["weights"]).data
-        return cast(Mapping[str, WeightAttr], weights)
+        return cast(Mapping[str, WeightAttr], self.weights_attr.data)
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
@@ -229,7 +246,7 @@ class LayerOp(TorchOperation):
     @property
     def identity(self) -> tuple[object, ...]:
         """What makes two calls calls of the same layer."""
-        return (self.layer, self.properties["config"], self.properties["weights"])
+        return (self.layer, self.config_attr, self.weights_attr)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -296,7 +313,6 @@ class LayerOp(TorchOperation):
         printer.print_operation_type(self)
 
     def verify_(self) -> None:
-        verify_properties(self, layer=StringAttr, config=DictionaryAttr, weights=DictionaryAttr)
         if self.layer not in LAYERS:
             raise VerifyException(f"{self.layer!r} is no layer")
         for key, value in self.config.items():
@@ -310,10 +326,8 @@ class LayerOp(TorchOperation):
         for key in self.weights:
             if not is_identifier(key):
                 raise VerifyException(f"{key!r} is no Python identifier")
-        if not all(
-            isinstance(w, WeightAttr) for w in cast("Iterable[object]", self.weights.values())
-        ):
-            raise VerifyException("a layer's weights are weights")
+        if not all(isinstance(weight, WeightAttr) for weight in self.weights_attr.data.values()):
+            raise VerifyException("each weight must be a weight attribute")
         self.verify_names()
 
 
@@ -322,19 +336,18 @@ def _refuse_operand(a: Attribute) -> None:
         raise VerifyException("the options of a layer are no tensors")
 
 
+@irdl_op_definition
 class WeightOp(TorchOperation):
     """A tensor that the program holds: `%w = torch.weight "scale" : tensor<64xf32>`."""
 
     name = "torch.weight"
     traits = traits_def(Pure())
+    weight = prop_def(WeightAttr, prop_name="value")
+    output = result_def()
 
     @classmethod
     def of(cls, weight: WeightAttr, type: Attribute) -> Self:
         return cls.create(properties={"value": weight}, result_types=[type])
-
-    @property
-    def weight(self) -> WeightAttr:
-        return cast(WeightAttr, self.properties["value"])
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -355,5 +368,4 @@ class WeightOp(TorchOperation):
         printer.print_attribute(self.results[0].type)
 
     def verify_(self) -> None:
-        verify_properties(self, value=WeightAttr)
         self.verify_names()

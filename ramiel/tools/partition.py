@@ -99,7 +99,7 @@ def schedule_of(module: ModuleOp) -> dict[str, int]:
     for worker in program.workers:
         for op in worker.walk():
             if isinstance(op, TorchOperation):
-                workers.setdefault(op.origin[0], worker.number)
+                workers.setdefault(op.origin[0], worker.number.value.data)
     workers.pop("", None)
     return workers
 

@@ -31,10 +31,21 @@ from ramiel.dialects.cluster import (
     RecvOp,
     SectionOp,
     SendOp,
+    SignalOp,
     WaitOp,
     WorkerOp,
 )
-from ramiel.dialects.cluster.attributes import CLUSTER, LANE, POSITION, RESERVES, SEARCH, WORKERS
+from ramiel.dialects.cluster.attributes import (
+    CLUSTER,
+    COST,
+    LANE,
+    MERGE,
+    POSITION,
+    RESERVES,
+    SEARCH,
+    WIDE_COST,
+    WORKERS,
+)
 from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
@@ -257,7 +268,8 @@ class _Materializer:
             block.add_op(WaitOp.of(name))
         body.run_on([w for w in self.holders[task] if w != self.leader[task]])
         copy = op.clone({value: body.values[sample, value] for value in op.operands})
-        for attribute in (WORKERS, POSITION):
+        # Nobody asks a copy for what placed it. Pictures of a schedule ask for its cluster.
+        for attribute in (COST, WIDE_COST, LANE, MERGE, WORKERS, POSITION):
             copy.attributes.pop(attribute, None)
         copy.attributes[NAMES] = _names([self._of_sample(n, sample) for n in op.python_names])
         block.add_op(copy)
@@ -266,7 +278,7 @@ class _Materializer:
             if (channel := self.channels.get((sample, old))) is not None:
                 block.add_op(SendOp.of(channel, new))
         for name in signals:
-            block.add_op(SendOp.of(name))
+            block.add_op(SignalOp.of(name))
 
     def _local(self, body: _Body, sample: int, value: SSAValue) -> SSAValue:
         """The worker's own copy of a value: computed here, received, or a weight."""

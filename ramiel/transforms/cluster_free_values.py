@@ -16,9 +16,6 @@ from ramiel.torch_level.lifetimes import ENOUGH, SMALL, freed_after
 from ramiel.torch_level.tasks import main_function
 from ramiel.torch_level.work import bytes_of
 
-PER_LINE = 2
-"""Values freed by one operation, so that it is one line of the program."""
-
 
 @dataclass(frozen=True)
 class ClusterFreeValuesPass(ModulePass):
@@ -48,23 +45,23 @@ class ClusterFreeValuesPass(ModulePass):
                 enough = self.enough / program.batch
                 taken = _take(program, min(SMALL, enough))
                 for worker in program.workers:
-                    _free(worker.regions[0].block, taken, enough)
+                    _free(worker.body.block, taken, enough)
 
 
 def _take(program: ProgramOp, least: float) -> set[str]:
     """Marks the receivers of values of `least` bytes that have no other; returns their channels."""
-    receivers: dict[str, list[RecvOp]] = {c.sym_name: [] for c in program.channels}
+    receivers: dict[str, list[RecvOp]] = {c.sym_name.data: [] for c in program.channels}
     for worker in program.workers:
-        for op in worker.regions[0].block.ops:
+        for op in worker.body.block.ops:
             if isinstance(op, RecvOp):
-                receivers[op.channel].append(op)
+                receivers[op.channel.data].append(op)
     taken: set[str] = set()
     for channel in program.channels:
-        if channel.kind == "value" and len(receivers[channel.sym_name]) == 1:
-            (recv,) = receivers[channel.sym_name]
+        if channel.kind == "value" and len(receivers[channel.sym_name.data]) == 1:
+            (recv,) = receivers[channel.sym_name.data]
             if bytes_of(recv.value.type) >= least:
                 recv.attributes[TAKES] = UnitAttr()
-                taken.add(channel.sym_name)
+                taken.add(channel.sym_name.data)
     return taken
 
 
@@ -73,13 +70,12 @@ def _free(block: Block, taken: set[str], enough: float) -> None:
     kept = {
         value
         for op in ops
-        if isinstance(op, SendOp) and op.channel not in taken
+        if isinstance(op, SendOp) and op.channel.data not in taken
         for value in op.operands
     }
     own = {v for op in ops for v in op.results if v not in kept and _is_own(v)}
     for op, dying in freed_after(ops, own, enough).items():
-        for i in reversed(range(0, len(dying), PER_LINE)):
-            block.insert_op_after(FreeOp.of(dying[i : i + PER_LINE]), op)
+        block.insert_op_after(FreeOp.of(dying), op)
 
 
 def _is_own(value: SSAValue) -> bool:

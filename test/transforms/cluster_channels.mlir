@@ -23,7 +23,7 @@ func.func @main(%x: tensor<4xf32> {torch.name = "x"}) -> tensor<8xf32> attribute
 // CHECK-NEXT:     cluster.section 0 "a to d" 520.0
 // CHECK-NEXT:     %x = cluster.recv @x
 // CHECK-NEXT:     %w = torch.weight "w"
-// CHECK-NEXT:     %a = torch.call operator.mul(%x, %w) {torch.names = ["a"], cluster.cost = 1.000000e+01 : f64, cluster.id = 0 : i64, cluster.lane = 0 : i64}
+// CHECK-NEXT:     %a = torch.call operator.mul(%x, %w) {torch.names = ["a"], cluster.id = 0 : i64}
 // CHECK-NEXT:     cluster.send @a %a : tensor<4xf32>
 // CHECK-NEXT:     %c = torch.call torch.sin(%a)
 // CHECK-NEXT:     %b = cluster.recv @b
@@ -100,7 +100,7 @@ func.func @main(%x: tensor<4xf32> {torch.name = "turn_1"}) -> tensor<4xf32> attr
 // CHECK-NEXT:     %x = cluster.recv @turn_1
 // CHECK-NEXT:     torch.threads 2 {cluster.reserves = array<i64: 1>}
 // CHECK-NEXT:     %a = torch.call torch.exp
-// CHECK-NEXT:     cluster.send turn @turn_2
+// CHECK-NEXT:     cluster.signal @turn_2
 // CHECK-NEXT:     torch.threads 1
 // CHECK-NEXT:     %b = torch.call torch.sin
 // CHECK-NEXT:     cluster.wait @turn_3
@@ -116,7 +116,7 @@ func.func @main(%x: tensor<4xf32> {torch.name = "turn_1"}) -> tensor<4xf32> attr
 // CHECK-NEXT:     cluster.wait @turn_2
 // CHECK-NEXT:     %c = torch.call torch.cos
 // CHECK-NEXT:     cluster.send @c %c
-// CHECK-NEXT:     cluster.send turn @turn_3
+// CHECK-NEXT:     cluster.signal @turn_3
 // CHECK-NEXT:   }
 
 // -----

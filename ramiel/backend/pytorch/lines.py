@@ -9,7 +9,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, flat, statement
-from ramiel.dialects.cluster import RecvOp, SectionOp, SendOp, WaitOp
+from ramiel.dialects.cluster import RecvOp, SectionOp, SendOp, SignalOp, WaitOp
 from ramiel.dialects.onnx.types import (
     MapType,
     OptionalType,
@@ -40,24 +40,40 @@ def operation_lines(op: Operation, names: Names, indent: str) -> list[str]:
     """An operation as lines of code. A weight is an attribute of the program, not a line."""
     match op:
         case SectionOp():
-            return [f"{indent}# cluster {op.cluster}: {op.title}, {milliseconds(op.cost)}"]
+            cost = milliseconds(op.cost.value.data)
+            return [f"{indent}# cluster {op.cluster.value.data}: {op.title.data}, {cost}"]
         case RecvOp():
             verb = "take" if op.takes else "recv"
-            return statement(op.python_names[0], Bracket(f"ch.{op.channel}.{verb}", []), indent)
+            call = Bracket(f"ch.{op.channel.data}.{verb}", [])
+            return statement(op.python_names[0], call, indent)
         case SendOp():
-            values = [value_name(value, names) for value in op.operands]
-            return statement("", Bracket(f"ch.{op.channel}.send", values), indent)
+            values = [value_name(op.value, names)]
+            return statement("", Bracket(f"ch.{op.channel.data}.send", values), indent)
+        case SignalOp():
+            return statement("", Bracket(f"ch.{op.channel.data}.send", []), indent)
         case WaitOp():
-            return statement("", Bracket(f"ch.{op.channel}.recv", []), indent)
+            return statement("", Bracket(f"ch.{op.channel.data}.recv", []), indent)
         case ThreadsOp():
-            return [f"{indent}torch.set_num_threads({op.count})"]
+            return [f"{indent}torch.set_num_threads({op.count.value.data})"]
         case FreeOp():
-            return [f"{indent}del {', '.join(value_name(v, names) for v in op.operands)}"]
+            return _del_lines([value_name(value, names) for value in op.values], indent)
         case CallOp() | LayerOp() | ControlOp():
             operands = [value_name(v, names) for v in op.operands]
             return statement(", ".join(op.python_names), _expression(op, operands), indent)
         case _:
             return []
+
+
+def _del_lines(names: Sequence[str], indent: str) -> list[str]:
+    """`del a, b`, in as many statements as it takes to keep to the width."""
+    lines = [f"{indent}del {names[0]}"]
+    for name in names[1:]:
+        longer = f"{lines[-1]}, {name}"
+        if len(longer) <= WIDTH:
+            lines[-1] = longer
+        else:
+            lines.append(f"{indent}del {name}")
+    return lines
 
 
 def _expression(op: CallOp | LayerOp | ControlOp, operands: Sequence[str]) -> Expression:

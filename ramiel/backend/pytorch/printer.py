@@ -95,26 +95,27 @@ class _Printer:
         self.defaults = defaults_of(function)
 
     def emit(self) -> Emitted:
-        name = self._module_text(CLASS)
+        model = self._module_text(CLASS)
         lines = [
             *self._header(),
             *self._imports(),
             "",
             "",
-            f"class {name}(Program):",
+            f"class {model}(Program):",
             *self._declarations(),
             "",
             *self._init(),
         ]
         for worker in self.program.workers:
-            lines += ["", f"{INDENT}def worker_{worker.number}(self, ch: Channels) -> None:"]
-            lines += self._body(worker.regions[0].block, {}) or [f"{BODY}pass"]
+            name = f"worker_{worker.number.value.data}"
+            lines += ["", f"{INDENT}def {name}(self, ch: Channels) -> None:"]
+            lines += self._body(worker.body.block, {}) or [f"{BODY}pass"]
         for op in self.operations:
             if isinstance(op, ControlOp):
                 lines += ["", *method_lines(op)]
         lines += ["", *self._serial(), "", "", 'if __name__ == "__main__":']
-        lines += [f"{INDENT}main({name}, __file__)", ""]
-        return Emitted(name, "\n".join(lines), self._weights(), self._nodes())
+        lines += [f"{INDENT}main({model}, __file__)", ""]
+        return Emitted(model, "\n".join(lines), self._weights(), self._nodes())
 
     # --- the parts ---
 
@@ -198,7 +199,7 @@ class _Printer:
 
     def _declarations(self) -> list[str]:
         inputs = [self._input(i) for i in range(len(self.function.body.block.args))]
-        inner = [c.sym_name for c in self.program.channels if c.kind in ("value", "turn")]
+        inner = [c.sym_name.data for c in self.program.channels if c.kind in ("value", "turn")]
         outputs = self._output_names()
         lines = statement("inputs", tuple_of(inputs), INDENT)
         lines += statement("outputs", tuple_of([quoted(n) for n in outputs]), INDENT)
@@ -273,7 +274,7 @@ class _Printer:
         return weights
 
     def _nodes(self) -> dict[str, tuple[str, str]]:
-        bodies = (worker.regions[0].block.ops for worker in self.program.workers)
+        bodies = (worker.body.block.ops for worker in self.program.workers)
         ops = (op for op in chain(self.operations, *bodies) if isinstance(op, Task))
         return {name: op.origin for op in ops for name in op.python_names}
 

@@ -45,16 +45,16 @@ cluster.program @net {
     %x = cluster.recv @x : tensor<4xf32>
     // CHECK-NEXT: %y = torch.call torch.cos(%x) : (tensor<4xf32>) -> tensor<4xf32>
     %y = torch.call torch.cos(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    // CHECK-NEXT: cluster.send turn @free_1
-    cluster.send turn @free_1
+    // CHECK-NEXT: cluster.signal @free_1
+    cluster.signal @free_1
     // CHECK-NEXT: %b = cluster.recv @b : tensor<4xf32>
     %b = cluster.recv @b : tensor<4xf32>
     // CHECK-NEXT: torch.threads 2 {cluster.reserves = array<i64: 0>}
     torch.threads 2 {cluster.reserves = array<i64: 0>}
     // CHECK-NEXT: %c = torch.call torch.sin(%b) : (tensor<4xf32>) -> tensor<4xf32>
     %c = torch.call torch.sin(%b) : (tensor<4xf32>) -> tensor<4xf32>
-    // CHECK-NEXT: cluster.send turn @back_0
-    cluster.send turn @back_0
+    // CHECK-NEXT: cluster.signal @back_0
+    cluster.signal @back_0
     // CHECK-NEXT: torch.threads 1
     torch.threads 1
     // CHECK-NEXT: cluster.send @c %c : tensor<4xf32>
@@ -108,7 +108,7 @@ cluster.program @back_for_a_while {
     %x = cluster.recv @x : tensor<4xf32>
     torch.threads 2 {cluster.reserves = array<i64: 1>}
     %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @to_1
+    cluster.signal @to_1
     cluster.wait @to_0
     %c = torch.call torch.cos(%a) : (tensor<4xf32>) -> tensor<4xf32>
   }
@@ -116,7 +116,7 @@ cluster.program @back_for_a_while {
     cluster.wait @to_1
     %x = cluster.recv @x : tensor<4xf32>
     %b = torch.call torch.sin(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @to_0
+    cluster.signal @to_0
   }
 }
 
@@ -139,12 +139,12 @@ cluster.program @control {
       %t = torch.call torch.tanh(%s) : (tensor<4xf32>) -> tensor<4xf32>
       torch.yield %t : tensor<4xf32>
     }) {counted = true, conditional = false, states = 1 : i64} : (tensor<i64>, tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @to_1
+    cluster.signal @to_1
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
     %b = torch.layer Linear(%x) weights {weight = "w" : tensor<4x4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @to_0
+    cluster.signal @to_0
     %c = cluster.recv @c : tensor<i1>
     cluster.wait @to_1
     // CHECK: %d = torch.if(%c, %b) ({

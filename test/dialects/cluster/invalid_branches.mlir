@@ -81,7 +81,7 @@ cluster.program @p {
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
     %d = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 
@@ -98,7 +98,7 @@ cluster.program @p {
     %c = cluster.recv @c : tensor<i1>
     torch.threads 2 {cluster.reserves = array<i64: 1>}
     %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
     %b = torch.if(%c, %x) ({
     ^bb0(%p: tensor<4xf32>):
       %q = torch.call F.relu(%p) : (tensor<4xf32>) -> tensor<4xf32>
@@ -133,7 +133,7 @@ cluster.program @p {
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
     %c = cluster.recv @c : tensor<i1>
-    cluster.send turn @t
+    cluster.signal @t
     %b = torch.if(%c, %x) ({
     ^bb0(%p: tensor<4xf32>):
       %q = torch.call F.relu(%p) : (tensor<4xf32>) -> tensor<4xf32>

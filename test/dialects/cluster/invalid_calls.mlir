@@ -17,7 +17,7 @@ cluster.program @p {
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
     %d = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 

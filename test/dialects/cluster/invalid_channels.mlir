@@ -117,7 +117,7 @@ cluster.program @p {
 // -----
 
 // Two of a name.
-// CHECK: error: cluster.program: two channels have the same name
+// CHECK: error: cluster.program: Redefinition of symbol "x"
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel value @x : tensor<4xf32>
@@ -129,7 +129,7 @@ cluster.program @p {
 // -----
 
 // A name that is no identifier.
-// CHECK: error: cluster.program: 'x; import os' is no Python identifier
+// CHECK: error: cluster.channel: 'x; import os' is no Python identifier
 cluster.program @p {
   cluster.channel input @"x; import os" : tensor<4xf32>
   cluster.worker 0 {
@@ -140,7 +140,7 @@ cluster.program @p {
 // -----
 
 // A keyword for a name.
-// CHECK: error: cluster.program: 'lambda' is no Python identifier
+// CHECK: error: cluster.channel: 'lambda' is no Python identifier
 cluster.program @p {
   cluster.channel input @lambda : tensor<4xf32>
   cluster.worker 0 {
@@ -151,13 +151,13 @@ cluster.program @p {
 // -----
 
 // A turn that carries a value.
-// CHECK: error: cluster.program: a channel has a type, unless it is a turn
+// CHECK: error: cluster.channel: a channel has a type, unless it is a turn
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel turn @t : tensor<4xf32>
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
@@ -169,7 +169,7 @@ cluster.program @p {
 // -----
 
 // A value of no type.
-// CHECK: error: cluster.program: a channel has a type, unless it is a turn
+// CHECK: error: cluster.channel: a channel has a type, unless it is a turn
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel value @v
@@ -193,7 +193,7 @@ cluster.program @p {
   cluster.channel turn @t
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 
@@ -221,8 +221,8 @@ cluster.program @p {
   cluster.channel turn @t
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
-    cluster.send turn @t
+    cluster.signal @t
+    cluster.signal @t
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
@@ -258,7 +258,7 @@ cluster.program @p {
   cluster.channel turn @t
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
@@ -296,12 +296,12 @@ cluster.program @p {
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
     cluster.wait @t
-    cluster.send turn @s
+    cluster.signal @s
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
     cluster.wait @s
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 
@@ -322,7 +322,7 @@ cluster.program @p {
 // -----
 
 // A wait without a channel.
-// CHECK: error: cluster.program: property 'channel' is missing or malformed
+// CHECK: error: cluster.wait: property 'channel' expected in operation 'cluster.wait'
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.worker 0 {
@@ -335,13 +335,13 @@ cluster.program @p {
 // -----
 
 // A wait with a value.
-// CHECK: error: cluster.program: expected 0 operand(s) and 0 result(s)
+// CHECK: error: cluster.wait: Expected 0 operands, but got 1
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel turn @t
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
@@ -353,7 +353,7 @@ cluster.program @p {
 // -----
 
 // A send of two values.
-// CHECK: error: cluster.program: expected 1 operand(s) and 0 result(s)
+// CHECK: error: cluster.send: Expected 1 operand, but got 2
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel value @v : tensor<4xf32>

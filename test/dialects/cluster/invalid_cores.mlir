@@ -28,7 +28,7 @@ cluster.program @p {
   cluster.worker 0 {
     %x = cluster.recv @x : tensor<4xf32>
     %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
     torch.threads 2 {cluster.reserves = array<i64: 1>}
     %b = torch.call F.relu(%a) : (tensor<4xf32>) -> tensor<4xf32>
   }
@@ -55,7 +55,7 @@ cluster.program @p {
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
     %b = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
   }
 }
@@ -72,7 +72,7 @@ cluster.program @p {
     %x = cluster.recv @x : tensor<4xf32>
     torch.threads 2 {cluster.reserves = array<i64: 1>}
     %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
     %b = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
   }
   cluster.worker 1 {
@@ -94,7 +94,7 @@ cluster.program @p {
     %x = cluster.recv @x : tensor<4xf32>
     torch.threads 2 {cluster.reserves = array<i64: 1>}
     %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
     torch.threads 2 {cluster.reserves = array<i64: 1>}
     %b = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
   }
@@ -125,7 +125,7 @@ cluster.program @p {
   }
   cluster.worker 2 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 

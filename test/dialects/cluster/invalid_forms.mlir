@@ -14,7 +14,7 @@ cluster.program @p {
 // -----
 
 // A channel without properties.
-// CHECK: error: cluster.program: property 'kind' is missing or malformed
+// CHECK: error: cluster.channel: property 'kind' expected in operation 'cluster.channel'
 "cluster.program"() <{sym_name = "p"}> ({
   "cluster.channel"() : () -> ()
 }) : () -> ()
@@ -22,22 +22,23 @@ cluster.program @p {
 // -----
 
 // A program without properties.
-// CHECK: error: cluster.program: property 'sym_name' is missing or malformed
+// CHECK: error: cluster.program: property 'sym_name' expected in operation 'cluster.program'
 "cluster.program"() ({
-  "cluster.worker"() ({
+  "cluster.worker"() <{number = 0 : i64}> ({
+  ^bb0:
   }) : () -> ()
 }) : () -> ()
 
 // -----
 
 // A program without a block.
-// CHECK: error: cluster.program: expected one region with one block without arguments
+// CHECK: error: cluster.program: Region 'body' at position 0 expected a single block, but got 0 blocks
 "cluster.program"() <{sym_name = "p"}> ({}) : () -> ()
 
 // -----
 
 // A worker with an argument.
-// CHECK: error: cluster.program: expected one region with one block without arguments
+// CHECK: error: cluster.worker: Region 'body' at position 0 entry arguments do not verify: incorrect length for range variable:
 "cluster.program"() <{sym_name = "p"}> ({
   "cluster.worker"() <{number = 0 : i64}> ({
   ^bb0(%x: i64):
@@ -47,7 +48,7 @@ cluster.program @p {
 // -----
 
 // A send of nothing where a value is expected.
-// CHECK: error: cluster.program: @y carries tensor<4xf32>, not nothing
+// CHECK: error: cluster.send: Expected 1 operand, but got 0
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>
@@ -61,7 +62,7 @@ cluster.program @p {
 // -----
 
 // A section without a title.
-// CHECK: error: cluster.program: property 'cluster' is missing or malformed
+// CHECK: error: cluster.section: property 'cluster' expected in operation 'cluster.section'
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>
@@ -81,7 +82,7 @@ cluster.worker 0 {
 // -----
 
 // A channel in a worker.
-// CHECK: error: cluster.program: a worker cannot run cluster.channel
+// CHECK: error: cluster.channel: 'cluster.channel' expects parent op 'cluster.program'
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>

@@ -51,7 +51,7 @@ cluster.program @p {
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
     %d = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 
@@ -66,7 +66,7 @@ cluster.program @p {
     %x = cluster.recv @x : tensor<4xf32>
     torch.threads 2 {cluster.reserves = array<i64: 1>}
     %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
     %b = torch.layer Linear(%x) weights {weight = "w" : tensor<4x4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
   }
   cluster.worker 1 {
@@ -91,7 +91,7 @@ cluster.program @p {
   }
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
     %b = torch.layer Linear(%x) weights {weight = "w" : tensor<4x4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
   }
 }

@@ -69,7 +69,7 @@ cluster.program @p {
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
     %d = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 
@@ -86,7 +86,7 @@ cluster.program @p {
     %n = cluster.recv @n : tensor<i64>
     torch.threads 2 {cluster.reserves = array<i64: 1>}
     %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send turn @t
+    cluster.signal @t
     %b = torch.loop(%n, %x) ({
     ^bb0(%step: tensor<i64>, %p: tensor<4xf32>):
       %q = torch.call F.relu(%p) : (tensor<4xf32>) -> tensor<4xf32>
@@ -117,7 +117,7 @@ cluster.program @p {
   cluster.worker 1 {
     %x = cluster.recv @x : tensor<4xf32>
     %n = cluster.recv @n : tensor<i64>
-    cluster.send turn @t
+    cluster.signal @t
     %b = torch.loop(%n, %x) ({
     ^bb0(%step: tensor<i64>, %p: tensor<4xf32>):
       %q = torch.call F.relu(%p) : (tensor<4xf32>) -> tensor<4xf32>

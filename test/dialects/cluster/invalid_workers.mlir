@@ -85,7 +85,7 @@ cluster.program @p {
 // -----
 
 // An operation of ONNX.
-// CHECK: error: cluster.program: a worker cannot run onnx.Relu
+// CHECK: error: cluster.worker: a worker cannot run onnx.Relu
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>
@@ -99,7 +99,7 @@ cluster.program @p {
 // -----
 
 // A title that would be code.
-// CHECK: error: cluster.program: a title is letters, digits, spaces and ._-, only
+// CHECK: error: cluster.section: a title is letters, digits, spaces and ._-, only
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>
@@ -114,7 +114,7 @@ cluster.program @p {
 // -----
 
 // An operation of ONNX in a body.
-// CHECK: error: cluster.program: a body cannot hold onnx.Relu
+// CHECK: error: torch.loop: a body cannot hold onnx.Relu
 cluster.program @p {
   cluster.channel input @n : tensor<i64>
   cluster.channel input @x : tensor<4xf32>
@@ -132,7 +132,7 @@ cluster.program @p {
 // -----
 
 // More threads from within a body, on cores that nobody lends.
-// CHECK: error: cluster.program: a body cannot hold torch.threads
+// CHECK: error: torch.if: a body cannot hold torch.threads
 cluster.program @p {
   cluster.channel input @c : tensor<i1>
   cluster.worker 0 {
@@ -149,7 +149,7 @@ cluster.program @p {
 // -----
 
 // A body that waits for a turn.
-// CHECK: error: cluster.program: a body cannot hold cluster.wait
+// CHECK: error: cluster.wait: 'cluster.wait' expects parent op 'cluster.worker'
 cluster.program @p {
   cluster.channel input @c : tensor<i1>
   cluster.channel turn @t
@@ -163,14 +163,14 @@ cluster.program @p {
     }) : (tensor<i1>) -> ()
   }
   cluster.worker 1 {
-    cluster.send turn @t
+    cluster.signal @t
   }
 }
 
 // -----
 
 // The end of a body.
-// CHECK: error: cluster.program: a worker cannot run torch.yield
+// CHECK: error: torch.yield: 'torch.yield' expects parent op to be one of 'torch.if', 'torch.loop'
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.worker 0 {
@@ -182,7 +182,7 @@ cluster.program @p {
 // -----
 
 // A weight that is freed: other workers and the next call need it.
-// CHECK: error: cluster.program: a weight belongs to the program, which does not free it
+// CHECK: error: torch.free: a weight belongs to the program, which does not free it
 cluster.program @p {
   cluster.worker 0 {
     %w = torch.weight "w" : tensor<4xf32>

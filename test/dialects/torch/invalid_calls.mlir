@@ -48,7 +48,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // The generic form without its properties.
-// CHECK: error: torch.call: property 'callee' is missing or malformed
+// CHECK: error: torch.call: property 'callee' expected in operation 'torch.call'
 func.func @f(%x: tensor<4xf32>) {
   %y = "torch.call"(%x) : (tensor<4xf32>) -> tensor<4xf32>
   func.return

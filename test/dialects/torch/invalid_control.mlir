@@ -2,7 +2,7 @@
 
 // Branches and loops whose bodies do not fit them.
 
-// CHECK: error: torch.if: expected a condition
+// CHECK: error: torch.if: Expected at least 1 operand, but got 0
 func.func @f(%x: tensor<4xf32>) {
   "torch.if"() ({
     torch.yield
@@ -14,7 +14,7 @@ func.func @f(%x: tensor<4xf32>) {
 
 // -----
 
-// CHECK: error: torch.if: expected 2 bodies, got 1
+// CHECK: error: torch.if: Expected 2 regions, but got 1
 func.func @f(%c: tensor<i1>) {
   "torch.if"(%c) ({
     torch.yield
@@ -88,7 +88,7 @@ func.func @f(%c: tensor<i1>) {
 
 // -----
 
-// CHECK: error: torch.loop: property 'counted' is missing or malformed
+// CHECK: error: torch.loop: property 'counted' expected in operation 'torch.loop'
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.loop(%x) ({
   ^bb0(%step: tensor<i64>, %a: tensor<4xf32>):
@@ -146,7 +146,7 @@ func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
 
 // -----
 
-// CHECK: error: torch.yield: expected no result
+// CHECK: error: torch.yield: Expected 0 results, but got 1
 func.func @f(%c: tensor<i1>) {
   torch.if(%c) ({
     %y = "torch.yield"() : () -> tensor<f32>

@@ -3,7 +3,7 @@
 // Numbers of threads that cannot be, and what cannot be freed.
 
 // No thread.
-// CHECK: error: torch.threads: expected a number of threads, 1 or more, and nothing else
+// CHECK: error: torch.threads: expected 1 thread or more
 func.func @main(%x: tensor<4xf32>) {
   torch.threads 0
   func.return
@@ -13,7 +13,7 @@ func.func @main(%x: tensor<4xf32>) {
 // -----
 
 // Less than none.
-// CHECK: error: torch.threads: expected a number of threads, 1 or more, and nothing else
+// CHECK: error: torch.threads: expected 1 thread or more
 func.func @main(%x: tensor<4xf32>) {
   "torch.threads"() <{count = -2 : i64}> : () -> ()
   func.return
@@ -43,7 +43,7 @@ func.func @main(%x: tensor<4xf32>) {
 // -----
 
 // Nothing.
-// CHECK: error: torch.threads: property 'count' is missing or malformed
+// CHECK: error: torch.threads: property 'count' expected in operation 'torch.threads'
 func.func @main(%x: tensor<4xf32>) {
   "torch.threads"() : () -> ()
   func.return
@@ -53,7 +53,7 @@ func.func @main(%x: tensor<4xf32>) {
 // -----
 
 // A text.
-// CHECK: error: torch.threads: property 'count' is missing or malformed
+// CHECK: error: torch.threads: "2" should be of base attribute integer
 func.func @main(%x: tensor<4xf32>) {
   "torch.threads"() <{count = "2"}> : () -> ()
   func.return
@@ -63,7 +63,7 @@ func.func @main(%x: tensor<4xf32>) {
 // -----
 
 // A value.
-// CHECK: error: torch.threads: expected a number of threads, 1 or more, and nothing else
+// CHECK: error: torch.threads: Expected 0 operands, but got 1
 func.func @main(%x: tensor<4xf32>) {
   "torch.threads"(%x) <{count = 2 : i64}> : (tensor<4xf32>) -> ()
   func.return
@@ -73,7 +73,7 @@ func.func @main(%x: tensor<4xf32>) {
 // -----
 
 // A result.
-// CHECK: error: torch.threads: expected a number of threads, 1 or more, and nothing else
+// CHECK: error: torch.threads: Expected 0 results, but got 1
 func.func @main(%x: tensor<4xf32>) {
   %y = "torch.threads"() <{count = 2 : i64}> : () -> tensor<4xf32>
   func.return

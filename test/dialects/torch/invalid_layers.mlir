@@ -75,7 +75,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A weight that is none.
-// CHECK: error: torch.layer: a layer's weights are weights
+// CHECK: error: torch.layer: each weight must be a weight attribute
 func.func @f(%x: tensor<4xf32>) {
   %y = "torch.layer"(%x) <{layer = "Linear", config = {}, weights = {weight = 1 : i64}}> : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -84,7 +84,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // The generic form without its properties.
-// CHECK: error: torch.layer: property 'layer' is missing or malformed
+// CHECK: error: torch.layer: property 'layer' expected in operation 'torch.layer'
 func.func @f(%x: tensor<4xf32>) {
   %y = "torch.layer"(%x) : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -93,7 +93,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A weight without a name.
-// CHECK: error: torch.weight: property 'value' is missing or malformed
+// CHECK: error: torch.weight: property 'value' expected in operation 'torch.weight'
 func.func @f(%x: tensor<4xf32>) {
   %w = "torch.weight"() : () -> tensor<4xf32>
   func.return
