@@ -49,10 +49,13 @@ class _DelayActivation(RewritePattern):
         pooled = _call(
             rewriter, op, [source, *arguments.args[1:]], arguments.kwargs, op.results[0].type
         )
+        # The pool's node has what it had as its result; the other is new, from the activation's.
+        assert isinstance(pooled.owner, CallOp)
+        copy_origin(activations[0], pooled.owner)
         pooled.name_hint = None
         (_, *rest), options = arguments_of(activations[0])
         last = CallOp.of(activations[0].callee, [pooled, *rest], options, [op.results[0].type])
-        replace(rewriter, op, last, activations[0])
+        replace(rewriter, op, last, op)
 
 
 def _activations(values: Sequence[SSAValue]) -> list[CallOp]:

@@ -2,8 +2,8 @@
 
 // The pool comes first, and the activation of a quarter of the numbers.
 // CHECK-LABEL: func.func @relu(
-// CHECK-NEXT:  %{{.*}} = torch.call F.max_pool2d(%x, kernel_size = 2, stride = 2) {torch.node = "/pool", torch.op = "MaxPool"} : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
-// CHECK-NEXT:  %y = torch.call F.relu(%{{.*}}) {torch.node = "/relu", torch.op = "Relu"} : (tensor<1x4x4x4xf32>) -> tensor<1x4x4x4xf32>
+// CHECK-NEXT:  %{{.*}} = torch.call F.max_pool2d(%x, kernel_size = 2, stride = 2) {torch.node = "/relu", torch.op = "Relu"} : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
+// CHECK-NEXT:  %y = torch.call F.relu(%{{.*}}) {torch.node = "/pool", torch.op = "MaxPool"} : (tensor<1x4x4x4xf32>) -> tensor<1x4x4x4xf32>
 // CHECK-NEXT:  func.return %y
 func.func @relu(%x: tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32> {
   %r = torch.call F.relu(%x) {torch.node = "/relu", torch.op = "Relu"} : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
