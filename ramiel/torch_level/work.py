@@ -189,8 +189,6 @@ def _recurrent(s: _Shapes) -> Work:
 
 def _windows(s: _Shapes) -> Work:
     size = s.config.get("kernel_size")
-    if size is None and isinstance(s.op, CallOp):
-        size = next((a for a in s.op.args if isinstance(a, ArrayAttr)), None)
     sides = [] if size is None else list(size) if isinstance(size, ArrayAttr) else [size]
     lengths = [v for v in map(python_literal, sides) if isinstance(v, int)]
     window = lengths[0] ** (len(s.y) - 2) if len(lengths) == 1 else prod(lengths)

@@ -9,7 +9,7 @@ from typing import cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
@@ -43,15 +43,12 @@ class _DelayActivation(RewritePattern):
         sources = [activation.operands[0] for activation in activations]
         if cat is not None:
             options = arguments_of(cat).kwargs
-            source = _call(rewriter, cat, [sources], options, cat.results[0].type)
+            source = _call(rewriter, cat, cat, [sources], options)
         else:
             source = sources[0]
-        pooled = _call(
-            rewriter, op, [source, *arguments.args[1:]], arguments.kwargs, op.results[0].type
-        )
         # The pool's node has what it had as its result; the other is new, from the activation's.
-        assert isinstance(pooled.owner, CallOp)
-        copy_origin(activations[0], pooled.owner)
+        args = [source, *arguments.args[1:]]
+        pooled = _call(rewriter, op, activations[0], args, arguments.kwargs)
         pooled.name_hint = None
         (_, *rest), options = arguments_of(activations[0])
         last = CallOp.of(activations[0].callee, [pooled, *rest], options, [op.results[0].type])
@@ -92,13 +89,13 @@ def _key(call: CallOp) -> object:
 def _call(
     rewriter: PatternRewriter,
     op: CallOp,
+    origin: CallOp,
     args: Sequence[object],
     options: dict[str, object],
-    type: Attribute,
 ) -> SSAValue:
     """The result of the same call with other arguments, put in before what is matched."""
-    new = CallOp.of(op.callee, args, options, [type])
-    copy_origin(op, new)
+    new = CallOp.of(op.callee, args, options, [op.results[0].type])
+    copy_origin(origin, new)
     rewriter.insert(new)
     return new.results[0]
 
