@@ -8,7 +8,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ramiel.torch_level.work import bytes_of
 
-ENOUGH = 512 << 10
+ENOUGH = 2 << 20
 """Bytes. Values that are no longer needed are freed as soon as they add up to so many."""
 SMALL = 16 << 10
 """Bytes. Values below this are not worth a word."""
