@@ -31,6 +31,7 @@ from ramiel.runtime.kernels.geometry import (
     Product,
     is_ordinary,
     is_watched,
+    told_apart,
 )
 from ramiel.runtime.kernels.plain import finished
 from ramiel.runtime.memory import give_back_surplus
@@ -279,7 +280,7 @@ class Conv2d(_Prepared):
 
     def _plainly(self, x: Tensor, other: Tensor | None) -> Tensor:
         tensors = self._buffers
-        y = torch.conv2d(x, tensors["weight"], tensors["bias"], *self._config)  # pyright: ignore
+        y = torch.conv2d(told_apart(x), tensors["weight"], tensors["bias"], *self._config)  # pyright: ignore
         return finished(y, other, self._activation)
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from prepared_layers import RESULT, SHAPE, PreparedLayer, check, each_kernel, made, reference
 from torch import Tensor
 
-from ramiel.runtime import Conv2d
-from ramiel.runtime.kernels import winograd
+from ramiel.runtime import Conv2d, Weights
+from ramiel.runtime.kernels import CONVOLUTIONS, winograd
 from ramiel.runtime.kernels.activations import ACTIVATIONS
 
 
@@ -281,3 +282,16 @@ def test_inference_mode(
         z = x.clone()
     check(inner(x), reference(inner, x))
     check(layer(z), reference(layer, z))
+
+
+@pytest.mark.parametrize("name", [None, *CONVOLUTIONS])
+def test_images_of_one_channel(name: str | None) -> None:
+    """Strides of channels_last describe the same memory as those of a contiguous tensor, and some
+    convolutions of PyTorch's read the wrong elements."""
+    weights = Weights.from_tensors({"m.weight": torch.randn(3, 1, 3, 3)})
+    layer = Conv2d(weights, "m", stride=(1, 2), kernel=name)
+    x = torch.randn(2, 1, 5, 4)
+    expected = F.conv2d(x.double(), layer.weight.double(), stride=(1, 2)).float()
+    for image in (x, x.as_strided(x.shape, (20, 1, 4, 1))):
+        for _ in range(2):
+            check(layer(image), expected)

@@ -130,7 +130,23 @@ def channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
+def told_apart(x: Tensor) -> Tensor:
+    """A tensor [N, C, H, W]; a dense one of one channel with the strides of a contiguous one.
+
+    With those of channels_last, which describe the same memory, PyTorch 2.13's convolutions by
+    steps of (1, 2) read the wrong elements.
+    """
+    if x.dim() != 4 or x.shape[1] > 1 or not x.is_contiguous():
+        return x
+    return x.as_strided(x.shape, channels_last_strides(tuple(x.shape)), x.storage_offset())
+
+
 def channels_last_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The strides of a dense tensor [N, C, H, W] in the order N, H, W, C."""
     _, channels, height, width = shape
-    return height * width * channels, 1, width * channels, channels
+    return (
+        height * width * channels,
+        1 if channels > 1 else height * width,
+        width * channels,
+        channels,
+    )

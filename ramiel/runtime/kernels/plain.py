@@ -7,14 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ramiel.runtime.kernels.activations import Activation
-from ramiel.runtime.kernels.geometry import Convolution, Kernel, Product
+from ramiel.runtime.kernels.geometry import Convolution, Kernel, Product, told_apart
 
 
 def convolution(spec: Convolution) -> Kernel:
     geometry = (spec.stride, spec.padding, spec.dilation, spec.groups)
 
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
-        y = torch.conv2d(x, spec.weight, spec.bias, *geometry)
+        y = torch.conv2d(told_apart(x), spec.weight, spec.bias, *geometry)
         return finished(y, other, spec.activation)
 
     return kernel
