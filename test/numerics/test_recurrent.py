@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "layout": ("LSTM", {"layout": 2}, "layout is 2"),
     "hidden": ("LSTM", {"hidden_size": 4}, "input 1 has the shape"),
     "few": ("LSTM", {"activations": ["Tanh"]}, "it has 1 activations: expected 3"),
-    "unknown": ("RNN", {"activations": ["Gelu"]}, "there is no activation 'Gelu'"),
+    "unknown": ("RNN", {"activations": ["Gelu"]}, "unknown activation 'Gelu'"),
     "numbers": ("RNN", {"activations": ["Affine"]}, "Affine needs activation_alpha"),
 }
 

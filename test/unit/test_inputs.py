@@ -133,7 +133,7 @@ WRONG: list[tuple[Input, Any, type[Exception], str]] = [
     (Input("o", F32, (None,), kind="optional"), torch.ones(()), ValueError, "got float32.."),
     (Input("m", F32, (), kind="dict"), [1], TypeError, '"m": expected a dict, got list'),
     (Input("s", str, (None,)), torch.ones(2), ValueError, "expected str..., got float32.2."),
-    (Input("s", str, (None,)), [1], TypeError, "int is no string"),
+    (Input("s", str, (None,)), [1], TypeError, "int is not a string"),
     (Input("s", str, (None, None)), [["a"], ["b", "c"]], ValueError, "differ in length"),
     (Input("n", torch.int64, (None,)), strings(["a"]), ValueError, "got str.1."),
     (Input("r", F32, None), torch.ones(2, dtype=torch.int64), ValueError, "float32[...], got"),

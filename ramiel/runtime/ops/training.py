@@ -1,4 +1,4 @@
-"""What operators do in training mode, which ONNX models may ask for when they infer, too."""
+"""Operators in training mode, which ONNX models may use in inference, too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def dropout(
     seed: int | None = None,
     with_mask: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """Sets that share of the elements to zero and scales up the rest; the mask is of booleans.
+    """Sets a share `ratio` of the elements to zero and scales up the rest; the mask is boolean.
 
     With a seed it drops the elements that ONNX's reference implementation drops.
     """
