@@ -2,9 +2,8 @@
 
     python benchmarks/performance_page.py [RESULTS.json] [--page docs/performance.md]
 
-Needs matplotlib (`pip install -e '.[bench]'`). Only what stands between `<!-- NAME -->` and
-`<!-- /NAME -->` is generated; the text around is written by hand. A page that is not there yet
-begins as TEXT.
+Needs matplotlib (`pip install -e '.[bench]'`). Only the text between `<!-- NAME -->` and
+`<!-- /NAME -->` is generated; the rest is written by hand. A new page starts as TEXT.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ Section = dict[str, Any]
 
 NONE = "–"
 QUIET = 0.05
-"""Cores that others may have used before it has to be said."""
+"""Cores used by others above which the page says so."""
 
 TEXT = """\
 # Performance
@@ -170,7 +169,7 @@ def shown(ratio: tuple[float, float, float] | None) -> str:
 
 
 def mean(ratios: Sequence[tuple[float, float, float] | None]) -> str:
-    """The geometric mean of medians; of how many, if not of all."""
+    """The geometric mean of medians, with their number if some are missing."""
     medians = [ratio[1] for ratio in ratios if ratio is not None]
     if not medians:
         return NONE

@@ -2,8 +2,8 @@
 
     python benchmarks/readme.py GOOGLENET.onnx
 
-Reads benchmarks/results/performance.json and compile_time.json; what stands between
-`<!-- NAME -->` and `<!-- /NAME -->` in the README is replaced.
+Reads benchmarks/results/performance.json and compile_time.json; the text between `<!-- NAME -->`
+and `<!-- /NAME -->` in the README is replaced.
 """
 
 from __future__ import annotations

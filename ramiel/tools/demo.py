@@ -31,7 +31,7 @@ TOLERANCE = 1e-3
 
 
 def light_input(shape: tuple[int, ...]) -> torch.Tensor:
-    """The input that the expected outputs belong to: 0 to 1 in equal steps."""
+    """The input for the expected outputs: 0 to 1 in equal steps."""
     size = int(np.prod(shape))
     return torch.from_numpy((np.arange(size).reshape(shape) / size).astype(np.float32))
 

@@ -276,7 +276,7 @@ def test_a_dict_is_taken_as_it_is() -> None:
 def test_what_cannot_be_drawn(text: str) -> None:
     model = parsed(text)
     with load(compile_model(model, Options(workers=1))) as program:
-        with pytest.raises(CompileError, match=r'input "x" .* can only be given by a program'):
+        with pytest.raises(CompileError, match=r'input "x" .* can only be given from Python'):
             inputs_of(program, Inputs({}))
         with pytest.raises(ValueError, match="no random input can be made for x"):
             random_inputs(program.inputs, {}, 0)
