@@ -64,7 +64,7 @@ def latencies() -> str:
     intro = (
         f"ms for one sample, f32, {first['threads']} threads ({machine['cpu']}, "
         f"PyTorch {machine['torch']}, ONNX Runtime {machine['onnxruntime']}, OpenVINO "
-        f"{machine['openvino']}), the contestants in turns. In the geometric mean Ramiel is "
+        f"{machine['openvino']}), run in turns. In the geometric mean Ramiel is "
         f"{', '.join(means)}; [docs/performance.md](docs/performance.md) has the rest."
     )
     return "\n".join([intro, "", *rows])
