@@ -195,7 +195,7 @@ def export_partition_command(
     out.print(f"wrote {path}", markup=False)
     out.print(
         f"streams   {streams}, of {', '.join(str(len(s)) for s in partition.streams)} nodes; "
-        f"{partition.matched} of {partition.nodes} known by name, the others beside a neighbour"
+        f"{partition.matched} of {partition.nodes} matched by name, the others to a neighbour"
     )
     out.print(f"to use    {CONFIG}, ORT_PARALLEL, inter_op_num_threads {streams + 1}")
 
