@@ -265,12 +265,10 @@ TUNED = ("ramiel", "torch", "ramiel.compiler")
 RAMIEL = ("ramiel", "ramiel.api")
 
 CONTESTANTS: Mapping[str, Contestant] = {
-    "eager-1": Contestant(
-        "PyTorch, an operator after the other, one thread", partial(pytorch, threads=1), PYTORCH
-    ),
-    "eager": Contestant("PyTorch, an operator after the other", pytorch, PYTORCH),
+    "eager-1": Contestant("PyTorch, eager, one thread", partial(pytorch, threads=1), PYTORCH),
+    "eager": Contestant("PyTorch, eager", pytorch, PYTORCH),
     "eager-tuned": Contestant(
-        "eager, waiting and keeping memory as Ramiel does", partial(pytorch, tuned=True), TUNED
+        "eager, with Ramiel's OpenMP and memory settings", partial(pytorch, tuned=True), TUNED
     ),
     "eager-channels-last": Contestant(
         "eager, with channels last", partial(pytorch, channels_last=True), PYTORCH
@@ -279,7 +277,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
         "torch.compile, weights frozen", partial(pytorch, compiled=True), PYTORCH
     ),
     "compile-tuned": Contestant(
-        "compile, waiting and keeping memory as Ramiel does",
+        "compile, with Ramiel's OpenMP and memory settings",
         partial(pytorch, compiled=True, tuned=True),
         TUNED,
     ),
@@ -289,7 +287,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
         PYTORCH,
         bf16=True,
     ),
-    "ort": Contestant("ONNX Runtime, all its optimizations", onnxruntime, ("onnxruntime",)),
+    "ort": Contestant("ONNX Runtime, all optimizations", onnxruntime, ("onnxruntime",)),
     "openvino": Contestant(
         "OpenVINO for latency, f32", partial(openvino, precision="f32"), ("openvino",)
     ),
@@ -309,7 +307,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
         "ramiel, the batch as one sample", partial(ramiel_program, whole=True), RAMIEL
     ),
     "ramiel-intra-op": Contestant(
-        "ramiel, an operator after the other on all threads",
+        "ramiel, one operator at a time on all threads",
         partial(ramiel_program, whole=True, schedule="intra-op"),
         RAMIEL,
     ),
