@@ -260,7 +260,7 @@ def ramiel_program(setting: Setting, whole: bool = False, **options: Any) -> Rea
 
 
 PYTORCH = ("torch", "ramiel.compiler")
-"""Torch first, so that Ramiel leaves OpenMP as it is."""
+"""Torch first, so that Ramiel does not configure OpenMP."""
 TUNED = ("ramiel", "torch", "ramiel.compiler")
 RAMIEL = ("ramiel", "ramiel.api")
 

@@ -161,7 +161,7 @@ def page(document: dict[str, Any]) -> str:
     intro = (
         f"Batch 1, f32, onnxruntime {machine['onnxruntime']}, {machine['cpu']}, "
         f"{machine['cores']} cores; load average {machine['load_average']:.1f} at the end"
-        f"{'' if quiet else ': others computed beside it, and the numbers are preliminary'}. "
+        f"{'' if quiet else ': it was not idle, and the numbers are preliminary'}. "
         f"The outputs {'are the same bits everywhere' if same else 'differ'}."
     )
     columns = "|---" * (len(document["results"]) + 1) + "|"

@@ -161,7 +161,7 @@ def _inputs(function: func.FuncOp) -> list[Tensor]:
         shape, dtype = static_shape_of(arg.type), torch_dtype_of(arg.type)
         name = f'input "{arg.name_hint or i}"'
         if element_of(arg.type) in (None, StringType()):
-            raise CompileError(f"{name} is no tensor of numbers: it cannot be profiled")
+            raise CompileError(f"{name} is not a tensor of numbers: it cannot be profiled")
         if shape is None or dtype is None:
             raise CompileError(f"{name} has an open shape: to profile, give it one (--shape)")
         torch_dtype = getattr(torch, dtype)

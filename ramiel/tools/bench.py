@@ -233,8 +233,8 @@ def operator_of(op: TorchOperation) -> str:
 
 
 def kernel_of(op: TorchOperation, program: CompiledProgram, threads: int) -> str:
-    """The kernel of an operation on this many threads, in a program that has run: that of a layer,
-    or the function that is called; of a branch or loop, its own name."""
+    """What computes an operation on this many threads, in a program that has run: a layer's kernel,
+    or the called function; for a branch or loop, its own name."""
     if isinstance(op, CallOp):
         return op.callee
     if isinstance(op, ControlOp):

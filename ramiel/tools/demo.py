@@ -1,7 +1,7 @@
-"""make demo: GoogLeNet, as it ships inside the onnx package, compiled and run.
+"""make demo: compiles and runs GoogLeNet from the onnx package.
 
-The model has random weights and an expected output beside it. It is compiled, written to
-`out/`, run in parallel and serial, compared with the expected output, and timed.
+The model has random weights and comes with an expected output. It is compiled, written to `out/`,
+run in parallel and serial, compared with the expected output, and timed.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def measured(view: ScheduleView, trace: Trace, span: float) -> Gantt:
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark of the time axis. Minor ones are shown where there is room."""
+    """A mark of the time axis. Minor ones are shown if there is room."""
 
     x: float
     text: str

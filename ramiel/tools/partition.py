@@ -172,7 +172,7 @@ def partition_of(
     for (name, _), place in zip(optimized, places, strict=True):
         streams.setdefault(place or 0, []).append(name)
     if not streams:
-        raise CompileError("onnxruntime computes all of it when it loads it: there is no node")
+        raise CompileError("onnxruntime folds all of it when it loads it: there is no node left")
     return Partition([streams[worker] for worker in sorted(streams)], matched)
 
 

@@ -280,7 +280,7 @@ def test_what_cannot_be_drawn(text: str) -> None:
             inputs_of(program, Inputs({}))
         with pytest.raises(ValueError, match="no random input can be made for x"):
             random_inputs(program.inputs, {}, 0)
-    with pytest.raises(CompileError, match="no tensor of numbers: it cannot be profiled"):
+    with pytest.raises(CompileError, match="not a tensor of numbers: it cannot be profiled"):
         compile_model(model, Options(workers=1, profile=True))
 
 

@@ -59,7 +59,7 @@ from ramiel.version import __version__
 
 @dataclass(frozen=True)
 class Emitted:
-    """A printed program and what it needs beside it."""
+    """A printed program and the data it needs."""
 
     class_name: str
     source: str
@@ -262,7 +262,7 @@ class _Printer:
             lines += operation_lines(op, names, BODY)
         return lines
 
-    # --- what the program needs beside it ---
+    # --- the program's data ---
 
     def _weights(self) -> dict[str, WeightAttr]:
         weights = {self._default_name(i): weight for i, weight in self.defaults.items()}

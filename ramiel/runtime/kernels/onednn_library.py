@@ -91,7 +91,7 @@ class Library:
     """
 
     def __init__(self, path: str) -> None:
-        """Raises Unusable if the file is no oneDNN 3.x with OpenMP."""
+        """Raises Unusable if the file is not oneDNN 3.x with OpenMP."""
         try:
             self.functions, self.quick = ctypes.CDLL(path), ctypes.PyDLL(path)
             for library in (self.functions, self.quick):
@@ -105,7 +105,7 @@ class Library:
                 library.dnnl_memory_desc_get_size.restype = c_size_t
             self.functions.dnnl_version.restype = POINTER(_Version)
         except (OSError, AttributeError) as error:
-            raise Unusable(f"{path} is no oneDNN 3.x: {error}") from None
+            raise Unusable(f"{path} is not oneDNN 3.x: {error}") from None
         version = self.functions.dnnl_version().contents
         self.version = f"{version.major}.{version.minor}.{version.patch}"
         self.path = path

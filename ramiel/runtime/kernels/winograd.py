@@ -163,9 +163,9 @@ def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kern
 class _Buffers:
     """The intermediate results of a kernel in one thread, as views that are made once.
 
-    In order: the padded image, of which the convolution's input is the `inside` and which the
-    `windows` overlap on; its `tiles`; these after the first, second and third step; the
-    `results` of the tiles, and the `image` that they make, `cropped` where tiles stick out.
+    In order: the padded image, with the input as its `inside` and overlapping `windows`; its
+    `tiles`; these after the first, second and third step; the `results` of the tiles, and the
+    `image` that they form, `cropped` if tiles extend beyond it.
     """
 
     def __init__(self, spec: Convolution, grid: _Grid) -> None:
@@ -213,8 +213,8 @@ def _view(memory: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 class _Grid(NamedTuple):
-    """How a convolution is cut: results of a tile, inputs of its window, the number of tiles
-    (images, down, across), and of threads that share them, 1 where they share the places."""
+    """How a convolution is tiled: results of a tile, inputs of its window, the number of tiles
+    (images, down, across), and of threads that divide them; 1 if threads divide the places."""
 
     tile: tuple[int, int]
     window: tuple[int, int]
@@ -232,7 +232,7 @@ class _Grid(NamedTuple):
 
     @property
     def padded(self) -> int:
-        """The tiles that there is room for: as many for each thread."""
+        """The tiles that buffers have room for: the same number for each thread."""
         return self.share * self.threads
 
     @staticmethod
@@ -240,8 +240,8 @@ class _Grid(NamedTuple):
         (kh, kw), (_, _, height, width) = spec.kernel, spec.result
         high, wide = (1 if size == 1 else tile for size in (kh, kw))
         tiles = (spec.source[0], -(-height // high), -(-width // wide))
-        # Threads that share the tiles read all of the kernel each, and threads that share the
-        # places of the kernel read what the other has written: whichever is less.
+        # Threads that divide the tiles each read the whole kernel, and threads that divide the
+        # places read what others have written: choose whichever is less.
         results, channels = spec.weight.shape[:2]
         by_tiles = 2 * results * channels < math.prod(tiles) * (results + channels)
         threads = torch.get_num_threads() if by_tiles else 1
@@ -278,7 +278,7 @@ def _prepared_steps(spec: Convolution, grid: _Grid) -> Steps | None:
     final = Operand((tiles, small, results), (small * results, results, 1))
 
     def shared(width: int) -> Operand:
-        # Threads divide a batch from the front: each multiplies the tiles that it transformed.
+        # Threads divide a batch in order: each multiplies the tiles that it transformed.
         size = places * width
         return Operand((grid.threads, places, share, width), (share * size, width, size, 1))
 

@@ -67,7 +67,7 @@ def crop_and_resize(
 
 
 def _along(start: Tensor, end: Tensor, after: int, before: int) -> Tensor:
-    """Where the new positions lie among the old ones, [boxes, after]."""
+    """The new positions in the old coordinates, [boxes, after]."""
     start, end = start.unsqueeze(1), end.unsqueeze(1)
     if after == 1:
         return 0.5 * (start + end) * (before - 1)

@@ -36,7 +36,7 @@ def _rounded(x: Tensor, to: FloatFormat, saturate: bool) -> Tensor:
 
 
 def _power_of_two(x: Tensor, saturate: bool, round_mode: str) -> Tensor:
-    """The exponent of a float32, as it stands in its bits, is the value of a float8e8m0."""
+    """A float8e8m0, whose bits are the biased exponent of a float32."""
     bits = x.float().view(torch.int32)
     exponent, fraction = (bits >> 23) & 0xFF, bits & 0x7FFFFF
     half = 1 << 22

@@ -74,5 +74,5 @@ def batch_norm(
 
 
 def _moved(old: Tensor, new: Tensor, momentum: float) -> Tensor:
-    """A running statistic after a batch; `new` has no dimensions of size one beside it."""
+    """A running statistic after a batch; `new` may lack dimensions of size one."""
     return (old * momentum + new.reshape(old.shape) * (1 - momentum)).to(old.dtype)
