@@ -30,10 +30,10 @@ Stage = Callable[[str, ModuleOp], None]
 class Report:
     """The predicted cost of a schedule. Times in µs, by the cost model, hand-overs included.
 
-    `critical_path_us` is the longest chain of operations, `bound_us` a lower bound for every
-    schedule on these workers: max(critical path, work / workers). `cores` counts those of the
-    workers and those that only help an operation on several threads. `memory_bytes` is the peak
-    of live values. All of them are for the whole batch.
+    `critical_path_us` is the longest chain of operations, each on one thread, `bound_us` a lower
+    bound for every schedule on as many cores: see critical_path.bound(). `cores` counts those of
+    the workers and those that only help an operation on several threads. `memory_bytes` is the
+    peak of live values. All of them are for the whole batch.
     """
 
     schedule: str
@@ -49,9 +49,9 @@ class Report:
     bound_us: float
     memory_bytes: int
     search: str = ""
-    """What a scheduler that searches did, in words."""
+    """A searching scheduler's statistics, as text."""
     tuned: str = ""
-    """What tuning measured, in words."""
+    """The measurements of tuning, as text."""
 
     @staticmethod
     def of(program: ProgramOp) -> Report:

@@ -31,7 +31,7 @@ def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
     that uses torch for the first time starts with the count that was set last in any thread:
     that is why the caller's is restored even if it was 1.
 
-    RuntimeError when Python exits, except in its main thread.
+    RuntimeError while Python exits, except in its main thread.
     """
     keep_memory()
     threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
