@@ -60,12 +60,12 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "memory_limit": (
         Annotated[
             str | None,
-            typer.Option("--memory-limit", metavar="SIZE", help="For values: 200MB or 1.5G."),
+            typer.Option("--memory-limit", metavar="SIZE", help="For values, e.g. 200MB, 1.5G."),
         ],
         None,
     ),
     "dtype": (
-        Annotated[str, typer.Option("--dtype", help=f"Computes in {', '.join(DTYPES)}.")],
+        Annotated[str, typer.Option("--dtype", help=f"Compute in: {', '.join(DTYPES)}.")],
         "f32",
     ),
     "freeze": (
