@@ -36,16 +36,16 @@ format: $(SETUP) ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(SETUP) ## Measure compile time; benchmarks/ has the rest
+bench: $(SETUP) ## Measure compile time; see benchmarks/ for others
 	$(BIN)/python benchmarks/compile_time.py
 
-# Without models, the page is written from the results that are there.
-papers: $(SETUP) ## Measure ONNX="a.onnx b.onnx" as the papers do, and write docs/papers.md
+# Without models, the page is written from existing results.
+papers: $(SETUP) ## Repeat the papers' measurements of ONNX="a.onnx b.onnx"; write docs/papers.md
 	$(BIN)/python -m pip install -c constraints.txt -e '.[bench]'
 	$(if $(ONNX),$(BIN)/python benchmarks/papers.py $(ONNX))
 	$(BIN)/python benchmarks/papers_page.py
 
-performance: $(SETUP) ## Measure ONNX="a.onnx b.onnx" beside the peers, and write docs/performance.md
+performance: $(SETUP) ## Measure ONNX="a.onnx b.onnx" against other runtimes; write docs/performance.md
 	$(BIN)/python -m pip install -c constraints.txt -e '.[bench]'
 	$(if $(ONNX),$(BIN)/python benchmarks/performance.py $(ONNX))
 	$(BIN)/python benchmarks/performance_page.py
@@ -55,11 +55,11 @@ conformance: $(MODELS) ## Run ONNX's backend tests and write docs/conformance.md
 
 models: $(MODELS) ## Install the real models that the tests compile
 
-clean: ## Remove what builds and tests left, except .venv
+clean: ## Remove the files of builds and tests, except .venv
 	rm -rf build dist *.egg-info out .lit .hypothesis .pytest_cache .ruff_cache
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
-# The stamps make an installation happen again only when what it depends on changes.
+# The stamp files repeat an installation only when its dependencies change.
 $(SETUP): pyproject.toml constraints.txt
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -c constraints.txt -e '.[test,dev]'

@@ -1,4 +1,4 @@
-"""How lit runs the .mlir tests: `lit test` from the root, or `lit test/transforms` for a part."""
+"""lit's configuration for the .mlir tests: run `lit test`, or `lit test/transforms` for a part."""
 
 import os
 import sys
@@ -17,8 +17,8 @@ config.excludes = ["Inputs", "unit", "numerics"]
 config.test_source_root = str(root)
 config.test_exec_root = str(root / ".lit")
 
-# ramiel-opt, filecheck and python of the environment that runs lit, and the ramiel that PYTHONPATH
-# names, if it does. lit itself passes HOME, TMPDIR and the like on.
+# Use ramiel-opt, filecheck and python of the environment that runs lit, and ramiel from PYTHONPATH,
+# if set. lit itself passes on HOME, TMPDIR and the like.
 bin_dir = str(Path(sys.executable).parent)
 config.environment["PATH"] = os.pathsep.join([bin_dir, config.environment["PATH"]])
 if "PYTHONPATH" in os.environ:

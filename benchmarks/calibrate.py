@@ -3,8 +3,8 @@
     python benchmarks/calibrate.py MODEL.onnx ... [--threads 2]
 
 Times every operation of the models on one thread and on several, as `--profile` does, and finds
-the constants that make the sum of squared logarithms of predicted / measured smallest: first the
-prices, from the times on one thread, then what threads share, from what they gain.
+the constants that minimise the sum of squared logarithms of predicted / measured: first the prices,
+from the times on one thread, then the parallel shares, from the speed-ups.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def prices_of(samples: list[Sample]) -> tuple[Work, np.ndarray]:
 
 
 def shared_of(samples: list[Sample], prices: Work, threads: int) -> tuple[Work, float, np.ndarray]:
-    """The part of each kind of work that is shared out, the µs of a team, and the errors.
+    """The parallel share of each kind of work, the µs of a team, and the errors.
 
-    Calls are not shared. A part stays between 0 and 1 as it is the logistic of what is fitted.
+    Calls are not parallel. A share stays between 0 and 1 as it is the logistic of the fitted value.
     """
     work = np.array([astuple(s.work) for s in samples]) * np.array(astuple(prices))
     part = work / work.sum(axis=1, keepdims=True)

@@ -3,8 +3,8 @@
     python benchmarks/compile_time.py [MODEL.onnx ...] [--sizes 12500,25000,50000,100000] [--json F]
 
 For models it is the wall time of `ramiel compile`, imports and writing included. For synthetic
-graphs it is the processor time of each stage, which other programs on the machine leave alone,
-with what an operation takes, and the growth: the exponent between sizes, where 1 is linear.
+graphs it is the processor time of each stage, which other programs on the machine hardly affect,
+with the time an operation, and the growth: the exponent between sizes, where 1 is linear.
 """
 
 from __future__ import annotations

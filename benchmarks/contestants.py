@@ -2,15 +2,14 @@
 
     python benchmarks/contestants.py NAME MODEL.onnx [--threads 2] [--batch 1] [--folder DIR]
 
-It makes ready what it runs, warms up, writes the outputs to DIR/NAME.npz and says so on stdout, in
-one line of JSON: {"ready_s": .., "facts": {..}}, or {"absent": reason}. For each line `run SECONDS`
-on stdin it then runs for so long, at least three times, and answers {"ms": [..]}. In between it
-waits for its input and computes nothing. DIR is shared by the contestants of one race: it holds the
-inputs, the outputs that are expected, and the model of a batch.
+It loads the model, warms up, writes the outputs to DIR/NAME.npz and reports on stdout, in one line
+of JSON: {"ready_s": .., "facts": {..}}, or {"absent": reason}. For each line `run SECONDS` on stdin
+it then runs for that long, at least three times, and answers {"ms": [..]}. In between it waits for
+input and computes nothing. DIR is shared by the contestants of one race: it holds the inputs, the
+expected outputs, and the model of a batch.
 
-Threads, memory and numbers are as a user of that runtime has them who asks for so many threads.
-Ramiel sets how OpenMP's threads wait and what glibc keeps, for its own programs: contestants called
-`-tuned` are given the same.
+All other settings are each runtime's defaults for this number of threads. Ramiel sets how OpenMP's
+threads wait and what glibc keeps, for its own programs: contestants called `-tuned` get the same.
 """
 
 from __future__ import annotations
@@ -41,15 +40,15 @@ SEED = 0
 FEWEST = 3
 """Runs in a burst."""
 WARM_S = 0.05
-"""Before a burst: the caches hold what others computed."""
+"""Runs before a burst, untimed: the caches hold other contestants' data."""
 
 
 class Absent(Exception):
-    """A contestant that cannot take part, and why."""
+    """A contestant cannot take part; the message says why."""
 
 
 class Setting(NamedTuple):
-    """What a contestant gets."""
+    """The inputs of a contestant."""
 
     original: Path
     """The model of one sample."""
@@ -72,9 +71,9 @@ class Contestant:
     about: str
     make: Callable[[Setting], Ready]
     imports: Sequence[str]
-    """In this order: Ramiel says how OpenMP waits if it comes before torch."""
+    """In this order: imported before torch, Ramiel sets how OpenMP waits."""
     bf16: bool = False
-    """Whether less than f32 is asked of the outputs."""
+    """Whether the outputs need less than f32's accuracy."""
 
 
 # --- the model ---------------------------------------------------------------------------
@@ -82,7 +81,7 @@ class Contestant:
 
 def batched(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
     """A model of one sample as one of a batch: the first dimension of the inputs and of the
-    constant shapes is the batch. What it computes has to be checked."""
+    constant shapes is the batch. Its results have to be checked."""
     graph = model.graph
     constants = {t.name: partial(numpy_helper.to_array, t) for t in graph.initializer}
     for node in graph.node:
@@ -105,7 +104,7 @@ def batched(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
             continue
         shape = constants[node.input[place]]()
         if shape.ndim == 1 and shape.size > 1 and shape[0] == 1:
-            name = f"{node.input[place]}/batch{i}"  # others may use the same constant
+            name = f"{node.input[place]}/batch{i}"  # other nodes may use the same constant
             own = np.array([batch, *shape[1:]], shape.dtype)
             graph.initializer.append(numpy_helper.from_array(own, name))
             node.input[place] = name
@@ -113,8 +112,8 @@ def batched(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
 
 
 def prepare(model: Path, batch: int, folder: Path) -> None:
-    """Writes the model of the batch, seeded inputs, and what onnxruntime makes of them, sample by
-    sample with the model as it is."""
+    """Writes the model of the batch, seeded inputs, and onnxruntime's outputs for them, sample by
+    sample with the original model."""
     import onnxruntime as ort
 
     if batch > 1:
@@ -185,7 +184,7 @@ def pytorch(
     if compiled:
         import torch._inductor.config as inductor
 
-        inductor.freezing = True  # weights are constants and may be laid out anew
+        inductor.freezing = True  # weights are constants and may be laid out differently
         module = torch.compile(graph)
 
     @torch.inference_mode()
@@ -261,17 +260,15 @@ def ramiel_program(setting: Setting, whole: bool = False, **options: Any) -> Rea
 
 
 PYTORCH = ("torch", "ramiel.compiler")
-"""Torch first, so that Ramiel leaves OpenMP as it is."""
+"""Torch first, so that Ramiel does not configure OpenMP."""
 TUNED = ("ramiel", "torch", "ramiel.compiler")
 RAMIEL = ("ramiel", "ramiel.api")
 
 CONTESTANTS: Mapping[str, Contestant] = {
-    "eager-1": Contestant(
-        "PyTorch, an operator after the other, one thread", partial(pytorch, threads=1), PYTORCH
-    ),
-    "eager": Contestant("PyTorch, an operator after the other", pytorch, PYTORCH),
+    "eager-1": Contestant("PyTorch, eager, one thread", partial(pytorch, threads=1), PYTORCH),
+    "eager": Contestant("PyTorch, eager", pytorch, PYTORCH),
     "eager-tuned": Contestant(
-        "eager, waiting and keeping memory as Ramiel does", partial(pytorch, tuned=True), TUNED
+        "eager, with Ramiel's OpenMP and memory settings", partial(pytorch, tuned=True), TUNED
     ),
     "eager-channels-last": Contestant(
         "eager, with channels last", partial(pytorch, channels_last=True), PYTORCH
@@ -280,7 +277,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
         "torch.compile, weights frozen", partial(pytorch, compiled=True), PYTORCH
     ),
     "compile-tuned": Contestant(
-        "compile, waiting and keeping memory as Ramiel does",
+        "compile, with Ramiel's OpenMP and memory settings",
         partial(pytorch, compiled=True, tuned=True),
         TUNED,
     ),
@@ -290,7 +287,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
         PYTORCH,
         bf16=True,
     ),
-    "ort": Contestant("ONNX Runtime, all its optimizations", onnxruntime, ("onnxruntime",)),
+    "ort": Contestant("ONNX Runtime, all optimizations", onnxruntime, ("onnxruntime",)),
     "openvino": Contestant(
         "OpenVINO for latency, f32", partial(openvino, precision="f32"), ("openvino",)
     ),
@@ -310,7 +307,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
         "ramiel, the batch as one sample", partial(ramiel_program, whole=True), RAMIEL
     ),
     "ramiel-intra-op": Contestant(
-        "ramiel, an operator after the other on all threads",
+        "ramiel, one operator at a time on all threads",
         partial(ramiel_program, whole=True, schedule="intra-op"),
         RAMIEL,
     ),
@@ -364,7 +361,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
 
-    # Answers go where stdout went, and what libraries print to stderr.
+    # Answers go to the original stdout, and libraries' output to stderr.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 

@@ -1,4 +1,4 @@
-"""A model as a graph of plain PyTorch calls: what eager PyTorch and torch.compile are given."""
+"""A model as a graph of plain PyTorch calls, for eager PyTorch and torch.compile."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
 
 def graph_module(model: Path) -> GraphModule:
-    """The model in plain calls of PyTorch, one for an operator, as one writes it by hand.
+    """The model in plain calls of PyTorch, one for each operator, as written by hand.
 
-    Ramiel's import and lowering, with constants and batch norms folded, and nothing of what it
-    does to the operators afterwards.
+    Ramiel's import and lowering, with constants and batch norms folded, but no later passes.
     """
     import torch
     import torch.nn.functional as F

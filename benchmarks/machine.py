@@ -1,4 +1,4 @@
-"""What the results of a benchmark were measured on."""
+"""The machine that a benchmark ran on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def machine() -> dict[str, object]:
-    """The processor, the cores that may be used, and the versions of what runs."""
+    """The processor, the usable cores, and the versions of the software."""
     cpu = Path("/proc/cpuinfo")
     names = [line for line in cpu.read_text().splitlines() if line.startswith("model name")]
     return {

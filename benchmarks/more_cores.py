@@ -1,11 +1,11 @@
-"""What a schedule gains over intra-op threads on more cores than there are, by simulation.
+"""The simulated gain of schedules over intra-op threads on more cores than the machine has.
 
     python benchmarks/more_cores.py MODEL.onnx ... [--seconds 10] [--out FILE]
 
-Costs are measured (`--profile`) on as many threads as there are cores, with the best kernel on
-each number of threads; those on more threads follow by Amdahl's law
-(ramiel/execution/measured_costs.py). Hand-overs and switches are measured too. Nothing here is a
-measurement of a program. benchmarks/performance_page.py puts the results into its page.
+Costs are measured (`--profile`) on up to as many threads as there are cores, with the best kernel
+for each number of threads; those on more threads follow by Amdahl's law
+(ramiel/execution/measured_costs.py). Hand-overs and switches are measured too. No program is
+measured. benchmarks/performance_page.py puts the results into its page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OUT = Path(__file__).parent / "results" / "more_cores.json"
 
 
 def latencies(graph: TaskGraph, workers: int, seconds: float) -> dict[str, float]:
-    """µs of a program by each schedule, and of the bound."""
+    """The simulated µs of each schedule, and the bound."""
     chosen = choose_automatically(graph, workers, thorough=True).placement
     ways = {
         "serial": serial(graph),
@@ -43,7 +43,7 @@ def latencies(graph: TaskGraph, workers: int, seconds: float) -> dict[str, float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--seconds", type=float, default=10.0, help="that refine may search")
+    parser.add_argument("--seconds", type=float, default=10.0, help="for which refine may search")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     models: dict[str, dict[str, dict[str, float]]] = {}

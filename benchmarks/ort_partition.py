@@ -1,12 +1,12 @@
-"""What our node partition does to ONNX Runtime's latency.
+"""The effect of our node partition on ONNX Runtime's latency.
 
     python benchmarks/ort_partition.py MODEL.onnx ... [--workers 2] [--runs 10] [--rounds 8]
                                        [--write]
 
-Each contestant is a session in a process of its own and runs in turns with the others, a few runs
-a turn, with a pause after it: the threads of a session spin for a while after a run. The number
-is the median over all timed runs, with the quartiles. The last contestants use the partition: on
-as many inter-op threads as streams, and on one more, since the calling thread runs no stream.
+Each contestant is a session in a process of its own and takes turns with the others, a few runs a
+turn, with a pause after it, as the threads of a session spin for a while after a run. Results are
+medians over all timed runs, with quartiles. The last contestants use the partition: with as many
+inter-op threads as streams, and with one more, since the calling thread runs no stream.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def session_of(model: Path, config: Path, how: Contestant) -> Any:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    options.log_severity_level = 2  # it says so if it does not take the config
+    options.log_severity_level = 2  # it warns if it rejects the config
     options.intra_op_num_threads = how.intra
     options.inter_op_num_threads = how.inter
     if how.parallel:
@@ -75,8 +75,8 @@ def session_of(model: Path, config: Path, how: Contestant) -> Any:
 
 
 def run_turns(pipe: Connection, model: Path, config: Path, how: Contestant) -> None:
-    """A process: for each number received, the outputs' bytes and the times of so many runs in
-    ms are sent. A zero ends it."""
+    """A process: for each number received, sends the outputs' bytes and the times of that many
+    runs in ms. A zero ends it."""
     import numpy as np
 
     session = session_of(model, config, how)
@@ -138,7 +138,7 @@ def bench(model: Path, workers: int, runs: int, rounds: int) -> dict[str, Any]:
 
 
 def cells(document: dict[str, Any]) -> list[list[str]]:
-    """The table, its head first: a row a contestant, a column a model."""
+    """The table with its head: a row a contestant, a column a model."""
     results = document["results"]
     rows = [["ms, median (quartiles)", *(r["model"] for r in results)]]
     for name in results[0]["latency"]:
@@ -161,7 +161,7 @@ def page(document: dict[str, Any]) -> str:
     intro = (
         f"Batch 1, f32, onnxruntime {machine['onnxruntime']}, {machine['cpu']}, "
         f"{machine['cores']} cores; load average {machine['load_average']:.1f} at the end"
-        f"{'' if quiet else ': others computed beside it, and the numbers are preliminary'}. "
+        f"{'' if quiet else ': it was not idle, and the numbers are preliminary'}. "
         f"The outputs {'are the same bits everywhere' if same else 'differ'}."
     )
     columns = "|---" * (len(document["results"]) + 1) + "|"

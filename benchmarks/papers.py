@@ -1,10 +1,10 @@
-"""Measures what the papers report, on this machine, and simulates it on more workers.
+"""Repeats the papers' measurements on this machine, and simulates more workers.
 
     python benchmarks/papers.py MODEL.onnx ... [--seconds 20] [--part measured|simulated]
 
 Each model has a process of its own, in which the programs to compare are run in turns, round by
-round. Costs are measured (`--profile`); simulations on more workers than there are cores take
-them to more threads by Amdahl's law. Results of models that are measured again are replaced.
+round. Costs are measured (`--profile`); simulations of more workers than there are cores
+extrapolate them by Amdahl's law. Results of models that are measured again are replaced.
 benchmarks/papers_page.py writes docs/papers.md from them.
 """
 
@@ -53,17 +53,17 @@ WORKERS = 2
 SIMULATED = (2, 4, 8, 16)
 BATCHES = (2, 4, 8)
 ONLY_IOS = ("randwire",)
-"""Models that only IOS's paper has."""
+"""Models that are only in the IOS paper."""
 IOS_MODELS = ("inception_v3", "randwire", "nasnet", "squeezenet")
 REFINE_S = 20.0
 STEPS = 5000
-"""Of the search for the lower bound."""
+"""Limit of the search for the lower bound."""
 
 SCHEDULES = ("serial", "intra-op", "linear", "ios", "auto", "refine")
 
 
 def compile_without_folding(model: Path) -> Compilation:
-    """Linear clustering of the graph as it was exported: nothing folded, nothing dead removed."""
+    """Linear clustering of the exported graph, without folding or dead code elimination."""
     options = Options(WORKERS, "linear", profile=True)
     module = import_model(model)
     run_passes(module, [step for step in pipeline(options) if step[0] not in SIMPLIFY])
@@ -93,7 +93,7 @@ def quartiles(values: list[float]) -> list[float]:
 
 
 def contest(forms: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, object]:
-    """Medians in µs, and the quartiles of each round's ratio of the first form to each."""
+    """Medians in µs, and quartiles of the rounds' ratios of the first form to each."""
     interleaved(list(forms.values()), 2)  # warm up
     start = time.perf_counter()
     interleaved(list(forms.values()), 1)
@@ -172,7 +172,7 @@ def timed(make: Callable[[], Placement], graph: TaskGraph) -> dict[str, float]:
 
 
 def simulated(graph: TaskGraph, workers: int) -> dict[str, object]:
-    """All schedulers of one sample, and of batches, on a number of workers."""
+    """All schedulers for one sample, and for batches, on a number of workers."""
     clusters = linear_clusters(graph)
     merged = merge_clusters(graph, clusters)
     narrow = replace(graph, wide={})
@@ -281,7 +281,7 @@ def measured_ios(model: Path, seconds: float) -> dict[str, object]:
 
 
 def all_measured(model: Path, seconds: float) -> dict[str, object]:
-    """What needs a quiet machine."""
+    """The part that needs an idle machine."""
     result: dict[str, object] = {}
     if model.stem not in ONLY_IOS:
         result["measured"] = measured(model, seconds)
@@ -306,7 +306,7 @@ def all_measured(model: Path, seconds: float) -> dict[str, object]:
 
 
 def all_simulated(model: Path, seconds: float) -> dict[str, object]:
-    """What the costs that were measured say about more workers. No contest, so no `seconds`."""
+    """Simulations of more workers from the measured costs; `seconds` is not used."""
     del seconds
     graph = graph_of(model)
     result: dict[str, object] = {}
@@ -328,7 +328,7 @@ def main() -> None:
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--seconds", type=float, default=20.0, help="for each contest")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/papers.json"))
-    parser.add_argument("--part", choices=PARTS, help="only what is measured, or simulated")
+    parser.add_argument("--part", choices=PARTS, help="only the measured or the simulated part")
     parser.add_argument("--print", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.print:

@@ -1,16 +1,16 @@
-"""Ramiel against the runtimes of the field on this machine, in turns.
+"""Ramiel against other runtimes on this machine, in turns.
 
     python benchmarks/performance.py MODEL.onnx ... [--batch 1] [--dtype f32] [--rounds 20]
         [--seconds 0.4] [--threads 2] [--contestants ramiel,ort] [--out FILE]
 
-A model at a time: each contestant is a process (benchmarks/contestants.py has them), all are made
+One model at a time: each contestant is a process (see benchmarks/contestants.py), all are made
 ready one after the other, and then each runs a short burst in every round, so that a slow spell of
-the machine meets all of them. Only one computes at any time; the order is another one in every
-round. Outputs are compared with those of ONNX Runtime, sample by sample, and a contestant
-whose outputs are wrong does not take part.
+the machine affects all of them. Only one computes at any time; the order changes with every round.
+Outputs are compared with those of ONNX Runtime, sample by sample, and a contestant with wrong
+outputs is excluded.
 
 The results of a model, batch and dtype are one sitting: a new one replaces the old one as a whole,
-since ratios hold between contestants that ran together, and all others are left as they are.
+since only contestants that ran together can be compared. Other sittings are kept.
 benchmarks/performance_page.py writes docs/performance.md from them.
 """
 
@@ -41,9 +41,9 @@ from rich.table import Table
 SCRIPT = Path(__file__).parent / "contestants.py"
 OUT = Path(__file__).parent / "results" / "performance.json"
 WRONG = 1e-2
-"""Of the largest value of an output, f32."""
+"""Relative to the largest value of an output, f32."""
 PAUSE_S = 0.1
-"""After a burst: the threads of a runtime look for work for a while before they sleep."""
+"""Pause after a burst: the threads of a runtime spin for a while before they sleep."""
 BURST_LIMIT_S = 300.0
 
 USUAL = {
@@ -55,7 +55,7 @@ OF_BATCHES = "eager compile ort openvino ramiel ramiel-torch ramiel-whole"
 
 
 class Gone(Exception):
-    """A contestant ended, or had to be ended."""
+    """A contestant's process ended, or had to be killed."""
 
 
 class Racer:
@@ -73,11 +73,11 @@ class Racer:
                 stderr=log,
                 text=True,
                 bufsize=1,
-                start_new_session=True,  # what it starts can be ended with it
+                start_new_session=True,  # so that its children can be killed with it
             )
 
     def answer(self, limit: float) -> dict[str, Any]:
-        """Its next line. Raises Gone if there is none within so many seconds."""
+        """Its next line. Raises Gone if there is none within `limit` seconds."""
         assert self.process.stdout is not None
         late = threading.Event()
 
@@ -102,7 +102,7 @@ class Racer:
     def burst(self, seconds: float) -> list[float]:
         """Milliseconds of each run."""
         assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # there is no answer then
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer
             self.process.stdin.write(f"run {seconds}\n")
             self.process.stdin.flush()
         return self.answer(BURST_LIMIT_S)["ms"]
@@ -113,7 +113,7 @@ class Racer:
         self.process.wait()
 
     def cpu_s(self) -> float:
-        """Seconds that its threads have computed."""
+        """Processor seconds of its threads."""
         try:
             fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -123,7 +123,7 @@ class Racer:
 
 def differences(got: Arrays, expected: Arrays) -> tuple[float, float]:
     """The largest difference, and the largest one over the largest value of its output.
-    Infinite for other shapes, and where only one of the two is a number."""
+    Infinite if shapes differ, or only one of two elements is a number."""
     largest = relative = 0.0
     if [a.shape for a in got] != [e.shape for e in expected]:
         return float("inf"), float("inf")
@@ -142,7 +142,7 @@ def differences(got: Arrays, expected: Arrays) -> tuple[float, float]:
 
 
 def cpu_times() -> tuple[float, float]:
-    """Seconds that all processes have computed, and that a hypervisor took for others."""
+    """Processor seconds of all processes, and those that the hypervisor stole."""
     path = Path("/proc/stat")
     if not path.exists():
         return 0.0, 0.0
@@ -154,7 +154,7 @@ def cpu_times() -> tuple[float, float]:
 
 
 class Race:
-    """The contestants of a model at a batch, and what is known of each."""
+    """The contestants for a model and a batch, with their results."""
 
     def __init__(self, model: Path, names: Sequence[str], options: argparse.Namespace) -> None:
         self.model = model
@@ -267,7 +267,7 @@ def versions() -> dict[str, object]:
 
 
 def write(path: Path, document: dict[str, Any]) -> None:
-    """All of it or nothing: what was measured before stays if this is cut short."""
+    """Atomic: earlier results survive an interruption."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     partial.write_text(json.dumps(document, indent=1) + "\n")
@@ -305,10 +305,10 @@ def main() -> None:
     )
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=0.4, help="of a burst")
+    parser.add_argument("--seconds", type=float, default=0.4, help="length of a burst")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--dtype", choices=USUAL, default="f32", help="the usual contestants of it")
+    parser.add_argument("--dtype", choices=USUAL, default="f32", help="of the usual contestants")
     parser.add_argument("--contestants", help="instead of the usual ones: a,b,c")
     parser.add_argument("--compile-limit", type=float, default=600.0, help="s to be ready in")
     parser.add_argument("--out", type=Path, default=OUT)

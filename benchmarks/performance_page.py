@@ -2,9 +2,8 @@
 
     python benchmarks/performance_page.py [RESULTS.json] [--page docs/performance.md]
 
-Needs matplotlib (`pip install -e '.[bench]'`). Only what stands between `<!-- NAME -->` and
-`<!-- /NAME -->` is generated; the text around is written by hand. A page that is not there yet
-begins as TEXT.
+Needs matplotlib (`pip install -e '.[bench]'`). Only the text between `<!-- NAME -->` and
+`<!-- /NAME -->` is generated; the rest is written by hand. A new page starts as TEXT.
 """
 
 from __future__ import annotations
@@ -35,20 +34,20 @@ Section = dict[str, Any]
 
 NONE = "–"
 QUIET = 0.05
-"""Cores that others may have used before it has to be said."""
+"""Cores used by others above which the page says so."""
 
 TEXT = """\
 # Performance
 
-Ramiel's programs against the runtimes of the field: the same machine, the same number of threads,
-the same inputs. `benchmarks/performance.py` measures and says how, `benchmarks/contestants.py` has
-the contestants, and `benchmarks/performance_page.py` writes the tables.
+Ramiel's programs against other runtimes: the same machine, the same number of threads, the same
+inputs. `benchmarks/performance.py` measures and says how, `benchmarks/contestants.py` has the
+contestants, and `benchmarks/performance_page.py` writes the tables.
 
 Contestants are processes that run in turns, a short burst in each round, one at a time. A latency
-is the median of the rounds' medians. A ratio is the median of the ratios within the rounds, in
-brackets are its quartiles; above 1, Ramiel is faster. Every contestant's outputs are compared with
-ONNX Runtime's, of one sample at a time, and what is off by more than a hundredth of the largest
-value (f32) does not count.
+is the median of the rounds' medians. A ratio is the median of the ratios within the rounds, with
+its quartiles in brackets; above 1, Ramiel is faster. Every contestant's outputs are compared with
+ONNX Runtime's, of one sample at a time, and contestants that are off by more than a hundredth of
+the largest value (f32) are excluded.
 
 <!-- machine -->
 <!-- /machine -->
@@ -63,16 +62,16 @@ value (f32) does not count.
 
 ![Speed over PyTorch in one thread](performance/latency.svg)
 
-## Ramiel against each
+## Ramiel against each contestant
 
 <!-- ratios -->
 <!-- /ratios -->
 
-## What a schedule could reach
+## How close schedules come to the bound
 
-With the costs of the operations as measured one by one, no schedule takes less than the bound.
-Reached is the bound over the measured time. Operations may be faster in their place than alone, so
-it can exceed 1.
+With the costs of operations measured one by one, no schedule takes less than the bound. "Reached"
+is the bound over the measured time. Operations may be faster in the program than alone, so it can
+exceed 1.
 
 <!-- bound -->
 <!-- /bound -->
@@ -80,8 +79,8 @@ it can exceed 1.
 ## More cores, simulated
 
 Not measured: simulated from the times of operations on one and two threads, extrapolated by
-Amdahl's law. In each cell: what the best schedule found gains over running one operation after
-the other on all cores, and over one core.
+Amdahl's law. Each cell is the speed-up of the best schedule found over running one operation after
+the other on all cores, or over one core.
 
 <!-- cores -->
 <!-- /cores -->
@@ -98,7 +97,7 @@ Throughput over that of ONNX Runtime at the same batch, f32.
 <!-- bf16 -->
 <!-- /bf16 -->
 
-## How far outputs are from ONNX Runtime's
+## Differences from ONNX Runtime's outputs
 
 The largest difference over the largest value of the output.
 
@@ -107,12 +106,12 @@ The largest difference over the largest value of the output.
 
 ## Time to be ready
 
-Seconds from the model's file to the first outputs, with caches as they were.
+Seconds from the model's file to the first outputs, with warm or cold caches as they were.
 
 <!-- ready -->
 <!-- /ready -->
 
-## Who did not take part
+## Excluded contestants
 
 <!-- absent -->
 <!-- /absent -->
@@ -170,7 +169,7 @@ def shown(ratio: tuple[float, float, float] | None) -> str:
 
 
 def mean(ratios: Sequence[tuple[float, float, float] | None]) -> str:
-    """The geometric mean of medians; of how many, if not of all."""
+    """The geometric mean of medians, with their number if some are missing."""
     medians = [ratio[1] for ratio in ratios if ratio is not None]
     if not medians:
         return NONE

@@ -2,8 +2,8 @@
 
     python benchmarks/readme.py GOOGLENET.onnx
 
-Reads benchmarks/results/performance.json and compile_time.json; what stands between
-`<!-- NAME -->` and `<!-- /NAME -->` in the README is replaced.
+Reads benchmarks/results/performance.json and compile_time.json; the text between `<!-- NAME -->`
+and `<!-- /NAME -->` in the README is replaced.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def latencies() -> str:
     intro = (
         f"ms for one sample, f32, {first['threads']} threads ({machine['cpu']}, "
         f"PyTorch {machine['torch']}, ONNX Runtime {machine['onnxruntime']}, OpenVINO "
-        f"{machine['openvino']}), the contestants in turns. In the geometric mean Ramiel is "
+        f"{machine['openvino']}), run in turns. In the geometric mean Ramiel is "
         f"{', '.join(means)}; [docs/performance.md](docs/performance.md) has the rest."
     )
     return "\n".join([intro, "", *rows])

@@ -1,10 +1,10 @@
-"""Checks models the long way: every schedule against ONNX Runtime, and parallel against serial
+"""Checks models thoroughly: every schedule against ONNX Runtime, and parallel against serial
 bit for bit in 200 calls from one thread and in 200 from four at once.
 
     python benchmarks/verify.py MODEL.onnx ... [--inputs models.json] [--schedules linear,auto]
 
-`--inputs` is a list of {"file", "inputs": [{"name", "shape"}], ...} that says the shapes of
-models which leave dimensions open; integers are bytes there ("int:LO,HI").
+`--inputs` is a list of {"file", "inputs": [{"name", "shape"}], ...} that gives the shapes of
+models with open dimensions; integers are bytes there ("int:LO,HI").
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def arguments(model: Path, specs: list[dict[str, object]]) -> list[str]:
 
 
 def check(model: Path, options: Sequence[str]) -> bool:
-    """Whether a model passes; prints what `ramiel check` says last."""
+    """Whether a model passes; prints the last lines of `ramiel check`."""
     command = [sys.executable, "-m", "ramiel.tools.cli", "check", str(model), "--workers", "2"]
     done = subprocess.run([*command, *options], capture_output=True, text=True)
     last = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()

@@ -1,7 +1,7 @@
-"""The rooms of the house as a table and as a picture: python docs/rooms.py
+"""The rooms of the code as a table and as a picture: python docs/rooms.py
 
-The table, docs/rooms.toml, is printed in docs/extending.md, and the imports that there are are
-drawn in docs/rooms.svg. A test fails if the two files are not what this would write.
+The table, docs/rooms.toml, is printed in docs/extending.md, and the actual imports are drawn in
+docs/rooms.svg. A test fails if the two files are not up to date.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MARGIN = 12
 
 
 class Room(NamedTuple):
-    """What stands in the table."""
+    """A row of the table."""
 
     holds: str
     imports: frozenset[str] = frozenset()
@@ -44,7 +44,7 @@ def table() -> dict[str, Room]:
 
 
 def room_of(module: str, rooms: Mapping[str, Room]) -> str:
-    """The room that a module of ours lies in: the longest of the names that its own begins with."""
+    """The room of one of our modules: the longest name that is a prefix of its own."""
     inner = module.partition(".")[2]
     parts = [name for name in rooms if f"{inner}.".startswith(f"{name}.")]
     return max(parts, key=len, default="ramiel")
@@ -87,7 +87,7 @@ def printed(rooms: Mapping[str, Room]) -> str:
 
 
 def drawn(edges: Mapping[str, set[str]]) -> str:
-    """The picture: an arrow from a room to one that it imports, if no longer way leads there."""
+    """The picture: an arrow for each import between rooms that no longer path implies."""
     order = [*reversed([*TopologicalSorter(edges).static_order()])]
     number = {name: i for i, name in enumerate(order)}
     reach: dict[str, set[str]] = {}
@@ -126,7 +126,7 @@ def drawn(edges: Mapping[str, set[str]]) -> str:
 
 
 def page(rooms: Mapping[str, Room]) -> str:
-    """docs/extending.md with the table as it is."""
+    """docs/extending.md with the current table."""
     text = PAGE.read_text(encoding="utf-8")
     new = f"<!-- rooms -->\n{printed(rooms)}\n<!-- /rooms -->"
     return re.sub(r"<!-- rooms -->.*<!-- /rooms -->", lambda _: new, text, flags=re.DOTALL)

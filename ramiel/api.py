@@ -40,27 +40,27 @@ def compile(
 
     `model` is a path, the bytes of a file or a ModelProto. A module is exported to ONNX by
     PyTorch, with `example_inputs` as its arguments, in order or by name, and `dynamic_shapes` as
-    torch.export.export() takes them. What is asked for:
+    torch.export.export() takes them. Options:
 
     - `workers`: the number of threads, by default that of the cores.
-    - `schedule`: one of `ramiel.pipelines.SCHEDULES`; `refine` searches for so many `seconds`.
+    - `schedule`: one of `ramiel.pipelines.SCHEDULES`; `refine` searches for `seconds`.
     - `shapes`: the shapes of inputs whose dimensions are open.
     - `batch`: with N, a model for one sample takes any number of samples and runs N at a time as
       interleaved hyperclusters (`switched`: each sample's on other workers than the last one's).
-    - `profile`: measure what operations cost on this machine, once.
-    - `tune`: profile, then measure whole programs by the best few schedules; take the fastest.
-    - `clone`: cheap producers are cloned for their consumers.
-    - `provider`: whose kernels may be used, `auto` (the best at hand) or `torch`.
-    - `dtype`: what a float32 model is computed in, `f32`, `bf16` or `f16`. Inputs and outputs keep
-      their types; `ramiel check` says how much is lost.
+    - `profile`: measure the costs of operations on this machine, once.
+    - `tune`: profile, then measure whole programs with the best few schedules; take the fastest.
+    - `clone`: clone cheap producers for their consumers.
+    - `provider`: whose kernels may be used, `auto` (the best available) or `torch`.
+    - `dtype`: the type a float32 model is computed in, `f32`, `bf16` or `f16`. Inputs and outputs
+      keep their types; `ramiel check` reports the loss of accuracy.
     - `freeze`: initializers that the model lists as inputs are constants, which are folded and
       packed. Otherwise they are inputs with a default from version 4 of ONNX's IR on.
     - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
 
     The result is a `torch.nn.Module` that takes the model's inputs in order or by name, as torch
-    tensors or numpy arrays, and runs in parallel; `serial` is the same work in one thread,
-    `close` ends the threads, `source` is the program, `save` writes it, and `report` says what
-    is expected of it.
+    tensors or numpy arrays, and runs in parallel; `serial` does the same work in one thread,
+    `close` ends the threads, `source` is the program, `save` writes it, and `report` has its
+    expected times.
 
     Raises CompileError.
     """

@@ -1,4 +1,4 @@
-"""The whole way from a model to a program: which passes run, in which order."""
+"""Compilation from a model to a program: import, passes, printing."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Stage = Callable[[str, ModuleOp], None]
 
 @dataclass(frozen=True)
 class Report:
-    """What is expected of a schedule. Times in µs, by the cost model, hand-overs included.
+    """The predicted cost of a schedule. Times in µs, by the cost model, hand-overs included.
 
-    `critical_path_us` is the longest chain of operations, `bound_us` what no schedule on these
-    workers can beat: max(critical path, work / workers). `cores` counts those of the workers and
-    those that only help an operation on several threads. `memory_bytes` is the most that values
-    occupy at one time. All of them are for the whole batch.
+    `critical_path_us` is the longest chain of operations, each on one thread, `bound_us` a lower
+    bound for every schedule on as many cores: see critical_path.bound(). `cores` counts those of
+    the workers and those that only help an operation on several threads. `memory_bytes` is the
+    peak of live values. All of them are for the whole batch.
     """
 
     schedule: str
@@ -49,9 +49,9 @@ class Report:
     bound_us: float
     memory_bytes: int
     search: str = ""
-    """What a scheduler that searches did, in words."""
+    """A searching scheduler's statistics, as text."""
     tuned: str = ""
-    """What tuning measured, in words."""
+    """The measurements of tuning, as text."""
 
     @staticmethod
     def of(program: ProgramOp) -> Report:
@@ -71,7 +71,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Compilation:
-    """A compiled model: the final module, the printed program and what is expected of it."""
+    """A compiled model: the final module, the printed program and its predicted cost."""
 
     module: ModuleOp
     emitted: Emitted
@@ -79,7 +79,7 @@ class Compilation:
 
 
 Search = Callable[[ModuleOp, Options, Stage, Context], Compilation]
-"""From an imported module to the program that is chosen of several."""
+"""Compiles an imported module to several programs and chooses one."""
 
 
 def compile_model(
@@ -92,8 +92,8 @@ def compile_model(
     """Compiles a model to a program. Raises CompileError, naming the file, if that fails.
 
     `on_stage` is called after each stage, `progress` while one measures or searches. `search`
-    makes the program of the imported module where one pipeline is not enough, as tuning does;
-    without it, the option `tune` is an error: see ramiel.programs.build.
+    compiles the imported module where one pipeline is not enough, as for tuning; without it, the
+    option `tune` is an error: see ramiel.programs.build.
     """
     ctx = Context() if progress is None else ListeningContext(progress)
     options, on_stage = options or Options(), on_stage or _ignore
@@ -117,8 +117,8 @@ def compile_model(
 
 
 def finish(module: ModuleOp) -> Compilation:
-    """The compilation that a module is, after all passes. Raises CompileError if it is not valid,
-    or a pass was left out."""
+    """The compilation of a module after all passes. Raises CompileError if it is not valid, or a
+    pass was left out."""
     verify_module(module)
     emitted = print_program(module)
     return Compilation(module, emitted, Report.of(program_of(module)))
@@ -131,8 +131,8 @@ def program_of(module: ModuleOp) -> ProgramOp:
 
 @contextmanager
 def paused_collector() -> Generator[None]:
-    """Keeps Python's cycle collector away: nothing of the IR dies while it is compiled, and
-    looking for it again and again makes compile time grow faster than the model."""
+    """Pauses Python's cycle collector: no IR dies during compilation, and repeated collections
+    make compile time grow faster than the model."""
     if not gc.isenabled():
         yield
         return

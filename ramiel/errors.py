@@ -1,10 +1,10 @@
-"""The one exception that users meet."""
+"""The one exception that users see."""
 
 from __future__ import annotations
 
 
 class CompileError(Exception):
-    """A model cannot be compiled, and the message is one line that says why and what to do.
+    """A model cannot be compiled; the message is one line that says why and what to do.
 
     Command line tools print it as `error: FILE: MESSAGE` and exit with 1.
     """

@@ -1,12 +1,12 @@
-"""ONNX's own backend interface, so that whatever tests or uses a backend can use Ramiel.
+"""ONNX's own backend interface, for any code that tests or uses a backend.
 
     import ramiel.onnx_backend as backend
 
     outputs = backend.run_model(onnx.load("model.onnx"), [image])
     onnx.backend.test.BackendTest(backend, __name__)
 
-Values are numpy's, as the interface has it: arrays, lists of them for sequences, None for an
-optional that is not there.
+Values are numpy's, as the interface requires: arrays, lists of them for sequences, None for an
+empty optional.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class RamielBackend(Backend):
     def prepare(cls, model: onnx.ModelProto, device: str = DEVICE, **kwargs: Any) -> RamielRep:
         """Raises CompileError if the model cannot be compiled, ValueError for another device."""
         if not cls.supports_device(device):
-            raise ValueError(f"there is no device {device!r}; there is {DEVICE}")
+            raise ValueError(f"unknown device {device!r}; the only one is {DEVICE}")
         return RamielRep(compile(model, **kwargs), model)
 
     @classmethod

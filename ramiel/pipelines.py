@@ -14,7 +14,7 @@ Pipeline = list[tuple[str, PassOptions]]
 
 @dataclass(frozen=True)
 class Options:
-    """What can be asked of the compiler."""
+    """The options of the compiler."""
 
     workers: int | None = None
     """None is the number of cores that this process may use."""
@@ -25,7 +25,7 @@ class Options:
     batch: int = 1
     """Samples that run at the same time, each through a model of batch 1."""
     switched: bool = False
-    """Whether each sample's clusters stand on other workers than those of the one before."""
+    """Whether each sample's clusters run on other workers than the previous sample's."""
     profile: bool = False
     """Whether costs are measured on this machine."""
     clone: bool = False
@@ -41,7 +41,7 @@ class Options:
     refine_s: float = 2.0
     """Seconds that the schedule `refine` may search."""
     tune: bool = False
-    """Whether whole programs are measured here, and the fastest is taken; needs `auto`."""
+    """Whether whole programs are measured here and the fastest is taken; needs `auto`."""
 
     @property
     def most_workers(self) -> int:
@@ -90,14 +90,14 @@ SCHEDULES: Mapping[str, tuple[str, ...]] = {
     "hyper": (*LINEAR, "cluster-place", "cluster-hyper"),
     "refine": (*LINEAR, "cluster-auto", "cluster-refine"),
 }
-"""The passes that schedule, by the name of the schedule. Each has clusters, if only to name the
-parts of the program after them."""
+"""The scheduling passes, by the name of the schedule. All of them form clusters, if only to title
+the parts of the program."""
 
 PROVIDERS = ("auto", "torch")
-"""Whose kernels may be used: the best at hand, or those that come with PyTorch."""
+"""Whose kernels may be used: the best available, or those that come with PyTorch."""
 
 DTYPES = ("f32", "bf16", "f16")
-"""What a float32 model is computed in."""
+"""The types that a float32 model can be computed in."""
 
 BATCHED = ("auto", "hyper", "refine", "serial", "intra-op")
 """The schedules for more than one sample."""
@@ -106,7 +106,7 @@ BATCHED = ("auto", "hyper", "refine", "serial", "intra-op")
 def pipeline(options: Options) -> Pipeline:
     """The passes from an imported module, whose shapes are known, to one that can be printed.
 
-    Raises CompileError for options that do not go together.
+    Raises CompileError for incompatible options.
     """
     _check(options)
     workers, limit = options.most_workers, options.memory_limit or 0
@@ -156,7 +156,7 @@ def pipeline(options: Options) -> Pipeline:
 
 
 def _check(options: Options) -> None:
-    """Raises CompileError for options that do not go together."""
+    """Raises CompileError for unknown or incompatible options."""
     schedule = options.schedule
     if schedule not in SCHEDULES:
         raise CompileError(f"there is no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")

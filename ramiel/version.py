@@ -1,3 +1,3 @@
-"""The version of Ramiel, which emitted programs name."""
+"""The version of Ramiel, also printed in emitted programs."""
 
 __version__ = "0.1.0"

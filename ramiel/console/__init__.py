@@ -1,1 +1,1 @@
-"""What all rooms say to the user while they work."""
+"""Messages to the user from anywhere in the compiler."""

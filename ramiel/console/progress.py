@@ -1,7 +1,7 @@
-"""How passes that take long say how far they are.
+"""Progress of long-running passes.
 
-Most passes take no time worth a word. Those that measure or search report to the context that
-they run in, if it is one that listens.
+Most passes are fast. Those that measure or search report to the context that they run in, if it
+listens.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from xdsl.context import Context
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps of it are done, and of how many."""
+"""Called with a description, the number of steps done, and their total."""
 
 
 class ListeningContext(Context):
-    """A context for passes whose progress somebody wants to know."""
+    """A context that passes report their progress to."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class ListeningContext(Context):
 
 
 def progress_of(ctx: Context) -> Progress:
-    """Where a pass that runs in a context reports to."""
+    """The callback that a pass in a context reports to."""
     return ctx.progress if isinstance(ctx, ListeningContext) else _ignore
 
 

@@ -1,8 +1,8 @@
-"""Why patterns left alone what they nearly fit. Free where nobody asks.
+"""Why patterns did not apply to near matches. Free if nobody listens.
 
-A pattern refuses an operation where its root and its main partner are there, such as an addition
-and the convolution before it, but something about them does not fit. Of an operation that is far
-from what it looks for it says nothing. MLIR's patterns do the same with `notifyMatchFailure`.
+A pattern refuses an operation if its root and its main partner match, such as an addition and the
+convolution before it, but something else does not. Operations that are far from a match are not
+reported. MLIR's patterns do the same with `notifyMatchFailure`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _pass: ContextVar[str] = ContextVar("pass", default="?")
 
 
 class Titled(Protocol):
-    """An operation that knows how messages name it."""
+    """An operation with a title for messages."""
 
     @property
     def title(self) -> str: ...
 
 
 def refuse(op: Titled, reason: str) -> None:
-    """Says why the pattern that is being tried does not rewrite an operation."""
+    """Reports why the current pattern does not rewrite an operation."""
     listener = _listener.get()
     if listener is not None:
         listener(f"{_pass.get()}: {op.title}: {reason}")
@@ -32,7 +32,7 @@ def refuse(op: Titled, reason: str) -> None:
 
 @contextmanager
 def patterns_of(name: str) -> Generator[None]:
-    """Names the pass whose patterns are tried within."""
+    """Names the pass whose patterns are tried in this context."""
     before = _pass.set(name)
     try:
         yield
@@ -42,7 +42,7 @@ def patterns_of(name: str) -> Generator[None]:
 
 @contextmanager
 def telling(tell: Callable[[str], None]) -> Generator[None]:
-    """Calls a function with each refusal within, once, as a line: pass, operation and reason."""
+    """Calls a function once with each refusal in this context: pass, operation and reason."""
     told: set[str] = set()
 
     def listen(line: str) -> None:

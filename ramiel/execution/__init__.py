@@ -1,4 +1,4 @@
-"""What runs and measures operations on this machine.
+"""Runs and measures operations on this machine.
 
 Nothing is imported here: some of it needs torch, which takes two seconds.
 """

@@ -4,18 +4,17 @@ A cost is the typical time, in µs, of one operation on a number of threads of o
 is (machine, operation, threads): `machine.py` writes the machine, the caller writes the operation
 as a canonical text of callee, shapes, types and attributes.
 
-The file is marked as Ramiel's in its header (`application_id`) and says how it is laid out
-(`user_version`), as SQLite's file format, section 1.3, provides. It has a rollback journal and no
-write-ahead log, which needs shared memory and so fails on the network file systems that homes are
-often on; writes are few and short. Any number of processes may use the file at once: one that
-finds it locked waits. What a call has written survives a crash, and a call that a crash cuts short
-has written nothing.
+The file is marked as Ramiel's in its header (`application_id`) and has a layout version
+(`user_version`), as SQLite's file format, section 1.3, provides. It has a rollback journal instead
+of a write-ahead log, which needs shared memory and so fails on network file systems, where home
+folders often are; writes are few and short. Any number of processes may use the file at once: one
+that finds it locked waits. Each call is atomic and survives a crash.
 
-Three things can go wrong, and each is one line for the user:
+Three things can go wrong, each reported in one line:
 
-- `CacheUnavailable`: the folder cannot be written, the disk is full, another process does not let
-  go. The costs at hand are as good as ever, so a caller may warn and go on without the cache.
-- `CacheDamaged`: the file is ours, but not to be trusted; `clear_file` removes it.
+- `CacheUnavailable`: the folder cannot be written, the disk is full, another process holds the
+  lock. Costs already read stay valid, so a caller may warn and go on without the cache.
+- `CacheDamaged`: the file is ours, but cannot be trusted; `clear_file` removes it.
 - a plain CompileError: the file is another program's. It is never touched.
 """
 
@@ -49,8 +48,8 @@ _VALID = """(
     AND typeof(samples) = 'integer' AND samples > 0
     AND typeof(measured) = 'integer' AND measured BETWEEN 0 AND 99999999999
 )"""
-# What a row must be. SQLite refuses to store another, and rows are tested again when they are read,
-# as an edited or damaged file obeys no rule: one bad cost makes all of them doubtful.
+# A valid row. SQLite refuses to store any other, and rows are tested again when they are read, as
+# an edited or damaged file may hold anything: one bad cost makes all of them doubtful.
 
 _CREATE = (
     f"""CREATE TABLE cost (
@@ -65,7 +64,7 @@ _MARKS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_ma
     FROM pragma_application_id, pragma_user_version"""
 _NEW = (0, 0, 0)
 
-# SQLite's error codes that say nothing against the file itself.
+# SQLite's error codes that do not mean a damaged file.
 _OUTSIDE = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
@@ -78,7 +77,7 @@ _OUTSIDE = {
 
 
 class CacheUnavailable(CompileError):
-    """The cache cannot be read or written, for a reason that lies outside the file."""
+    """The cache cannot be read or written, for a reason outside of the file."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
@@ -88,14 +87,14 @@ class CacheUnavailable(CompileError):
 
 
 class CacheDamaged(CompileError):
-    """The file is damaged, or of another version of Ramiel: clearing the cache removes it."""
+    """The file is damaged or from another version of Ramiel: clearing the cache removes it."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{reason}; `ramiel cache clear` removes it", file=str(path))
 
 
 class Entry(NamedTuple):
-    """A cost in µs, the number of runs it is from, and its Unix time in seconds."""
+    """A cost in µs, the number of runs behind it, and its Unix time in seconds."""
 
     operation: str
     threads: int
@@ -123,7 +122,7 @@ class CostCache:
     """An open cache, used by one thread. A context manager: leaving it closes the file.
 
     Each method is one transaction and raises CompileError as this module's docstring says. A
-    write waits for the disk, so many costs belong into one call.
+    write waits for the disk, so pass many costs in one call.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -136,7 +135,7 @@ class CostCache:
         path = (path or cache_path()).absolute()
         try:
             if path.exists() and not path.is_file():
-                raise CacheUnavailable(path, "there is something else that is not a file")
+                raise CacheUnavailable(path, "it exists, but is not a file")
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unavailable(path, error) from error
@@ -162,7 +161,7 @@ class CostCache:
         self.close()
 
     def get_many(self, machine: str, keys: Iterable[Key]) -> dict[Key, float]:
-        """Those of the costs that are known, in µs. O(k log n) for k keys and n entries."""
+        """The known costs among the keys, in µs. O(k log n) for k keys and n entries."""
         query = f"""SELECT microseconds, {_VALID} FROM cost
             WHERE machine = ? AND operation = ? AND threads = ?"""
         costs: dict[Key, float] = {}
@@ -175,7 +174,7 @@ class CostCache:
         return costs
 
     def put_many(self, machine: str, costs: Mapping[Key, float], samples: int) -> None:
-        """Keeps costs (µs), each from `samples` runs, in the place of older ones.
+        """Stores costs (µs), each from `samples` runs, and replaces older ones.
 
         All or none of them. Raises ValueError if a cost is not positive and finite, or if
         threads or samples are below 1.
@@ -212,7 +211,7 @@ class CostCache:
         return count
 
     def _mark(self) -> None:
-        """Makes the table in a new file; refuses one that is foreign or laid out otherwise."""
+        """Makes the table in a new file; refuses a foreign one or one of another layout."""
         with self._transaction("BEGIN") as connection:
             marks = connection.execute(_MARKS).fetchone()
         if marks == _NEW:
@@ -249,7 +248,7 @@ class CostCache:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
-                # SQLite itself has rolled back after some errors, and closing does it after all.
+                # SQLite has already rolled back after some errors, and closing does, too.
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
@@ -259,7 +258,7 @@ class CostCache:
         try:
             yield self._connection
         except sqlite3.ProgrammingError:
-            raise  # closed, or used by another thread: the caller's mistake and not the file's
+            raise  # closed, or used by another thread: the caller's mistake
         except sqlite3.DatabaseError as error:
             raise _explained(error, self.path) from error
 
@@ -275,7 +274,7 @@ def clear_file(path: Path | None = None) -> int | None:
         return 0
     try:
         with CostCache.open(path) as cache:
-            cache.machines()  # reads all of it: a table that is not ours would outlive its rows
+            cache.machines()  # reads every row, and so fails for a table that is not ours
             return cache.clear()
     except CacheDamaged:
         try:
@@ -295,8 +294,8 @@ def _explained(error: sqlite3.DatabaseError, path: Path) -> CompileError:
             header = file.read(72)
     except OSError as unreadable:
         return _unavailable(path, unreadable)
-    # SQLite's file format, section 1.3: the application's number stands at byte 68. Thus a damaged
-    # database of another program is known for what it is, too.
+    # SQLite's file format, section 1.3: the application's number is at byte 68. This identifies
+    # even a damaged database of another program.
     is_database = header.startswith(b"SQLite format 3\0") and len(header) == 72
     if is_database and int.from_bytes(header[68:], "big") != APPLICATION_ID:
         return _foreign(path)

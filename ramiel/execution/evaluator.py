@@ -1,4 +1,4 @@
-"""Runs `torch` IR directly, one operation after the other."""
+"""Interprets `torch` IR, one operation after the other."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Evaluator:
         return tuple(result) if len(op.results) > 1 or isinstance(result, tuple) else (result,)
 
     def call(self, op: Task, operands: Sequence[Tensor]) -> Callable[[], Any]:
-        """The call that an operation is, with all its arguments: what a line of a program does."""
+        """The call of an operation with all its arguments bound, as a line of a program makes."""
         if isinstance(op, IfOp):
             return partial(self._if, op, operands)
         if isinstance(op, LoopOp):
@@ -130,7 +130,7 @@ def _one_or_all(values: list[Tensor]) -> Any:
 
 
 def resolve(callee: str) -> Callable[..., Any]:
-    """The function of a callee's name. Raises ValueError for one that is not in the list."""
+    """The function of a callee's name. Raises ValueError if it is not listed."""
     if callee not in CALLEES:
         raise ValueError(f"{callee!r} is not a function that may be called")
     if callee in _PROPERTIES:

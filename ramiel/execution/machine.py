@@ -1,4 +1,4 @@
-"""What this machine is: its name, under which measured costs are kept, and what its CPU can do."""
+"""This machine: its name, under which measured costs are kept, and its CPU's features."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ramiel.execution.cores import cores
 CPUINFO = Path("/proc/cpuinfo")
 """Where Linux describes the processors."""
 
-# What tells processors apart: x86's lines in /proc/cpuinfo, then ARM's. The numbers are needed as
-# hypervisors call several generations by one name.
+# Lines of /proc/cpuinfo that identify a processor: x86's, then ARM's. The numbers are needed as
+# hypervisors give several generations one name.
 _CPU_FIELDS = (
     "vendor_id",
     "cpu family",
@@ -27,11 +27,11 @@ _VECTOR_UNITS = ("amx_tile", "avx512f", "avx2", "sve", "asimd")
 
 
 def machine_fingerprint(kernels: str = "torch") -> str:
-    """The machine and the libraries that costs are measured with, as a line for people.
+    """The machine and the libraries that costs are measured with, as a readable line.
 
     `AMD EPYC (AuthenticAMD 26 2 1 avx512f), 2 core(s), Python 3.11.2, torch 2.13.0, kernels torch`.
-    Costs of machines of one fingerprint are interchangeable. `kernels` names what runs the
-    operations, with its version if that is not PyTorch. Imports no torch.
+    Costs of machines of one fingerprint are interchangeable. `kernels` names the library that runs
+    the operations, with its version if it is not PyTorch. Does not import torch.
     """
     return (
         f"{cpu_model(_text_of(CPUINFO))}, {cores()} core(s), Python {platform.python_version()}, "
@@ -40,7 +40,7 @@ def machine_fingerprint(kernels: str = "torch") -> str:
 
 
 def cpu_features(cpuinfo: Path = CPUINFO) -> frozenset[str]:
-    """What the CPU can do, in the words of Linux (`avx2`); nothing where it does not say."""
+    """The CPU's features by Linux's names (`avx2`); empty on other systems."""
     lines = (line.partition(":") for line in _text_of(cpuinfo).splitlines())
     return frozenset(
         word
@@ -59,7 +59,7 @@ def _text_of(cpuinfo: Path) -> str:
 
 
 def cpu_model(cpuinfo: str) -> str:
-    """The first processor of /proc/cpuinfo, or what Python knows where its text is empty."""
+    """The first processor of /proc/cpuinfo, or if its text is empty, what Python reports."""
     lines = cpuinfo.strip().split("\n\n")[0].splitlines()
     pairs = (line.partition(":")[::2] for line in lines)
     fields = {name.strip(): value.strip() for name, value in pairs}

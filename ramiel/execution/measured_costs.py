@@ -25,9 +25,9 @@ Key = tuple[str, int]
 HAND_OVER = ("hand-over between workers", 1)
 SWITCH = "switch between one thread and several"
 GAIN = 0.03
-"""The part of its time that another kernel than the direct one has to save."""
+"""The share of the first kernel's time that another must save to replace it."""
 LEAST = 0.01
-"""µs; a difference of two times can come out as nothing, and the cache takes positive times."""
+"""µs; a difference of two times can be zero or less, and the cache needs positive times."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class MeasuredCosts:
     def of(self, op: TorchOperation, threads: int) -> float:
         """The cost of an operation in µs.
 
-        On more threads than this machine has cores it is extrapolated by Amdahl's law: what
-        did not get faster from one thread to the most measured stays, the rest is shared out. An
-        operation that got faster than its threads are many (caches add up) goes on in proportion.
+        On more threads than this machine has cores it is extrapolated by Amdahl's law, with the
+        serial part found from one thread and the most that were measured. A superlinear speed-up
+        (caches add up) continues in proportion.
         """
         if threads in self.measured:
             return self.costs[key_of(op, threads), threads]
@@ -62,9 +62,9 @@ def measured_costs(
 ) -> MeasuredCosts:
     """The costs of a function's operations on these numbers of threads, up to the cores.
 
-    What an earlier run measured on this machine, with these versions, comes from the cache; the
-    rest is timed now and goes there. Raises CompileError if an input's shape is open, or for a
-    cache that cannot be trusted; without write access, measuring goes on without it.
+    Costs measured earlier on this machine, with these versions, come from the cache; the rest are
+    timed now and stored there. Raises CompileError if an input's shape is open, or for a cache
+    that cannot be trusted; without write access, measuring goes on without it.
     """
     measured = tuple(count for count in counts if count <= cores())
     switch = (" ".join((SWITCH, waiting())).strip(), measured[-1])
@@ -84,10 +84,9 @@ def fastest_kernels(
 ) -> dict[TorchOperation, dict[int, Kernel]]:
     """The fastest of its candidates for each operation, by number of threads, up to the cores.
 
-    All get their first candidate, then their second, and so on, and each time the
-    whole function is measured: alone, a kernel would find its weights in the cache. Another than
-    the first is taken if it saves at least GAIN of the time. Errors are those of
-    measured_costs().
+    All operations get their first candidate, then their second, and so on, and each time the
+    whole function is measured: alone, a kernel would find its weights in the cache. Candidates
+    other than the first must save at least GAIN of the time. Errors are those of measured_costs().
     """
     measured = tuple(count for count in counts if count <= cores())
     times: dict[TorchOperation, list[dict[int, float]]] = {task: [] for task in candidates}
@@ -105,7 +104,7 @@ def fastest_kernels(
 
 
 def _fastest(times: Sequence[float]) -> int:
-    """Which of some times is the least, the first one unless another is less by GAIN."""
+    """The index of the least time; 0 unless another is less by GAIN."""
     least = min(range(len(times)), key=times.__getitem__)
     return least if times[least] < times[0] * (1 - GAIN) else 0
 
@@ -137,7 +136,7 @@ def _costs(
 
 
 def _kernels() -> str:
-    """What runs the operations, for the name of the machine."""
+    """The library that runs the operations, for the name of the machine."""
     found = library()
     return "torch" if found is None else f"oneDNN {found.version}"
 

@@ -1,4 +1,4 @@
-"""What parallelism itself takes: to hand a value over, to go on with more threads or with less."""
+"""The overheads of parallelism: handing a value over, switching the number of threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ramiel.runtime.channels import Channel
 def measure_hand_over(times: int = 200) -> float:
     """The median µs from a send on one thread to the return of recv() on another that waits.
 
-    As in a program, operators go before it and follow it.
+    Operators run before and after it, as in a program.
     """
     small, work = torch.ones(1 << 14), torch.ones(1 << 18)
     samples: list[float] = []
@@ -43,13 +43,13 @@ def measure_hand_over(times: int = 200) -> float:
 
 
 def measure_switch(threads: int) -> float:
-    """The mean µs that going from one thread to several, or back, takes from a worker."""
+    """The mean µs that going from one thread to several, or back, costs a worker."""
     return (_measure_waking(threads) + _measure_spinning(threads)) / 2
 
 
 def _measure_waking(threads: int, times: int = 100) -> float:
     """The median µs that an operation on several threads takes longer after one on a single
-    thread than after one on as many: its team has gone to sleep."""
+    thread than after one on as many: its team has fallen asleep."""
     small, work = torch.ones(1 << 16), torch.ones(640, 640)  # some µs, and some ms
     samples: dict[int, list[float]] = {1: [], threads: []}
     with _threads_restored():
@@ -66,8 +66,8 @@ def _measure_waking(threads: int, times: int = 100) -> float:
 
 def _measure_spinning(threads: int, times: int = 15) -> float:
     """The median µs that workers on the other cores need longer for their own operations after
-    one that ran on all cores: its team waits for more, in a loop, on the cores that were lent."""
-    work = torch.ones(640, 640)  # some ms, longer than OpenMP's default for such a loop
+    one that ran on all cores: its team still spins on the cores that were lent."""
+    work = torch.ones(640, 640)  # some ms, longer than OpenMP spins by default
     samples: dict[int, list[float]] = {1: [], threads: []}
 
     def after(go: Channel, taken: list[float]) -> None:

@@ -1,8 +1,8 @@
-"""Measured costs: what each operation of a function takes on this machine, on 1 to P threads.
+"""Measured costs: the time of each operation of a function on this machine, on 1 to P threads.
 
-The function is run operation by operation, several times, on its own values: an operation
-that looks at its data sees real data, and caches and memory are about as cold as in a run of
-the program. What is timed is the call that the emitted program makes, without the evaluator.
+The function is run operation by operation, several times, on its own values: operations that
+depend on their data see real data, and caches and memory are about as cold as in a run of the
+program. Only the call that the emitted program makes is timed, without the evaluator.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from ramiel.torch_level.candidates import KERNELS, callee_of, kernel_of
 from ramiel.torch_level.lifetimes import ENOUGH, freed_after
 
 FEWEST, MOST = 7, 31
-"""Timed runs of the whole function on each number of threads, after one that warms up."""
+"""Timed runs of the whole function on each number of threads, after one to warm up."""
 BUDGET_S = 4.0
-"""The time for which there are more runs than the fewest."""
+"""The seconds for which runs are added beyond the fewest."""
 
 Progress = Callable[[int, int], None]
-"""Called with the number of runs that are done, and of all."""
+"""Called with the number of runs done, and of all runs."""
 
 
 def key_of(op: TorchOperation, threads: int = 1) -> str:
-    """What two operations of the same cost have in common: callee, arguments, types. The kernel
-    is the one for so many threads, where an operation has several."""
+    """The callee, arguments and types, which determine an operation's cost. The kernel is the one
+    for this number of threads, if an operation has several."""
     kernel = kernel_of(op, threads)
     operands = [f"%{i}" for i in range(len(op.operands))]
     if isinstance(op, LayerOp):
@@ -66,10 +66,10 @@ def key_of(op: TorchOperation, threads: int = 1) -> str:
 
 
 class Profile(NamedTuple):
-    """The time in µs of each distinct operation on each number of threads, and of how many runs
-    it is the lower quartile: what disturbs a run makes it longer, on several threads by much.
+    """The time in µs of each distinct operation on each number of threads, and the number of runs.
 
-    If a function has several operations of one key, it is their mean.
+    It is the lower quartile of the runs, since disturbances only make them longer, on several
+    threads by much. Operations of one key share their mean.
     """
 
     costs: dict[tuple[str, int], float]
@@ -124,8 +124,8 @@ def _times(
     freed: Mapping[Operation, Sequence[SSAValue]],
     evaluator: Evaluator,
 ) -> list[float]:
-    """µs of each operation, in one run. Values die where they do in a program, on the account of
-    the operation before."""
+    """µs of each operation, in one run. Values are freed where a program frees them, and the time
+    counts towards the operation before."""
     times: list[float] = []
     with torch.no_grad():
         for op in ops:
@@ -149,8 +149,8 @@ def _times(
 
 
 def _inputs(function: func.FuncOp) -> list[Tensor]:
-    """Random inputs: numbers around 0, and 0 or 1 for integers, which are in range for ids. Those
-    that have a default are that."""
+    """Random inputs: numbers around 0, and 0 or 1 for integers, which are in range for ids. An
+    input with a default gets that."""
     defaults = defaults_of(function)
     generator = torch.Generator().manual_seed(0)
     tensors: list[Tensor] = []
@@ -161,7 +161,7 @@ def _inputs(function: func.FuncOp) -> list[Tensor]:
         shape, dtype = static_shape_of(arg.type), torch_dtype_of(arg.type)
         name = f'input "{arg.name_hint or i}"'
         if element_of(arg.type) in (None, StringType()):
-            raise CompileError(f"{name} is no tensor of numbers: it cannot be profiled")
+            raise CompileError(f"{name} is not a tensor of numbers: it cannot be profiled")
         if shape is None or dtype is None:
             raise CompileError(f"{name} has an open shape: to profile, give it one (--shape)")
         torch_dtype = getattr(torch, dtype)

@@ -23,8 +23,8 @@ _BY_BITS = {
     torch.float8_e5m2fnuz: torch.uint8,
     torch.float8_e8m0fnu: torch.uint8,
 }
-"""Types of torch that numpy knows by ml_dtypes, under the same name, and what carries their bits
-from one to the other."""
+"""Types of torch that numpy has through ml_dtypes, under the same name, and the integer type that
+carries their bits from one to the other."""
 
 
 def tensor_of(array: Array) -> Tensor:
@@ -43,7 +43,7 @@ def tensor_of(array: Array) -> Tensor:
 
 
 def array_of_tensor(tensor: Tensor, type: Attribute | None = None) -> Array:
-    """The array that a tensor holds, which is of `type` where torch has no tensors of that."""
+    """The array that a tensor holds, of `type` if that is one that torch has no tensors of."""
     if isinstance(tensor, Strings):
         return tensor.numpy()
     tensor = tensor.detach().cpu().contiguous()
@@ -63,13 +63,13 @@ def _numpy_dtype(name: str) -> np.dtype[np.generic]:
 
 
 def _writable(array: Array) -> Array:
-    """torch wants memory that it may write; what is mapped from a file is copied."""
+    """The array, copied if it is read-only, such as mapped from a file: torch needs to write."""
     array = np.asarray(array, order="C")
     return array if array.flags.writeable else array.copy()
 
 
 def value_of(value: Any, type: Attribute) -> Any:
-    """What a program takes for a value of numpy's: lists and None stay what they are."""
+    """A numpy value as a program takes it; lists and None are kept."""
     match type:
         case OptionalType() if value is not None:
             return value_of(value, type.element)
@@ -80,7 +80,7 @@ def value_of(value: Any, type: Attribute) -> Any:
 
 
 def array_of_value(value: Any, type: Attribute) -> Any:
-    """The value of numpy's for what a program returns."""
+    """A value that a program returns as numpy's."""
     if isinstance(value, list):
         element = type.element if isinstance(type, SequenceType | OptionalType) else type
         return [array_of_value(item, element) for item in cast("list[Any]", value)]

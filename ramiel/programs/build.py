@@ -1,4 +1,4 @@
-"""A model as a program: compiled, and measured against others if tuning is asked for."""
+"""Compiles a model, and tunes it if the options say so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def build(
     on_stage: Stage | None = None,
     progress: Progress | None = None,
 ) -> Compilation:
-    """compile_model() for all options, tuning too."""
+    """compile_model() for all options, including tuning."""
     if options is None or not options.tune:
         return compile_model(source, options, on_stage, progress)
     from ramiel.programs.tune import tuned  # imports torch

@@ -13,14 +13,14 @@ from ramiel.errors import CompileError
 from ramiel.weights.store import replacing, save_arrays
 
 _IMPORTED = frozenset(["torch", "ramiel", "numpy", "safetensors"])
-"""What a program imports, itself or through others, besides the standard library."""
+"""The packages that a program imports, directly or not, besides the standard library."""
 
 
 def write_program(emitted: Emitted, path: Path) -> Path:
     """Writes source and weights; returns the path of the weights.
 
-    Each file appears only when it is complete. Raises CompileError if one cannot be written, or
-    for a name under which the program could not run.
+    Each file appears only when it is complete. Raises CompileError if one cannot be written, or if
+    the program could not run under its name.
     """
     if path.suffix != ".py":
         raise CompileError("a program is written to a .py file", file=str(path))
@@ -48,9 +48,9 @@ def write_program(emitted: Emitted, path: Path) -> Path:
 def _stored(
     weights: Mapping[str, WeightAttr],
 ) -> tuple[dict[str, Array], dict[str, tuple[int, int, str]]]:
-    """The arrays to store, and how those that are quantised are to be read.
+    """The arrays to store, and how to read the quantised ones.
 
-    A quantised weight is stored as its parts. ramiel.runtime.stored puts them together.
+    A quantised weight is stored as its parts, which ramiel.runtime.stored combines.
     """
     arrays: dict[str, Array] = {}
     quantized: dict[str, tuple[int, int, str]] = {}
@@ -68,7 +68,7 @@ def _stored(
 
 
 def tied(weights: Mapping[str, WeightAttr]) -> tuple[dict[str, WeightAttr], dict[str, str]]:
-    """The weights, each tensor under one name, and the other names of tensors used twice."""
+    """The weights, each tensor under one name, and aliases for the other names."""
     first: dict[str, str] = {}
     names: dict[str, WeightAttr] = {}
     aliases: dict[str, str] = {}

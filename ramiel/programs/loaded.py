@@ -37,7 +37,7 @@ class CompiledProgram(Program):
         write_program(self._emitted, Path(path))
 
     def __reduce__(self) -> Any:
-        """A copy or a pickle has the source with it, since the class is in no module."""
+        """Copies and pickles carry the source, since the class is in no module."""
         emitted, state = self._emitted, self.__getstate__()
         del state["_emitted"]
         held = dict(self.named_buffers(remove_duplicate=False))
@@ -60,7 +60,7 @@ class CompiledProgram(Program):
 def _restored(
     class_name: str, source: str, nodes: dict[str, tuple[str, str]], weights: dict[str, Any]
 ) -> CompiledProgram:
-    """A program without its state; its weights as names and arrays, None for those in the state."""
+    """A program without its state; its weights by name, None for those in the state."""
     emitted = Emitted(class_name, source, weights, nodes)
     kind = _class_of(emitted)
     program = kind.__new__(kind)
@@ -95,5 +95,5 @@ def _weights(emitted: Emitted) -> Weights:
     try:
         tensors = {name: tensor_of(weight.array()) for name, weight in names.items()}
     except TypeError as error:
-        raise CompileError(f"a weight is of a type that PyTorch does not have: {error}") from error
+        raise CompileError(f"PyTorch lacks the type of a weight: {error}") from error
     return Weights.from_tensors(tensors, emitted.nodes, aliases)

@@ -1,7 +1,7 @@
-"""Tuning: whole programs by several schedules are measured here, and the fastest is taken.
+"""Tuning: programs of several schedules are measured on this machine, and the fastest is taken.
 
-Simulation is right within some ten percent, which is more than the best schedules differ by. So
-the best few by simulation are printed, loaded and run, in turns.
+Simulation is off by up to some ten percent, more than the best schedules differ by. So the best
+few by simulation are printed, loaded and run, in turns.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ramiel.runtime.measure import interleaved, random_inputs, same_bits
 from ramiel.runtime.program import as_tuple
 
 MEASURED = 4
-"""The schedules that are measured: what `auto` chooses, and the best others by simulation."""
+"""How many schedules are measured: that of `auto`, and the best others by simulation."""
 BUDGET_S = 4.0
-"""The time for which the programs take turns."""
+"""The seconds for which the programs take turns."""
 FEWEST, MOST = 5, 100
 """Timed runs of each program."""
 ALIKE = 0.01
-"""A simpler schedule is preferred to one that saves at most this part of the time."""
+"""A simpler schedule is preferred to one that saves at most this share of the time."""
 
 AUTO, TORCH = "auto", "auto, torch"
 _SCHEDULES = ("intra-op", "serial", "linear", "list", "refine")
@@ -49,7 +49,7 @@ class Candidate:
 
     @property
     def complexity(self) -> tuple[int, int, int]:
-        """The less of it, the simpler a schedule."""
+        """A sort key: simpler schedules have smaller ones."""
         report = self.compilation.report
         return report.channels, report.workers, report.cores
 
@@ -58,8 +58,8 @@ def tuned(module: ModuleOp, options: Options, on_stage: Stage, ctx: Context) -> 
     """The program of an imported module that runs in the least time on this machine.
 
     Raises CompileError as the passes do, and if a program fails, or none computes the same in
-    parallel as one operation after the other. `on_stage` is called for what all candidates have
-    in common, for each candidate, and for the result.
+    parallel as one operation after the other. `on_stage` is called for the common passes, for
+    each candidate, and for the result.
     """
     progress = progress_of(ctx)
     with paused_collector():
@@ -84,7 +84,7 @@ def tuned(module: ModuleOp, options: Options, on_stage: Stage, ctx: Context) -> 
 
 
 def options_of(options: Options) -> dict[str, Options]:
-    """What to compile a model with, by name; `auto` is the first."""
+    """The options to compile a model with, by name; `auto` is the first."""
     plain = replace(options, tune=False, profile=True)
     variants = {AUTO: plain}
     if options.most_workers > 1:
@@ -107,10 +107,10 @@ def _variants(
     lenient: bool,
     everybody: int = 0,
 ) -> Iterator[tuple[str, ModuleOp]]:
-    """Modules after some pipelines each; passes that pipelines begin with in common run once.
+    """The module after each pipeline; common leading passes of pipelines run once.
 
-    If `lenient`, a pipeline that fails is left out, but not `auto`: a memory limit may be too
-    small for some. `everybody` is the number of pipelines at the start.
+    If `lenient`, a pipeline that fails is left out, except `auto`: a memory limit may be too small
+    for some. `everybody` is the number of pipelines at the start.
     """
     everybody = everybody or len(wanted)
     groups: dict[str, dict[str, Pipeline]] = {}
@@ -134,8 +134,8 @@ def _variants(
 
 
 def select(made: Mapping[str, Compilation]) -> list[Candidate]:
-    """The programs to measure, each once: that of `auto`, those of least simulated time, and that
-    of PyTorch's kernels."""
+    """The distinct programs to measure: that of `auto`, those of least simulated time, and that of
+    PyTorch's kernels."""
     rest = sorted(
         (key for key in made if key not in (AUTO, TORCH)),
         key=lambda key: made[key].report.parallel_us,
@@ -156,15 +156,15 @@ def select(made: Mapping[str, Compilation]) -> list[Candidate]:
 
 
 def _body(compilation: Compilation) -> str:
-    """A program without the docstring that it begins with."""
+    """A program without its module docstring."""
     return compilation.emitted.source.split('"""', 2)[2]
 
 
 def measure(
     compilations: Sequence[Compilation], options: Options, progress: Progress
 ) -> list[list[float]]:
-    """Seconds of each run of each program; none for one whose workers compute something else
-    than its serial form. CompileError if a program fails."""
+    """Seconds of each run of each program; none for one whose workers disagree with its serial
+    form. CompileError if a program fails."""
     with ExitStack() as stack:
         programs = [stack.enter_context(load(c)) for c in compilations]
         try:
@@ -179,7 +179,7 @@ def measure(
             runs = max(FEWEST, min(MOST, int(BUDGET_S / max(once, 1e-6)))) if calls else 0
             for run in range(runs):
                 progress("tuning", run, runs)
-                # To and fro: some leave threads behind that look for work for a while.
+                # Back and forth, since a program may leave threads that spin for a while.
                 order = equal[:: -1 if run % 2 else 1]
                 seconds = interleaved([calls[i] for i in order], 1)
                 for i, taken in zip(order, seconds, strict=True):
@@ -209,7 +209,7 @@ def choose(candidates: Sequence[Candidate], medians: Sequence[float]) -> int:
 
 
 def told_of(names: Sequence[str], medians: Sequence[float], runs: int) -> str:
-    """The measurement in words, the fastest first."""
+    """The measurements as text, the fastest first."""
     ranked = sorted(zip(medians, names, strict=True))
     listed = ", ".join(f"{name} {milliseconds(seconds * 1e6)}" for seconds, name in ranked)
     return f"{listed} (medians of {runs} runs)"

@@ -1,4 +1,4 @@
-"""What an emitted program imports: its base class, its layers, its weights and its `main`."""
+"""The imports of emitted programs: their base class, layers, weights and `main`."""
 
 from ramiel.runtime.channels import Channel, Channels, Stopped
 from ramiel.runtime.encoders import LabelEncoder, TfIdfVectorizer

@@ -15,10 +15,10 @@ class Stopped(Exception):
 
 
 class Channel:
-    """A value that is sent once, by one worker, and received any number of times, by any.
+    """A value that one worker sends once and any number of workers receive.
 
-    A channel is a slot and a latch: a lock that is held from birth until the value is there.
-    Whoever receives takes the lock and gives it back, so the latch stays open for the next.
+    A channel is a slot and a latch: a lock that is held from construction until the value is set.
+    A receiver acquires the lock and releases it again, so the latch stays open for the next one.
     """
 
     __slots__ = ("_latch", "_value", "name")
@@ -30,9 +30,9 @@ class Channel:
         self._latch.acquire()
 
     def send(self, value: Any = None) -> None:
-        """Fill the channel; without a value, it is the receiver's turn.
+        """Set the value; without one, only hand over the turn.
 
-        A second send is a RuntimeError; Stopped if the run has failed.
+        Raises RuntimeError on a second send, Stopped if the run has failed.
         """
         if self._value is not _UNSENT:
             if self._value is _STOPPED:
@@ -48,46 +48,46 @@ class Channel:
                 with self._latch:
                     pass
             except RuntimeError:
-                pass  # see _open: another thread gave the lock back for us
+                pass  # see _open: another thread has released the lock
         value = self._value
         if value is _STOPPED:
             raise Stopped
         return value
 
     def take(self) -> Any:
-        """As recv(), for the only receiver: the channel keeps no hold of the value, so that it can
-        be freed before the run ends."""
+        """As recv(), for a sole receiver: drops the channel's reference, so that the value can be
+        freed before the run ends."""
         value = self.recv()
         self._value = None
         return value
 
     def sent(self) -> Any:
-        """The value, without waiting. RuntimeError if it was not sent, Stopped as recv()."""
+        """The value, without waiting. RuntimeError if it was not sent, Stopped as for recv()."""
         if self._value is _UNSENT:
             raise RuntimeError(f'no worker sent "{self.name}"')
         return self.recv()
 
     def stop(self) -> None:
         """Make send() and recv() raise Stopped, unless the value is there already."""
-        # A send that slips in between the two lines loses its value to _STOPPED. That is no
-        # loss: the run has failed. So is the opposite, a value that overwrites _STOPPED.
+        # A send that races with these lines may lose its value to _STOPPED, or overwrite it. Both
+        # are harmless: the run has failed.
         if self._value is _UNSENT:
             self._value = _STOPPED
-        # Also where there is a value: a Ctrl-C may have come between it and its _open().
+        # Even if there is a value: Ctrl-C may have interrupted send() before its _open().
         self._open()
 
     def _open(self) -> None:
-        # send() and stop() may both come here, and a receiver may hold the lock for the moment
-        # between taking it and giving it back. Releasing once too often is harmless: from here
-        # on whoever takes the lock releases it, so it cannot stay locked.
-        try:  # noqa: SIM105  (contextlib.suppress() takes longer than all the rest)
+        # send() and stop() may both get here, and a receiver may hold the lock between acquiring
+        # and releasing it. An extra release is harmless: from now on whoever acquires the lock
+        # releases it, so it cannot stay locked.
+        try:  # noqa: SIM105  (contextlib.suppress() costs more than the rest)
             self._latch.release()
         except RuntimeError:
             pass
 
 
 class Channels:
-    """The channels of one run: one attribute each. Made anew for every call."""
+    """The channels of one run: one attribute each. Created for every call."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.__dict__.update({name: Channel(name) for name in names})
@@ -97,10 +97,10 @@ class Channels:
         def __getattr__(self, name: str) -> Channel: ...
 
     def fail(self) -> None:
-        """Make whoever waits for an unsent channel, or will, raise Stopped. Idempotent.
+        """Make every present or future receiver of an unsent channel raise Stopped. Idempotent.
 
         A channel that was sent before may still deliver. Call it as `Channels.fail(channels)`:
-        a program may well have an output of the name `fail`.
+        a program may have an output named `fail`.
         """
         for channel in self.__dict__.values():
             channel.stop()

@@ -1,4 +1,4 @@
-"""Layers that look values up in tables: they have no weights, but words and numbers."""
+"""Layers that look values up in tables of words and numbers; they have no weights."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class _Table(Layer):
 
 
 class LabelEncoder(_Table):
-    """Replaces each key by its value, and what is no key by a default; NaN is a key like others.
+    """Replaces each key by its value, and anything else by a default; NaN may be a key.
 
-    Values are strings, or numbers of a dtype. A key that is given twice has its first value.
+    Values are strings, or numbers of a dtype. Of a repeated key, the first value counts.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class TfIdfVectorizer(_Table):
     [N, outputs].
 
     `pool` has all 1-grams, then all 2-grams, ...; those of n words begin at `counts[n - 1]`. The
-    i-th n-gram of the pool belongs to output `indexes[i]`. Between the words of an n-gram stand 0
-    to `max_skip` others, as many between each two. An output is, by `mode`, the count (TF), the
-    scale if there is one (IDF), or the count times the scale (TFIDF) of its n-grams.
+    i-th n-gram of the pool belongs to output `indexes[i]`. Words of an n-gram may be 0 to
+    `max_skip` others apart, the same number throughout. An output is, by `mode`, the count (TF),
+    the scale if there is one (IDF), or the count times the scale (TFIDF) of its n-grams.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Errors of a running program, told in the words of the program and of its ONNX model."""
+"""Errors of a running program, in terms of its source and its ONNX model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dis
 from collections.abc import Collection, Mapping
 from types import CodeType
 
-# What ends a statement that assigns nothing: `ch.x.send(x)`, `return x`.
+# The last instruction of a statement that assigns nothing: `ch.x.send(x)`, `return x`.
 _NO_TARGET = {"POP_TOP", "RETURN_VALUE", "RETURN_CONST"}
 
 
@@ -64,7 +64,7 @@ def _assigned(code: CodeType, offset: int) -> str | None:
     """The local name that the statement at a bytecode offset assigns (the first, if several).
 
     An emitted program assigns one operator per statement, and the store comes after the last
-    call: no line table is needed, and none would survive a reader who reformats the file.
+    call: no line table is needed, and none would survive reformatting the file.
     """
     for instruction in dis.get_instructions(code):
         if instruction.offset <= offset:

@@ -18,7 +18,7 @@ Dim = int | str | None
 
 
 def _tensor_type(dtype: Dtype | None, shape: Sequence[Dim] | None) -> str:
-    """As the messages print it: `float32[batch, 3, ?, ?]`, `str[...]` where any rank will do."""
+    """As messages print it: `float32[batch, 3, ?, ?]`, or `str[...]` for any rank."""
     element = "any type" if dtype is None else "str" if dtype is str else str(dtype)
     dims = ["..."] if shape is None else ["?" if dim is None else str(dim) for dim in shape]
     return f"{element.removeprefix('torch.')}[{', '.join(dims)}]"
@@ -28,14 +28,14 @@ def _tensor_type(dtype: Dtype | None, shape: Sequence[Dim] | None) -> str:
 class Input:
     """A declared input: its Python name, its type, and its ONNX name where that differs.
 
-    A dimension is None where it may be of any size, and a name where it must be of the same size
-    wherever the name stands. The dtype of strings is str. A dtype or shape of None may be any.
+    A dimension is None if it may have any size, and a name if it must equal all others of that
+    name. The dtype of strings is str. A dtype or shape of None accepts any.
 
-    Of tensors of that type, the input may also be a `list`, an `optional` one (which may be
-    None), an `optional list`, or a `dict`, whose values are of any type.
+    The input may also be a `list` of such tensors, an `optional` one (which may be None), an
+    `optional list`, or a `dict`, whose values are of any type.
 
-    `default` is what an input is that a call does not give: in the class, the name of a weight, and
-    in the program, its tensor (see with_defaults()).
+    `default` is the value if a call omits the input: in the class, the name of a weight, and in
+    the program, its tensor (see with_defaults()).
     """
 
     name: str
@@ -58,8 +58,8 @@ class Input:
         return f"{self.name}: {kind}{_tensor_type(self.dtype, self.shape)}{default}"
 
     def value(self, given: Any, batched: bool = False) -> Any:
-        """The value for an argument. Raises what tensor() raises, and TypeError for what is no
-        list or dict where one is declared."""
+        """The value for an argument. Raises what tensor() raises, and TypeError if a list or dict
+        is declared and the argument is not one."""
         if self.kind == "tensor":
             return self.tensor(given, batched)
         return self._made_of(given, self.kind.split())
@@ -81,13 +81,13 @@ class Input:
         """The tensor for an argument: itself, or an array, a number or nested lists converted.
 
         With `batched`, the first dimension may be any number of samples. Raises ValueError if its
-        dtype, rank or a static dimension is not the declared one, and TypeError if it is nothing
-        a tensor can be made of. Only numbers and lists take on the declared dtype; tensors and
+        dtype, rank or a static dimension is not the declared one, and TypeError if no tensor can
+        be made of it. Only numbers and lists take on the declared dtype; tensors and
         arrays must have it.
         """
         tensor = value if isinstance(value, Tensor) else self._convert(value)
         shape = tensor.shape
-        # The first test is for speed: it settles all but the dynamic shapes.
+        # The first test is for speed: it decides all but the dynamic shapes.
         declared = (None, *(self.shape or ())[1:]) if batched else self.shape
         if tensor.dtype == self.dtype and (shape == declared or _fits(shape, declared)):
             return tensor
@@ -107,7 +107,7 @@ class Input:
             if hasattr(value, "__dlpack__"):
                 return torch.from_dlpack(value)
             return _made(value, cast("torch.dtype | None", self.dtype))
-        except Exception as error:  # whatever the methods of the value raise
+        except Exception as error:  # anything that the value's methods raise
             kind = ValueError if isinstance(error, ValueError | RuntimeError) else TypeError
             expected = _tensor_type(self.dtype, self.shape)
             message = f"expected {expected}, got {type(value).__name__}: {error}"
@@ -115,20 +115,20 @@ class Input:
 
 
 def _shared(array: NDArray[Any]) -> Tensor:
-    """The tensor of an array, in its memory where torch can share that: it takes no memory that
-    may not be written, is of another byte order, or is walked backwards or out of step."""
+    """The tensor of an array, sharing its memory where torch can: not if it is read-only, of
+    foreign byte order, or has strides that are negative or no multiple of the item size."""
     dtype, size = array.dtype, array.itemsize
     steps = all(stride >= 0 and stride % size == 0 for stride in array.strides)
     if not (steps and dtype.isnative and array.flags.writeable):
         array = np.array(array, dtype.newbyteorder("="), order="C")
     if dtype.isbuiltin == 2 and isinstance(getattr(torch, dtype.name, None), torch.dtype):
-        # ml_dtypes' bfloat16 and the like, which are no types of numpy's own
+        # ml_dtypes' bfloat16 and the like, which are not numpy's own types
         return torch.as_tensor(array.view(f"i{size}")).view(getattr(torch, dtype.name))
     return torch.as_tensor(array)
 
 
 def _made(value: Any, dtype: torch.dtype | None) -> Tensor:
-    """The tensor of a number, of nested lists, or of what else numpy can read."""
+    """The tensor of a number, of nested lists, or of anything else that numpy converts."""
     try:
         return torch.tensor(value, dtype=dtype)
     except (TypeError, ValueError, RuntimeError, NotImplementedError):
@@ -147,7 +147,7 @@ def _fits(shape: Sequence[int], declared: Sequence[Dim] | None) -> bool:
 
 
 def with_defaults(inputs: Sequence[Input], weights: Mapping[str, Tensor]) -> tuple[Input, ...]:
-    """The inputs with the tensors of their defaults. KeyError for one that is no weight."""
+    """The inputs with the tensors of their defaults. KeyError if one is not a weight."""
     return tuple(
         replace(i, default=weights[i.default]) if isinstance(i.default, str) else i for i in inputs
     )
@@ -168,8 +168,8 @@ def check_names(inputs: Sequence[Input], values: Sequence[Any]) -> None:
 
 
 _ALIGNMENT = 64
-"""Bytes. torch's own memory begins at multiples of it, and matrix products round otherwise where
-memory does not: a sample is to give the same bits in a batch as alone."""
+"""Bytes. torch allocates at multiples of it, and matrix products of unaligned memory round
+differently: a sample must give the same bits in a batch as alone."""
 
 
 def samples_of(inputs: Sequence[Input], tensors: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
@@ -203,7 +203,7 @@ def bind(
 ) -> list[Any]:
     """The values for the inputs, in their order, from the arguments of a call.
 
-    A keyword is an input's Python name or its ONNX name; what is not given is its default. Raises
+    A keyword is an input's Python name or its ONNX name; an omitted input is its default. Raises
     TypeError if the arguments are too many, or one is unknown, missing or given twice, and what
     Input.value() and check_names() raise.
     """

@@ -4,10 +4,10 @@ A layer is made from the weights under its name, `Conv2d(weights, "conv1", strid
 `conv1.weight` and, if there is one, `conv1.bias`. Weights are buffers: an emitted program
 infers, it does not train.
 
-A layer is called as any nn.Module is, hooks included: that costs half a microsecond, and a
-profiler or quantizer finds what it expects. What forward() does not do is `self.weight`, which
-nn.Module looks up twice in vain before it finds a buffer. It reads the dict of buffers, which is
-always up to date, whatever to() or load_state_dict() or functional_call() has done to it.
+A layer is called like any nn.Module, hooks included: that costs half a microsecond, but profilers
+and quantizers work as usual. forward() avoids `self.weight`, which nn.Module looks up in two other
+places first, and reads the dict of buffers, which is always up to date, whatever to(),
+load_state_dict() or functional_call() has done to it.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Layer(nn.Module):
     def kernel_for(
         self, shape: tuple[int, ...], other: tuple[int, ...] | None, threads: int
     ) -> str | None:
-        """The name of the kernel for the shapes of input and what is added; None for PyTorch's own
-        call, or if the layer has not been called so."""
+        """The name of the kernel for the shapes of input and added tensor; None for PyTorch's own
+        call, or if the layer has not been called with them."""
         return None
 
     def extra_repr(self) -> str:
@@ -105,37 +105,36 @@ class Conv3d(_Conv):
 
 
 class _Prepared(Layer):
-    """A layer computed by a kernel that is prepared at the first call with a shape of input.
+    """A layer computed by a kernel that is prepared at the first call with each input shape.
 
     A kernel belongs to that shape and to the number of threads, for which its weights are
-    packed; of many shapes, the last ones' kernels are kept. Where a kernel cannot stand in for
-    PyTorch's own call (another type or device, a gradient to be computed, a tracer's tensors) the
-    layer makes that call.
+    packed; the most recently prepared kernels are kept. Where a kernel cannot replace PyTorch's
+    own call (another type or device, a gradient to be computed, a tracer's tensors) the layer
+    makes that call.
 
-    Weights that are exchanged or changed in place are noticed: each call looks at which tensors
-    they are, at their versions, which PyTorch counts up with each change, and at where they lie,
-    which assigning to `weight.data` changes. What is written through `weight.data` or numpy is
-    not counted: call forget() after it.
+    Each call notices replaced or changed weights by their identity, their version, which PyTorch
+    increments with each change in place, and their address, which assigning to `weight.data`
+    changes. Writes through `weight.data` or numpy go unnoticed: call forget() after them.
     """
 
     MOST = 16
-    """The kernels that a layer keeps."""
+    """How many kernels a layer keeps."""
     MOST_OF_LARGE, LARGE = 4, 1 << 20
-    """As many with weights of more bytes than this, of which a kernel may hold a copy."""
+    """How many if the weights, of which each kernel may hold a copy, have more bytes than this."""
 
     def __init__(
         self, weights: Weights, name: str, config: tuple[Any, ...], spec: Spec, kernel: str | None
     ) -> None:
         """ValueError for an unknown activation or kernel."""
         if kernel is not None and kernel not in KERNELS:
-            raise ValueError(f"there is no kernel {kernel!r}; there are {sorted(KERNELS)}")
+            raise ValueError(f"unknown kernel {kernel!r}; known are {sorted(KERNELS)}")
         super().__init__(weights, name, config)
         self._activation = find_activation(spec)
         self._kernel = kernel
         self.forget()
 
     def forget(self) -> None:
-        """Let go of all kernels: the next call makes them anew, from the weights as they are."""
+        """Drop all kernels: the next call prepares them again from the current weights."""
         self._source: tuple[object, ...] = _NO_SOURCE
         self._renew()
 
@@ -144,7 +143,7 @@ class _Prepared(Layer):
         self._packed: Packed = {}
 
     def _is_current(self, weight: Tensor, bias: Tensor | None) -> bool:
-        """Whether the kernels were made from the weights as they are."""
+        """Whether the kernels were made from the current weights."""
         source = self._source
         try:
             return (
@@ -166,7 +165,7 @@ class _Prepared(Layer):
         raise NotImplementedError
 
     def __call__(self, x: Tensor, other: Tensor | None = None) -> Tensor:
-        # As nn.Module does it where there are hooks, and else in a quarter of the time.
+        # With hooks, as nn.Module does it; without, in a quarter of the time.
         if (
             self._forward_hooks
             or self._forward_pre_hooks
@@ -197,7 +196,7 @@ class _Prepared(Layer):
         return kernel(x, other)
 
     def _prepare(self, key: object, x: Tensor, other: Tensor | None) -> Kernel:
-        kernels = self._kernels  # of these weights, which another thread may exchange
+        kernels = self._kernels  # for these weights, which another thread may replace
         expected = self._plainly(x, other)  # an input or a sum that does not fit raises here
         if expected.numel() == 0 or (other is not None and other.shape != expected.shape):
             return self._plainly
@@ -212,7 +211,7 @@ class _Prepared(Layer):
             kernel = self._make(x.shape, other is not None)
             try:
                 right = _close(kernel(x, other), expected)
-            except RuntimeError:  # as mkldnn's, of types that this CPU cannot compute
+            except RuntimeError:  # such as mkldnn's for types this CPU does not support
                 right = False
         kernel = kernel if right else self._plainly
         if kernels:
@@ -235,7 +234,7 @@ _NO_SOURCE = (None, 0, 0, None, None)
 
 
 def _source(weight: Tensor | None, bias: Tensor | None) -> tuple[object, ...]:
-    """What tells the weights of a layer from others, and from themselves after a change."""
+    """Identifies the weights of a layer, and differs once they are replaced or changed."""
     assert weight is not None
     if weight.is_inference() or (bias is not None and bias.is_inference()):
         return weight, 0, 0, bias, None
@@ -247,7 +246,7 @@ class Conv2d(_Prepared):
     """weight [out, in / groups, kh, kw], bias [out]; x [N, in, H, W].
 
     A second tensor, of the shape of the result, is added before the activation. `kernel` is one
-    of ramiel.runtime.kernels; without, it is the best one at hand for all shapes.
+    of ramiel.runtime.kernels; by default, the first of PREFERRED that is available.
     """
 
     def __init__(
@@ -285,7 +284,7 @@ class Conv2d(_Prepared):
 
 
 def _close(y: Tensor, expected: Tensor) -> bool:
-    """Whether a kernel computes what it should, as far as its input tells."""
+    """Whether a kernel's result matches PyTorch's; True if PyTorch's is not finite."""
     scale = expected.abs().max()
     if y.shape != expected.shape or not torch.isfinite(scale):
         return y.shape == expected.shape

@@ -1,8 +1,8 @@
-"""Element types of eight bits and fewer: their values, how they are rounded to and packed.
+"""Element types of at most eight bits: values, rounding, packing.
 
-torch has no tensors of integers and floats of fewer than eight bits that compute. Here int4 and
-int2 are held in int8, uint4 and uint2 in uint8, and floats of four and six bits in
-float8_e4m3fn, which has all their values. Types go by ONNX's names.
+torch cannot compute with integers and floats of fewer than eight bits. Here int4 and int2 are
+held in int8, uint4 and uint2 in uint8, and floats of four and six bits in float8_e4m3fn, which
+has all their values. Types go by ONNX's names.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class IntegerFormat(NamedTuple):
 
 
 class FloatFormat(NamedTuple):
-    """Floats with so many bits after the point, down to a smallest exponent."""
+    """Floats with `fraction` bits after the point and a smallest exponent."""
 
     held_in: torch.dtype
     fraction: int
     exponent: int
     largest: float
     beyond: float | None
-    """What is larger than `largest`, if it does not saturate; None: it always does."""
+    """The result above `largest` if a cast does not saturate; None if it always does."""
 
 
 INTEGERS = {
@@ -56,7 +56,7 @@ FLOATS = {
 
 
 def lowest_bits(x: Tensor, to: str) -> Tensor:
-    """Integers cut off at the point, of which the lowest bits are kept."""
+    """Truncates to integers and keeps their lowest bits."""
     held_in, low, high = INTEGERS[to]
     lowest = torch.remainder(x.to(torch.int64) - low, high - low + 1)
     return (lowest + low).to(held_in)
@@ -69,8 +69,8 @@ BITS = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4e2m1": 4}
 
 
 def unpack(packed: Tensor, to: str, shape: list[int]) -> Tensor:
-    """The elements of a shape that stand one after the other in bytes, lowest bits first; a type
-    of one byte an element is viewed."""
+    """The elements that are packed in bytes, lowest bits first, in a shape; a type of one byte an
+    element is viewed."""
     if to not in BITS:
         held_in = FLOATS[to].held_in if to in FLOATS else torch.float8_e8m0fnu
         return packed.view(held_in).reshape(shape)

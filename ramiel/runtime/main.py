@@ -46,7 +46,7 @@ def main(program_class: Callable[[Weights], Program], file: str) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Check and time this model on random inputs.")
     parser.add_argument("--runs", type=int, help="timed runs of each form (default: for 1 s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the random inputs")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random inputs")
     parser.add_argument(
         "--shape",
         action="append",

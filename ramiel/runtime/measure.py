@@ -1,4 +1,4 @@
-"""Inputs to try a program with, comparison to the bit, and fair timing."""
+"""Random inputs, bitwise comparison and fair timing."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def random_inputs(
 ) -> list[Tensor]:
     """A tensor per input, of `batch` samples if that is not 1.
 
-    An open dimension is 1, or what a given shape says of its name. An input that has a default is
-    that, unless a shape is given for it. ValueError if a shape is for no input, or does not fit
-    one, and for an input that no tensor of numbers is.
+    An open dimension is 1, or as a given shape has it. An input with a default gets that, unless a
+    shape is given for it. ValueError if a shape names no input or does not fit it, or if an input
+    is not a tensor of numbers.
     """
     names = {name for declared in inputs for name in (declared.name, declared.onnx_name)}
     if unknown := shapes.keys() - names:
@@ -62,7 +62,7 @@ def random_inputs(
             raise ValueError(f"no random input can be made for {declared}")
         if shape is None:
             if declared.shape is None:
-                raise ValueError(f'input "{declared.name}" is of any rank: say --shape')
+                raise ValueError(f'input "{declared.name}" may have any rank: give its --shape')
             dims = (sizes.get(d, 1) if isinstance(d, str) else d for d in declared.shape)
             shape = tuple(1 if dim is None else dim for dim in dims)
         if batch > 1:
@@ -78,7 +78,7 @@ def random_inputs(
 
 
 def same_bits(left: Any, right: Any) -> bool:
-    """Whether two values are the same to the last bit: NaN is itself, 0.0 is not -0.0."""
+    """Whether two values are the same to the last bit: NaN equals itself, 0.0 is not -0.0."""
     if isinstance(left, list) and isinstance(right, list):
         pairs = zip(cast("list[Any]", left), cast("list[Any]", right), strict=False)
         return len(left) == len(right) and all(same_bits(a, b) for a, b in pairs)
@@ -89,7 +89,7 @@ def same_bits(left: Any, right: Any) -> bool:
         return same_kind and left.tolist() == right.tolist()
     if (left.dtype, left.shape) != (right.dtype, right.shape):
         return False
-    # by way of one dimension: a 0-d tensor cannot be viewed as bytes
+    # flattened, since a 0-d tensor cannot be viewed as bytes
     return torch.equal(
         left.reshape(-1).contiguous().view(torch.uint8),
         right.reshape(-1).contiguous().view(torch.uint8),
@@ -99,7 +99,7 @@ def same_bits(left: Any, right: Any) -> bool:
 def interleaved(
     forms: Sequence[Callable[[], object]], runs: int | None, budget: float = _BUDGET
 ) -> list[list[float]]:
-    """Seconds of each run of each form, which take turns: a slow spell slows down all of them.
+    """Seconds of each run of each form; they take turns, so that a slow spell affects all.
 
     Without `runs`, as many rounds as fit into about `budget` seconds for each form, but at least
     three.

@@ -6,12 +6,11 @@ two workers that do it at the same time wait for each other. With its thresholds
 to 32 MiB are kept for the next operator. Two samples of SqueezeNet at a time, each on a thread of
 its own, ran 1.60 times as fast as one after the other without, and 1.88 times with it.
 
-The heap that it comes from is asked for in pieces of 256 MiB, of which the system gives what is
-touched, and in pages of 2 MiB: finding 4 KiB pages took 1 to 3 % of the time of small
-convolutional models on a virtual machine.
+The heap grows by 256 MiB at a time, of which only touched pages take memory, and has pages of
+2 MiB: pages of 4 KiB cost small convolutional models 1 to 3 % of their time on a virtual machine.
 
 The thresholds belong to the whole process. They are raised by the first call of a program; the
-environment variable RAMIEL_KEEP_MEMORY=0 prevents it, and give_back() undoes it. On other C
+environment variable RAMIEL_KEEP_MEMORY=0 prevents it, and give_back() undoes it. With other C
 libraries nothing happens.
 """
 
@@ -42,7 +41,7 @@ _MADV_HUGEPAGE, _MADV_NOHUGEPAGE = 14, 15
 
 @functools.cache
 def keep_memory() -> bool:
-    """Raise the thresholds, the first time that it is called. Whether they were raised."""
+    """Raise the thresholds on the first call. Returns whether they were raised."""
     libc = _glibc()
     if libc is None or os.environ.get("RAMIEL_KEEP_MEMORY") == "0":
         return False
@@ -55,7 +54,7 @@ def keep_memory() -> bool:
 
 
 def give_back() -> None:
-    """Set the thresholds to glibc's own, and give free memory back to the system."""
+    """Restore glibc's default thresholds, and give free memory back to the system."""
     libc = _glibc()
     if libc is not None and keep_memory():
         libc.mallopt(_M_TRIM_THRESHOLD, _DEFAULT)
@@ -66,11 +65,11 @@ def give_back() -> None:
 
 
 def give_back_surplus() -> None:
-    """Give free memory back if the process has grown much since this was last asked for.
+    """Give free memory back if the process has grown much since the last time.
 
-    That is for programs that are called with ever new shapes. Each shape needs blocks of other
-    sizes, and what is kept from one to the next lies between them, so that hundreds of MB of free
-    memory may have no room for one block.
+    This is for programs that are called with ever new shapes. Each shape needs blocks of other
+    sizes, and long-lived blocks between them fragment the heap, so that hundreds of MB of free
+    memory may not hold one block.
     """
     global _settled
     libc, size = _glibc(), _resident()
@@ -97,7 +96,7 @@ def _resident() -> int:
 
 
 def _advise(libc: ctypes.CDLL, advice: int) -> None:
-    """Tells the system how the heap is used, where there is one; it need not listen."""
+    """Advises the kernel on the heap, if there is one; it may ignore the advice."""
     try:
         with open("/proc/self/maps", encoding="utf-8") as maps:
             heap = next((line for line in maps if line.rstrip().endswith("[heap]")), None)

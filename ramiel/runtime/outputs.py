@@ -1,4 +1,4 @@
-"""What a program returns belongs to its caller."""
+"""Outputs that belong to the caller alone."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 _ALONE = 2
-"""How often the storage of a tensor is held that no other tensor has: by it, and by who asks."""
+"""The use count of a storage that one tensor has: that tensor's reference and the query's."""
 
 
 def owned(outputs: Sequence[Any], others: Iterable[Any]) -> tuple[Any, ...]:
-    """The outputs as contiguous tensors in memory that nothing else has.
+    """The outputs as contiguous tensors in memory that nothing else shares.
 
-    A tensor that is an input, a weight or another output, or shares memory with any tensor that
-    is alive, is copied, as is one that is not contiguous. `others` are what an output must not be
-    itself. Lists are taken apart; what is no plain tensor stays as it is.
+    A tensor that is an input, a weight or another output, or shares memory with any live tensor,
+    is copied, as is one that is not contiguous. `others` are the tensors that an output must not
+    be. Lists are handled element by element; anything but a plain tensor stays as it is.
     """
     taken = {id(tensor) for tensor in _tensors(others)}
 

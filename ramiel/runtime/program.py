@@ -32,7 +32,7 @@ class Program(nn.Module):
     `__init__`, and has the methods `worker_0(ch)`, `worker_1(ch)`, ..., which run at the same
     time and meet at the channels only, and `serial(inputs...)`, the same work in one thread.
 
-    With a `batch` of 2 or more, the workers run so many samples at the same time: the channels
+    With a `batch` of 2 or more, the workers run that many samples at the same time: the channels
     of sample `b` are called `name_b`, and `serial` is written for one sample.
 
     Calls from several threads are safe. The threads are started by the first call and live
@@ -51,7 +51,7 @@ class Program(nn.Module):
         suffixes = [""] if self.batch == 1 else [f"_{sample}" for sample in range(self.batch)]
         self._inputs = [[f"{i.name}{suffix}" for i in self.inputs] for suffix in suffixes]
         self._outputs = [[f"{name}{suffix}" for name in self.outputs] for suffix in suffixes]
-        # An output may be an input as well: one channel then.
+        # An output that is also an input has one channel.
         ends = chain.from_iterable(self._inputs + self._outputs)
         self._channels = tuple(dict.fromkeys((*ends, *self.channels)))
         self._pool = Pool(type(self).__name__)
@@ -60,10 +60,9 @@ class Program(nn.Module):
         """Run the workers; return the output, or a tuple of them in the order of `outputs`.
 
         Inputs are given in order, or by their Python or ONNX name: tensors, numpy arrays,
-        numbers or lists. With a `batch`, any number of samples may be given: so many at a time
-        run together, and a rest that does not fill a batch is run sample by sample, each on one
-        worker. Outputs are contiguous and the caller's own: no input, weight or other output
-        shares memory with them.
+        numbers or lists. With a `batch`, any number of samples may be given: full batches run
+        together, and the remainder sample by sample, each on one worker. Outputs are contiguous
+        and the caller's own: no input, weight or other output shares memory with them.
 
         Raises TypeError or ValueError for wrong inputs (see bind()), OpError if an operator
         fails, RuntimeError after close().
@@ -71,7 +70,7 @@ class Program(nn.Module):
         return self._answer(self._in_parallel, args, kwargs)
 
     def _answer(self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outputs:
-        """What a function makes of the inputs of a call, as the caller's own."""
+        """The outputs that a function computes from a call's arguments, owned by the caller."""
         try:
             return with_one_thread(self._compute, compute, args, kwargs)
         except Exception as error:
@@ -82,7 +81,7 @@ class Program(nn.Module):
     def _compute(self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outputs:
         inputs = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
         outputs = compute(inputs)
-        # Copies are made by as many threads as this worker's last operator had.
+        # Copies use as many threads as this worker's last operator.
         outputs = owned(outputs, (*inputs, *self._buffers.values()))
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -115,7 +114,7 @@ class Program(nn.Module):
         def runner(first: int) -> Callable[[Channels], None]:
             def run(_: Channels) -> None:
                 for i in range(first, len(samples), len(self._workers)):
-                    torch.set_num_threads(1)  # whatever the sample before ended with
+                    torch.set_num_threads(1)  # the previous sample may have left another count
                     results[i] = as_tuple(serial(self, *samples[i]))
 
             return run
@@ -125,9 +124,9 @@ class Program(nn.Module):
         return [results[i] for i in range(len(samples))]
 
     def close(self) -> None:
-        """Wait for running calls, then end the threads: a later call is a RuntimeError.
+        """Wait for running calls, then end the threads: later calls raise RuntimeError.
 
-        May be called again. serial() needs no threads and goes on working.
+        Idempotent. serial() needs no threads and keeps working.
         """
         self._pool.close()
 
@@ -155,7 +154,7 @@ class Program(nn.Module):
         else:
             super().__setattr__(name, value)
             if isinstance(value, nn.Module):
-                # nn.Module finds its modules by __getattr__, after all else: half a microsecond.
+                # nn.Module finds submodules in __getattr__, half a microsecond later.
                 self.__dict__[name] = value
 
     def __delattr__(self, name: str) -> None:
@@ -180,7 +179,7 @@ def _codes(program: type[Program]) -> set[CodeType]:
 
 
 def one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a method of a Program take inputs as the program itself does, and run in one thread.
+    """Make a method of a Program take inputs as forward() does, and run in one thread.
 
     The method gets its inputs in order, as tensors, one sample at a time if the program has a
     batch. Errors are those of Program.forward().
@@ -193,7 +192,7 @@ def one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
                 return as_tuple(function(self, *inputs))
             results: list[tuple[Any, ...]] = []
             for sample in samples_of(self.inputs, inputs):
-                torch.set_num_threads(1)  # whatever the sample before ended with
+                torch.set_num_threads(1)  # the previous sample may have left another count
                 results.append(as_tuple(function(self, *sample)))
             return joined(results)
 
@@ -218,10 +217,10 @@ def as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def joined(samples: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
     """The outputs of several samples as those of a batch.
 
-    Raises ValueError for outputs that are no batches of one sample.
+    Raises ValueError for outputs that are not batches of one sample.
     """
     for outputs in samples:
         for tensor in outputs:
             if tensor.dim() == 0 or tensor.shape[0] != 1:
-                raise ValueError(f"an output of one sample is {list(tensor.shape)}: no batch of 1")
+                raise ValueError(f"an output of one sample is {list(tensor.shape)}: not a batch")
     return tuple(torch.cat(tensors) for tensors in zip(*samples, strict=True))

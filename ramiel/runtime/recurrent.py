@@ -1,12 +1,12 @@
 """Recurrent layers with PyTorch's own activations, by its fused kernels.
 
 Each is one direction of an ONNX operator. With G gates, T steps, a batch of B, I inputs and H
-hidden units it holds `weight` [G*H, I], `recurrent` [G*H, H] and maybe the biases of both, `bias`
+hidden units it holds `weight` [G*H, I], `recurrent` [G*H, H] and optionally their biases, `bias`
 and `recurrent_bias` [G*H], with the gates in PyTorch's order.
 
     x     [T, B, I]     the sequences                         [B, T, I] if batch_first
     y     [T, 1, B, H]  the hidden state after each step      [B, T, 1, H] if batch_first
-    h, c  [1, B, H]     the states before; without, 0; after  [B, 1, H] if batch_first
+    h, c  [1, B, H]     the states before (or 0) and after    [B, 1, H] if batch_first
 
 `reverse` begins with the last step.
 """
@@ -52,7 +52,7 @@ class _Recurrent(Layer):
             else _swapped(state, batch_first).contiguous()
             for state in given
         ]
-        if not x.shape[steps]:  # PyTorch's functions want a step
+        if not x.shape[steps]:  # PyTorch's functions need a step
             y = x.new_empty(*x.shape[:2], 1, weights[1].shape[1])
             return y.transpose(2, steps + 1), *(_swapped(state, batch_first) for state in states)
         # one layer, no dropout, not in training, not bidirectional
@@ -83,7 +83,7 @@ class RNN(_Recurrent):
         super().__init__(weights, name, reverse=reverse, batch_first=batch_first)
         kernels = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
         if activation not in kernels:
-            raise ValueError(f"there is no activation {activation!r}; there are {[*kernels]}")
+            raise ValueError(f"unknown activation {activation!r}; known are {[*kernels]}")
         self._kernel = kernels[activation]
 
     def _all_steps(

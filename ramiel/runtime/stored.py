@@ -1,10 +1,10 @@
-"""Tensors in a .safetensors file that do not stand there as they are.
+"""Tensors that a .safetensors file holds packed or quantised.
 
 Metadata, JSON and optional:
-- `ramiel.packed`: {stored name: [type, shape]}, of types of eight bits and fewer, which stand
-  there as bytes (see ramiel.runtime.low_bit), and of strings, which are a list in JSON.
-- `ramiel.quantized`: {name: [axis, block, dtype]}: (name - name.zero_point) * name.scale is
-  what counts, computed when it is read.
+- `ramiel.packed`: {stored name: [type, shape]}, for types of at most eight bits, stored as bytes
+  (see ramiel.runtime.low_bit), and for strings, stored as a JSON list.
+- `ramiel.quantized`: {name: [axis, block, dtype]}: the tensor is
+  (name - name.zero_point) * name.scale, computed when it is read.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _is_quantized(value: Any) -> bool:
 def json_object(
     metadata: Mapping[str, str], key: str, is_valid: Callable[[Any], bool]
 ) -> dict[str, Any]:
-    """The JSON object under a metadata key, or {}. ValueError if it is not what it should be."""
+    """The JSON object under a metadata key, or {}. ValueError if it is malformed."""
     try:
         value = json.loads(metadata.get(key, "{}"))
     except (ValueError, RecursionError) as error:

@@ -1,8 +1,8 @@
-"""Tensors of strings: int64 codes, and the words that they stand for.
+"""Tensors of strings: int64 codes that index a tuple of words.
 
-What moves elements about (a reshape, a gather, a concatenation, a choice) moves the codes, so
-that `torch.cat([a, b])` and `x.reshape(2, 3)` are written for strings as for numbers, and cost
-as much. Strings with words of their own are brought to the same words first.
+Data movement (a reshape, a gather, a concatenation, a where) moves the codes, so that
+`torch.cat([a, b])` and `x.reshape(2, 3)` work on strings as on numbers, at the same cost. Operands
+with different words are first mapped to common ones.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _MOVES = frozenset(
     "split split_with_sizes squeeze stack take_along_dim tensor_split tile transpose unbind "
     "unflatten unsqueeze view where".split()
 )
-"""Functions and methods of torch whose results hold elements of what they are given."""
+"""Functions and methods of torch whose results hold elements of their arguments."""
 _READS = frozenset("__eq__ __len__ __ne__ dim eq equal ne ndimension numel size".split())
-"""Those that say something of the elements or of the shape."""
+"""Those that query the elements or the shape."""
 
 
 class Strings(Tensor):
     """A tensor of strings. Make one by strings().
 
-    `dtype` is str, as a declared input has it. Functions of torch that compute are a TypeError.
+    `dtype` is str, as in a declared input. Functions of torch that compute raise TypeError.
     """
 
     codes: Tensor
@@ -48,7 +48,7 @@ class Strings(Tensor):
         return str
 
     def alphabetical(self) -> Strings:
-        """The same strings, with words in the order of their characters: so are the codes then."""
+        """The same strings with sorted words, so that codes compare as the strings do."""
         words = tuple(sorted(self.words))
         places = {word: code for code, word in enumerate(words)}
         table = torch.tensor([places[word] for word in self.words], dtype=torch.int64)
@@ -118,7 +118,7 @@ class Strings(Tensor):
 def strings(values: Any, shape: Sequence[int] | None = None) -> Strings:
     """A tensor of strings from nested lists, or from a flat list and a shape.
 
-    TypeError for what is no string, ValueError for lists of differing lengths.
+    TypeError for elements that are not strings, ValueError for lists of differing lengths.
     """
     flat = list[str]()
     dims = _flatten(values, flat)
@@ -137,7 +137,7 @@ def _flatten(values: Any, flat: list[str]) -> list[int]:
         flat.append(values.decode())
         return []
     if not isinstance(values, list | tuple):
-        raise TypeError(f"{type(values).__name__} is no string")
+        raise TypeError(f"{type(values).__name__} is not a string")
     items = cast("Sequence[Any]", values)
     shapes = [_flatten(item, flat) for item in items]
     if any(shape != shapes[0] for shape in shapes):
@@ -161,7 +161,7 @@ def _strings_in(value: Any) -> Iterable[Strings]:
 
 
 def _replaced(value: Any, codes: Callable[[Strings], Tensor]) -> Any:
-    """Arguments with plain tensors for those of strings."""
+    """Arguments with plain tensors, the codes, in place of tensors of strings."""
     if isinstance(value, Strings):
         return codes(value)
     if isinstance(value, dict):

@@ -1,9 +1,9 @@
-"""What a thread or a process has set up around a call of a program, and what comes of it.
+"""The state of the thread and the process around a call of a program.
 
-A program computes what it was compiled to, whatever its caller has set: torch keeps some settings
-for each thread (threads, gradients, autocast, a default device), which are set aside for a call.
-A call in a forked child needs a thread of its own, and one at the end of Python must not be left
-behind in an operator: see run() and at_exit().
+A program computes the same whatever its caller has set: torch keeps some settings for each thread
+(thread count, gradients, autocast, default device), which are set aside for a call. A call in a
+forked child needs a thread of its own, and no call may be inside an operator when Python exits:
+see has_lost_its_team() and at_exit().
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
     """Call a function with one intra-op thread, without gradients, autocast or a default device.
 
     torch keeps these settings for each thread, so other threads' stay as they are. A thread
-    that uses torch for the first time starts with the count that was set last, anywhere:
-    that is why the caller's is set again even where it was 1.
+    that uses torch for the first time starts with the count that was set last in any thread:
+    that is why the caller's is restored even if it was 1.
 
-    RuntimeError at the end of Python, but in its main thread.
+    RuntimeError while Python exits, except in its main thread.
     """
     keep_memory()
     threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
@@ -39,9 +39,9 @@ def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
     try:
         _calls.add(call)
         if _ending and threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("Python is about to end: there are no more calls")
+            raise RuntimeError("Python is shutting down: programs can no longer be called")
         torch.set_num_threads(1)
-        torch.set_grad_enabled(False)  # a statement: half the time of `with torch.no_grad()`
+        torch.set_grad_enabled(False)  # takes half the time of `with torch.no_grad()`
         if _is_disturbed():
             with undisturbed():
                 return function(*args)
@@ -54,7 +54,7 @@ def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
 
 @contextmanager
 def undisturbed() -> Generator[None]:
-    """Sets autocast and a default device aside."""
+    """Sets autocast and the default device aside."""
     if not _is_disturbed():
         yield
         return
@@ -72,10 +72,10 @@ _forking_thread: int | None = None
 
 
 def has_lost_its_team() -> bool:
-    """Whether this is the thread of a forked child that went through the fork.
+    """Whether this is the thread of a forked child that was copied by the fork.
 
-    OpenMP believes that the threads which helped it are still there, and would wait for them for
-    ever. Any other thread starts with a team of its own.
+    OpenMP believes that the other threads of its team still exist, and would wait for them
+    forever. Any other thread starts with a new team.
     """
     return _forking_thread is not None and _forking_thread == threading.get_ident()
 
@@ -90,7 +90,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_after_fork)
 
 
-# --- the end of Python ---
+# --- Python's exit ---
 
 
 class _Call:
@@ -103,11 +103,11 @@ _calls: set[_Call] = set()
 _ending = False
 _at_exit: list[Callable[[], None]] = []
 PATIENCE_S = 5.0
-"""How long the end of Python waits for calls of other threads to stop."""
+"""How long Python's exit waits for calls of other threads to stop."""
 
 
 def at_exit(function: Callable[[], None]) -> None:
-    """Have a function called at the end of Python, which is to stop the calls under way."""
+    """Register a function to be called when Python exits; it must stop running calls."""
     _at_exit.append(function)
 
 
@@ -118,9 +118,9 @@ def is_ending() -> bool:
 def _end() -> None:
     """Stops the calls of other threads and waits until they have left torch.
 
-    Python ends a thread where it next asks for the lock of the interpreter. In an operator of
-    torch that is a C++ frame that may not be unwound, which would abort the process: "terminate
-    called without an active exception".
+    Python ends a daemon thread when it next acquires the GIL. Inside an operator of torch that
+    unwinds C++ frames that must not be, which aborts the process: "terminate called without an
+    active exception".
     """
     global _ending
     _ending = True

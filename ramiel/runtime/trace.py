@@ -1,8 +1,8 @@
 """When each statement of each worker of a program ran.
 
-The program is not changed. Its workers are straight-line code, so the line events of Python
-(`sys.settrace`), taken in the frames of the workers alone, say when each statement begins, and
-`ast` says which lines are one statement.
+The program is not changed. Its workers are straight-line code, so Python's line events
+(`sys.settrace`) in the workers' frames say when each statement begins, and `ast` which lines are
+one statement.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Trace:
 
 
 def trace(program: Program, *inputs: Any, runs: int = 1) -> Trace:
-    """Run a program and note when each statement ran; of several runs, the one of median length.
+    """Run a program and record when each statement ran; of several runs, that of median length.
 
-    traces() says how, and what is raised.
+    See traces().
     """
     return median_of(traces(program, *inputs, runs=runs))
 
@@ -71,14 +71,14 @@ def median_of(taken: Sequence[Trace]) -> Trace:
 
 
 def traces(program: Program, *inputs: Any, runs: int) -> list[Trace]:
-    """Run a program several times and note when each statement ran.
+    """Run a program several times and record when each statement ran.
 
-    One more run comes first, to start the threads and to warm up. All of them are made on a copy
-    that shares the weights, so other callers of the program are not traced. The price is a few
-    µs for a statement (one call of a Python function for each of its lines, and one for each
-    Python function that it calls). O(statements) for each run.
+    A run to warm up and start the threads comes first. All runs use a copy that shares the
+    weights, so other callers of the program are not traced. Tracing costs a few µs a statement
+    (one call of a Python function for each of its lines, and one for each Python function that it
+    calls). O(statements) for each run.
 
-    Raises ValueError if `runs` is less than 1 or the source of a worker is not at hand, and what
+    Raises ValueError if `runs` is less than 1 or the source of a worker is not available, and what
     the program raises. Tracing is off again then, in all threads.
     """
     if runs < 1:
@@ -150,13 +150,13 @@ def _statements_of_codes(codes: Sequence[CodeType]) -> list[list[Statement]]:
     for code in codes:
         statements = files[code.co_filename].get((code.co_name, code.co_firstlineno))
         if statements is None:
-            raise ValueError(f"the source of {code.co_qualname} is not at hand")
+            raise ValueError(f"the source of {code.co_qualname} is not available")
         found.append(statements)
     return found
 
 
 class _Clock:
-    """A worker that notes (line, ns) whenever one of its lines begins, and at its end, by call.
+    """A worker that records (line, ns) whenever one of its lines begins, and at its end, by call.
 
     It has the worker's `__code__`, by which the program finds the operation that failed.
     """

@@ -1,8 +1,8 @@
 """Ensembles of decision trees: all trees for all rows at once, one level after the other.
 
-A tree is a table of nodes. Where a row goes from a node depends on how its feature compares with
-the node's split (less, equal, more, or not a number), so that a node has four followers,
-whatever its rule is. Leaves follow themselves.
+A tree is a table of nodes. A row's next node depends on how its feature compares with the split
+(less, equal, greater, or NaN), so each node has four successors, whatever its rule is. A leaf is
+its own successor.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ramiel.runtime.ops.scores import post_transform, rows, two_scores
 from ramiel.runtime.weights import Weights
 
 BLOCK = 1 << 20
-"""The numbers of leaves, of all rows and trees, that are looked at together."""
+"""How many leaves, rows times trees, are looked up at a time."""
 
 _REDUCTIONS = {"SUM": "sum", "AVERAGE": "sum", "MIN": "amin", "MAX": "amax"}
 
@@ -28,11 +28,11 @@ class TreeEnsemble(Layer):
     For M nodes, leaves last, L of them leaves, T trees and up to K scores in a leaf:
 
     weight [L, K]   the scores of each leaf
-    target [L, K]   which of the C they add to, C for none; without it K is C, and they are in order
+    target [L, K]   the class each one adds to, C for none; without it K is C, in order
     root [T], feature [M], split [M], following [4 M]
-    member [S, Q]   sets of numbers, filled with NaN, to one of which the feature may have to belong
-    choice [M]      each node's row of them
-    base [C]        is added at last to the scores that a leaf has added to; the others are 0
+    member [S, Q]   sets of numbers, padded with NaN, for rules that test membership
+    choice [M]      each node's row of member
+    base [C]        added at the end to scores that some leaf has added to; the others are 0
     """
 
     required = ("weight", "root", "feature", "split", "following")
@@ -108,9 +108,9 @@ class TreeEnsemble(Layer):
 class TreeClassifier(TreeEnsemble):
     """Class [N] and scores [N, C] of x [N, F], or of one row [F].
 
-    labels [C] are the numbers of the classes. `single` says that leaves speak of one class only,
-    `all_positive` that none of their scores is negative: what the numbers mean where there are two
-    classes depends on both, as it does in ONNX Runtime.
+    labels [C] are the numbers of the classes. `single` says that leaves score one class only,
+    `all_positive` that none of their scores is negative: with two classes, both decide what the
+    scores mean, as in ONNX Runtime.
     """
 
     optional = (*TreeEnsemble.optional, "labels")
@@ -141,8 +141,8 @@ class TreeClassifier(TreeEnsemble):
         return self._buffer("labels")[index], post_transform(totals, self._post)
 
     def _of_two(self, totals: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """A row of which no leaf speaks of the second class has one score, which is that class's
-        but stands first."""
+        """If no leaf of a row scores the second class, the row's one score, in the first column,
+        is that of the second class."""
         base, first = self._buffers["base"], totals[:, :1]
         if base is not None and base.numel() == 1:
             first = first + base
@@ -162,6 +162,6 @@ class TreeClassifier(TreeEnsemble):
         return self._class(torch.where(has_second, second, first)), scores
 
     def _class(self, score: Tensor) -> Tensor:
-        """The class by the score of the positive one, [N, 1]: 0 or 1 where leaves speak of both."""
+        """The class by the score [N, 1] of the positive one: 0 or 1 if leaves score both."""
         index = (score[:, 0] > (0.5 if self._single and self._all_positive else 0)).to(torch.int64)
         return self._buffer("labels")[index] if self._single else index

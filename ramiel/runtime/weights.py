@@ -4,7 +4,7 @@ Metadata, both JSON and both optional:
 - `ramiel.nodes`: {Python value name: [ONNX node name, operator type]}, for error messages.
 - `ramiel.aliases`: {name: stored name}, so that tied weights are stored once.
 
-What does not stand there as it is, because it is quantised or of a low-bit type, is in stored.py.
+stored.py reads tensors that are quantised or of a low-bit type.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Weights(Mapping[str, Tensor]):
         aliases: Mapping[str, str],
         source: str,
     ) -> None:
-        """ValueError if an alias hides a stored name, or names none. `source` is for errors."""
+        """ValueError if an alias hides a stored name or refers to none. `source` is for errors."""
         self._stored = {name: name for name in names}
         for alias, stored in aliases.items():
             if alias in self._stored or stored not in self._stored:
@@ -99,13 +99,13 @@ class Weights(Mapping[str, Tensor]):
         except KeyError:
             raise KeyError(f'no weight "{name}" in {self._source}') from None
         try:
-            # Tensors of inference mode could not be told from themselves after a change.
+            # Inference tensors have no version by which to notice a change.
             with torch.inference_mode(False):
                 tensor = self._load(stored)
         except (SafetensorError, AttributeError) as error:
             raise ValueError(f'cannot read "{name}" in {self._source}: {error}') from error
-        # A second name is a tensor of its own over the same memory: to torch.func.functional_call()
-        # one tensor of two names is a mistake if it is given for both, as state_dict() does.
+        # An alias is another tensor over the same memory: torch.func.functional_call() refuses
+        # one tensor under two names if values are given for both, as by state_dict().
         return tensor if stored == name else tensor.detach()
 
     def __contains__(self, name: object) -> bool:

@@ -33,7 +33,7 @@ def sliding_windows(
 ) -> Tensor:
     """The windows of x [N, C, *spatial], as a view [N, C, *output, *kernel] of a padded copy.
 
-    `fill` stands in the paddings and `beyond` in what ceil_mode adds after them.
+    `fill` is the value of the padding and `beyond` that of what ceil_mode adds after it.
     """
     dims = len(kernel)
     strides, dilations = each(stride, dims), each(dilation, dims)

@@ -2,7 +2,7 @@
 
 Worker 0 of a run works in the thread that made the call; each other worker has a thread of its
 own, which does its part of one run after another, in the order of the calls. All parts of a run
-are handed out under one lock, so every thread sees the runs in the same order, and calls from
+are enqueued under one lock, so every thread sees the runs in the same order, and calls from
 several threads cannot deadlock: the earliest unfinished run is at the head of each queue that
 still holds a part of it, so all of its workers are working.
 """
@@ -25,7 +25,7 @@ Worker = Callable[[Channels], None]
 
 
 class _Run:
-    """One call: its channels, what went wrong, and the parts that pool threads were given."""
+    """One call: its channels, its errors, and the parts that pool threads were given."""
 
     __slots__ = ("channels", "errors", "jobs")
 
@@ -35,10 +35,10 @@ class _Run:
         self.jobs: list[_Job] = []
 
     def fail(self, error: BaseException) -> None:
-        """Note an error and stop all workers. May be repeated.
+        """Record an error and stop all workers. May be repeated.
 
-        The note comes first: a worker raises Stopped only after the error that stopped it was
-        noted, so the first error is never a Stopped.
+        Recording comes first: a worker raises Stopped only after the error that stopped it was
+        recorded, so the first error is never a Stopped.
         """
         self.errors.append(error)
         Channels.fail(self.channels)
@@ -73,7 +73,7 @@ class _Job:
 
     def work(self) -> None:
         try:
-            torch.set_num_threads(1)  # whatever an earlier run of this thread ended with
+            torch.set_num_threads(1)  # an earlier run may have left another count
             _current.run = self.run
             self.worker(self.run.channels)
         except BaseException as error:  # the caller will raise it
@@ -84,13 +84,12 @@ class _Job:
 
 
 class _QuickSwitching:
-    """Has Python switch threads at once while a run is on.
+    """Makes Python switch threads quickly during a run.
 
-    torch lets go of the GIL in each operator, and a worker that wants it back from another that
-    does short operators finds it taken again most times it looks; it is sure to get it only
-    after the switch interval, 5 ms by default. With 10 µs programs of short operators took up
-    to 20 % less time, and none took longer. The interval belongs to the whole process, so it is
-    put back when the last run is over.
+    torch releases the GIL in each operator, and a worker that wants it back from one running short
+    operators mostly finds it taken again; it is sure to get it only after the switch interval,
+    5 ms by default. With 10 µs, programs of short operators took up to 20 % less time, and none
+    took longer. The interval belongs to the whole process, so the last run restores it.
     """
 
     def __init__(self) -> None:
@@ -99,7 +98,7 @@ class _QuickSwitching:
         self._interval = sys.getswitchinterval()
 
     def after_fork(self) -> None:
-        """In the child, where no run goes on and another thread may have held the lock."""
+        """Resets in the child, which has no runs and may have inherited a held lock."""
         if self._runs:
             sys.setswitchinterval(self._interval)
         self.__init__()
@@ -132,7 +131,7 @@ def _serve(jobs: _Jobs) -> None:
     It holds its queue and nothing else while it waits, so that no program is kept alive by its
     own threads.
     """
-    # The first operator of a thread would set the count that was set last, anywhere: have it done.
+    # A thread's first use of torch sets the count that was set last in any thread: get it over.
     torch.get_num_threads()
     torch.set_grad_enabled(False)
     while job := jobs.get():
@@ -143,8 +142,8 @@ def _serve(jobs: _Jobs) -> None:
 def _end(queues: list[_Jobs]) -> None:
     """End the threads of a pool, once they have done what they were given.
 
-    A garbage collection may run this at any moment, in any thread: it takes no lock and joins
-    no thread, and SimpleQueue.put() is made for this.
+    Garbage collection may run this at any moment, in any thread: it takes no lock and joins no
+    thread, and SimpleQueue.put() is reentrant.
     """
     for jobs in queues:
         jobs.put(None)
@@ -160,7 +159,7 @@ class Pool:
         _pools.add(self)
 
     def _reset(self) -> None:
-        """Start without threads: at birth, and in a forked child, which has inherited none."""
+        """Start without threads: in a new pool, and in a forked child, which inherits none."""
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._runs: set[_Run] = set()
@@ -171,11 +170,11 @@ class Pool:
     def run(self, channels: Channels, workers: Sequence[Worker]) -> None:
         """Run one function per worker, the first in this thread, until all have returned.
 
-        A run may have fewer workers than one before. In a thread that has lost its team to a fork
-        the first has a thread of its own, too.
+        A run may have fewer workers than an earlier one. In a thread that has lost its team to a
+        fork the first function gets a thread of its own, too.
 
         Raises the first error of any worker, once all have stopped. An interrupt (Ctrl-C) of
-        the calling thread comes before it. RuntimeError after close().
+        the calling thread takes precedence. RuntimeError after close().
         """
         run = _Run(channels)
         failure: BaseException | None = None
@@ -188,9 +187,9 @@ class Pool:
                 worker(channels)
         except BaseException as error:
             failure = error
-        # Python handles a signal after a call and where a loop starts again, so none can get in
-        # between the two tries. One that comes during the second has it done again, and the outer
-        # loop is for one that comes just when the inner starts again.
+        # Python handles signals after calls and at the back edges of loops, so none can come
+        # between the two `try`s. One during the second repeats it, and the outer loop is for one
+        # at the back edge of the inner.
         settled = False
         while not settled:
             try:
@@ -229,7 +228,7 @@ class Pool:
     def end_with_python(self) -> None:
         """Stop the calls under way and end the threads, as far as they can be waited for."""
         for run in list(self._runs):
-            run.fail(RuntimeError("Python is about to end"))
+            run.fail(RuntimeError("Python is shutting down"))
         self._end()
         for thread in self._threads:
             thread.join(PATIENCE_S)

@@ -1,7 +1,7 @@
 """`ramiel bench`: how long a program takes, and where the time goes.
 
-The program is timed as it is, its parallel and its serial form in turns, and then traced: tracing
-costs some µs for a statement, so the traced runs say which part of the time goes where.
+The program's parallel and serial forms are timed in turns, and then traced. Tracing costs some µs
+a statement, so the traced runs only tell how the time is divided.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ramiel.tools.schedule_view import ScheduleView, type_text, view_of
 from ramiel.torch_level.work import work_of
 
 TRACED = 15
-"""Traced runs; each time is the median of them."""
+"""The number of traced runs; each time is their median."""
 
 PYTORCH = "torch"
 """The kernel of a layer that makes PyTorch's own call."""
@@ -58,9 +58,9 @@ class Times:
 
 @dataclass(frozen=True)
 class WorkerTimes:
-    """What a worker did in a traced run, in µs: `busy` with operations, `waiting` in channels,
-    `done` from its last statement to the end of the run, `overhead` for the rest: Python, threads
-    that start, hand-overs, memory that is freed."""
+    """A worker's time in a traced run, in µs: `busy` with operations, `waiting` in channels,
+    `done` from its last statement to the end of the run, `overhead` for the rest: Python, starting
+    threads, hand-overs, freeing memory."""
 
     busy: float
     waiting: float
@@ -71,7 +71,7 @@ class WorkerTimes:
 @dataclass(frozen=True)
 class Operation:
     """One operation of the program. `operator` is a layer or the last part of a callee, `kernel`
-    what computes it; flops are those of a direct algorithm, 0 where they are not known."""
+    what computes it; flops are those of a direct algorithm, 0 if unknown."""
 
     name: str
     node: str
@@ -98,13 +98,13 @@ class Group:
     measured_us: float
     expected_us: float
     share: float
-    """Of the time of all operations."""
+    """Of the total time of the operations."""
     gflop_per_s: float | None
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the program ran on, and with."""
+    """The machine and the libraries that the program ran on."""
 
     machine: str
     torch: str
@@ -116,7 +116,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Bench:
-    """A program's times, and where they go."""
+    """A program's times, in total and by part."""
 
     model: str
     report: Report
@@ -127,7 +127,7 @@ class Bench:
     speedup: float
     speedup_quartiles: tuple[float, float]
     of_bound: float
-    """The part of the parallel time that the bound is."""
+    """The bound over the parallel time."""
     traced_ms: float
     workers: tuple[WorkerTimes, ...]
     groups: tuple[Group, ...]
@@ -147,8 +147,8 @@ def bench(
     runs: int | None,
     seconds: float,
 ) -> Bench:
-    """Times and traces a program on random inputs: `runs` of each form, or as many as take so
-    many seconds. `profiled` says where the expected times are from. Raises CompileError if a
+    """Times and traces a program on random inputs: `runs` of each form, or as many as take
+    `seconds`. `profiled` says whether the expected times were measured. Raises CompileError if a
     shape is open, or the program fails.
     """
     view = view_of(compilation.module)
@@ -233,8 +233,8 @@ def operator_of(op: TorchOperation) -> str:
 
 
 def kernel_of(op: TorchOperation, program: CompiledProgram, threads: int) -> str:
-    """What computes an operation on so many threads, in a program that has run: the kernel of a
-    layer, or the function that is called; a branch or loop is itself."""
+    """What computes an operation on this many threads, in a program that has run: a layer's kernel,
+    or the called function; for a branch or loop, its own name."""
     if isinstance(op, CallOp):
         return op.callee
     if isinstance(op, ControlOp):
@@ -253,8 +253,7 @@ def _flops(op: TorchOperation) -> float:
 
 
 def _workers(traced: Sequence[Trace], count: int) -> Iterable[WorkerTimes]:
-    """The median of each time over the runs, so that the four of a worker may not add up to the
-    time of a run to the last µs."""
+    """The median of each time over the runs, so a worker's four times need not add up exactly."""
     for worker in range(count):
         rows: list[tuple[float, ...]] = []
         for run in traced:
@@ -270,7 +269,7 @@ def _workers(traced: Sequence[Trace], count: int) -> Iterable[WorkerTimes]:
 
 
 def _groups(operations: Sequence[Operation]) -> list[Group]:
-    """The operations by operator and kernel, those that take most first."""
+    """The operations by operator and kernel, the costliest first."""
     rows: dict[tuple[str, str], list[Operation]] = {}
     for op in operations:
         rows.setdefault((op.operator, op.kernel), []).append(op)
@@ -293,7 +292,7 @@ def _groups(operations: Sequence[Operation]) -> list[Group]:
 
 
 def _rate(flops: float, us: float) -> float | None:
-    """GFLOP/s; None where nothing is known or measured."""
+    """GFLOP/s; None if unknown."""
     return flops / us / 1e3 if flops and us else None
 
 
@@ -304,7 +303,7 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-# --- for people ---
+# --- printing ---
 
 
 def show(found: Bench, console: Console, top: int) -> None:
@@ -318,7 +317,7 @@ def show(found: Bench, console: Console, top: int) -> None:
     for name, text in (
         ("machine", around.machine),
         ("oneDNN", around.onednn),
-        ("OpenMP", around.openmp or "waits as libgomp does by itself"),
+        ("OpenMP", around.openmp or "waits by libgomp's defaults"),
     ):
         console.print(f"{name:<9} {text}", markup=False)
 
@@ -338,7 +337,7 @@ def _show_summary(found: Bench, console: Console) -> None:
         f"{found.of_bound:.0%} of it",
         "serial": f"{_times(found.serial_ms)}, in turns with it",
         "speed-up": f"{found.speedup:.2f}, half of the runs in {low:.2f} to {high:.2f}",
-        "traced": f"{found.traced_ms:.2f} ms; what follows is of {TRACED} such runs",
+        "traced": f"{found.traced_ms:.2f} ms; the tables are from {TRACED} such runs",
     }
     for name, text in lines.items():
         if text:
@@ -351,7 +350,7 @@ def _times(times: Times) -> str:
 
 
 def _table(texts: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table whose last columns are numbers. Nothing that a model is called is markup."""
+    """A table whose last columns are numbers. Text from a model is not read as markup."""
     table = Table(*texts, *(Column(name, justify="right", no_wrap=True) for name in numbers))
     for row in rows:
         table.add_row(*map(Text, row))

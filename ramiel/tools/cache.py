@@ -1,4 +1,4 @@
-"""`ramiel cache`: what has been measured on which machine, and how to forget it."""
+"""`ramiel cache`: shows and clears the costs that were measured on each machine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def list_command(
         str, typer.Option(metavar="TEXT", help="Only machines whose name contains this.")
     ] = "",
     limit: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Operations a machine, costliest first.")
+        int, typer.Option(min=1, metavar="N", help="Operations for each machine, costliest first.")
     ] = 50,
     debug: Debug = False,
 ) -> None:
@@ -110,14 +110,14 @@ def clear(
 
 @group.command("path")
 def path_command(debug: Debug = False) -> None:
-    """Print where the file is, or would be."""
+    """Print the file's path, whether it exists or not."""
     from ramiel.execution.cost_cache import cache_path
 
     print(cache_path())
 
 
 def _is_missing(path: Path) -> bool:
-    """Whether there is no cache yet, and says so: looking at it should not make one."""
+    """Whether there is no cache yet, with a message: showing the cache should not create it."""
     if os.path.lexists(path):
         return False
     out.print(f"{path}: nothing has been measured yet", markup=False)

@@ -24,16 +24,16 @@ from ramiel.runtime.program import as_tuple
 from ramiel.torch_level.tasks import main_function
 
 TOLERANCES = {"f32": 1e-3, "bf16": 0.1, "f16": 0.1}
-"""By what the program computes in: the difference, relative to an output's largest value, from
-which on it is wrong. In bf16 and f16 that is no bound for the loss, which is a model's own (0.05%
-to 2.2% where it was measured): more than this is an overflow, or a value that has to stay f32."""
+"""By dtype: the difference, relative to an output's largest value, above which the program is
+wrong. For bf16 and f16 it does not bound the loss, which depends on the model (0.05% to 2.2% where
+measured): anything above is an overflow, or a value that must stay f32."""
 
 Arrays = Sequence[npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """How to make inputs: shapes of open ones, the seed, and the range of integers."""
+    """How to make inputs: the shapes of open ones, the seed, and the range of integers."""
 
     shapes: Mapping[str, tuple[int, ...]]
     seed: int = 0
@@ -98,7 +98,7 @@ def _differing(
     calls: int,
     threads: int,
 ) -> set[int]:
-    """The outputs that in any call of the parallel program differ in a bit from the serial."""
+    """The outputs that differ in a bit from the serial ones in any parallel call."""
 
     def call(_: int) -> set[int]:
         results = as_tuple(program(*inputs))
@@ -116,13 +116,13 @@ def inputs_of(program: CompiledProgram, how: Inputs) -> list[Tensor]:
         if declared.default is not None:
             continue
         if declared.kind != "tensor" or not isinstance(declared.dtype, torch.dtype):
-            raise CompileError(f'input "{name}" ({declared}) can only be given by a program')
+            raise CompileError(f'input "{name}" ({declared}) can only be given from Python')
         # A batch of 1 is a safe guess for the first dimension; there is none for the others.
         shape = declared.shape
         settled = shape is not None and all(isinstance(dim, int) for dim in shape[1:])
         if not settled and (declared.onnx_name or declared.name) not in how.shapes:
             raise CompileError(
-                f'input "{name}" has open dimensions ({declared}): say --shape {name}=...'
+                f'input "{name}" has open dimensions ({declared}): give --shape {name}=...'
             )
     return random_inputs(program.inputs, how.shapes, how.seed, how.integers, program.batch)
 
@@ -140,7 +140,7 @@ def _reference(model: Path, names: Sequence[str], arrays: Arrays, batch: int) ->
 
 
 def _reference_run(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[str, Arrays]:
-    """onnxruntime's results if it is installed and knows the model, else onnx's reference's."""
+    """onnxruntime's results if it is installed and can run the model, else onnx's reference's."""
     try:
         import onnxruntime
     except ImportError:
@@ -165,7 +165,7 @@ def _onnx_reference(model: Path, feeds: dict[str, npt.NDArray[Any]]) -> tuple[st
 
 
 def _parts(name: str, value: Any) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of an output by name: `probability[0]["yes"]` is in a map in a list."""
+    """The arrays of an output by name, such as `probability[0]["yes"]` for a list of maps."""
     if value is None:
         return {}
     if not isinstance(value, list | dict):
@@ -189,8 +189,8 @@ def _row(name: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], same: boo
 
 
 def _difference(got: npt.NDArray[Any], expected: npt.NDArray[Any]) -> tuple[float, float]:
-    """The largest difference and the largest expected value. Equal infinities and NaNs differ
-    by nothing; NaN is returned where only one of the two is one. Strings differ by their number."""
+    """The largest difference and the largest expected value. Equal infinities, and NaNs, do not
+    differ; the difference is NaN if only one of the two is. Of strings, the number that differ."""
     if not got.size:
         return 0.0, 0.0
     if got.dtype.kind == "O":

@@ -36,10 +36,8 @@ out = Console(highlight=False, soft_wrap=True)
 progress = Console(stderr=True, highlight=False)
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", show_default=False)]
-Runs = Annotated[
-    int | None, typer.Option("--runs", min=1, help="Timed runs of each form; else for a second.")
-]
-Seed = Annotated[int, typer.Option("--seed", help="Of the random inputs.")]
+Runs = Annotated[int | None, typer.Option("--runs", min=1, help="Timed runs of each form.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the random inputs.")]
 Integers = Annotated[
     str, typer.Option("--integers", metavar="LOW,HIGH", help="The range of integer inputs.")
 ]
@@ -47,7 +45,7 @@ Debug = Annotated[
     bool,
     typer.Option(
         "--debug",
-        help="Show the traceback of an error, and why patterns left alone what they nearly fit.",
+        help="Show the traceback of an error, and why patterns did not apply to near matches.",
     ),
 ]
 
@@ -90,7 +88,7 @@ def check(
         float | None,
         typer.Option(
             help="The largest difference, relative to an output's largest value. By default "
-            "0.001, and 0.1 for what is computed in bf16 or f16."
+            "0.001, and 0.1 for --dtype bf16 or f16."
         ),
     ] = None,
     debug: Debug = False,
@@ -98,7 +96,7 @@ def check(
     """Compile a model, run it, and compare it with onnxruntime or onnx's reference.
 
     The exit code is 1 if the parallel and the serial program differ in one bit, or either from
-    the reference by more than the tolerance. With --dtype bf16 or f16 it says what is lost.
+    the reference by more than the tolerance. With --dtype bf16 or f16 it reports the loss.
     """
     compilation = _compile(model, options, debug)
     from ramiel.tools.check import TOLERANCES, Inputs, compare
@@ -141,14 +139,14 @@ def bench(
     options: Options,
     runs: Runs = None,
     measure_seconds: Annotated[
-        float, typer.Option("--measure-seconds", help="That each form is run for, without --runs.")
+        float, typer.Option("--measure-seconds", help="Seconds for each form, without --runs.")
     ] = 1.0,
-    top: Annotated[int, typer.Option(min=0, help="The costliest operations to list.")] = 10,
+    top: Annotated[int, typer.Option(min=0, help="How many operations to list.")] = 10,
     seed: Seed = 0,
     integers: Integers = "0,2",
     output: Annotated[
         Path | None,
-        typer.Option("--json", metavar="OUT.json", help="Write it all as JSON, too; - prints it."),
+        typer.Option("--json", metavar="OUT.json", help="Also write it all as JSON; - prints it."),
     ] = None,
     debug: Debug = False,
 ) -> None:
@@ -186,7 +184,7 @@ def export_partition_command(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Write a model's schedule as a node partition config for ONNX Runtime, a stream a worker."""
+    """Write a model's schedule as ONNX Runtime's node partition config, one stream a worker."""
     with progress.status("compiling, and asking onnxruntime for its graph"):
         from ramiel.tools.partition import CONFIG, export_partition
 
@@ -197,7 +195,7 @@ def export_partition_command(
     out.print(f"wrote {path}", markup=False)
     out.print(
         f"streams   {streams}, of {', '.join(str(len(s)) for s in partition.streams)} nodes; "
-        f"{partition.matched} of {partition.nodes} known by name, the others beside a neighbour"
+        f"{partition.matched} of {partition.nodes} matched by name, the others to a neighbour"
     )
     out.print(f"to use    {CONFIG}, ORT_PARALLEL, inter_op_num_threads {streams + 1}")
 
@@ -212,7 +210,7 @@ def report(
         typer.Option("--output", "-o", metavar="OUT.html", help="By default MODEL.html."),
     ] = None,
     run: Annotated[
-        bool, typer.Option("--run", help="Run the program, and show what it did, too.")
+        bool, typer.Option("--run", help="Also run the program, and show its timeline.")
     ] = False,
     seed: Seed = 0,
     integers: Integers = "0,2",
@@ -337,7 +335,7 @@ def _compile(
 
 
 def _refusals(debug: bool) -> AbstractContextManager[None]:
-    """Where the compiler says why patterns left something alone, if one is debugging."""
+    """With --debug, prints why patterns did not apply to near matches."""
     return telling(_note) if debug else nullcontext()
 
 
@@ -347,13 +345,13 @@ def _say_defaults(compilation: Compilation) -> None:
 
     if count := len(defaults_of(main_function(compilation.module))):
         _note(
-            f"{count} initializer(s) are listed as inputs, so a call may give others, and "
-            "nothing is folded into them or packed; --freeze makes them constants"
+            f"{count} initializer(s) are listed as inputs, so a call may replace them, and "
+            "they are not folded or packed; --freeze makes them constants"
         )
 
 
 def _note(text: str) -> None:
-    """Says something on the standard error, above a progress bar where there is one."""
+    """Prints to standard error, above the progress bar if there is one."""
     progress.print(f"note: {text}", soft_wrap=True, markup=False)
 
 

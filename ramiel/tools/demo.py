@@ -1,7 +1,7 @@
-"""make demo: GoogLeNet, as it ships inside the onnx package, compiled and run.
+"""make demo: compiles and runs GoogLeNet from the onnx package.
 
-The model has random weights and an expected output beside it. It is compiled, written to
-`out/`, run in parallel and serial, compared with the expected output, and timed.
+The model has random weights and comes with an expected output. It is compiled, written to `out/`,
+run in parallel and serial, compared with the expected output, and timed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TOLERANCE = 1e-3
 
 
 def light_input(shape: tuple[int, ...]) -> torch.Tensor:
-    """The input that the expected outputs belong to: 0 to 1 in equal steps."""
+    """The input for the expected outputs: 0 to 1 in equal steps."""
     size = int(np.prod(shape))
     return torch.from_numpy((np.arange(size).reshape(shape) / size).astype(np.float32))
 

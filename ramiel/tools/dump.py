@@ -1,4 +1,4 @@
-"""IR dumps: one numbered .mlir file a stage, and one file with the weights of all."""
+"""IR dumps: one numbered .mlir file a stage, and one file with all weights."""
 
 from __future__ import annotations
 

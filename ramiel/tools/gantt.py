@@ -16,7 +16,7 @@ LEAST_WAIT = 0.05
 
 @dataclass(frozen=True)
 class Bar:
-    """A task, from `x` to `x + width`. One that is lent is on a worker that lends its core."""
+    """A task, from `x` to `x + width`; `lent` if it is on a worker that lends its core to it."""
 
     op: int
     worker: int
@@ -27,7 +27,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Link:
-    """A value that goes from one worker to another, at a time each."""
+    """A value that goes from one worker and time to another."""
 
     op: int
     x1: float
@@ -50,7 +50,7 @@ class Gantt:
 
 
 def predicted(view: ScheduleView, span: float) -> Gantt:
-    """The simulated run; `span` is what the whole width stands for, µs."""
+    """The simulated run; `span` is the time of the whole width, µs."""
     at = _percent(span)
     bars = [
         Bar(task, worker, at(op.start), at(op.finish - op.start), op.worker != worker)
@@ -68,7 +68,7 @@ def predicted(view: ScheduleView, span: float) -> Gantt:
 
 
 def measured(view: ScheduleView, trace: Trace, span: float) -> Gantt:
-    """A run as it was traced, on the same scale. A wait is the time that a worker receives."""
+    """A traced run, on the same scale. A wait is the time that a worker spends receiving."""
     at = _percent(span)
     ops = {op.name: task for task, op in enumerate(view.ops)}
     producer = {name: task for text, task in ops.items() for name in text.split(", ")}
@@ -94,7 +94,7 @@ def measured(view: ScheduleView, trace: Trace, span: float) -> Gantt:
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark of the time axis. Minor ones are shown where there is room."""
+    """A mark of the time axis. Minor ones are shown if there is room."""
 
     x: float
     text: str
@@ -103,7 +103,7 @@ class Tick:
 
 def ticks(span: float) -> list[Tick]:
     """Marks for an axis of `span` µs at round times: at most six, and four minor ones between."""
-    if span < 1e-3:  # less than any clock shows
+    if span < 1e-3:  # below any clock's resolution
         return [Tick(0.0, "0 ms", False)]
     magnitude = 10.0 ** floor(log10(span / 5))
     step = next(m * magnitude for m in (1, 2, 5, 10) if m * magnitude >= span / 5) / 5
@@ -114,11 +114,11 @@ def ticks(span: float) -> list[Tick]:
 
 
 Neighbours = tuple[int, int, int, int]
-"""The operations to the left, to the right, above and below; -1 where there is none."""
+"""The operations to the left, to the right, above and below; -1 for none."""
 
 
 def neighbours(bars: Sequence[Bar]) -> Mapping[int, Neighbours]:
-    """Where the arrow keys lead: along a worker's bars, and to those of the next at that time."""
+    """Where the arrow keys lead: along a worker's bars, and to the next worker's at that time."""
     rows: dict[int, list[Bar]] = {}
     for bar in sorted(bars, key=lambda bar: bar.x):
         if not bar.lent:
@@ -137,7 +137,7 @@ def neighbours(bars: Sequence[Bar]) -> Mapping[int, Neighbours]:
 
 
 def _at_time(row: Sequence[Bar], x: float) -> int:
-    """The bar that covers a time, or else the last one before it, or the first."""
+    """The bar that covers a time, else the last one before it, else the first."""
     return row[max(bisect_right(row, x, key=lambda bar: bar.x) - 1, 0)].op
 
 

@@ -24,7 +24,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Drawing:
-    """Centres of the nodes and routes of the edges, in px, in the order of the graph's."""
+    """Centres of the nodes and routes of the edges, in px, in the graph's order."""
 
     width: float
     height: float
@@ -94,7 +94,7 @@ def _width(vertex: int, count: int) -> float:
 def _order(
     layers: list[list[int]], above: Sequence[Sequence[int]], below: Sequence[Sequence[int]]
 ) -> None:
-    """Orders each layer by the mean place of its neighbours in the layer before, to and fro."""
+    """Orders each layer by the mean place of its neighbours in the layer before, back and forth."""
     place = [0.0] * len(above)
 
     def number(layer: Sequence[int]) -> None:

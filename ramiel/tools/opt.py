@@ -1,7 +1,7 @@
 """ramiel-opt: passes over textual IR, one after the other.
 
-xDSL's driver with our dialects and passes, `.onnx` files as input, MLIR's spelling of
-pipelines, weights beside the text, and errors of one line.
+xDSL's driver with our dialects and passes, `.onnx` files as input, MLIR's pipeline syntax,
+weights beside the text, and one-line errors.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class RamielOpt(xDSLOptMain):
         arg_parser.add_argument(
             "--show-refusals",
             action="store_true",
-            help="say on stderr why patterns left alone what they nearly fit",
+            help="say on stderr why patterns did not apply to near matches",
         )
         arg_parser.add_argument(
-            "--debug", action="store_true", help="show Python's traceback of an error"
+            "--debug", action="store_true", help="show the Python traceback of an error"
         )
 
     def register_all_frontends(self) -> None:
@@ -84,7 +84,7 @@ class RamielOpt(xDSLOptMain):
         except ArgSpecParseError as error:
             raise CompileError(f"the pipeline is malformed: {error}") from error
         except ValueError as error:
-            raise CompileError(f"{error}; `ramiel passes` lists what there is") from error
+            raise CompileError(f"{error}; `ramiel passes` lists the passes") from error
 
     def run(self) -> None:
         with telling(_note) if self.args.show_refusals else nullcontext():
@@ -162,7 +162,7 @@ class RamielOpt(xDSLOptMain):
         return import_model(self.source)
 
     def _bind(self, module: ModuleOp) -> None:
-        """Gives weights their bytes, if the module or the command line names a file."""
+        """Gives the weights their bytes, if the module or the command line names a file."""
         if not (self.args.weights or "onnx.weights" in module.attributes):
             return
         from ramiel.weights.store import bind_weights
@@ -178,8 +178,8 @@ class RamielOpt(xDSLOptMain):
         return text.rstrip("\n") + "\n" if text else text
 
     def _keep_weights(self, module: ModuleOp) -> None:
-        """Writes weights beside the text. A text on stdout names the file that they came from, and
-        a note says what it takes to read it again."""
+        """Writes weights beside the text. Text on stdout names the file that they came from, and a
+        note says how to read it again."""
         from ramiel.weights.store import WEIGHTS, lies_in, save_weights
 
         weights = _names_with_bytes(module)
@@ -194,12 +194,12 @@ class RamielOpt(xDSLOptMain):
             if not lies_in(Path(), self.source):
                 _note(
                     f"the weights are in {path}, which is not in this folder: to read the text "
-                    f"again, say --weights {shlex.quote(path)}, or write both with -o FILE.mlir"
+                    f"again, give --weights {shlex.quote(path)}, or write both with -o FILE.mlir"
                 )
         new = weights - self.stored
         if new:
             _note(
-                f"{len(new)} weight(s) that passes have made are named in the text only; "
+                f"{len(new)} weight(s) made by passes are only named in the text; "
                 "-o FILE writes them beside it"
             )
 
@@ -218,7 +218,7 @@ def _note(text: str) -> None:
 
 
 def _names_with_bytes(module: ModuleOp) -> set[str]:
-    """The weights of a module whose bytes are at hand."""
+    """The weights of a module whose bytes are known."""
     from ramiel.dialects.onnx.weights import weights_of
 
     return {name for name, w in weights_of(module).items() if w.data.load is not None}
@@ -233,7 +233,7 @@ def strip_module(pipeline: str) -> str:
 
 
 def message_of(error: Exception) -> str:
-    """An error as the user reads it."""
+    """An error as shown to the user."""
     return f"error: {error}" if isinstance(error, CompileError) else str(error)
 
 
@@ -247,7 +247,7 @@ def run_tool(tool: Callable[[], None], debug: bool) -> int:
         print(message_of(error), file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # The reader has gone; Python would complain again when it flushes at exit.
+        # The reader has closed the pipe; Python would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

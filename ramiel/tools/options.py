@@ -1,4 +1,4 @@
-"""The options that every command which compiles a model has in common."""
+"""The options that all commands that compile a model share."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
         1,
     ),
     "switched": (
-        Annotated[bool, typer.Option("--switched", help="In a batch, switched hyperclusters.")],
+        Annotated[bool, typer.Option("--switched", help="Use switched hyperclusters for a batch.")],
         False,
     ),
     "profile": (
-        Annotated[bool, typer.Option(help="Measure what operations cost here, once.")],
+        Annotated[bool, typer.Option(help="Measure the costs of operations here, once.")],
         False,
     ),
     "tune": (
@@ -60,27 +60,27 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "memory_limit": (
         Annotated[
             str | None,
-            typer.Option("--memory-limit", metavar="SIZE", help="For values, as 200MB or 1.5G."),
+            typer.Option("--memory-limit", metavar="SIZE", help="For values, e.g. 200MB, 1.5G."),
         ],
         None,
     ),
     "dtype": (
-        Annotated[str, typer.Option("--dtype", help=f"To compute in: {', '.join(DTYPES)}.")],
+        Annotated[str, typer.Option("--dtype", help=f"Compute in: {', '.join(DTYPES)}.")],
         "f32",
     ),
     "freeze": (
         Annotated[
             bool,
-            typer.Option("--freeze", help="Initializers that are listed as inputs are constants."),
+            typer.Option("--freeze", help="Initializers listed as inputs are constants."),
         ],
         False,
     ),
     "provider": (
-        Annotated[str, typer.Option("--provider", help=f"Of kernels: {', '.join(PROVIDERS)}.")],
+        Annotated[str, typer.Option("--provider", help=f"Kernels: {', '.join(PROVIDERS)}.")],
         "auto",
     ),
     "seconds": (
-        Annotated[float, typer.Option("--seconds", help="That the schedule refine may search.")],
+        Annotated[float, typer.Option("--seconds", help="Search time of the schedule refine.")],
         2.0,
     ),
 }
@@ -90,9 +90,9 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
 def compiling(
     **defaults: object,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """Gives a command, which has a parameter `options: Options`, the options of the compiler.
+    """Gives the compiler's options to a command that has a parameter `options: Options`.
 
-    `defaults` are those that differ for this command.
+    `defaults` are the defaults that differ for this command.
     """
     return lambda command: _with_options(command, defaults)
 
@@ -146,8 +146,8 @@ def shapes_of(given: list[str]) -> dict[str, tuple[int, ...]]:
 
 
 def size_of(text: str) -> int:
-    """A size in bytes: `300000000`, `300MB`, `0.3G`, `256MiB`. CompileError if it is none."""
+    """A size in bytes: `300000000`, `300MB`, `0.3G`, `256MiB`. CompileError if malformed."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise CompileError(f"--memory-limit {text}: expected a size, as 200MB or 1.5G")
+        raise CompileError(f"--memory-limit {text}: expected a size such as 200MB or 1.5G")
     return int(float(match[1]) * _UNITS[match[2].upper()])

@@ -1,18 +1,18 @@
-"""ONNX Runtime's node partition config from our clusters: what `ramiel export-partition` does.
+"""`ramiel export-partition`: a schedule as ONNX Runtime's node partition config.
 
-The config (JSON: `type`, `streams`, `devices`) gives each node to a stream; streams run beside
-each other, and each runs its nodes in topological order, whatever order the config has. So any
-partition is correct, and how well nodes are matched decides about time alone. The rules, found
-in microsoft/onnxruntime, core/framework/allocation_planner.cc (DeviceBasedPartitioner) and
-stream_execution_context.cc, and by trying them on version 1.31.1:
+The config (JSON: `type`, `streams`, `devices`) gives each node to a stream; streams run in
+parallel, and each runs its nodes in topological order, whatever the config's order. So any
+partition is correct, and how well nodes are matched affects only time. The rules, found in
+microsoft/onnxruntime, core/framework/allocation_planner.cc (DeviceBasedPartitioner) and
+stream_execution_context.cc, and by experiments on version 1.31.1:
 
-- Nodes are those of the *optimised* graph. It refuses a config in which one of them is missing,
-  ignores names that it does not know, and falls back to one stream, with a warning, if the
-  config is no such JSON. A stream without nodes crashes it.
+- Nodes are those of the *optimised* graph. ONNX Runtime refuses a config without one of them,
+  ignores unknown names, and falls back to one stream, with a warning, if the JSON is malformed.
+  A stream without nodes crashes it.
 - A node without a name goes by its operator and a number. Nodes of subgraphs are not listed.
 
 ONNX Runtime is therefore asked for its optimised graph and for its own config, which lists that
-graph's nodes in the same order, and each node gets the worker of what it was made of.
+graph's nodes in the same order, and each node gets the worker of the nodes it was made from.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ CPU = "0"
 class Partition:
     """The nodes of ONNX Runtime's optimised graph, by stream.
 
-    `matched` of them come from a node of the schedule by their name or by a value that they
-    make; the others stand beside a neighbour.
+    `matched` of them were matched to a node of the schedule by their name or a result; the others
+    are in a neighbour's stream.
     """
 
     streams: list[list[str]]
@@ -70,8 +70,8 @@ def export_partition(model: Path, output: Path, options: Options) -> Partition:
     """Writes the schedule of a model as a config for ONNX Runtime, one stream a worker.
 
     Raises CompileError if the model cannot be compiled, if ONNX Runtime is missing or does not
-    load it, if the file cannot be written, or for a batch of several samples. O(nodes) beside the
-    compiler's work.
+    load it, if the file cannot be written, or for a batch of several samples. O(nodes) on top of
+    compilation.
     """
     if options.batch > 1:
         raise CompileError(
@@ -105,8 +105,8 @@ def schedule_of(module: ModuleOp) -> dict[str, int]:
 
 
 def optimized_nodes(model: Path) -> list[tuple[str, onnx.NodeProto]]:
-    """The nodes that ONNX Runtime makes of a model by default on this machine, in its order, each
-    with the name that its config has for it. Raises CompileError."""
+    """The nodes of ONNX Runtime's optimised graph of a model, with its defaults on this machine, in
+    its order, each with its name in the config. Raises CompileError."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -117,7 +117,7 @@ def optimized_nodes(model: Path) -> list[tuple[str, onnx.NodeProto]]:
         session.log_severity_level = 4
         session.optimized_model_filepath = str(graph)
         entries = {
-            CONFIG: str(config),  # written, as it does not exist
+            CONFIG: str(config),  # ONNX Runtime writes a file that does not exist
             # The graph without its weights is small enough for protobuf.
             "session.optimized_model_external_initializers_file_name": "weights",
             "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
@@ -137,7 +137,7 @@ def optimized_nodes(model: Path) -> list[tuple[str, onnx.NodeProto]]:
         n.name not in ("", name) for n, name in zip(nodes, listed, strict=True)
     ):
         raise CompileError(
-            f"onnxruntime {onnxruntime.__version__} lists other nodes than it optimises",
+            f"onnxruntime {onnxruntime.__version__} lists nodes that differ from its graph's",
             file=str(model),
         )
     return list(zip(listed, nodes, strict=True))
@@ -148,13 +148,13 @@ def partition_of(
     schedule: Mapping[str, int],
     optimized: Sequence[tuple[str, onnx.NodeProto]],
 ) -> Partition:
-    """Puts each node of an optimised graph into the stream of what it was made of.
+    """Puts each node of an optimised graph into the stream of the nodes it was made from.
 
-    `schedule` has the worker of each node of `graph`, by name; one that it lacks (folded or
-    fused away) counts to where its input comes from. A node of the optimised graph that makes a
-    value of the model, or is named after one or after a node, goes where that is; one that is
-    new stands with a producer, or else a consumer. Empty streams are left out. Raises CompileError
-    if there is no node at all. O(nodes + edges).
+    `schedule` has the worker of each node of `graph`, by name; one that it lacks (folded or fused
+    away) gets that of its input's producer. A node of the optimised graph that computes a value of
+    the model, or is named after one or after a node, goes with that; a new one with a producer, or
+    else a consumer. Empty streams are left out. Raises CompileError if there is no node at all.
+    O(nodes + edges).
     """
     placed = _beside([schedule.get(n.name) for n in graph.node], _forward(graph.node))
     known = {
@@ -172,7 +172,7 @@ def partition_of(
     for (name, _), place in zip(optimized, places, strict=True):
         streams.setdefault(place or 0, []).append(name)
     if not streams:
-        raise CompileError("onnxruntime computes all of it when it loads it: there is no node")
+        raise CompileError("onnxruntime folds all of it when it loads it: there is no node left")
     return Partition([streams[worker] for worker in sorted(streams)], matched)
 
 
@@ -186,8 +186,8 @@ def _forward(nodes: Iterable[onnx.NodeProto]) -> list[tuple[Values, Values]]:
 def _beside(
     places: Iterable[int | None], nodes: Iterable[tuple[Values, Values]]
 ) -> list[int | None]:
-    """Gives a node without a place that of the first value it takes that has one. A node is
-    the values that it takes and those that it gives on to later nodes."""
+    """Gives a node without a place that of its first input that has one. A node is its inputs and
+    the values that it passes on to later nodes."""
     known: dict[str, int] = {}
     result: list[int | None] = []
     for place, (takes, gives) in zip(places, nodes, strict=True):
@@ -200,19 +200,19 @@ def _beside(
 
 
 def _first(known: Mapping[str, int], names: Iterable[str]) -> int | None:
-    """The first that is known. The empty name is an optional value that is not there."""
+    """The first that is known. The empty name is an omitted optional value."""
     return next((known[name] for name in names if name and name in known), None)
 
 
 def _stems(name: str) -> Iterable[str]:
-    """What a node may be named after, the longest first: `/a/Relu_output_0_nchwc` after the
-    value `/a/Relu_output_0`, `/a/MatMul/MatMulAddFusion` after the node `/a/MatMul`."""
+    """The names that a node may be derived from, the longest first: `/a/Relu_output_0_nchwc` from
+    the value `/a/Relu_output_0`, `/a/MatMul/MatMulAddFusion` from the node `/a/MatMul`."""
     ends = [match.start() for match in re.finditer("[^A-Za-z0-9]", name)]
     return [name, *(name[:end] for end in reversed(ends))]
 
 
 def _named(model: Path) -> tuple[onnx.GraphProto, ModelSource]:
-    """A model's graph, each node with a name, and what to compile for these names to hold.
+    """A model's graph, each node with a name, and the model to compile with these names.
 
     The schedule knows operations by the names of their nodes. A node without one is named after
     its first output, and then the model is compiled from memory, weights and all.
@@ -229,7 +229,7 @@ def _named(model: Path) -> tuple[onnx.GraphProto, ModelSource]:
         node.name = node.output[0]
     try:
         onnx.load_external_data_for_model(proto, str(folder))
-    except Exception as error:  # onnx raises what it likes for a file that is not there
+    except Exception as error:  # onnx raises various errors for a missing file
         raise CompileError(
             f"its external data cannot be read: {shorten(str(error))}", file=str(model)
         ) from error

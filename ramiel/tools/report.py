@@ -35,18 +35,18 @@ from ramiel.weights.store import replacing
 
 _WORKER = re.compile(r"worker_\d+")
 MOST_FOR_IOS = 2000
-"""Tasks that IOS is compared for; it takes seconds for them."""
+"""The most tasks for which IOS, which then takes seconds, is compared."""
 _LABEL = 24
 """Characters of a name that fit into a node of the graph."""
 _LEAST_LABEL = 1.5
 """A narrower bar, in percent of the width, has no label."""
 _GOLDEN_ANGLE = 137.508
-"""Degrees between the hues of clusters of neighbouring numbers: none come close to each other."""
+"""Degrees between the hues of consecutive clusters, so that hues differ clearly."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one scheduler reaches: a simulated makespan in µs, and what it takes."""
+    """One scheduler's result: a simulated makespan in µs, hand-overs and workers."""
 
     name: str
     makespan: float
@@ -56,16 +56,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Lines of the source that are one statement. `op` is -1 if they are no operation."""
+    """Lines of the source that are one statement. `op` is -1 if it is not an operation."""
 
     op: int
     anchor: bool
-    """Whether the operation's own link leads here; the serial program repeats it."""
+    """Whether links to the operation lead here; the serial program repeats it."""
     lines: tuple[tuple[int, str], ...]
 
 
 def compare_schedulers(placed: Placed, workers: int) -> list[Row]:
-    """What the schedulers make of the same tasks and batch, simulated, IOS only of small graphs."""
+    """The schedulers' simulated results for the same tasks and batch; IOS for small graphs only."""
     one, batch = placed.tasks.graph, placed.batch
     candidates = [*separate(one, workers, batch)]
     if workers > 1:
@@ -199,7 +199,7 @@ def source_chunks(source: str, view: ScheduleView) -> list[Chunk]:
 def _headline(
     view: ScheduleView, workers: int, path_us: float, run: Trace | None
 ) -> list[tuple[str, str, str]]:
-    """The numbers that come first: what, how much, and what it means."""
+    """The headline numbers: name, value and explanation."""
     graph = view.placed.graph
     work, least, makespan = graph.work, bound(graph, workers), view.timeline.makespan
     numbers = [
@@ -219,7 +219,7 @@ def _ratio(a: float, b: float) -> str:
 
 
 def _facts(op: OpView) -> list[str]:
-    """What the page says of a selected operation, in the order of its fields."""
+    """The page's text for a selected operation, in the order of its fields."""
     return [
         op.name,
         op.node,
@@ -233,7 +233,7 @@ def _facts(op: OpView) -> list[str]:
 
 
 def _column(ops: Sequence[int]) -> Mapping[int, Neighbours]:
-    """Neighbours of what stands in one column."""
+    """Neighbours of the operations in one column."""
     around = [-1, *ops, -1]
     return {op: (-1, -1, around[i], around[i + 2]) for i, op in enumerate(ops)}
 

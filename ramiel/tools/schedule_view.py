@@ -1,4 +1,4 @@
-"""A schedule as it stands in the IR, for the tools that show it."""
+"""A schedule read from the IR, for the tools that show it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def placement_of(module: ModuleOp) -> Placed:
 
 
 def name_of(op: TorchOperation, sample: int = 0, batch: int = 1) -> str:
-    """What the line of an operation assigns, for a sample of a batch: `a`, or `a_0, b_0`."""
+    """The names that an operation's line assigns, for a sample of a batch: `a`, or `a_0, b_0`."""
     suffix = f"_{sample}" if batch > 1 else ""
     return ", ".join(f"{name}{suffix}" for name in op.python_names)
 
 
 @dataclass(frozen=True)
 class OpView:
-    """What there is to say about an operation; times in µs."""
+    """An operation as the tools show it; times in µs."""
 
     name: str
     node: str
@@ -98,6 +98,6 @@ def type_text(type: Attribute) -> str:
 
 
 def _cluster_of(op: TorchOperation) -> int:
-    """The number of an operation's cluster; 0 if clusters were not looked for."""
+    """The number of an operation's cluster; 0 without clustering."""
     number = op.attributes.get(CLUSTER)
     return number.value.data if isinstance(number, IntegerAttr) else 0

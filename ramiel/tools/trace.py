@@ -21,12 +21,12 @@ from ramiel.tools.schedule_view import OpView, ScheduleView, view_of
 from ramiel.weights.store import replacing
 
 RUNS = 9
-"""The run that is shown is the one of median length of so many."""
+"""The number of runs, of which the one of median length is shown."""
 PREDICTED, MEASURED = 1, 2
 """The process ids of the two timelines."""
 
 INSIDE = 0.001
-"""A flow belongs to the slice that is open at its time: µs by which that must be before its end."""
+"""A flow belongs to the slice that is open at its time: it must be this many µs before the end."""
 
 JsonEvent = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""What `ramiel-opt`, and plain `xdsl-opt` through the `xdsl.universe` entry point, know of us."""
+"""Our dialects, passes and target, for `ramiel-opt` and, as an entry point, for `xdsl-opt`."""
 
 from __future__ import annotations
 

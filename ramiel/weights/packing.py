@@ -1,7 +1,7 @@
-"""Arrays of low-bit types and of strings as bytes, which is how .safetensors files hold them.
+"""Arrays of low-bit types and of strings as bytes, as .safetensors files hold them.
 
-A file's metadata says which they are, `ramiel.packed`: {name: [ONNX's type, shape]}. The runtime
-reads them as tensors, this module as arrays.
+A file's metadata lists them, `ramiel.packed`: {name: [ONNX's type, shape]}. The runtime reads them
+as tensors, this module as arrays.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def pack(array: Array) -> _Bytes:
 
 
 def unpack(data: Array, name: str, shape: list[int]) -> Array:
-    """The array of a type and a shape that was packed."""
+    """The array of a type and a shape, from packed bytes."""
     dtype = BY_ONNX[name].numpy
     if name == "string":
         return np.array(json.loads(data.tobytes()), dtype).reshape(shape)

@@ -1,8 +1,8 @@
 """Weights beside textual IR: .safetensors files, written whole or not at all.
 
-A module that is printed names its weights; the module attribute `onnx.weights` names the file
-that holds them, relative to the text. A module that is parsed gets their bytes back from it,
-mapped into memory and loaded one by one when they are asked for.
+A printed module names its weights; the module attribute `onnx.weights` names the file that holds
+them, relative to the text. A parsed module gets their bytes back from it, mapped into memory and
+loaded one by one on demand.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def replacing(path: Path) -> Generator[Path]:
         raise CompileError(f"cannot be written: {reason}", file=str(path)) from error
     try:
         yield temporary
-        # mkstemp makes files that nobody else may read.
+        # mkstemp makes files that only their owner may read.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -89,8 +89,8 @@ def save_weights(module: ModuleOp, path: Path, relative_to: Path) -> None:
 def bind_weights(module: ModuleOp, folder: Path, given: Path | None = None) -> Path | None:
     """Gives the weights of a parsed module their bytes; returns the file that has them.
 
-    It is `given`, or what the module names, which must lie in `folder`. Without either the
-    weights stay names. Raises CompileError if the file cannot be read or lies outside.
+    It is `given`, or what the module names, which must lie in `folder`. Without either, the
+    weights remain names. Raises CompileError if the file cannot be read or lies outside.
     """
     named = text_of(module.attributes.get(WEIGHTS))
     path = given

@@ -29,8 +29,8 @@ WHY: Mapping[str, str] = {
     "float64",
     "test_dft_inverse": "1e-6 of rounding where zero is expected; ONNX Runtime's is 2e-5",
     "test_gradient": "no lowering: training is left to PyTorch, which differentiates programs",
-    "test_loop16_seq_none": "the result is what is expected, but the runner of ONNX's tests takes "
-    "the lengths of a list's items, one of which has no dimension",
+    "test_loop16_seq_none": "the result is as expected, but ONNX's test runner takes the lengths "
+    "of a list's items, one of which is a scalar",
     "test_resize_downsample_scales": "with align_corners, ONNX's reference divides by the length "
     "before it is rounded down; ONNX Runtime by the length of the result, and so do we",
 }

@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "layout": ("LSTM", {"layout": 2}, "layout is 2"),
     "hidden": ("LSTM", {"hidden_size": 4}, "input 1 has the shape"),
     "few": ("LSTM", {"activations": ["Tanh"]}, "it has 1 activations: expected 3"),
-    "unknown": ("RNN", {"activations": ["Gelu"]}, "there is no activation 'Gelu'"),
+    "unknown": ("RNN", {"activations": ["Gelu"]}, "unknown activation 'Gelu'"),
     "numbers": ("RNN", {"activations": ["Affine"]}, "Affine needs activation_alpha"),
 }
 
@@ -140,7 +140,7 @@ def test_refused(name: str) -> None:
 
 
 def test_layer_refuses_an_activation() -> None:
-    with pytest.raises(ValueError, match="no activation 'gelu'"):
+    with pytest.raises(ValueError, match="unknown activation 'gelu'"):
         one = torch.ones(1, 1)
         RNN(Weights.from_tensors({"r.weight": one, "r.recurrent": one}), "r", activation="gelu")
 

@@ -1,4 +1,4 @@
-// --show-refusals says on stderr why patterns left alone what they nearly fit, each reason once.
+// --show-refusals says on stderr why patterns did not apply to near matches, each reason once.
 // RUN: ramiel-opt %s -p torch-cancel-permutes,torch-flatten-concat,torch-fold-pad,torch-fuse-bias,torch-fuse-residual,torch-fuse-activation --show-refusals 2>&1 >/dev/null | filecheck %s
 // RUN: ramiel-opt %s -p torch-cancel-permutes,torch-flatten-concat,torch-fold-pad,torch-fuse-bias,torch-fuse-residual,torch-fuse-activation 2>&1 >/dev/null | filecheck %s --check-prefix SILENT --allow-empty
 // SILENT-NOT: {{.}}

@@ -116,7 +116,7 @@ def test_passes(tmp_path: Path) -> None:
         (["compile", "branches.onnx", "--switched"], "need a batch of 2 or more"),
         (["compile", "branches.onnx", "--memory-limit", "0"], "it must be more than 0"),
         (["compile", "branches.onnx", "--memory-limit", "1kB"], "1000 bytes is too small"),
-        (["compile", "branches.onnx", "--memory-limit", "much"], "expected a size, as 200MB"),
+        (["compile", "branches.onnx", "--memory-limit", "much"], "expected a size such as 200MB"),
         (["compile", "branches.onnx", "--schedule", "refine", "--seconds", "0"], "a budget of 0 s"),
         (["compile", "branches.onnx", "--schedule", "refine", "--seconds", "nan"], "a budget of"),
         (["check", "branches.onnx", "--integers", "2,1"], "LOW must be below HIGH"),

@@ -133,7 +133,7 @@ WRONG: list[tuple[Input, Any, type[Exception], str]] = [
     (Input("o", F32, (None,), kind="optional"), torch.ones(()), ValueError, "got float32.."),
     (Input("m", F32, (), kind="dict"), [1], TypeError, '"m": expected a dict, got list'),
     (Input("s", str, (None,)), torch.ones(2), ValueError, "expected str..., got float32.2."),
-    (Input("s", str, (None,)), [1], TypeError, "int is no string"),
+    (Input("s", str, (None,)), [1], TypeError, "int is not a string"),
     (Input("s", str, (None, None)), [["a"], ["b", "c"]], ValueError, "differ in length"),
     (Input("n", torch.int64, (None,)), strings(["a"]), ValueError, "got str.1."),
     (Input("r", F32, None), torch.ones(2, dtype=torch.int64), ValueError, "float32[...], got"),
@@ -276,11 +276,11 @@ def test_a_dict_is_taken_as_it_is() -> None:
 def test_what_cannot_be_drawn(text: str) -> None:
     model = parsed(text)
     with load(compile_model(model, Options(workers=1))) as program:
-        with pytest.raises(CompileError, match=r'input "x" .* can only be given by a program'):
+        with pytest.raises(CompileError, match=r'input "x" .* can only be given from Python'):
             inputs_of(program, Inputs({}))
         with pytest.raises(ValueError, match="no random input can be made for x"):
             random_inputs(program.inputs, {}, 0)
-    with pytest.raises(CompileError, match="no tensor of numbers: it cannot be profiled"):
+    with pytest.raises(CompileError, match="not a tensor of numbers: it cannot be profiled"):
         compile_model(model, Options(workers=1, profile=True))
 
 

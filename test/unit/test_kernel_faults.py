@@ -78,10 +78,10 @@ def test_wrong_inputs(kind: type[PreparedLayer], name: str | None) -> None:
 def test_what_there_is_not() -> None:
     for kind in (Conv2d, Linear):
         for name in ("", "cudnn", "winograd-3"):
-            with pytest.raises(ValueError, match="there is no kernel"):
+            with pytest.raises(ValueError, match="unknown kernel"):
                 made(kind, name)
         for spec in ("", "selu", "clip", ["clip", 0.0], ["leaky_relu"], ["relu", 1.0], ["x", 1.0]):
-            with pytest.raises(ValueError, match="there is no activation"):
+            with pytest.raises(ValueError, match="unknown activation"):
                 made(kind, None, activation=spec)
 
 

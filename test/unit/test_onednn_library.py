@@ -89,7 +89,7 @@ def test_the_next_place_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_a_missing_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     why = reason(tmp_path / "none.so", monkeypatch)
-    assert why.startswith(f"{tmp_path}/none.so is no oneDNN 3.x: ")
+    assert why.startswith(f"{tmp_path}/none.so is not oneDNN 3.x: ")
 
 
 @pytest.mark.parametrize("content", [b"", b"no library\n", b"\x7fELF", bytes(range(256))])
@@ -98,11 +98,11 @@ def test_a_file_that_is_no_library(
 ) -> None:
     path = tmp_path / "libdnnl.so.3"
     path.write_bytes(content)
-    assert reason(path, monkeypatch).startswith(f"{path} is no oneDNN 3.x: ")
+    assert reason(path, monkeypatch).startswith(f"{path} is not oneDNN 3.x: ")
 
 
 def test_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert reason(tmp_path, monkeypatch).startswith(f"{tmp_path} is no oneDNN 3.x: ")
+    assert reason(tmp_path, monkeypatch).startswith(f"{tmp_path} is not oneDNN 3.x: ")
 
 
 OTHERS = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*"))

@@ -141,7 +141,7 @@ def test_what_cannot_be_traced() -> None:
     with Net(net_weights()) as net, pytest.raises(ValueError, match="at least 1 run, not 0"):
         trace(net, X, 3, runs=0)
     steps = program(lambda ch: ch.y.send(ch.x.recv()))
-    with steps, pytest.raises(ValueError, match=r"source of .* is not at hand"):
+    with steps, pytest.raises(ValueError, match=r"source of .* is not available"):
         trace(steps, torch.zeros(2))
 
 

@@ -1,1 +1,1 @@
-"""The PyTorch backend: the lowering table, the evaluator and the printer."""
+"""The PyTorch backend: prints scheduled modules as Python."""

@@ -17,7 +17,7 @@ from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, SliceAttr, py
 
 
 def call_expression(op: CallOp, operands: Sequence[str]) -> Expression:
-    """What a call prints as, given the names of its operands."""
+    """A call as Python code, given the names of its operands."""
     callee = op.callee
     if callee == "operator.getitem":
         return _subscript(flat(argument(op.args[0], operands)), op.args[1], operands)
@@ -37,11 +37,11 @@ def call_expression(op: CallOp, operands: Sequence[str]) -> Expression:
 
 
 PROPERTIES = frozenset(["Tensor.mT"])
-"""Attributes of a tensor, written without a call."""
+"""Attributes of a tensor, printed without a call."""
 
 
 def layer_expression(op: LayerOp) -> Expression:
-    """What makes a layer in `__init__`."""
+    """The constructor call of a layer in `__init__`."""
     name = op.layer_name or "layer"
     return Bracket(op.layer, ["weights", quoted(name), *keywords(op.config, ())])
 
@@ -66,7 +66,7 @@ def argument(attribute: Attribute, operands: Sequence[str]) -> Expression:
         case ArrayAttr():
             return Bracket("", [argument(i, operands) for i in attribute], "[", "]")
         case SliceAttr():
-            raise TypeError("a slice stands in a subscript only")
+            raise TypeError("a slice may only be in a subscript")
         case _:
             return literal_code(python_literal(attribute))
 

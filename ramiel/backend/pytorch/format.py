@@ -1,7 +1,7 @@
-"""Lays out Python code as ruff format does, for the few shapes that emitted programs have.
+"""Lays out Python code as ruff format does, for the few constructs in emitted programs.
 
-An expression is a tree of text, brackets and operators. It stands on one line if it fits;
-else its last bracket is opened and the content indented, on one line or on one line each.
+An expression is a tree of text, brackets and operators. It is put on one line if it fits;
+else its last bracket is split and the content indented, on one line or one line an item.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ INDENT = "    "
 class Bracket:
     """`head` + open + items + close: a call, a list, a tuple or a subscript.
 
-    `prefix` is what stands before it on the same line, such as the name of a keyword.
+    `prefix` precedes it on the same line, such as the name of a keyword.
     """
 
     head: str
@@ -28,7 +28,7 @@ class Bracket:
 
     @property
     def is_literal(self) -> bool:
-        """A list or tuple: it is never opened on one line."""
+        """Whether it is a list or tuple, whose content is never put on one line when split."""
         return not self.head
 
     @property

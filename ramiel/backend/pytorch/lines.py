@@ -65,7 +65,7 @@ def operation_lines(op: Operation, names: Names, indent: str) -> list[str]:
 
 
 def _del_lines(names: Sequence[str], indent: str) -> list[str]:
-    """`del a, b`, in as many statements as it takes to keep to the width."""
+    """`del a, b`, split into as many statements as the line width needs."""
     lines = [f"{indent}del {names[0]}"]
     for name in names[1:]:
         longer = f"{lines[-1]}, {name}"
@@ -99,7 +99,7 @@ def value_name(value: SSAValue, names: Names) -> str:
 
 
 def method_lines(op: ControlOp) -> list[str]:
-    """The method that an operation with bodies is."""
+    """The method that an operation with regions is printed as."""
     operands = op.parameters[: len(op.operands)]
     given = [f"{p}: {annotation(v.type)}" for p, v in zip(operands, op.operands, strict=True)]
     call = Bracket(f"{INDENT}def {op.method}", ["self", *given])
@@ -163,7 +163,7 @@ def return_statement(values: Sequence[Expression], indent: str) -> list[str]:
 
 
 def dtype_code(type: Attribute) -> str | None:
-    """The element type of a tensor type as code; None for one that is not known."""
+    """The element type of a tensor type as code; None if it is not known."""
     if element_of(type) == StringType():
         return "str"
     dtype = torch_dtype_of(type)
@@ -171,7 +171,7 @@ def dtype_code(type: Attribute) -> str | None:
 
 
 def _scalar(element: Attribute | None) -> str:
-    """The Python type of what a map has for keys and values."""
+    """The Python type of a map's keys or values."""
     if element == StringType():
         return "str"
     return "float" if isinstance(element, AnyFloat) else "int"
@@ -193,7 +193,7 @@ def annotation(type: Attribute) -> str:
 
 
 def return_annotation(types: Sequence[Attribute]) -> str:
-    """The Python type of what a function of several results returns."""
+    """The Python return type of a function with these results."""
     given = [annotation(type) for type in types]
     if len(given) == 1:
         return given[0]
@@ -217,5 +217,5 @@ def signature_lines(call: Bracket, end: str) -> list[str]:
 
 
 def milliseconds(us: float) -> str:
-    """A time for people: `0.61 ms`, `28.9 ms`."""
+    """A readable time: `0.61 ms`, `28.9 ms`."""
     return f"{us / 1000:.2f} ms" if us < 10_000 else f"{us / 1000:.1f} ms"

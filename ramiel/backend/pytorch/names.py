@@ -1,7 +1,7 @@
 """Python names from a model's names.
 
-A model's names are data: here they become identifiers, and only what this module lets through
-ever stands in an emitted program outside of a string literal.
+A model's names are untrusted: here they become identifiers, and only what this module returns ever
+appears in an emitted program outside of a string literal.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ LONGEST = 29
 """Identifiers are cut to this many characters, so that `a = ch.a.recv()` is one line."""
 
 BUILTINS = frozenset(["dict", "float", "int", "list", "slice", "str", "super", "tuple", "type"])
-"""Builtins that an emitted program may use. Others may be hidden by a value: `input` and `max` are
-good names for one, and no line reads what they hide."""
+"""Builtins that an emitted program may use. A value may shadow others: `input` and `max` are good
+names, and no line uses those builtins."""
 
 PROGRAM_NAMES = BUILTINS | frozenset(
     "F T_destination Tensor add_module apply batch bfloat16 bind buffers call_super_init ch "
@@ -34,23 +34,23 @@ PROGRAM_NAMES = BUILTINS | frozenset(
     "requires_grad_ self serial set_extra_state set_submodule share_memory state_dict to "
     "to_empty torch train training weights with_defaults xpu zero_grad inf nan fail".split()
 )
-"""Names that an emitted program, its base class or its imports already use. They are data since
-the import of torch takes long; a test compares them with nn.Module and Program."""
+"""Names that an emitted program, its base class or its imports already use. They are listed since
+importing torch takes long; a test compares them with nn.Module and Program."""
 
 COMPILED_NAMES = frozenset(["report", "save", "source"])
-"""What ramiel.compile() adds to a program: no name for an attribute, but good for a value."""
+"""What ramiel.compile() adds to a program: taken as attributes, but free as names of values."""
 
 CLASS_NAMES = LAYERS.keys() | frozenset(
     "Channel Channels F Input Layer OpError OpIndexError Program Stopped Strings Tensor "
     "Weights".split()
 )
-"""Classes of ramiel.runtime, and what an emitted program imports that has a name like theirs."""
+"""Classes of ramiel.runtime, and an emitted program's imports that are capitalised like them."""
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NUMBERED = re.compile(r"(.*?)_?(\d*)$")
 _WORKER = re.compile(r"worker(_\d+)?")
-"""The methods of a program, and what a number that makes a name distinct would turn into one."""
+"""The methods of a program, and names that a distinguishing number would turn into one."""
 
 
 def snake(text: str) -> str:
@@ -61,7 +61,7 @@ def snake(text: str) -> str:
 def identifier(text: str, fallback: str, suffix: str = "") -> str:
     """An identifier close to a text, in lower case: letters, digits and single underscores.
 
-    A text that is too long loses first the suffix and then its first words.
+    If it is too long, the suffix is dropped first, then the first words.
     """
     words = [w.lower() for w in _WORD.findall(text) if w.isascii()]
     whole = "_".join([*words, suffix] if suffix else words)
@@ -77,7 +77,7 @@ def identifier(text: str, fallback: str, suffix: str = "") -> str:
 
 
 def _cut(words: Sequence[str]) -> str:
-    """The words joined, less so many of the first ones that the rest is short enough."""
+    """The words joined, without the first ones if it would be too long."""
     kept = list(words)
     while len(kept) > 1 and sum(map(len, kept)) + len(kept) - 1 > LONGEST:
         kept.pop(0)
@@ -97,18 +97,18 @@ def class_name(text: str) -> str:
 
 
 def attribute_name(name: str) -> str:
-    """What a layer, a weight or a method of this name is called in the class."""
+    """The name of a layer, a weight or a method in the class."""
     return f"{name}_" if name in COMPILED_NAMES else name
 
 
 def method_name(name: str) -> str:
-    """As attribute_name(), and no builtin, which a method would hide from the lines that follow
-    it in the body of the class."""
+    """As attribute_name(), and not a builtin, which a method would shadow in the rest of the
+    class body."""
     return f"{name}_" if hasattr(builtins, name) else attribute_name(name)
 
 
 def node_words(node: str, op_type: str) -> tuple[str, str]:
-    """What a node's path says, without what the exporter repeats in it, and a suffix.
+    """A node's path, without repetitions by the exporter, and a suffix.
 
     `/features/features.0/Conv` of a Conv -> `features.0`; `/layer1/Relu_1` of a Relu ->
     `layer1` with the suffix `relu`.
@@ -122,7 +122,7 @@ def node_words(node: str, op_type: str) -> tuple[str, str]:
     if last_is_type:
         path = path[:-1]
         suffix = "" if path and op_type in _NAMED_BY_MODULE else snake(op_type)
-    # Nested modules repeat their parents: `features/features.0`.
+    # Names of nested modules repeat their parents': `features/features.0`.
     words = [
         part for part, following in pairwise([*path, ""]) if not following.startswith(f"{part}.")
     ]
@@ -130,8 +130,8 @@ def node_words(node: str, op_type: str) -> tuple[str, str]:
 
 
 def says_something(node: str, op_type: str) -> bool:
-    """Whether a node's name is more than a number or its operator's name: `n12` and `Conv_3`
-    are not, and the name of the value that the node computes may be better."""
+    """Whether a node's name is more than a number or its operator's name. `n12` and `Conv_3`
+    are not: the name of the node's result may be better."""
     core = node.lower().removeprefix(op_type.lower()).strip("0123456789_.@:-/")
     return len(core) > 1
 
@@ -147,11 +147,11 @@ _NAMED_BY_MODULE = frozenset(
         "Gather",
     ]
 )
-"""Operators that are a module's whole work, so that its path names them."""
+"""Operators that do all the work of a module, whose path then names them."""
 
 
 def common_prefix(nodes: Iterable[str]) -> str:
-    """The leading path that all names with a path share, with its final slash; it says nothing."""
+    """The leading path that all names with a path share, with its final slash."""
     paths = [node.split("/")[:-1] for node in nodes if "/" in node]
     if len(paths) < 2:
         return ""

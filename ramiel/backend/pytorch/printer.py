@@ -1,7 +1,7 @@
 """Prints a scheduled module as a Python program.
 
-The printer decides nothing: names, order, workers, channels and layers stand in the IR, and
-each operation has one way to be written (`expressions.py`, `format.py`).
+The printer decides nothing: names, order, workers, channels and layers are in the IR, and each
+operation is printed in one way (`expressions.py`, `format.py`).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from ramiel.version import __version__
 
 @dataclass(frozen=True)
 class Emitted:
-    """A printed program and what it needs beside it."""
+    """A printed program and the data it needs."""
 
     class_name: str
     source: str
@@ -72,7 +72,7 @@ class Emitted:
 def print_program(module: ModuleOp) -> Emitted:
     """The program of a module that holds a function and its `cluster.program`.
 
-    Raises CompileError if a pass that must come before was left out.
+    Raises CompileError if a required pass was left out.
     """
     programs = [op for op in module.ops if isinstance(op, ProgramOp)]
     if len(programs) != 1:
@@ -157,7 +157,7 @@ class _Printer:
         return [f'"""{text[0]}', *text[1:], '"""', ""]
 
     def _tuned(self) -> list[str]:
-        """What tuning has measured, if it has."""
+        """The results of tuning, if there are any."""
         text = text_of(self.program.attributes.get("tuned"))
         if text is None:
             return []
@@ -181,14 +181,14 @@ class _Printer:
         lines = [line]
         if len(line) > WIDTH:
             lines = ["from ramiel.runtime import (", *(f"{INDENT}{n}," for n in names), ")"]
-        # After ours, which settles how torch's threads wait; see ramiel/openmp.py.
+        # After ramiel, which sets how torch's threads wait; see ramiel/execution/openmp.py.
         lines.append("import torch")
         if "F" in prefixes:
             lines.append("import torch.nn.functional as F")
         return [*lines, "from torch import Tensor"]
 
     def _annotations(self) -> Iterable[str]:
-        """What the annotations of serial and of the methods name."""
+        """The annotations of serial and of the methods."""
         end = self.function.body.block.last_op
         assert end is not None
         values = chain(self.function.body.block.args, end.operands)
@@ -262,7 +262,7 @@ class _Printer:
             lines += operation_lines(op, names, BODY)
         return lines
 
-    # --- what the program needs beside it ---
+    # --- the program's data ---
 
     def _weights(self) -> dict[str, WeightAttr]:
         weights = {self._default_name(i): weight for i, weight in self.defaults.items()}
@@ -310,7 +310,7 @@ class _Printer:
         return name
 
     def _default_name(self, i: int) -> str:
-        """What the default of input i is called among the weights."""
+        """The name of input i's default among the weights."""
         assert self.function.arg_attrs is not None
         name = text_of(self.function.arg_attrs.data[i].data.get(LAYER_NAME))
         if name is None:
@@ -325,7 +325,7 @@ class _Printer:
 
 
 def _kind_of(type: Attribute) -> tuple[str, Attribute]:
-    """What an input is made of: `optional list`, and the type of the tensors in it."""
+    """The kind of an input, such as `optional list`, and the type of the tensors in it."""
     kinds: list[str] = []
     while not isinstance(type, MapType):
         match type:
@@ -351,6 +351,6 @@ def counted(count: int, what: str) -> str:
 
 
 def _safe(text: str, most: int = 60) -> str:
-    """Text of a model that may stand in a docstring."""
+    """A model's text, made safe for a docstring."""
     kept: Iterable[str] = (c if c.isalnum() or c in " .,_-+()" else "_" for c in text[:most])
     return "".join(kept).strip() or "model"

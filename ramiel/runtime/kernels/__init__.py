@@ -1,8 +1,8 @@
 """The kernels of convolutions and linear layers: one interface, several providers.
 
 A kernel is made for a `Convolution` or `Product` (`geometry.py`): operator, weights, shape of the
-input. Everything that can be done once is done then. A provider that cannot make one says None,
-and the next is asked; `plain` can always.
+input. Everything that can be done once is done then. A provider that cannot make one returns None,
+and the next is tried; `plain` always can.
 
 | name         | by                 | what it does                                                 |
 |--------------|--------------------|--------------------------------------------------------------|
@@ -58,7 +58,7 @@ PRODUCTS: Mapping[str, Callable[[Product], Kernel | None]] = {
 }
 
 PREFERRED = ("onednn", "mkldnn", "plain")
-"""Who is asked for a kernel where none is named, or the one that is named has none."""
+"""The providers to try, in order, if none is named or the named one returns None."""
 
 KERNELS = frozenset(CONVOLUTIONS.keys() | PRODUCTS.keys())
 
@@ -66,11 +66,11 @@ KERNELS = frozenset(CONVOLUTIONS.keys() | PRODUCTS.keys())
 def prepare(
     makers: Mapping[str, Callable[[Spec], Kernel | None]], spec: Spec, name: str | None
 ) -> Kernel:
-    """The kernel of a name, or the first that can be made; none of oneDNN's for `mkldnn`."""
+    """The named kernel, or the first of PREFERRED; never oneDNN's for names with `mkldnn`."""
     ours = name is not None and name.startswith("mkldnn")
     for candidate in (name, *(PREFERRED[1:] if ours else PREFERRED)):
         make = makers.get(candidate) if candidate is not None else None
-        with suppress(RuntimeError):  # what PyTorch says of types that this CPU cannot compute
+        with suppress(RuntimeError):  # PyTorch's, for types that this CPU does not support
             if make is not None and (kernel := make(spec)) is not None:
                 kernel.__name__ = candidate or ""  # for tools that show what a layer uses
                 return kernel

@@ -1,4 +1,4 @@
-"""What may follow a convolution or a product in the same kernel, and how each provider spells it.
+"""Activations that a convolution's or product's kernel may apply, as each provider spells them.
 
 An activation is a name, or a list of a name and its numbers: `"relu"`, `["clip", 0.0, 6.0]`.
 """
@@ -32,7 +32,7 @@ class Activation:
 
     `attribute`, `scalars` and `algorithm` are those of torch.ops.mkldnn, `post_op` is oneDNN's.
     Where there is none, `in_place` comes after either kernel: oneDNN computes relu, clip and
-    hardsigmoid by minima and maxima that lose NaN, which has to stay.
+    hardsigmoid by minima and maxima that drop NaN, which must be kept.
     """
 
     function: Callable[[Tensor], Tensor]
@@ -43,7 +43,7 @@ class Activation:
     in_place: Callable[[Tensor], Tensor] | None = None
 
     def apply(self, y: Tensor) -> Tensor:
-        """The activation of a tensor that nobody else has, which it may change."""
+        """The activation of a tensor that nothing else uses, since it may be changed in place."""
         return self.function(y) if self.in_place is None else self.in_place(y)
 
 
@@ -81,7 +81,7 @@ ACTIVATIONS = frozenset(_SIMPLE.keys() | _WITH_NUMBERS.keys())
 
 
 def activation(spec: Spec) -> Activation | None:
-    """The activation of a spec; None if there is none. ValueError for one that does not exist."""
+    """The activation of a spec; None if there is none. ValueError for an unknown one."""
     if spec is None:
         return None
     name, *numbers = (spec,) if isinstance(spec, str) else spec
@@ -89,5 +89,5 @@ def activation(spec: Spec) -> Activation | None:
         return _SIMPLE[cast(str, name)]
     count, make = _WITH_NUMBERS.get(cast(str, name), (None, None))
     if make is None or count != len(numbers):
-        raise ValueError(f"there is no activation {spec!r}")
+        raise ValueError(f"unknown activation {spec!r}")
     return make(*numbers)

@@ -16,7 +16,7 @@ from ramiel.runtime.kernels.onednn_primitive import Operand, matmul
 
 _LINEAR = 0x26
 _MOST = 1 << 24
-"""The elements of the largest matrix of scores that is made; PyTorch needs no such matrix."""
+"""The most elements of a score matrix to materialise; PyTorch's call needs no such matrix."""
 Strides = tuple[int, ...]
 
 
@@ -57,7 +57,7 @@ def _prepared(
         (b, h, rows, columns),
         (h * rows * columns, rows * columns, columns, 1),
     )
-    # As [batch, length, heads, d], which is how it is read as a rule.
+    # As [batch, length, heads, d], which is how it is usually read.
     result, result_strides = (b, h, rows, width), (rows * h * width, width, h * width, 1)
     scores = Operand(shape, strides_of_scores)
     q, k, v = strides
@@ -65,7 +65,7 @@ def _prepared(
     try:
         first = matmul(Operand(shapes[0], q), turned, scores, activation=scaled)
         second = matmul(scores, Operand(shapes[2], v), Operand(result, result_strides))
-    except RuntimeError:  # of strides that oneDNN does not take
+    except RuntimeError:  # for strides that oneDNN does not support
         return None
     if first is None or second is None:
         return None

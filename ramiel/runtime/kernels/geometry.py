@@ -15,11 +15,11 @@ from torch._C._functorch import peek_interpreter_stack
 from ramiel.runtime.kernels.activations import Activation
 
 Kernel = Callable[[Tensor, Tensor | None], Tensor]
-"""From the input, and what is to be added before the activation, to the result."""
+"""Maps the input, and a tensor to add before the activation, to the result."""
 
 Packed = dict[object, Any]
-"""What a provider has made of a layer's weights alone, by a key of its own. The layer keeps it for
-as long as its weights do not change, so that kernels for several shapes share it."""
+"""What providers derive from a layer's weights alone, by keys of their own. The layer keeps it
+until its weights change, so that kernels for several shapes share it."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +110,18 @@ class Pool:
 
 
 def is_ordinary(x: Tensor, dtype: torch.dtype) -> bool:
-    """Whether a kernel can have a tensor: in the CPU's memory, and without a gradient."""
+    """Whether a kernel can take a tensor: on the CPU, and without a gradient."""
     return type(x) is Tensor and x.dtype is dtype and x.is_cpu and not x.requires_grad
 
 
 def is_watched() -> bool:
-    """Whether PyTorch records or transforms what is called (jit.trace, a dispatch mode, vmap):
-    a kernel would escape it."""
+    """Whether PyTorch records or transforms calls (jit.trace, a dispatch mode, vmap), which it
+    could not see in a kernel."""
     return _is_tracing() or _len_torch_dispatch_stack() > 0 or bool(peek_interpreter_stack())
 
 
 def is_finite(x: Tensor) -> bool:
-    """Whether a tensor has neither NaN nor infinities. May deny it of very large numbers."""
+    """Whether a tensor has neither NaN nor infinities. May be False for very large numbers."""
     return math.isfinite(x.sum().item())
 
 

@@ -147,8 +147,8 @@ def pool(spec: Pool) -> Kernel | None:
 
 
 def _blank(shape: tuple[int, ...], strides: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """What torch.empty_like() takes a result's geometry from, which it does sooner than from
-    numbers. It has no memory of its own."""
+    """A template of a result for torch.empty_like(), which is faster than giving it numbers. It
+    has no memory of its own."""
     with torch.inference_mode(False):
         blank = torch.empty_strided(shape, strides, dtype=dtype)
     blank.untyped_storage().resize_(0)

@@ -3,8 +3,8 @@
 Any oneDNN 3.x that is built with OpenMP will do. It is looked for in the file that
 RAMIEL_ONEDNN names, then in the environment's `lib` folder (where the package
 `onednn-cpu-gomp` puts it), then where the system's loader looks. RAMIEL_ONEDNN=off switches
-it off. A library that is missing, of another version or kind, or that computes a wrong product
-in a process of its own is not used, and `why_not()` says why.
+it off. A library that is missing, of another version or kind, or that fails a test product in a
+separate process is not used, and `why_not()` says why.
 
 Numbers are those of the C headers, which are stable within a major version.
 """
@@ -69,7 +69,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
 
 
 class Unusable(Exception):
-    """There is no oneDNN that can be used; the message says why, in one line."""
+    """There is no usable oneDNN; the message says why, in one line."""
 
 
 class _Version(ctypes.Structure):
@@ -86,12 +86,12 @@ class _Version(ctypes.Structure):
 class Library:
     """A loaded library with one engine, the CPU, and one stream.
 
-    `quick` holds the same functions for calls that take no time: they keep the GIL, where
-    ctypes otherwise gives it up at each call and may wait to have it back.
+    `quick` holds the same functions for short calls: they keep the GIL, which ctypes otherwise
+    releases at each call and may have to wait for.
     """
 
     def __init__(self, path: str) -> None:
-        """Raises Unusable if the file is no oneDNN 3.x with OpenMP."""
+        """Raises Unusable if the file is not oneDNN 3.x with OpenMP."""
         try:
             self.functions, self.quick = ctypes.CDLL(path), ctypes.PyDLL(path)
             for library in (self.functions, self.quick):
@@ -105,7 +105,7 @@ class Library:
                 library.dnnl_memory_desc_get_size.restype = c_size_t
             self.functions.dnnl_version.restype = POINTER(_Version)
         except (OSError, AttributeError) as error:
-            raise Unusable(f"{path} is no oneDNN 3.x: {error}") from None
+            raise Unusable(f"{path} is not oneDNN 3.x: {error}") from None
         version = self.functions.dnnl_version().contents
         self.version = f"{version.major}.{version.minor}.{version.patch}"
         self.path = path
@@ -115,7 +115,7 @@ class Library:
         self.stream = self.create("dnnl_stream_create", self.engine, IN_ORDER)
 
     def create(self, name: str, *args: object) -> c_void_p:
-        """What a function of the API makes. RuntimeError if it refuses."""
+        """The object that a function of the API makes. RuntimeError if it fails."""
         made = c_void_p()
         if status := getattr(self.functions, name)(byref(made), *args):
             raise RuntimeError(f"{name}: status {status}")
@@ -139,7 +139,7 @@ def dims(values: Sequence[int]) -> Any:
 
 @functools.cache
 def library() -> Library | None:
-    """The library, loaded and tried once for the process; None if there is none to be used."""
+    """The library, loaded and tried once for the process; None if none is usable."""
     try:
         return _find()
     except Unusable:
@@ -148,7 +148,7 @@ def library() -> Library | None:
 
 @functools.cache
 def why_not() -> str:
-    """Why there is no library to be used, in one line; `` if there is one."""
+    """Why there is no usable library, in one line; `` if there is one."""
     try:
         _find()
     except Unusable as reason:
@@ -183,7 +183,7 @@ def _places() -> Iterator[str]:
 
 
 def _try_apart(path: str) -> str:
-    """Why a library cannot be trusted, found out in a process that it may take down; or ``."""
+    """Why a library cannot be used, tested in a process that it may crash; `` if it can."""
     command = [sys.executable, "-S", "-c", _TRIAL, str(Path(__file__)), path]
     try:
         run = subprocess.run(

@@ -38,8 +38,8 @@ _ADD = 0x1FFF0
 _QUERY_WEIGHTS, _QUERY_SCRATCHPAD = 131, 136
 _QUERY_ARGUMENT = 255
 _FIRST_POST_OP = (16384 | 2, 32768 | 2)
-"""The argument of a binary operation that is the first of the post-ops, in older and in newer
-versions: what is added. A descriptor knows which of them it has."""
+"""The argument index of the added tensor, a binary operation that is the first of the post-ops, in
+older and in newer versions. A descriptor tells which of them it has."""
 _ADDED = -1
 _SMALL = 64 << 10
 """Bytes of a scratchpad that a primitive keeps."""
@@ -81,7 +81,7 @@ class Handles:
     def attributes(
         self, activation: Activation | None, added: ctypes.c_void_p | None
     ) -> ctypes.c_void_p:
-        """The attributes of a primitive: what comes after it, and that we bring its memory."""
+        """The attributes of a primitive: its post-ops, and that we allocate its scratchpad."""
         ours = self.make("primitive_attr", "dnnl_primitive_attr_create")
         self._lib.do("dnnl_primitive_attr_set_scratchpad_mode", ours, _SCRATCHPAD_FROM_USER)
         after = self.make("post_ops", "dnnl_post_ops_create")
@@ -199,10 +199,10 @@ def matmul(
     adds: bool = False,
     packed: Packed | None = None,
 ) -> Primitive | None:
-    """A product of matrices [..., m, k] and [..., k, n], called with the addresses of what is
-    no tensor: left or right, what is added, the result. A tensor is a constant; on the right it
-    is packed, and the packed one shared with the other products of `packed`, which are products
-    with the same tensor. None if oneDNN is not there or has no kernel."""
+    """A product of matrices [..., m, k] and [..., k, n], called with the addresses of those
+    that are not tensors: left or right, the addend, the result. A tensor is a constant; on the
+    right it is packed, and shared by the products of `packed`, all of them with the same tensor.
+    None if oneDNN is not there or has no kernel."""
     lib = library()
     if lib is None or dtype not in TYPES:
         return None
@@ -252,7 +252,7 @@ def primitive(
     given: Sequence[tuple[int, ctypes.c_void_p]],
     packed: Packed,
 ) -> Primitive:
-    """A primitive with its constants, weights in the layout that it asks for."""
+    """A primitive with its constants; weights get the layout that it asks for."""
     fixed = list(others)
     for kind, tensor, operand in constants:
         desc = handles.descriptor(operand, tensor.dtype)

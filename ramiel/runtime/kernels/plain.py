@@ -28,7 +28,7 @@ def product(spec: Product) -> Kernel:
 
 
 def finished(y: Tensor, other: Tensor | None, activation: Activation | None) -> Tensor:
-    """A result with what is to be added, and its activation."""
+    """The result plus `other`, with the activation applied."""
     if other is not None:
         y = y + other
     return y if activation is None else activation.function(y)

@@ -29,8 +29,8 @@ def max_pool2d(
     """torch.nn.functional.max_pool2d without indices."""
     geometry = (_pair(kernel_size), _pair(stride, kernel_size), _pair(padding), _pair(dilation))
     kernel = _kernel("max", x, *geometry, ceil_mode)
-    # oneDNN's loses NaN, and its least value is finite. PyTorch's takes three to five times as
-    # long as both the kernel and a look at the input.
+    # oneDNN's drops NaN, and starts from a finite value. PyTorch's takes three to five times as
+    # long as the kernel and the check together.
     if kernel is None or not is_finite(x):
         return F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
     return kernel(x, None)
@@ -47,7 +47,7 @@ def avg_pool2d(
     """torch.nn.functional.avg_pool2d."""
     geometry = (_pair(kernel_size), _pair(stride, kernel_size), _pair(padding), (1, 1))
     kind = "average with padding" if count_include_pad and any(geometry[2]) else "average"
-    # What lies beyond the padding, which ceil_mode may reach, PyTorch does not count.
+    # PyTorch does not count what lies beyond the padding, where ceil_mode may reach.
     exact = not (ceil_mode and count_include_pad)
     kernel = _kernel(kind, x, *geometry, ceil_mode) if exact else None
     if kernel is None:

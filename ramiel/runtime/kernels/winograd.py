@@ -8,8 +8,8 @@ A tile of n x n inputs, n = m + r - 1, gives m x m results of an r x r kernel (L
 With m = 4 and r = 3 that is 36 products for 16 results, where a direct convolution takes 144; a
 1x7 kernel in steps of 4 takes 10 for 4, instead of 28. Each transform is one product with a
 matrix, B x B and A x A as Kronecker products, and the products of all tiles at one place of the
-tile are a product of matrices over the channels. Rounding errors are some times those of a direct
-convolution: up to 1e-5 of the largest result.
+tile are a product of matrices over the channels. Rounding errors are several times those of a
+direct convolution: up to 1e-5 of the largest result.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ramiel.runtime.kernels.onednn_primitive import Operand, matmul
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0, 2.0, -0.5, 1.5, -1.5)
 """Where the polynomials are evaluated, apart from infinity; small numbers keep errors small."""
 _SIZES = (1, 3, 5, 7)
-"""The heights and widths of kernels that it is worth trying for."""
+"""The heights and widths of kernels worth trying."""
 _LARGEST = 25
 """The elements of the largest kernel: beyond it, tiles are mostly overlap."""
 
@@ -52,7 +52,7 @@ _workspaces = threading.local()
 def workspace(part: int, size: int) -> Tensor:
     """Memory for one of two intermediate results of the calling thread, not initialized.
 
-    All kernels use the same, so that it stays in the cache and no other memory leaves it.
+    All kernels use the same, so that it stays in the cache and evicts nothing else.
     """
     parts: list[Tensor] = _workspaces.__dict__.setdefault(
         "parts", [torch.empty(0, dtype=torch.float32)] * 2
@@ -70,8 +70,8 @@ PADDED = 16
 def padded_image(
     count: int, height: int, width: int, channels: int, top: int, left: int, h: int, w: int
 ) -> Tensor:
-    """Memory [count, height, width, channels] for images of h x w that begin at (top, left). Around
-    them it is zero: whoever writes elsewhere must not. Kernels of one geometry share it."""
+    """Memory [count, height, width, channels] for images of h x w that begin at (top, left). The
+    border is zero and must stay so. Kernels of one geometry share the memory."""
     images: dict[tuple[int, ...], Tensor] = _workspaces.__dict__.setdefault("images", {})
     key = (count, height, width, channels, top, left, h, w)
     image = images.get(key)
@@ -83,7 +83,7 @@ def padded_image(
 
 
 def applies(spec: Convolution) -> bool:
-    """Whether a convolution can be computed so: dense, f32, step 1, a kernel of 3 to 7."""
+    """Whether the algorithm applies: dense, f32, stride 1, a kernel of 3 to 7."""
     return (
         spec.weight.dtype is torch.float32
         and all(size in _SIZES for size in spec.kernel)
@@ -119,9 +119,9 @@ def matrices(m: int, r: int) -> tuple[Matrix, Matrix, Matrix]:
 
 
 def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kernel | None:
-    """A kernel for a convolution, with tiles of so many results a side; None if it cannot be.
+    """A kernel for a convolution, with `tile` results on a tile's side; None if not applicable.
 
-    The products are primitives of oneDNN's, unless it is not there or not to be `prepared`.
+    The products are oneDNN's primitives if `prepared` and oneDNN is there, else PyTorch's.
     """
     if not applies(spec):
         return None
@@ -163,9 +163,9 @@ def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kern
 class _Buffers:
     """The intermediate results of a kernel in one thread, as views that are made once.
 
-    In order: the padded image, of which the convolution's input is the `inside` and which the
-    `windows` overlap on; its `tiles`; these after the first, second and third step; the
-    `results` of the tiles, and the `image` that they make, `cropped` where tiles stick out.
+    In order: the padded image, with the input as its `inside` and overlapping `windows`; its
+    `tiles`; these after the first, second and third step; the `results` of the tiles, and the
+    `image` that they form, `cropped` if tiles extend beyond it.
     """
 
     def __init__(self, spec: Convolution, grid: _Grid) -> None:
@@ -213,8 +213,8 @@ def _view(memory: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 class _Grid(NamedTuple):
-    """How a convolution is cut: results of a tile, inputs of its window, the number of tiles
-    (images, down, across), and of threads that share them, 1 where they share the places."""
+    """How a convolution is tiled: results of a tile, inputs of its window, the number of tiles
+    (images, down, across), and of threads that divide them; 1 if threads divide the places."""
 
     tile: tuple[int, int]
     window: tuple[int, int]
@@ -232,7 +232,7 @@ class _Grid(NamedTuple):
 
     @property
     def padded(self) -> int:
-        """The tiles that there is room for: as many for each thread."""
+        """The tiles that buffers have room for: the same number for each thread."""
         return self.share * self.threads
 
     @staticmethod
@@ -240,8 +240,8 @@ class _Grid(NamedTuple):
         (kh, kw), (_, _, height, width) = spec.kernel, spec.result
         high, wide = (1 if size == 1 else tile for size in (kh, kw))
         tiles = (spec.source[0], -(-height // high), -(-width // wide))
-        # Threads that share the tiles read all of the kernel each, and threads that share the
-        # places of the kernel read what the other has written: whichever is less.
+        # Threads that divide the tiles each read the whole kernel, and threads that divide the
+        # places read what others have written: choose whichever is less.
         results, channels = spec.weight.shape[:2]
         by_tiles = 2 * results * channels < math.prod(tiles) * (results + channels)
         threads = torch.get_num_threads() if by_tiles else 1
@@ -278,7 +278,7 @@ def _prepared_steps(spec: Convolution, grid: _Grid) -> Steps | None:
     final = Operand((tiles, small, results), (small * results, results, 1))
 
     def shared(width: int) -> Operand:
-        # Threads divide a batch from the front: each multiplies the tiles that it transformed.
+        # Threads divide a batch in order: each multiplies the tiles that it transformed.
         size = places * width
         return Operand((grid.threads, places, share, width), (share * size, width, size, 1))
 

@@ -1,10 +1,9 @@
 """ONNX semantics that PyTorch has no single call for.
 
 Emitted programs call these as `ops.gather(x, indices)`. Each takes and returns tensors; an
-argument that ONNX gives as a tensor may be one, or the numbers themselves where the compiler
-knew them.
+argument that is a tensor in ONNX may also be plain numbers, if the compiler knows them.
 
-They are the public functions of the modules here: a new one is found.
+They are the public functions of the modules here, found automatically.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ from ramiel.runtime.numbers import Integers, integer, integers
 
 
 def clip(x: Tensor, low: Tensor | None, high: Tensor | None) -> Tensor:
-    """Clip with bounds that are computed. Where they cross, the upper one holds, as in ONNX."""
+    """Clip with computed bounds. If they cross, the upper one wins, as in ONNX."""
     if low is not None:
         x = torch.maximum(x, low)
     return x if high is None else torch.minimum(x, high)
 
 
 def sign(x: Tensor) -> Tensor:
-    """-1, 0 or 1, and NaN for NaN, of which PyTorch's sign is 0."""
+    """-1, 0 or 1, and NaN for NaN, for which PyTorch's sign gives 0."""
     if not x.dtype.is_signed:
         return (x != 0).to(x.dtype)
     return torch.where(x.isnan(), x, torch.sign(x))
@@ -70,7 +70,7 @@ def layer_norm(
 
 
 def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
-    """LRN with a window of an even size, which reaches one channel further ahead."""
+    """LRN with an even window size; the window reaches one channel further ahead."""
     square = x.square().flatten(2)
     before, after = (size - 1) // 2, size // 2
     square = F.pad(square, [0, 0, before, after])
@@ -80,7 +80,7 @@ def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: floa
 
 
 def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """InstanceNormalization of x [N, C, ...], of which a channel may have one number, or none."""
+    """InstanceNormalization of x [N, C, ...], whose channels may have one element, or none."""
     if math.prod(x.shape[2:]) == 1 or not x.numel():
         shape = [-1] + [1] * (x.ndim - 2)
         return (x - x) * weight.reshape(shape) + bias.reshape(shape)
@@ -105,8 +105,8 @@ def reduce(
 ) -> Tensor:
     """A reduction by ONNX's name without `Reduce`; axes of None are all of them.
 
-    An empty list of axes reduces over none: what comes before the sum is still done. An empty
-    tensor of axes means all of them, unless `noop`.
+    An empty list of axes reduces over none, but still applies the function before the sum. An
+    empty tensor of axes means all of them, unless `noop`.
     """
     dims = list(range(x.ndim)) if axes is None else [a % max(x.ndim, 1) for a in integers(axes)]
     if isinstance(axes, Tensor) and not dims and not noop:
@@ -133,7 +133,7 @@ def _mean(x: Tensor, dims: list[int], keepdims: bool) -> Tensor:
     count = 1
     for dim in dims:
         count *= x.shape[dim]
-    # Of no integers ONNX leaves the mean open; ONNX Runtime has zero.
+    # ONNX leaves the mean of no integers undefined; ONNX Runtime returns zero.
     return torch.div(_sum(x, dims, keepdims), max(count, 1), rounding_mode="trunc")
 
 
@@ -153,7 +153,7 @@ def _extreme(largest: bool, x: Tensor, dims: list[int], keepdims: bool) -> Tenso
 
 
 def _identity(dtype: torch.dtype, largest: bool) -> float:
-    """The extreme of no numbers."""
+    """The extreme of an empty set."""
     if dtype.is_floating_point:
         return -math.inf if largest else math.inf
     limits = torch.iinfo(dtype)
@@ -179,15 +179,15 @@ _REDUCTIONS = {
 
 
 _OF_REALS = frozenset(["L2", "LogSum", "LogSumExp"])
-"""What takes roots or logarithms: of integers it is computed in double precision."""
+"""Reductions that take roots or logarithms: integers are computed in double precision."""
 
 
 def arg_reduce(
     x: Tensor, axis: int, *, largest: bool, keepdims: bool = False, last: bool = False
 ) -> Tensor:
-    """The index of the first or last largest or smallest element, of an axis that may be empty.
+    """The index of the first or last largest or smallest element along an axis.
 
-    IndexError if there is something to be found and nothing to find it in.
+    IndexError if the axis is empty and the result is not.
     """
     if not x.shape[axis]:
         count = x.sum(dim=axis, keepdim=keepdims, dtype=torch.int64)

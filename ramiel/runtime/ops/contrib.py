@@ -1,4 +1,4 @@
-"""Small operators of ONNX Runtime's own, beside attention."""
+"""Small operators of ONNX Runtime's own, other than attention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def simplified_layer_norm(x: Tensor, scale: Tensor, axis: int, eps: float) -> Te
 
 
 def first_rows(table: Tensor, ids: Tensor) -> Tensor:
-    """As many rows of a table as there are columns of ids [B, S]: their position embeddings."""
+    """The first S rows of a table: the position embeddings of ids [B, S]."""
     return table[: ids.shape[1]]
 
 
@@ -49,8 +49,8 @@ def crop_and_resize(
 ) -> Tensor:
     """Regions of x [B, C, H, W] resampled to one size: [boxes, C, height, width].
 
-    boxes [boxes, 4] are (y1, x1, y2, x2) in parts of H - 1 and W - 1, `samples` says which sample
-    each is of. What lies outside of the sample has the value `outside`.
+    boxes [boxes, 4] are (y1, x1, y2, x2) as fractions of H - 1 and W - 1, `samples` says which
+    sample each is of. Points outside of the sample have the value `outside`.
     """
     sides = integers(size)
     lengths = x.shape[2:]
@@ -67,7 +67,7 @@ def crop_and_resize(
 
 
 def _along(start: Tensor, end: Tensor, after: int, before: int) -> Tensor:
-    """Where the new positions lie among the old ones, [boxes, after]."""
+    """The new positions in the old coordinates, [boxes, after]."""
     start, end = start.unsqueeze(1), end.unsqueeze(1)
     if after == 1:
         return 0.5 * (start + end) * (before - 1)

@@ -1,4 +1,4 @@
-"""What attention needs beside PyTorch's call, as ONNX Runtime's own operators define it.
+"""Parts of attention that PyTorch's call lacks, as ONNX Runtime's own operators define them.
 
 Sizes: B samples, N heads, G heads of keys and values, S queries, T keys, d numbers a head.
 """
@@ -19,12 +19,12 @@ def attention_mask(
     low: float = -10000.0,
     bias: Tensor | None = None,
 ) -> Tensor:
-    """What is added to the scores [B, N, S, T] of a query [B, N, S, d] and a key [B, N, T, d].
+    """The bias to add to the scores [B, N, S, T] of a query [B, N, S, d] and a key [B, N, T, d].
 
     `mask` says which keys count: as 1 and 0 in [B, T] or [B, S, T], or as the number of keys of
     each sample in [B], or as that and the first key of each in [2B]. Keys that do not count get
-    `low`, which ONNX Runtime means as a number to add, and not as minus infinity. A causal mask
-    lets the last query see all keys.
+    `low`, a number to add as in ONNX Runtime, not minus infinity. A causal mask lets the last
+    query see all keys.
     """
     samples, rows, columns = query.shape[0], query.shape[-2], key.shape[-2]
     added = query.new_zeros(()) if bias is None else bias
@@ -63,7 +63,7 @@ def rotary(
 ) -> Tensor:
     """Rotates pairs of numbers by angles that depend on a position.
 
-    x [B, N, S, d] or [B, S, N * d]; without `heads`, the latter has as many as the angles tell.
+    x [B, N, S, d] or [B, S, N * d]; without `heads`, their number follows from the angles.
     positions [B, S], or [1], the first of consecutive ones. cos and sin [positions, r / 2] are
     for the first r of the d numbers; pairs are neighbours if interleaved, else r / 2 apart.
     """
@@ -162,7 +162,7 @@ def group_query_attention(
 
 
 def _cached(past: Tensor | None, new: Tensor, starts: Tensor, places: Tensor, total: int) -> Tensor:
-    """A cache with new rows [B, G, S, d] at their places, and zeros where nothing is."""
+    """A cache with new rows [B, G, S, d] at their places, and zeros elsewhere."""
     before = 0 if past is None else past.shape[2]
     cache = new.new_zeros((*new.shape[:2], max(before, total), new.shape[3]))
     if past is not None:
@@ -181,7 +181,7 @@ def _attention(
     softcap: float,
     sink: Tensor | None,
 ) -> Tensor:
-    """Attention with what PyTorch's call does not have."""
+    """Attention with soft capping and sinks, which PyTorch's call lacks."""
     repeats = q.shape[1] // k.shape[1]
     k, v = (x.repeat_interleave(repeats, 1) for x in (k, v))
     scores = q @ k.mT * (q.shape[-1] ** -0.5 if scale is None else scale)

@@ -1,4 +1,4 @@
-"""What loops are made of."""
+"""Helpers of emitted loops and branches."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ramiel.runtime.workers import current_run
 
 
 def steps(most: Tensor | None = None) -> Iterator[Tensor]:
-    """The numbers 0, 1, ... as int64 scalars, so many at most.
+    """The numbers 0, 1, ... as int64 scalars, at most `most` of them.
 
-    Raises Stopped once the run that it is part of has failed elsewhere, or was interrupted, and at
-    the end of Python: no loop of a worker holds up the end of a program.
+    Raises Stopped once its run has failed elsewhere or was interrupted, and when Python exits, so
+    that no worker's loop delays the exit.
     """
     numbers: Iterable[int] = itertools.count() if most is None else range(int(most))
     run = current_run()
@@ -42,7 +42,7 @@ def length(x: Tensor, axis: int) -> Tensor:
 
 
 def part(x: Tensor, axis: int, step: Tensor, reverse: bool = False) -> Tensor:
-    """The slice of x at a place of a dimension, which it loses; counted from the end if reverse."""
+    """The slice of x at an index along an axis, which is dropped; from the end if reverse."""
     place = int(step)
     return x.select(axis, x.shape[axis] - 1 - place if reverse else place)
 

@@ -9,11 +9,11 @@ from ramiel.runtime.low_bit import FLOATS, FloatFormat, lowest_bits
 
 
 def cast(x: Tensor, to: str, saturate: bool = True, round_mode: str = "up") -> Tensor:
-    """Cast to a type of fewer than eight bits or a float of eight, by ONNX's name.
+    """Cast to a type of fewer than eight bits or an 8-bit float, by ONNX's name.
 
-    Integers are cut off at the point and keep their lowest bits. Floats are rounded to nearest,
-    ties to even; what is then too large becomes the largest value, or else infinity or NaN as
-    the type has it. `round_mode` (up, down, nearest) is that of float8e8m0, the powers of two.
+    Integers are truncated and keep their lowest bits. Floats are rounded to nearest, ties to
+    even; what is then too large becomes the largest value if `saturate`, else infinity or NaN as
+    the type has it. `round_mode` (up, down, nearest) is for float8e8m0, the powers of two.
     """
     if to == "float8e8m0":
         return _power_of_two(x, saturate, round_mode)
@@ -30,13 +30,13 @@ def _rounded(x: Tensor, to: FloatFormat, saturate: bool) -> Tensor:
     y = torch.round(x / step) * step
     beyond = to.largest if saturate or to.beyond is None else to.beyond
     y = torch.where(y.abs() > to.largest, torch.full_like(y, beyond).copysign(y), y)
-    # A type without a NaN has zeros for it.
+    # A type without NaN has 0 for it.
     y = y.nan_to_num(0.0) if to.beyond is None else y
     return y.to(to.held_in)
 
 
 def _power_of_two(x: Tensor, saturate: bool, round_mode: str) -> Tensor:
-    """The exponent of a float32, as it stands in its bits, is the value of a float8e8m0."""
+    """A float8e8m0, whose bits are the biased exponent of a float32."""
     bits = x.float().view(torch.int32)
     exponent, fraction = (bits >> 23) & 0xFF, bits & 0x7FFFFF
     half = 1 << 22

@@ -1,4 +1,4 @@
-"""Pictures in files."""
+"""Encoded images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MODES = {"RGB": "RGB", "BGR": "RGB", "Grayscale": "L"}
 def decode_image(data: Tensor, pixels: str) -> Tensor:
     """The pixels [height, width, channel] of an encoded picture, whose bytes are `data`.
 
-    Raises ImportError if Pillow, which reads it, is not there.
+    Raises ImportError if Pillow is not installed.
     """
     try:
         from PIL import Image

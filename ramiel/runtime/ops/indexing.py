@@ -71,7 +71,7 @@ def non_zero(x: Tensor) -> Tensor:
 
 
 def one_hot(indices: Tensor, depth: Tensor, values: Tensor, axis: int) -> Tensor:
-    """`values` holds what stands off and on; an index out of range is off everywhere."""
+    """`values` holds the off and the on value; an index out of range is off everywhere."""
     count = int(depth.item())
     place = _wrapped(indices, count).unsqueeze(axis)
     axis = axis % place.ndim
@@ -86,17 +86,17 @@ def slice(
     axes: Integers | None = None,
     steps: Integers | None = None,
 ) -> Tensor:
-    """Slices with bounds that are computed, or with steps backwards.
+    """Slices with computed bounds, or with negative steps.
 
-    Bounds and steps may be any integers. A slice backwards that starts before the first element
-    starts at it, as ONNX's text and ONNX Runtime have it, where Python's is empty.
+    Bounds and steps may be any integers. A backward slice that starts before the first element
+    starts at it, as in ONNX's specification and ONNX Runtime; Python's is empty.
     """
     first, last = integers(starts), integers(ends)
     dims = list(range(len(first))) if axes is None else integers(axes)
     strides = [1] * len(first) if steps is None else integers(steps)
     for start, end, dim, step in zip(first, last, dims, strides, strict=True):
         length = x.shape[dim]
-        # A longer step takes one element, too, and PyTorch adds it to the bounds.
+        # A longer step takes one element, too, but overflows where PyTorch adds it to a bound.
         step = max(-length - 1, min(step, length + 1))
         if step > 0:
             bounds = builtins.slice(start, end, step).indices(length)

@@ -18,7 +18,7 @@ def momentum(
     decay: float,
     nesterov: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Gradient descent with a momentum; the first gradient counts in full."""
+    """Gradient descent with momentum; the first gradient counts in full."""
     gradient = gradient + decay * x
     velocity = alpha * velocity + torch.where(step > 0, beta, 1.0).to(x.dtype) * gradient
     change = gradient + alpha * velocity if nesterov else velocity
@@ -55,7 +55,7 @@ def adam(
     decay: float,
     decay_after: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Steps by the running means of gradients and of their squares, whose bias by their zero
+    """Steps by the running means of gradients and of their squares; their bias towards their zero
     start is corrected after the first step."""
     gradient = gradient + decay * x
     mean = alpha * mean + (1 - alpha) * gradient

@@ -1,4 +1,4 @@
-"""Norms over windows, and what puts windows and their largest elements back in their places."""
+"""Norms over windows, and the inverses of sliding windows and of max pools."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def col2im(
     pads: list[int] | None = None,
     strides: list[int] | None = None,
 ) -> Tensor:
-    """Images [N, C, *image] to which blocks [N, C * block, L] are added in their places, which
-    are those of a sliding window; what falls into the paddings is left out."""
+    """Images [N, C, *image]: the sum of blocks [N, C * block, L] at the positions of a sliding
+    window; what falls into the padding is dropped."""
     size, kernel = integers(image), integers(block)
     dims = len(size)
     sides = [0] * 2 * dims if pads is None else pads

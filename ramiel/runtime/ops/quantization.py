@@ -97,7 +97,7 @@ def matmul_integer(
     a: Tensor, b: Tensor, a_zero: int | Tensor = 0, b_zero: int | Tensor = 0
 ) -> Tensor:
     """MatMulInteger: the product of a [..., M, K] and b [..., K, N], each less its zero point:
-    one number, or one for each row of a or column of b. int32; of floats float32."""
+    one number, or one for each row of a or column of b. int32, or float32 for floats."""
     if isinstance(a_zero, Tensor) and a_zero.ndim == 1 and a_zero.numel() > 1:
         a_zero = a_zero.unsqueeze(-1)
     dtype = _exact(a, a_zero, b, b_zero, a.shape[-1])
@@ -117,8 +117,8 @@ def conv_integer(
     groups: int = 1,
 ) -> Tensor:
     """ConvInteger: x [N, C, ...] and weight [M, C / groups, ...], each less its zero point (the
-    weight's may be [M]), convolved to int32, plus the bias [M] of int32. `padding` is a number
-    of zero points, for each dimension, as F.pad has it for both sides of each, or SAME_UPPER or
+    weight's may be [M]), convolved to int32, plus the bias [M] of int32. `padding`, with
+    zero points, is a number, one for each dimension, both sides of each as in F.pad, SAME_UPPER or
     SAME_LOWER."""
     if isinstance(weight_zero, Tensor) and weight_zero.numel() > 1:
         weight_zero = weight_zero.reshape([-1] + [1] * (weight.ndim - 1))
@@ -144,7 +144,7 @@ def _less(x: Tensor, zero: int | Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _exact(a: Tensor, a_zero: object, b: Tensor, b_zero: object, terms: int) -> torch.dtype:
-    """The smallest float type in which no sum of so many products is rounded."""
+    """The smallest float type in which sums of `terms` products are exact."""
     if a.is_floating_point():
         return torch.float32
     largest = terms * _magnitude(a, a_zero) * _magnitude(b, b_zero)
@@ -152,7 +152,7 @@ def _exact(a: Tensor, a_zero: object, b: Tensor, b_zero: object, terms: int) -> 
 
 
 def _magnitude(x: Tensor, zero: object) -> int:
-    """The largest that the values of an 8-bit type less a zero point may be."""
+    """The largest magnitude of an 8-bit type's values less a zero point."""
     return 128 if x.dtype == torch.int8 and isinstance(zero, int) and zero == 0 else 255
 
 
@@ -172,10 +172,10 @@ def matmul_n_bits(
     bits: int,
     block: int,
 ) -> Tensor:
-    """MatMulNBits: x [..., K] times a weight [K, N] of so many bits.
+    """MatMulNBits: x [..., K] times a weight [K, N] of `bits` bits.
 
     It is packed as uint8 [N, blocks, block * bits / 8], with scales [N, blocks]; zero points are
-    packed as [N, blocks * bits / 8, rounded up], or of the scales' type, or in the middle.
+    packed as [N, blocks * bits / 8, rounded up], or of the scales' type; without, mid-range.
     """
     n, blocks = packed.shape[:2]
     scales = scales.reshape(n, blocks)
@@ -190,7 +190,7 @@ def matmul_n_bits(
 
 
 def _unpacked(rows: Tensor, bits: int) -> Tensor:
-    """Unsigned integers of so many bits, of rows that each begin with a byte."""
+    """Unsigned integers of `bits` bits, from rows that each begin at a byte."""
     if bits == 8:
         return rows
     return unpack(rows, f"uint{bits}", [rows.shape[0], rows.shape[1] * (8 // bits)])

@@ -42,7 +42,7 @@ def bernoulli(x: Tensor, dtype: torch.dtype, seed: Seed = None) -> Tensor:
 
 
 def multinomial(x: Tensor, samples: int, dtype: torch.dtype, seed: Seed = None) -> Tensor:
-    """Indices [batch, samples], drawn with replacement, of classes whose logarithmic, not
-    normalised probabilities are x [batch, classes]."""
+    """Indices [batch, samples], drawn with replacement, of classes with unnormalised log
+    probabilities x [batch, classes]."""
     shares = torch.softmax(x.to(_drawn(x.dtype)), dim=-1)
     return torch.multinomial(shares, samples, True, generator=_generator(seed)).to(dtype)

@@ -1,6 +1,6 @@
 """ONNX's recurrent operators, one direction at a time, step by step.
 
-They take ONNX's own tensors and compute one of the directions: `direction` is the place of its
+They take ONNX's own tensors and compute one of the directions: `direction` is the index of its
 weights and states. With D directions, G gates, T steps, a batch of B, I inputs and H hidden units:
 
     x        [T, B, I]        the sequences                     [B, T, I] if batch_first
@@ -8,18 +8,18 @@ weights and states. With D directions, G gates, T steps, a batch of B, I inputs 
     r        [D, G*H, H]      weights of the last hidden state
     b        [D, 2*G*H]       biases of both
     lengths  [B]              the steps of each sequence, int32; beyond, the result is 0
-    h, c     [D, B, H]        the states to begin with          [B, D, H] if batch_first
+    h, c     [D, B, H]        the initial states                [B, D, H] if batch_first
 
-The results are those of one direction, so that concatenating them makes ONNX's:
+The results are those of one direction; concatenated, they are ONNX's:
 
     y        [T, 1, B, H]     the hidden state after each step  [B, T, 1, H] if batch_first
     h, c     [1, B, H]        the states after the last step    [B, 1, H] if batch_first
 
 `reverse` begins with the last step. An activation is a name, or a list of a name and its numbers:
-`"Tanh"`, `["LeakyRelu", 0.01]`. `clip` bounds what activations are given to [-clip, clip].
+`"Tanh"`, `["LeakyRelu", 0.01]`. `clip` bounds the inputs of activations to [-clip, clip].
 `quantized` rounds the factors of w and r as DynamicQuantizeLinear does.
 
-Where a layer of ramiel.runtime does the same, it is many times as fast.
+Layers of ramiel.runtime, where they apply, are many times as fast.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def lstm(
     """y, h, c; the gates are input, output, forget and cell.
 
     `p` [D, 3*H] are peepholes: weights of the cell in the gates input, output and forget.
-    `input_forget` forgets as much as is put in. `clip` bounds the gates, not the cell.
+    `input_forget` couples the forget gate to the input gate. `clip` bounds the gates, not the cell.
     """
     f, g = _activations(activations[:2], clip)
     of_cell = _activation(activations[2], None)
@@ -239,7 +239,7 @@ def _weights(
 def _state(
     given: Tensor | None, gates: Tensor, recurrent: Tensor, direction: int, batch_first: bool
 ) -> Tensor:
-    """The state [B, H] to begin with."""
+    """The initial state [B, H]."""
     if given is None:
         return gates.new_zeros(gates.shape[1], recurrent.shape[0])
     return given.select(1 if batch_first else 0, direction)
@@ -258,7 +258,7 @@ def _activation(given: Activation, clip: float | None) -> Function:
 
 
 def _quantized(x: Tensor) -> Tensor:
-    """Numbers rounded to the 256 that lie evenly between the least and the largest, and 0."""
+    """Numbers rounded to 256 evenly spaced ones over their range, which includes 0."""
     low, high = x.amin().clamp(max=0), x.amax().clamp(min=0)
     scale = (high - low) / 255
     scale = torch.where(scale == 0, 1, scale)

@@ -65,7 +65,7 @@ def _areas(corners: Tensor) -> Tensor:
 def _overlaps(
     corners: Tensor, areas: Tensor, one: Tensor, others: Tensor, threshold: float
 ) -> Tensor:
-    """Whether boxes share with one more than a part of what both cover; empty ones do not."""
+    """Whether boxes' intersection over union with one exceeds a threshold; not if empty."""
     a, b = corners[one], corners[others]
     sides = torch.minimum(a[2:], b[:, 2:]) - torch.maximum(a[:2], b[:, :2])
     shared = sides.clamp_(min=0).prod(dim=1)
@@ -85,8 +85,8 @@ def roi_align(
     largest: bool = False,
 ) -> Tensor:
     """Each region (x, y, x, y) of the images x [N, C, H, W] as [C, *size]: in each of its bins
-    the mean, or the largest, of `samples` squared points, which are interpolated linearly; 0
-    stands for as many as there are pixels."""
+    the mean, or the largest, of `samples` x `samples` points, interpolated linearly; 0 means as
+    many as there are pixels."""
     edges = regions.to(x.dtype) * scale - (0.5 if half_pixel else 0.0)
     spans = edges[:, 2:] - edges[:, :2]
     if not half_pixel:

@@ -77,10 +77,10 @@ def _places(
     region: tuple[float, float],
     dtype: torch.dtype,
 ) -> Tensor:
-    """Where the new positions lie among the old ones.
+    """The new positions in the old coordinates.
 
-    In float32, as everybody computes it where the nearest is taken: a scale of 0.6 is meant where
-    0.60000002 is given. Of float64 what is between is interpolated in float64.
+    For nearest they are float32, as in other runtimes: a scale of 0.60000002 means 0.6. float64 is
+    interpolated with float64 ones.
     """
     position = torch.arange(after, dtype=dtype)
     match mode:
@@ -144,7 +144,7 @@ def _resample(
     length = x.shape[dim]
     if mode == "nearest":
         return x.index_select(dim, _nearest(place, nearest, scale).long().clamp(0, length - 1))
-    # Shrinking with antialias widens the filter to all the positions that it leaves out.
+    # Shrinking with antialias widens the filter to all the positions that would be skipped.
     stretch = min(scale, 1.0) if antialias else 1.0
     reach = math.ceil((2 if mode == "cubic" else 1) / stretch)
     taps = torch.arange(-reach + 1, reach + 1, dtype=torch.float64)

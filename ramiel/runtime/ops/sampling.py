@@ -61,7 +61,7 @@ def _read(x: Tensor, taps: Sequence[Sequence[tuple[Tensor, Tensor]]]) -> Tensor:
 
 
 def _inside(at: Tensor, length: int, padding: str, align_corners: bool) -> Tensor:
-    """Positions brought into a dimension of a length, but for a padding of zeros."""
+    """Positions clamped or reflected into a dimension of a length; with zero padding, as given."""
     if padding == "zeros":
         return at
     low, high = (0.0, length - 1.0) if align_corners else (-0.5, length - 0.5)

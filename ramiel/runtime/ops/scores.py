@@ -1,7 +1,6 @@
-"""What classical models, of the domain ai.onnx.ml, do before and after their sums.
+"""Pre- and postprocessing of classical models, of the domain ai.onnx.ml.
 
-Features are x [N, F], scores are [N, C]. The numbers follow ONNX Runtime, whose formulas ONNX's
-text leaves open.
+Features are x [N, F], scores are [N, C]. ONNX leaves the formulas open: they are ONNX Runtime's.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ def rows(x: Tensor) -> Tensor:
 
 
 def post_transform(scores: Tensor, kind: str) -> Tensor:
-    """What becomes of the scores: LOGISTIC, SOFTMAX, SOFTMAX_ZERO or PROBIT. A single score stays
-    what it is, but for PROBIT."""
+    """Applies LOGISTIC, SOFTMAX, SOFTMAX_ZERO or PROBIT. A single score is only changed by
+    PROBIT."""
     if kind == "PROBIT":
         return _probit(scores)
     if scores.shape[-1] == 1 or kind == "NONE":
@@ -105,9 +104,9 @@ def normalize(x: Tensor, norm: str) -> Tensor:
 
 
 def encode(x: Tensor, categories: Tensor, zeros: bool) -> Tensor:
-    """One where x, a string or as an integer, is the category: float32 [..., categories].
+    """One-hot float32 [..., categories] of x, strings or numbers cut to integers.
 
-    ValueError for a value that is none of them, unless `zeros`.
+    ValueError for a value that is none of the categories, unless `zeros`.
     """
     values = x if isinstance(x, Strings) else x.to(torch.int64)
     found = values.unsqueeze(-1) == categories
@@ -118,7 +117,7 @@ def encode(x: Tensor, categories: Tensor, zeros: bool) -> Tensor:
 
 def vectorize(x: Mapping[Any, Any], vocabulary: Sequence[Any], dtype: torch.dtype | None) -> Tensor:
     """The values of a map, in the order of the vocabulary and zero or empty where it has none, as
-    [1, vocabulary]; strings without a dtype."""
+    [1, vocabulary]; strings if dtype is None."""
     values = [[x.get(key, "" if dtype is None else 0) for key in vocabulary]]
     return strings(values) if dtype is None else torch.tensor(values, dtype=dtype)
 

@@ -1,4 +1,4 @@
-"""What picks, reorders or writes slices of a tensor by the values of another."""
+"""Operators that select, reorder or write slices of a tensor by the values of another."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def unique(
 ) -> Tensor | tuple[Tensor, ...]:
     """The distinct elements of x, or its distinct slices along an axis, in ascending order, or
     else in the order of their first occurrence. With `results`, also where each occurs first,
-    which of them stands in each place of x, and how often each occurs."""
+    the index among them of each element of x, and how often each occurs."""
     if isinstance(x, Strings):
         words = x.alphabetical()
         found = unique(words.codes, axis, ordered, 4)
@@ -56,8 +56,8 @@ def cumprod(
 
 
 def reverse_sequence(x: Tensor, lengths: Tensor, time_axis: int, batch_axis: int) -> Tensor:
-    """Each sequence of a batch [.., time, .., batch, ..] with its first `length` elements turned
-    round; what comes after them stays."""
+    """Each sequence of a batch [.., time, .., batch, ..] with its first `length` elements
+    reversed; the others stay."""
     steps = torch.arange(x.shape[time_axis]).unsqueeze(1)
     lengths = lengths.to(torch.int64)
     place = torch.where(steps < lengths, lengths - 1 - steps, steps)
@@ -70,7 +70,7 @@ def tensor_scatter(
     cache: Tensor, update: Tensor, starts: Integers | None, axis: int, circular: bool = False
 ) -> Tensor:
     """A copy of the cache [batch, .., length, ..] in which, from each sample's start on along the
-    axis, the update is written; `circular` goes on at the cache's beginning."""
+    axis, the update is written; `circular` wraps around at the cache's end."""
     batch, length = cache.shape[0], cache.shape[axis]
     first = torch.zeros(batch, dtype=torch.int64) if starts is None else torch.as_tensor(starts)
     place = first.reshape(-1, 1) + torch.arange(update.shape[axis])

@@ -1,4 +1,4 @@
-"""Sequences, which are lists, and optionals, which are a value or None. None is changed in place.
+"""Sequences, which are lists, and optionals, which are a value or None; not changed in place.
 
 A position is an integer or a tensor of one; it may count from the end.
 """
@@ -65,9 +65,9 @@ def has_element(value: Any) -> Tensor:
 
 
 def get_element(value: Any) -> Any:
-    """What is in an optional. ValueError if it is empty."""
+    """The value of an optional. ValueError if it is empty."""
     if value is None:
-        raise ValueError("an optional is empty whose element is asked for")
+        raise ValueError("an optional is empty: it has no element")
     return value
 
 

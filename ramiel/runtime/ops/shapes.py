@@ -1,4 +1,4 @@
-"""Shapes that are computed, and what only moves numbers."""
+"""Computed shapes, and operators that only move elements."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def constant_of_shape(shape: Integers, value: float, *, dtype: torch.dtype) -> T
 
 
 def range(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
-    """The numbers from the start on, by steps of delta, before the limit: none if it lies the
-    other way."""
+    """The numbers from the start on, by steps of delta, before the limit; none if delta leads away
+    from it."""
     first, last, step = start.item(), limit.item(), delta.item()
-    # The bounds' own type is the result's, and Python's numbers would not tell it.
+    # The result has the bounds' dtype, which Python's numbers would lose.
     if (last - first) * step < 0:
         return torch.empty(0, dtype=start.dtype)
     if not start.is_floating_point() and abs(step) >= 1 << 30:  # PyTorch adds it to the bounds

@@ -69,7 +69,7 @@ def stft(
 
 
 def _frequencies(size: int, onesided: bool) -> int:
-    """How many a spectrum has: libraries do not transform nothing, but the shape is known."""
+    """How many a spectrum has. Libraries refuse empty signals, whose result still has a shape."""
     return size // 2 + 1 if onesided else size
 
 

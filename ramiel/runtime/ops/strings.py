@@ -1,4 +1,4 @@
-"""Tensors of strings: what makes, takes apart and reads them."""
+"""Operators on tensors of strings."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def string_split(
 ) -> tuple[Strings, Tensor]:
     """The parts of each string, along a new last dimension filled up with "", and their number.
 
-    Without a delimiter, parts are what stands between white space. `most` limits how often a
-    string is split.
+    Without a delimiter, strings are split at white space. `most` limits how often a string is
+    split.
     """
     limit = -1 if most is None else most
     texts = x.flat() if delimiter else [text.strip() for text in x.flat()]
@@ -60,9 +60,9 @@ def tokenize(
 ) -> Strings:
     """The tokens of each string of at least `shortest` characters, along a new last dimension.
 
-    Tokens are what stands between separators, one after the other a pattern of Python's `re`; the
-    characters if the only separator is empty; or what matches a pattern. `mark` puts "\\x02" and
-    "\\x03" around those of a string.
+    Tokens are the parts between separators, patterns of Python's `re` that are applied in turn;
+    the characters if the only separator is empty; or the matches of `pattern`. `mark` puts "\\x02"
+    and "\\x03" around those of a string.
     """
     tokens = [
         [token for token in _tokens(text, separators, pattern) if len(token) >= shortest]
@@ -124,7 +124,7 @@ def _text(value: Any) -> str:
 
 
 def parse_numbers(x: Strings, dtype: torch.dtype) -> Tensor:
-    """Strings as numbers. ValueError for a string that is no number."""
+    """Strings as numbers. ValueError for a string that is not a number."""
     read = float if dtype.is_floating_point else int
     table = torch.tensor([read(word) for word in x.words], dtype=dtype)
     return table[x.codes]

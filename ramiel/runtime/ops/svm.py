@@ -1,4 +1,4 @@
-"""Support vector machines, of the domain ai.onnx.ml, but for their weighted sums.
+"""Support vector machines, of the domain ai.onnx.ml, except for their weighted sums.
 
 A machine of C classes has a score for each of the P = C (C - 1) / 2 pairs: (0, 1), (0, 2), ...
 """
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 ITERATIONS = 100
-"""The most steps towards the probabilities of more than two classes."""
+"""The most iterations for the probabilities of more than two classes."""
 SMALLEST = 1e-7
-"""What probabilities of pairs keep from 0 and 1."""
+"""The least distance of a pair's probability from 0 and 1."""
 
 
 def svm_kernel(

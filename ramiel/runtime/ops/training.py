@@ -1,4 +1,4 @@
-"""What operators do in training mode, which ONNX models may ask for when they infer, too."""
+"""Operators in training mode, which ONNX models may use in inference, too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def dropout(
     seed: int | None = None,
     with_mask: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """Sets that share of the elements to zero and scales up the rest; the mask is of booleans.
+    """Sets a share `ratio` of the elements to zero and scales up the rest; the mask is boolean.
 
     With a seed it drops the elements that ONNX's reference implementation drops.
     """
@@ -74,5 +74,5 @@ def batch_norm(
 
 
 def _moved(old: Tensor, new: Tensor, momentum: float) -> Tensor:
-    """A running statistic after a batch; `new` has no dimensions of size one beside it."""
+    """A running statistic after a batch; `new` may lack dimensions of size one."""
     return (old * momentum + new.reshape(old.shape) * (1 - momentum)).to(old.dtype)

@@ -1,4 +1,4 @@
-"""Unsigned integers of 64 bits, by int64 tensors with the same bits."""
+"""uint64 arithmetic on int64 tensors with the same bits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def ordered(x: Tensor) -> Tensor:
 
 
 def unordered(x: Tensor) -> Tensor:
-    """The uint64 numbers that `ordered` made x of."""
+    """The inverse of ordered()."""
     return (x ^ _SIGN).to(torch.uint64)
 
 

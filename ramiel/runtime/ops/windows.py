@@ -41,8 +41,8 @@ def conv_transpose(
 ) -> Tensor:
     """ConvTranspose of x [N, C, ...] whose result has the sizes `size`, whatever those of x.
 
-    Of what the full result has too much, half is taken off at either end, the odd row at the end
-    if `upper`; what it has too little is the bias alone, at the end.
+    Excess rows of the full result are cropped half at either end, the odd one at the end if
+    `upper`; missing rows, at the end, are the bias alone.
     """
     dims = len(size)
     convolve = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[dims - 1]

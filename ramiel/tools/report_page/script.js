@@ -1,5 +1,5 @@
 "use strict";
-// Links what belongs to one operation: its bars, its node, its line and its place on the path.
+// Links the parts of one operation: its bars, its node, its line and its place on the path.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const panel = document.getElementById("selection");
@@ -32,7 +32,7 @@
     for (const element of hot) element.classList.add("hot");
   }
 
-  // Scrolls what is around an element, but not the page: that stays where the reader is.
+  // Scrolls an element's containers, but not the page.
   function reveal(element) {
     const box = element.closest(".scroll");
     // A link in a chart is as large as its text, which is clipped.
@@ -90,7 +90,7 @@
     if (event.target.closest("[data-clear]")) return select(-1);
     const op = opOf(event.target);
     if (op < 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (viewOf(event.target) === "source" && String(getSelection())) return; // text is marked
+    if (viewOf(event.target) === "source" && String(getSelection())) return; // text is selected
     event.preventDefault();
     event.target.closest("a")?.focus({ preventScroll: true });
     select(op, viewOf(event.target));

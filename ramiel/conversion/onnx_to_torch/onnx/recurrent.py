@@ -274,7 +274,7 @@ def _activations(n: Node, kind: Kind, directions: int) -> list[list[Activation]]
     for text in names:
         name = _BY_LOWER_CASE.get(text.lower())
         if name is None:
-            n.fail(f"there is no activation {text!r}: expected one of {', '.join(ACTIVATIONS)}")
+            n.fail(f"unknown activation {text!r}: expected one of {', '.join(ACTIVATIONS)}")
         own = [
             given.pop(0) if given else default
             for given, default in zip(numbers, ACTIVATIONS[name], strict=False)
