@@ -1,4 +1,4 @@
-"""The three dialects: what can be written down at each level.
+"""The three dialects, one for each level of IR.
 
 The folder stands at the top of the repository and is imported as `ramiel.dialects`.
 Imported under any other name, every operation class would exist twice, and

@@ -46,7 +46,7 @@ from ramiel.dialects.torch.operation import TorchOperation, is_identifier
 
 
 class EffectsOfCallee(MemoryEffect):
-    """A call has none, unless it draws random numbers: that changes the generator."""
+    """A call has no effects unless it draws random numbers, which changes the generator."""
 
     @classmethod
     def get_effects(cls, op: Operation) -> set[EffectInstance]:
@@ -59,7 +59,7 @@ class EffectsOfCallee(MemoryEffect):
 
 @irdl_op_definition
 class CallOp(TorchOperation):
-    """A call of a function, a method or an operator from the list in `callees.py`."""
+    """A call of a function, a method or an operator from the table in `callees.py`."""
 
     name = "torch.call"
     traits = traits_def(EffectsOfCallee())
@@ -77,7 +77,7 @@ class CallOp(TorchOperation):
         kwargs: Mapping[str, object],
         result_types: Sequence[Attribute],
     ) -> Self:
-        """A call with Python arguments, in which SSA values are the operands."""
+        """A call with Python arguments; SSA values among them become the operands."""
         operands: list[SSAValue] = []
         return cls.create(
             properties={
@@ -182,7 +182,7 @@ class CallOp(TorchOperation):
         self.verify_names()
 
     def _verify_form(self) -> None:
-        """Checks that there is a way to write the call."""
+        """Checks that the call can be printed as Python."""
         prefix = self.callee.partition(".")[0]
         if prefix == "operator":
             count = 1 if self.callee in UNARY_OPERATORS else 2
@@ -238,14 +238,14 @@ class LayerOp(TorchOperation):
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        """The shape of the layer's main weight; () if that is not known, or there is none."""
+        """The shape of the layer's main weight; () if it is unknown or there is no such weight."""
         weight = self.weights.get("weight")
         type = None if weight is None else weight.data.type
         return (static_shape_of(type) if type is not None else None) or ()
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes two calls calls of the same layer."""
+        """Equal for calls of the same layer."""
         return (self.layer, self.config_attr, self.weights_attr)
 
     @classmethod

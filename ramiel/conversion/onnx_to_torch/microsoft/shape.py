@@ -1,5 +1,5 @@
-"""ONNX Runtime's own operators (com.microsoft) that move, choose and sample numbers, and those
-of ONNX's beginnings that it still has."""
+"""ONNX Runtime's own operators (com.microsoft) that move, select and sample elements, and early
+ONNX operators that it still supports."""
 
 from __future__ import annotations
 

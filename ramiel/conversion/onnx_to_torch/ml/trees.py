@@ -119,7 +119,7 @@ def tree_ensemble_classifier(n: Node) -> Lowered:
 
 
 def _all_speak_of(target: int, leaves: Leaves) -> bool:
-    """Whether every leaf has a score of a target."""
+    """Whether every leaf has a score for `target`."""
     return len(np.unique(leaves.leaf[leaves.target == target])) == leaves.count
 
 
@@ -140,7 +140,7 @@ def _tensors(
 
 
 def _dtype(n: Node) -> npt.DTypeLike:
-    """What trees compute in: float64 where the input is, else float32."""
+    """The type that trees compute in: float64 if the input has it, else float32."""
     return np.float64 if numpy_dtype_of(n.op.operands[0].type) == np.float64 else np.float32
 
 

@@ -67,13 +67,13 @@ def row_of(n: Node, i: int) -> ElementType:
 
 
 def scale(n: Node, i: int) -> float | SSAValue:
-    """A scale as an argument: a number where it is one of float32 that is known."""
+    """A scale as an argument: a Python number if it is a constant float32 scalar."""
     number = n.scalar(i) if row_of(n, i).onnx == "float" else None
     return n[i] if number is None else float(number)
 
 
 def zero_point(n: Node, i: int) -> int | SSAValue:
-    """A zero point as an argument: a number where it is one that is known."""
+    """A zero point as an argument: a Python number if it is a constant scalar or all zeros."""
     array = n.constant(i)
     if not n.given(i) or (array is not None and array.size and not array.astype(np.float32).any()):
         return 0
@@ -83,7 +83,7 @@ def zero_point(n: Node, i: int) -> int | SSAValue:
 
 
 def _granularity(n: Node) -> dict[str, object]:
-    """Axis and block size as keywords, as far as the scale's shape does not make them moot."""
+    """The axis and block size as keyword arguments, unless the scale is a single number."""
     scales, x = n.shape(1), n.shape(0)
     axis, block = n.integer("axis", 1), n.integer("block_size", 0)
     if block < 0:
@@ -124,7 +124,7 @@ BY_PROTO_NAME = {row.numpy.name: row.ir for row in BY_PROTO.values()}
 
 
 def check_target(n: Node, target: ElementType) -> None:
-    """Refuses a type that nothing is quantised to."""
+    """Refuses a type that cannot be quantised to."""
     n.dtype(tensor_type(target.ir, None))
     name = target.onnx
     whole = name.removeprefix("u").startswith("int") and not name.endswith(("32", "64"))
@@ -150,7 +150,7 @@ def dequantized(
     element: Attribute = FLOAT32,
     config: dict[str, object] | None = None,
 ) -> SSAValue:
-    """Input x as floats, by the inputs that are its scale and its zero point."""
+    """Input x dequantised by the inputs `by` (scale) and `zero` (zero point)."""
     config = dict(config or {})
     type = tensor_type(element, n.shape(x))
     if element != FLOAT32:

@@ -1,4 +1,4 @@
-"""What picks, reorders or writes slices by the values of another tensor, and BitCast."""
+"""Operators that select, reorder or write slices by the values of another tensor, and BitCast."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of
 
 
 def axis_of(n: Node, name: str = "axis", default: int | None = None) -> int:
-    """An axis of the first input. Refuses the node if its rank, known, has no such axis."""
+    """An axis attribute of the first input. Refuses the node if the axis is out of range."""
     axis, rank = n.integer(name, default), n.rank(0)
     if rank is not None and not -rank <= axis < rank:
         n.fail(f"a tensor of rank {rank} has no {name} {axis}")
@@ -43,7 +43,7 @@ def cumprod(n: Node) -> Lowered:
     exclusive, reverse = bool(n.integer("exclusive", 0)), bool(n.integer("reverse", 0))
     axis = n.scalar(1)
     if isinstance(axis, int) and not exclusive and not reverse:
-        # PyTorch widens integers where it is not told the type.
+        # PyTorch widens integers unless it is given the type.
         kind = {} if n.is_float() else {"dtype": n.dtype(n.result_type())}
         return n.call("torch.cumprod", n[0], axis, **kind)
     where: int | SSAValue = axis if isinstance(axis, int) else n[1]

@@ -1,4 +1,4 @@
-"""Fourier transforms and what is computed around them."""
+"""Fourier transforms and mel weights."""
 
 from __future__ import annotations
 

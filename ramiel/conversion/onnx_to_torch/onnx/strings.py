@@ -1,4 +1,4 @@
-"""Strings: what ONNX does with them, and with tables of them."""
+"""Operators on strings, and encoders that look strings or numbers up in tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_string(type: Attribute) -> bool:
 
 
 def cast_of_strings(n: Node, type: Attribute) -> Lowered:
-    """A Cast to a type, of which one or both are strings."""
+    """A Cast from or to strings."""
     if not is_string(type):
         return n.call("ops.parse_numbers", n[0], n.dtype(type))
     return n[0] if is_string(n.op.operands[0].type) else n.call("ops.format_numbers", n[0])
