@@ -45,7 +45,7 @@ NO_ARGUMENTS = RangeOf(AnyAttr()).of_length(EqIntConstraint(0))
 
 @irdl_op_definition
 class ProgramOp(IRDLOperation):
-    """A schedule: channels and workers. Its attributes hold the expected times."""
+    """A schedule: channels and workers. Its attributes hold counts, simulated times and memory."""
 
     name = "cluster.program"
     traits = traits_def(NoTerminator(), SymbolTable(), IsolatedFromAbove())

@@ -101,7 +101,7 @@ class _Cut:
 def _components(
     near: Sequence[tuple[int, int, int]],
 ) -> list[tuple[int, int, tuple[int, ...]]]:
-    """Groups of overlapping intervals `(after, until, task)`, which are given in ascending order."""
+    """Groups the intervals `(after, until, task)`, given in ascending order, where they overlap."""
     found: list[tuple[int, int, tuple[int, ...]]] = []
     first, last, tasks = 0, -2, list[int]()
     for after, until, task in near:

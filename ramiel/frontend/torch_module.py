@@ -20,8 +20,8 @@ def model_of_module(
 ) -> onnx.ModelProto:
     """The ONNX model of a module in evaluation mode; the module's own mode is restored.
 
-    `example_inputs` are its arguments, in order or by name; `dynamic_shapes` is as
-    torch.export.export() takes it, and without it all dimensions are those of the examples.
+    `example_inputs` are its arguments, in order or by name; `dynamic_shapes` is that of
+    torch.export.export(), and without it all dimensions are those of the examples.
 
     Raises CompileError if onnxscript is not installed, or the module cannot be exported, and
     TypeError for arguments that the module does not take.

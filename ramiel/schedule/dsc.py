@@ -17,15 +17,15 @@ FETCHED = 16
 def dsc_clusters(graph: TaskGraph) -> list[list[int]]:
     """Partitions the tasks into clusters, each in the order in which one worker is to run it.
 
-    Tasks cost their time on one thread; a value costs `graph.hand_over` µs unless it stays in
-    its cluster. Tasks are met in topological order, always the free one (all producers met) of
-    the longest path through it. It is appended to the cluster of the producer that it would
-    wait for, if it then starts no later (CT1). Producers that nobody else reads and that are
-    alone are fetched along, as long as that makes it start earlier. A partly free task that
-    lies on a longer path must not lose its chance to do the same (CT2, DSRW).
+    Tasks cost their time on one thread; a value costs `graph.hand_over` µs unless it stays in its
+    cluster. Each step examines the free task (all of whose producers are examined) with the
+    longest path through it. It is appended to the cluster of the producer that it would wait for,
+    if it then starts no later (CT1). Producers that are alone in their clusters and have no other
+    consumer move along with it, as long as that makes it start earlier. A partly free task on a
+    longer path must not lose its chance to do the same (CT2, DSRW).
 
-    No task starts later than with every task in a cluster of its own, given a worker for each
-    cluster, so neither does the graph end later. O((V + E) log (V + E)).
+    Given a worker for each cluster, no task starts later than with every task in a cluster of its
+    own, so the graph does not end later either. O((V + E) log (V + E)).
     """
     return _Clustering(graph).run()
 

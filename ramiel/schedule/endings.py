@@ -45,10 +45,10 @@ class EndingGraph:
         return result
 
     def states(self, limit: int) -> list[int] | None:
-        """All sets of tasks that contain the producers of what they contain, largest first.
+        """All sets of tasks that are closed under producers, largest first.
 
-        None if there are more than `limit`. Task by task, a set that has all of its producers
-        exists with it, too: O(tasks * states).
+        None if there are more than `limit`. They are built task by task: each set with all of a
+        task's producers also exists with the task added. O(tasks * states).
         """
         states = [0]
         for task, producers in enumerate(self.graph.predecessors):

@@ -193,7 +193,8 @@ class _Block:
                 yield ending, special.latency
 
     def estimate(self, states: Sequence[int], r: int, s: int) -> int:
-        """The number of transitions, from those of some states. Too large ones are cut off."""
+        """The estimated number of transitions, from a sample of states. Counting stops early if it
+        is certain to exceed `max_transitions`."""
         sample = states[:: -(-len(states) // SAMPLES)]
         limit = self.settings.max_transitions * len(sample) // len(states)
         counted = 0
@@ -203,7 +204,7 @@ class _Block:
         return -(-counted * len(states) // len(sample))
 
     def stages(self, ending: int, *, special: bool) -> tuple[Stage, ...]:
-        """The stages that an ending is."""
+        """The stages that an ending becomes."""
         if special:
             return self.special[ending].stages
         groups: list[tuple[int, ...]] = []
@@ -215,15 +216,16 @@ class _Block:
 def _affordable(
     settings: _Settings, units: TaskGraph, members: list[list[int]], r: int, s: int, cut: bool
 ) -> tuple[_Block, list[int], BlockReport] | None:
-    """The finest way to search a block in `max_transitions`: its states and the plan, if any."""
+    """The least restricted search of a block within `max_transitions`: the block, its states and a
+    report; None if there is none."""
     limit = settings.max_transitions
     fewer = min(s, 2 * settings.workers)
     pruning = dict.fromkeys([(r, s), (r, fewer), (min(r, 2), fewer)])
     for level, graph, parts in _levels(settings, units, members):
         block = _Block(settings, graph, parts)
-        states = block.masks.states(limit + 1)  # the last one, with nothing left, has no ending
+        states = block.masks.states(limit + 1)  # the empty state has no ending
         if states is None:
-            continue  # there are as many with any r and s
+            continue  # the number of states does not depend on r and s
         for groups_of, groups in pruning:
             estimate = block.estimate(states, groups_of, groups)
             if estimate <= limit or len(parts) == 1:
@@ -249,7 +251,7 @@ def _affordable(
 def _levels(
     settings: _Settings, units: TaskGraph, members: list[list[int]]
 ) -> Iterator[tuple[str, TaskGraph, list[list[int]]]]:
-    """A block with less and less units, each time with their graph and their tasks."""
+    """A block contracted to fewer and fewer units: `(level, graph of the units, their tasks)`."""
     heads = frozenset(chain.from_iterable(settings.merges))
     grain = 2 * units.hand_over
     yield "", units, members
@@ -267,10 +269,10 @@ def _levels(
 def _search(
     block: _Block, states: Sequence[int], report: BlockReport, tell: Callable[[float], None]
 ) -> StagePlan:
-    """The stages of least latency, by the recurrence of the paper, from the last stage on."""
+    """The stages of least latency, by the paper's recurrence, starting with the last stage."""
     masks = block.masks
     cost = {masks.all: 0.0}
-    # The state that a state is left from, and whether by a special stage.
+    # For each state, the best state before its transition, and whether the stage is special.
     after: dict[int, tuple[int, bool]] = {}
     transitions = 0
     for number, state in enumerate(states):

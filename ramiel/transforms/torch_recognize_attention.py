@@ -1,4 +1,4 @@
-"""torch-recognize-attention: attention that is spelled out, as one call."""
+"""torch-recognize-attention: recognizes attention that is written as several operators."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ramiel.torch_level.patterns import (
 
 @dataclass(frozen=True)
 class _Scores:
-    """scale * (q @ keys) + mask, where the keys are transposed."""
+    """scale * (q @ keys) + mask, where the keys are transposed: [..., d, keys]."""
 
     q: SSAValue
     keys: SSAValue
@@ -74,7 +74,7 @@ class _RecognizeAttention(RewritePattern):
 
 
 def _scores(softmax: CallOp) -> _Scores | str:
-    """The scores that attention weights are the softmax of, or else why they are not."""
+    """The scores that a softmax is applied to, or why it is not the softmax of attention."""
     if not softmax.results[0].has_one_use():
         return "the attention weights have another reader"
     args, options = arguments_of(softmax)
@@ -112,7 +112,7 @@ def _scaled(value: SSAValue, mask: SSAValue | None) -> _Scores | None:
 
 
 def _without_factor(value: SSAValue) -> tuple[SSAValue, float]:
-    """A factor of the scores, with the number it is multiplied by taken out."""
+    """A factor of the scores, split into a value and a number."""
     if not value.has_one_use():
         return value, 1.0
     product = product_of(value)
@@ -120,7 +120,7 @@ def _without_factor(value: SSAValue) -> tuple[SSAValue, float]:
 
 
 def _is_mask(mask: Attribute, scores: Attribute) -> bool:
-    """Whether a mask is broadcast to the scores, and not the other way round."""
+    """Whether a mask can be broadcast to the scores, which keep their shape."""
     small, large = static_shape_of(mask), static_shape_of(scores)
     if small is None or large is None or len(small) > len(large) or len(small) < 2:
         return False
@@ -129,7 +129,7 @@ def _is_mask(mask: Attribute, scores: Attribute) -> bool:
 
 
 def _why_not(scores: _Scores, v: SSAValue) -> str | None:
-    """Why the types of queries, keys and values are not those of attention; None if they are."""
+    """Why the types of queries, keys and values do not fit attention; None if they do."""
     types = (scores.q.type, scores.keys.type, v.type)
     q, keys, values = (static_shape_of(type) for type in types)
     if q is None or keys is None or values is None:
@@ -153,7 +153,7 @@ def _transposed_type(type: Attribute) -> Attribute | None:
 
 
 def _untransposed(permute: CallOp, type: Attribute) -> SSAValue | CallOp:
-    """The operand of a permutation, permuted without its exchange of the last dimensions."""
+    """The operand of a permutation, permuted without the exchange of the last two dimensions."""
     x, *order = arguments_of(permute).args
     x = cast(SSAValue, x)
     if permute.callee == "Tensor.mT":
@@ -166,7 +166,7 @@ def _untransposed(permute: CallOp, type: Attribute) -> SSAValue | CallOp:
 
 @dataclass(frozen=True)
 class TorchRecognizeAttentionPass(ModulePass):
-    """Puts one call in the place of attention that the model spells out.
+    """Replaces attention that the model writes as several operators by one call.
 
         %1 = torch.call Tensor.permute(%k, 0, 1, 3, 2) : ...
         %2 = torch.call operator.matmul(%q, %1) : ...
@@ -177,9 +177,9 @@ class TorchRecognizeAttentionPass(ModulePass):
         // becomes
         %6 = torch.call F.scaled_dot_product_attention(%q, %k, %v, attn_mask = %mask) : ...
 
-    The scale, of which 1 / sqrt(depth) is the default, may be a factor of the queries, the keys or
-    the scores. All shapes must be known. Where the mask is minus infinity for a whole row, PyTorch
-    gives 0 for what ONNX leaves undefined (0 / 0).
+    The scale, by default 1 / sqrt(depth), may be a factor of the queries, the keys or the scores.
+    All shapes must be known. Where the mask is minus infinity for a whole row, PyTorch gives 0,
+    while the result in ONNX is undefined (0 / 0).
     """
 
     name = "torch-recognize-attention"

@@ -55,8 +55,8 @@ class Window:
         return options
 
     def sides(self) -> list[int] | str:
-        """The paddings as functions of `ops` take them: all beginnings, then all ends, or auto_pad's
-        value if they depend on the input's shape at run time."""
+        """The paddings as functions of `ops` take them: all beginnings, then all ends; or the value
+        of auto_pad if they depend on the input's shape at run time."""
         if self.at_run_time:
             return "SAME_UPPER" if self.upper else "SAME_LOWER"
         return [*self.begin, *self.end]

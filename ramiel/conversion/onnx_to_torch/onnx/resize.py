@@ -32,7 +32,7 @@ def resize(n: Node) -> Lowered:
 def _resize(
     n: Node, coordinates: str, nearest: str, scales: int, sizes: int | None = None
 ) -> Lowered:
-    """Lowers a node whose inputs `scales` and `sizes`, of which one is given, have these indices."""
+    """Lowers a node whose scales or sizes, one of which is given, are inputs of these indices."""
     mode = n.text("mode", "nearest")
     mode = "linear" if mode == "bilinear" else mode  # its name in the first Upsample
     if mode not in _MODES:
