@@ -89,7 +89,7 @@ class ProgramOp(IRDLOperation):
     def verify_(self) -> None:
         for op in self.body.block.ops:
             if not isinstance(op, ChannelOp | WorkerOp):
-                raise VerifyException(f"a program holds channels and workers, not {op.name}")
+                raise VerifyException(f"a program holds only channels and workers, not {op.name}")
         numbers = [w.number.value.data for w in self.workers]
         if numbers != list(range(len(numbers))) or not numbers:
             raise VerifyException(f"workers must be numbered 0, 1, ...; got {numbers}")
@@ -189,11 +189,11 @@ class ChannelOp(IRDLOperation):
 
     def verify_(self) -> None:
         if self.kind not in KINDS:
-            raise VerifyException(f"a channel is one of {', '.join(KINDS)}")
+            raise VerifyException(f"a channel must be one of {', '.join(KINDS)}")
         if isinstance(self.type, TypeAttribute) == (self.kind == "turn"):
-            raise VerifyException("a channel has a type, unless it is a turn")
+            raise VerifyException("a channel must have a type, unless it is a turn")
         if not is_identifier(self.sym_name.data):
-            raise VerifyException(f"{self.sym_name.data!r} is no Python identifier")
+            raise VerifyException(f"{self.sym_name.data!r} is not a Python identifier")
 
 
 @irdl_op_definition
@@ -257,7 +257,7 @@ class SectionOp(IRDLOperation):
 
     def verify_(self) -> None:
         if not all(c.isalnum() or c in " _-.," for c in self.title.data):
-            raise VerifyException("a title is letters, digits, spaces and ._-, only")
+            raise VerifyException("a title may only contain letters, digits, spaces and ._-,")
 
 
 @irdl_op_definition

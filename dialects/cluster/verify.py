@@ -68,7 +68,7 @@ def verify_program(
                 continue
             name = event.channel
             if name not in channels:
-                raise VerifyException(f"there is no channel @{name}")
+                raise VerifyException(f"unknown channel @{name}")
             if event.type != channels[name][1]:
                 raise VerifyException(
                     f"@{name} carries {_carried(channels[name][1])}, not {_carried(event.type)}"
@@ -88,9 +88,9 @@ def verify_program(
                 f"the {kind} channel @{name} must be sent {expected} time(s), is {sends[name]}"
             )
         if kind in ("value", "turn") and not receivers[name]:
-            raise VerifyException(f"nobody receives @{name}")
+            raise VerifyException(f"no worker receives @{name}")
         if name in taken and (kind != "value" or len(receivers[name]) > 1):
-            raise VerifyException(f"the {kind} channel @{name} is taken, but others need it, too")
+            raise VerifyException(f"the {kind} channel @{name} cannot be taken: others need it")
     run = _Run({n for n, (kind, _) in channels.items() if kind == "input"}, workers)
     run.go()
     if any(isinstance(event, Threads) for events in workers for event in events):

@@ -140,7 +140,7 @@ class Custom(SchemaOperation):
             raise VerifyException(f"{GRAPHS} must name each of its {len(self.regions)} region(s)")
         for key in (DOMAIN, OP_TYPE):
             if text_of(self.attributes.get(key)) is None:
-                raise VerifyException(f"a custom operation needs {key}")
+                raise VerifyException(f"a custom operation must have {key}")
         if self.domain in newest_opsets():
             super().verify_()
 

@@ -114,21 +114,21 @@ class ControlOp(TorchOperation):
         for body in self.bodies:
             end = body.last_op
             if not isinstance(end, YieldOp):
-                raise VerifyException("a body ends with torch.yield")
+                raise VerifyException("a body must end with torch.yield")
             if len(body.args) != arguments:
                 raise VerifyException(
-                    f"a body takes {arguments} value(s), this one {len(body.args)}"
+                    f"a body must take {arguments} value(s), this one takes {len(body.args)}"
                 )
             if len(end.operands) != yielded:
                 raise VerifyException(
-                    f"a body yields {yielded} value(s), this one {len(end.operands)}"
+                    f"a body must yield {yielded} value(s), this one yields {len(end.operands)}"
                 )
             for op in body.ops:
                 if not isinstance(op, Task | WeightOp | YieldOp):
                     raise VerifyException(f"a body cannot hold {op.name}")
         for name in (*self.parameters, *([self.method] if self.method else [])):
             if not is_identifier(name):
-                raise VerifyException(f"{name!r} is no Python identifier")
+                raise VerifyException(f"{name!r} is not a Python identifier")
         self.verify_names()
 
 
@@ -235,5 +235,5 @@ class LoopOp(ControlOp):
         counted, conditional = int(self.counted), int(self.conditional)
         most = min(len(self.operands) - counted - conditional, len(self.results))
         if not 0 <= self.states <= most:
-            raise VerifyException(f"{self.states} states are more than there are values")
+            raise VerifyException(f"{self.states} states exceed the operands or results")
         self._verify_bodies(1 + len(self.operands) - counted, conditional + len(self.results))

@@ -36,7 +36,7 @@ class FreeOp(TorchOperation):
         if not self.values or len(set(self.values)) < len(self.values):
             raise VerifyException("expected one or more distinct values")
         if any(isinstance(value.owner, WeightOp) for value in self.values):
-            raise VerifyException("a weight belongs to the program, which does not free it")
+            raise VerifyException("a weight cannot be freed")
 
 
 @irdl_op_definition

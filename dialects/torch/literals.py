@@ -107,7 +107,7 @@ def literal(value: object, operands: list[SSAValue]) -> Attribute:
         case list() | tuple():
             return ArrayAttr([literal(v, operands) for v in cast("Sequence[object]", value)])
         case _:
-            raise TypeError(f"no literal for {value!r}")
+            raise TypeError(f"{value!r} cannot be a literal")
 
 
 def fold_literal(
@@ -150,7 +150,7 @@ def python_literal(attribute: Attribute) -> object:
         case _:
             text = text_of(attribute)
             if text is None:
-                raise TypeError(f"{attribute} is no literal")
+                raise TypeError(f"{attribute} is not a literal")
             return text
 
 
@@ -163,9 +163,9 @@ def verify_literal(attribute: Attribute, index: bool = False) -> str | None:
         case SliceAttr():
             bounds = (attribute.start, attribute.stop, attribute.step)
             if not index:
-                return "a slice stands in an index only"
+                return "a slice is only allowed in an index"
             if not all(isinstance(b, NoneType | IntegerAttr) for b in bounds):
-                return "the bounds of a slice are integers or none"
+                return "the bounds of a slice must be integers or none"
             return None
         case DtypeAttr():
             known = attribute.data in DTYPES
@@ -173,7 +173,7 @@ def verify_literal(attribute: Attribute, index: bool = False) -> str | None:
         case OperandAttr() | NoneType() | IntegerAttr() | FloatAttr():
             return None
         case _:
-            return f"{attribute} is no argument" if text_of(attribute) is None else None
+            return f"{attribute} is not a valid argument" if text_of(attribute) is None else None
 
 
 # --- text --------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def print_literal(printer: Printer, attribute: Attribute, operands: Sequence[SSA
         case _:
             text = text_of(attribute)
             if text is None:
-                raise TypeError(f"{attribute} is no argument")
+                raise TypeError(f"{attribute} is not a valid argument")
             printer.print_string_literal(text)
 
 

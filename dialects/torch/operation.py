@@ -75,6 +75,6 @@ class TorchOperation(IRDLOperation):
         names = [*self.python_names, *([self.layer_name] if self.layer_name else [])]
         for name in names:
             if not is_identifier(name):
-                raise VerifyException(f"{name!r} is no Python identifier")
+                raise VerifyException(f"{name!r} is not a Python identifier")
         if self.python_names and len(self.python_names) != len(self.results):
             raise VerifyException("expected one Python name for each result")

@@ -175,7 +175,7 @@ class CallOp(TorchOperation):
             visit_leaves(a, leaf)
         for key in self.kwargs:
             if not is_identifier(key):
-                raise VerifyException(f"{key!r} is no keyword argument")
+                raise VerifyException(f"{key!r} is not a valid keyword argument")
         if seen != list(range(len(self.operands))):
             raise VerifyException("the arguments must hold each operand once, in order")
         self._verify_form()
@@ -190,7 +190,7 @@ class CallOp(TorchOperation):
                 raise VerifyException(f"{self.callee} takes {count} argument(s)")
         of_tensor = prefix == "Tensor" or self.callee == "operator.getitem"
         if of_tensor and not (self.args and isinstance(self.args[0], OperandAttr)):
-            raise VerifyException(f"the first argument of {self.callee} is a tensor")
+            raise VerifyException(f"the first argument of {self.callee} must be a tensor")
 
 
 @irdl_op_definition
@@ -314,18 +314,18 @@ class LayerOp(TorchOperation):
 
     def verify_(self) -> None:
         if self.layer not in LAYERS:
-            raise VerifyException(f"{self.layer!r} is no layer")
+            raise VerifyException(f"{self.layer!r} is not a layer")
         for key, value in self.config.items():
             if not is_identifier(key):
-                raise VerifyException(f"{key!r} is no keyword argument")
+                raise VerifyException(f"{key!r} is not a valid keyword argument")
             if (problem := verify_literal(value)) is not None:
                 raise VerifyException(problem)
             visit_leaves(value, _refuse_operand)
         if "weight" not in self.weights and LAYERS[self.layer].has_weights:
-            raise VerifyException("a layer has a weight")
+            raise VerifyException("a layer must have a weight")
         for key in self.weights:
             if not is_identifier(key):
-                raise VerifyException(f"{key!r} is no Python identifier")
+                raise VerifyException(f"{key!r} is not a Python identifier")
         if not all(isinstance(weight, WeightAttr) for weight in self.weights_attr.data.values()):
             raise VerifyException("each weight must be a weight attribute")
         self.verify_names()
@@ -333,7 +333,7 @@ class LayerOp(TorchOperation):
 
 def _refuse_operand(a: Attribute) -> None:
     if isinstance(a, OperandAttr):
-        raise VerifyException("the options of a layer are no tensors")
+        raise VerifyException("the options of a layer cannot be tensors")
 
 
 @irdl_op_definition

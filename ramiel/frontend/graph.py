@@ -324,7 +324,7 @@ def _constant_node(
 ) -> Operation:
     """The operation of a Constant node, a weight if its value is large."""
     if len(properties) != 1 or len(types) != 1:
-        raise CompileError("a constant has one value and one output")
+        raise CompileError("a constant must have one value and one output")
     value = properties.get("value")
     if isinstance(value, WeightAttr):
         return Weight.of(value.data, type_of_array(value.array()))
@@ -335,7 +335,7 @@ def _outputs(values: Values, names: Iterable[str]) -> list[SSAValue]:
     names = list(names)
     missing = next((name for name in names if name not in values), None)
     if missing is not None:
-        raise CompileError(f'its output "{shorten(missing)}" is computed by no node')
+        raise CompileError(f'no node computes its output "{shorten(missing)}"')
     return [values[name] for name in names]
 
 

@@ -60,7 +60,7 @@ def _check(info: onnx.ValueInfoProto, given: tuple[int, ...], sizes: Sizes) -> N
     type, title = type_of_proto(info.type), f'input "{shorten(info.name)}"'
     known = shape_of(type)
     if element_of(type) is None:
-        raise CompileError(f"{title} is no tensor, and cannot be given a shape")
+        raise CompileError(f"{title} is not a tensor and cannot be given a shape")
     if known is not None and (
         len(known) != len(given)
         or any(k not in (None, g) for k, g in zip(known, given, strict=False))
@@ -73,7 +73,7 @@ def _check(info: onnx.ValueInfoProto, given: tuple[int, ...], sizes: Sizes) -> N
         if other != size:
             raise CompileError(
                 f'dimension "{shorten(name)}" is {other} in {where} and {size} in {title}: '
-                "all of one name are of one size"
+                "all dimensions of a name must have the same size"
             )
 
 

@@ -73,11 +73,11 @@ def _read_file(path: Path) -> onnx.ModelProto:
     try:
         return parser.parse_model(data.decode())
     except UnicodeDecodeError as error:
-        raise CompileError("is no ONNX text: it is not UTF-8") from error
+        raise CompileError("is not ONNX text: it is not UTF-8") from error
     except parser.ParseError as error:
         reason = error.args[0] if error.args else ""
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-        raise CompileError(f"is no ONNX text: {shorten(' '.join(text.split()), 300)}") from error
+        raise CompileError(f"is not ONNX text: {shorten(' '.join(text.split()), 300)}") from error
 
 
 def _decode(data: bytes) -> onnx.ModelProto:

@@ -72,7 +72,7 @@ def _sorted(
                 ready.append(user)
     if len(order) < len(nodes):
         stuck = next(i for i, count in enumerate(waiting) if count)
-        raise CompileError(f"{_title(nodes[stuck])} is part of a cycle, or waits for one")
+        raise CompileError(f"{_title(nodes[stuck])} is part of a cycle or depends on one")
     return order
 
 

@@ -135,7 +135,7 @@ def _inside(folder: Path, location: str, title: str) -> Path:
         raise CompileError(f"{title}: malformed external location") from error
     if not location or Path(location).is_absolute() or not path.is_relative_to(root):
         raise CompileError(
-            f'{title}: its external file "{shorten(location)}" is outside of the model\'s folder'
+            f'{title}: its external file "{shorten(location)}" is outside the model\'s folder'
         )
     if not path.is_file():
         raise CompileError(f'{title}: its external file "{shorten(location)}" is missing')

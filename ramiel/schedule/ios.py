@@ -112,7 +112,7 @@ def ios(
 def _checked(graph: TaskGraph, merges: Merges) -> Merges:
     for tasks, times in merges.items():
         if len(tasks) < 2 or not all(0 <= task < len(graph) for task in tasks):
-            raise ValueError(f"tasks {sorted(tasks)} can not be merged: need 2 or more that exist")
+            raise ValueError(f"tasks {sorted(tasks)} cannot be merged: need 2 or more that exist")
         if 1 not in times or not all(isfinite(time) and time >= 0 for time in times.values()):
             raise ValueError(f"tasks {sorted(tasks)} merged need times >= 0, and one on 1 thread")
     return merges

@@ -69,7 +69,7 @@ _SAME: Mapping[str, str] = {
     "stride": "have different strides",
     "dilation": "have different dilations",
     "parity": "have kernels of even and of odd size",
-    "offset": "have windows around different places",
+    "offset": "have windows with different centres",
 }
 """The properties that mergeable convolutions share, and the message for a difference in each."""
 
@@ -170,7 +170,7 @@ def _geometry(op: LayerOp) -> _Geometry | str:
     """The window of an operation, or why it cannot be merged with any other operation."""
     dims = DIMS.get(op.layer)
     if dims is None:
-        return "is no convolution"
+        return "is not a convolution"
     shape = op.weight_shape
     if len(shape) != dims + 2 or element_of(op.results[0].type) is None:
         return "has a kernel or a result of unknown shape"
@@ -182,7 +182,7 @@ def _geometry(op: LayerOp) -> _Geometry | str:
         if name not in ("activation", "kernel")
     }
     if options.pop("groups", (1,) * dims) != (1,) * dims:
-        return "is a convolution in groups"
+        return "is a grouped convolution"
     if not options.keys() <= _DEFAULTS.keys() or any(len(v) != dims for v in options.values()):
         return "has options that do not fit its kernel"
     stride, padding, dilation = (

@@ -83,9 +83,9 @@ def check_batch(function: func.FuncOp, batch: int) -> None:
         return
     types = function.function_type
     if not types.inputs.data:
-        raise CompileError("a batch is made of models with inputs, and this one has none")
+        raise CompileError("a batch needs a model with inputs, and this one has none")
     for i in defaults_of(function):
-        raise CompileError(f"input {i} has a default, which is no batch of samples")
+        raise CompileError(f"input {i} has a default, which cannot be a batch of samples")
     for kind, values in (("input", types.inputs.data), ("output", types.outputs.data)):
         for i, type in enumerate(values):
             shape = shape_of(type)
@@ -93,7 +93,7 @@ def check_batch(function: func.FuncOp, batch: int) -> None:
                 dims = ["?" if dim is None else str(dim) for dim in shape or ()]
                 given = "unknown" if shape is None else "x".join(dims) or "scalar"
                 raise CompileError(
-                    f"{kind} {i} is {given}: a batch is made of models whose inputs and outputs "
+                    f"{kind} {i} is {given}: a batch needs a model whose inputs and outputs "
                     "have a first dimension of 1"
                 )
 

@@ -57,7 +57,7 @@ class _FoldIntoConvolution(RewritePattern):
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = scale / np.sqrt(variance + eps)
         if not np.isfinite(factor).all():  # infinite weights could give NaN where there was none
-            return refuse(op, "its scale, divided by its deviation, is not finite")
+            return refuse(op, "its scale, divided by its standard deviation, is not finite")
 
         def new_weight() -> Array:
             old = _doubles(weight)
@@ -121,9 +121,9 @@ def _why_not(norm: SchemaOperation, conv: SchemaOperation) -> str | None:
     if any(r.uses for r in norm.results[1:]):
         return "its mean or variance is read"
     if not all(_has_bytes(v) for v in norm.operands[1:5]):
-        return "its parameters are not constant, or their values are not at hand"
+        return "its parameters are not constant, or their values are not available"
     if not all(_has_bytes(v) for v in conv.operands[1:]):
-        return "the weights of the convolution are not constant, or their values are not at hand"
+        return "the weights of the convolution are not constant, or their values are not available"
     if static_shape_of(norm.operands[1].type) is None:
         return "the shapes are not known"
     return None

@@ -68,9 +68,9 @@ def _why_not(pool: CallOp, activations: Sequence[CallOp]) -> str | None:
     if read is None or made is None:
         return "the shapes are not known"
     if math.prod(read) < WORTH * math.prod(made):
-        return f"what it reads is not {WORTH} times as large as its result"
+        return f"its input is not {WORTH} times as large as its result"
     if not pool.operands[0].has_one_use():
-        return "what it reads has another reader"
+        return "its input has another reader"
     if not all(activation.results[0].has_one_use() for activation in activations):
         return "an activation before it has another reader"
     first = _key(activations[0])

@@ -33,7 +33,7 @@ class _FlattenConcat(RewritePattern):
             if inner is None or _dim(inner) != dim:
                 values.append(value)
             elif not value.has_one_use():
-                refuse(inner, "its result has another reader than the concatenation")
+                refuse(inner, "its result has a reader other than the concatenation")
                 values.append(value)
             else:
                 stack += reversed(inner.operands)

@@ -96,7 +96,7 @@ def _folded(op: Operation, pad: _Pad) -> LayerOp | CallOp | str:
 def _convolution(op: LayerOp, pad: _Pad) -> LayerOp | str:
     total = _sum(_integers(op.config.get("padding")), pad)
     if pad.value != 0:
-        return "it pads with another number than 0, as convolutions cannot"
+        return "it pads with a number other than 0, which convolutions cannot"
     if total is None:
         return "the padding of the convolution after it is not known"
     if len(op.operands) != 1:

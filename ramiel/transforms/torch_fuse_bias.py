@@ -53,7 +53,7 @@ class _FuseBias(RewritePattern):
                 continue
             if not isinstance(weight, WeightOp):
                 if _is_per_channel(layer, constant.type):
-                    refuse(op, "what it adds for each channel is not constant")
+                    refuse(op, "the value that it adds for each channel is not constant")
                 continue
             if (reason := _why_not(layer, weight)) is not None:
                 return refuse(op, reason)

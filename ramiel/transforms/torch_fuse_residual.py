@@ -62,7 +62,7 @@ def _why_not(a: Attribute, b: Attribute, sum: Attribute) -> str | None:
     if any(static_shape_of(type) is None for type in (a, b, sum)):
         return "the shapes are not known"
     if not a == b == sum:
-        return "it broadcasts what it adds"
+        return "it broadcasts an operand"
     dtype = numpy_dtype_of(sum)
     if dtype is None or dtype.name not in _ELEMENTS:
         return f"layers can add only {', '.join(_ELEMENTS)}"

@@ -58,14 +58,14 @@ class TorchMergeConvolutionsPass(ModulePass):
             if isinstance(task, TorchOperation) and MERGE in task.attributes:
                 groups.setdefault(_number(task), []).append(task)
         if groups and any(isinstance(o, ProgramOp) for o in op.ops):
-            raise CompileError(f"{self.name}: the workers have their operations already")
+            raise CompileError(f"{self.name}: must run before cluster-channels")
         weights, values, layers = FreshNames(weights_of(op)), Names(), Names()
         _take_names(function, values, layers)
         for number, group in groups.items():
             convolutions = [o for o in group if isinstance(o, LayerOp)]
             try:
                 if strangers := [o for o in group if not isinstance(o, LayerOp)]:
-                    raise ValueError(f"{strangers[0].title} is no convolution")
+                    raise ValueError(f"{strangers[0].title} is not a convolution")
                 merged = merged_layer(convolutions, weights)
             except ValueError as error:
                 raise CompileError(f"{MERGE} = {number}: {error}") from error

@@ -55,7 +55,7 @@ class _RecognizeAttention(RewritePattern):
         permute = sole_call_of(scores.keys, "Tensor.permute", "Tensor.mT")
         k_type = _transposed_type(scores.keys.type)
         if permute is None or k_type is None:
-            return refuse(op, "the keys are not transposed, or have another reader when they are")
+            return refuse(op, "the keys are not transposed, or have another reader once transposed")
         if (reason := _why_not(scores, v)) is not None:
             return refuse(op, reason)
         k = _untransposed(permute, k_type)
@@ -86,7 +86,7 @@ def _scores(softmax: CallOp) -> _Scores | str:
     scores = softmax.operands[0]
     if (found := _scaled(scores, None)) is not None:
         return found
-    reason = "the scores are no product of two matrices, or a value on the way has another reader"
+    reason = "the scores are not a matrix product, or an intermediate value has another reader"
     a, b = operands_of(scores, "operator.add") or (None, None)
     for product, mask in ((a, b), (b, a)):
         if not isinstance(product, SSAValue) or not isinstance(mask, SSAValue):
@@ -135,13 +135,13 @@ def _why_not(scores: _Scores, v: SSAValue) -> str | None:
     if q is None or keys is None or values is None:
         return "the shapes are not known"
     if len(q) < 3:
-        return "the queries are one matrix alone"
+        return "the queries are a single matrix"
     if not q[:-2] == keys[:-2] == values[:-2]:
         return "queries, keys and values differ in their leading dimensions"
     if len({element_of(type) for type in types}) > 1:
         return "queries, keys and values differ in their element types"
     if q[-1] != keys[-2] or keys[-1] != values[-2]:
-        return "the sizes of queries, keys and values do not go together"
+        return "the sizes of queries, keys and values do not match"
     return None
 
 

@@ -66,9 +66,9 @@ class _RecognizeNorm(RewritePattern):
 def _why_not(op: CallOp, scaled: _Scaled, value: SSAValue, weight: SSAValue) -> str | None:
     """Why a scaled value times a weight does not become a normalisation; None if it does."""
     if not value.has_one_use():
-        return "what it multiplies has another reader"
+        return "the value that it multiplies has another reader"
     if value.type != op.results[0].type:
-        return "it broadcasts what it multiplies"
+        return "it broadcasts the value that it multiplies"
     if static_shape_of(weight.type) != tuple(scaled.sizes):
         return "the weight does not have the shape of the dimensions that are averaged"
     if element_of(weight.type) != element_of(value.type):

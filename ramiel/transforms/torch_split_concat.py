@@ -54,7 +54,7 @@ class _SplitConcat(RewritePattern):
         channels = [_channels(part) for part in cat.operands]
         bounds = [0, *accumulate(channels)]
         if op.weight_shape[1] != bounds[-1]:
-            return refuse(op, "its weight has not as many channels as the concatenation")
+            return refuse(op, "its weight and the concatenation differ in their number of channels")
         parts: Sequence[SSAValue] = cat.operands
         if pool is not None:
             arguments = arguments_of(pool)
@@ -131,7 +131,7 @@ def _why_not(op: LayerOp, cat: CallOp) -> str | None:
     if static_shape_of(op.results[0].type) is None or any(s is None or len(s) != 4 for s in shapes):
         return "the shapes are not known"
     if len(set(cat.operands)) < parts:
-        return "a part of the concatenation before it is there twice"
+        return "the concatenation before it repeats a part"
     if cast(int, arguments_of(cat).kwargs.get("dim", 0)) not in (1, -3):
         return "the concatenation before it is not along the channels"
     added = (parts - 1) * bytes_of(op.results[0].type)

@@ -111,7 +111,7 @@ REFUSED = [
     (_ms("SkipLayerNormalization", X, X, f32(8), outputs=2), "training"),
     (_ms("Attention", X, W, B), "'num_heads' is missing"),
     (_ms("Attention", X, W, B, num_heads=0), "must be positive"),
-    (_ms("Attention", X, W, B, num_heads=3), "3 heads cannot share 8 numbers"),
+    (_ms("Attention", X, W, B, num_heads=3), "3 heads do not divide a width of 8"),
     (_ms("Attention", X, W, B, num_heads=2, qkv_hidden_sizes=[8, 8]), "do not fit weights of 24"),
     (_ms("Attention", X, W, B, num_heads=2, do_rotary=1), "do_rotary"),
     (_ms("MultiHeadAttention", f32(2, 3, 2, 3, 4), num_heads=2), "packed"),

@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "layout": ("LSTM", {"layout": 2}, "layout is 2"),
     "hidden": ("LSTM", {"hidden_size": 4}, "input 1 has the shape"),
     "few": ("LSTM", {"activations": ["Tanh"]}, "it has 1 activations: expected 3"),
-    "unknown": ("RNN", {"activations": ["Gelu"]}, "there is no activation 'Gelu'"),
+    "unknown": ("RNN", {"activations": ["Gelu"]}, "unknown activation 'Gelu'"),
     "numbers": ("RNN", {"activations": ["Affine"]}, "Affine needs activation_alpha"),
 }
 
@@ -233,11 +233,11 @@ def test_dynamic_quantize_lstm(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"const": False}, "as constants only"),
+        ({"const": False}, "must be constant"),
         ({"hidden": 4}, "input 1 has the shape"),
         ({"scales": (2,)}, "input 8 is neither"),
-        ({"activations": [1, 2, 3]}, "'activations' is no list of str"),
-        ({"activations": "Tanh"}, "'activations' is no list"),
+        ({"activations": [1, 2, 3]}, "'activations' is not a list of str"),
+        ({"activations": "Tanh"}, "'activations' is not a list"),
     ],
     ids=str,
 )

@@ -39,7 +39,7 @@ def _split(n: Node, x: SSAValue, heads: int) -> SSAValue:
     """[B, S, N * d] as [B, N, S, d]."""
     batch, length, width = _dims(x, 3)
     if width is not None and width % heads:
-        n.fail(f"{heads} heads cannot share {width} numbers")
+        n.fail(f"{heads} heads do not divide a width of {width}")
     depth = None if width is None else width // heads
     sizes = [heads, -1 if depth is None else depth]
     split = n.call("Tensor.unflatten", x, 2, sizes, type=_typed(x, (batch, length, heads, depth)))
@@ -73,7 +73,7 @@ def _attend(
     options: dict[str, object] = {}
     (batch, heads, rows, _), columns = _dims(q, 4), _dims(k, 4)[2]
     if n.rank(mask) == 4:
-        n.fail("a mask with 4 dimensions is not supported")
+        n.fail("a 4-dimensional mask is not supported")
     if n.given(mask) or (causal and (cached or n.given(bias))):
         given: dict[str, object] = {"causal": True} if causal else {}
         low = n.number("mask_filter_value", -10000.0)
@@ -177,7 +177,7 @@ def multi_head_attention(n: Node) -> Lowered:
         n.fail("its keys and values differ in rank")
     rows, columns = (n.shape(0) or ())[1:2], (n.shape(1) or ())[1 if n.rank(1) == 3 else 2 :][:1]
     if n.integer("unidirectional", 0) and None not in (*rows, *columns) and rows != columns:
-        n.fail("unidirectional attention is of as many queries as there are new keys")
+        n.fail("unidirectional attention needs as many queries as new keys")
     separate = n.rank(1) == 4  # keys and values are [B, N, L, d], to which no bias is added
     parts = [n[i] if separate and i else _with_bias(n, i) for i in range(3)]
     q, k, v = (x if separate and i else _split(n, x, heads) for i, x in enumerate(parts))
@@ -197,7 +197,7 @@ def _with_bias(n: Node, i: int) -> SSAValue:
         widths[1:] = [widths[0], None]
     before = widths[:i]
     if None in before or (widths[i] is None and i < 2):
-        n.fail("its bias is in three parts, whose sizes are not known")
+        n.fail("the sizes of the three parts of its bias are not known")
     start = sum(w for w in before if w is not None)
     part = slice(start, None if widths[i] is None else start + (widths[i] or 0))
     if n.is_constant(3):

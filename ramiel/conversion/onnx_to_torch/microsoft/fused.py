@@ -52,7 +52,7 @@ def _activation(n: Node) -> tuple[Sequence[str], Activation] | None:
     name = n.text("activation")
     if not name:
         return None
-    return _ACTIVATIONS.get(name) or n.fail(f"has no activation {name!r}")
+    return _ACTIVATIONS.get(name) or n.fail(f"unknown activation {name!r}")
 
 
 @lowers("com.microsoft::FusedConv")
@@ -209,7 +209,7 @@ def _first_only(n: Node, y: SSAValue) -> Lowered:
 def _refuse_statistics(n: Node, end: int) -> None:
     """Refuses a node if any of its results [1, end) is used."""
     if any(r.uses for r in n.op.results[1:end]):
-        n.fail("its mean and deviation are used, which is training")
+        n.fail("its mean and standard deviation (training) are not supported")
 
 
 @lowers("com.microsoft::EmbedLayerNormalization")

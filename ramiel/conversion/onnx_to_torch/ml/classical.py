@@ -77,7 +77,7 @@ def linear(n: Node, x: SSAValue, weight: Array, bias: Array) -> SSAValue:
     """x [N, F] times weight [C, F] plus bias [C]."""
     shape = shape_of(x.type)
     if shape is not None and shape[-1] not in (None, weight.shape[1]):
-        n.fail(f"it has {weight.shape[1]} coefficients for each score, its input {shape[-1]}")
+        n.fail(f"it has {weight.shape[1]} coefficients per score for {shape[-1]} features")
     weights = {"weight": made_weight(n, "coefficients", weight)}
     if bias.any():
         weights["bias"] = made_weight(n, "intercepts", bias)
@@ -156,7 +156,7 @@ def dict_vectorizer(n: Node) -> Lowered:
     if vocabulary is None:
         n.fail("it has no vocabulary")
     kind = n.op.operands[0].type
-    value = kind.value if isinstance(kind, MapType) else n.fail("its input is no map")
+    value = kind.value if isinstance(kind, MapType) else n.fail("its input is not a map")
     element = element_of(value)
     assert element is not None
     dtype = None if is_string(value) else n.dtype(value)
@@ -281,5 +281,5 @@ def _coefficients(n: Node, count: int) -> Array:
     """The coefficients [C, F] of C = `count` scores."""
     numbers = floats_of(n, "coefficients")
     if count < 1 or not numbers.size or numbers.size % count:
-        n.fail(f"{numbers.size} coefficients are not the same number for each of {count} scores")
+        n.fail(f"{numbers.size} coefficients cannot be divided among {count} scores")
     return numbers.reshape(count, -1)

@@ -120,7 +120,7 @@ def depth_of(n: Node, nodes: Nodes) -> int:
         below = below[below < inner]
         np.subtract.at(above, below, 1)
         level = np.unique(below[above[below] == 0])
-    return depth if visited == inner else n.fail("a node of a tree leads back to itself")
+    return depth if visited == inner else n.fail("a tree has a cycle")
 
 
 def _scores(leaves: Leaves, targets: int) -> tuple[Values, Indices | None]:

@@ -83,7 +83,7 @@ def _by_planes(n: Node, x: SSAValue, labels: Array, post: str) -> Lowered:
     coefficients, rho = floats_of(n, "coefficients"), floats_of(n, "rho")
     classes = len(labels)
     if not rho.size or not coefficients.size or coefficients.size % classes:
-        n.fail(f"it has {coefficients.size} coefficients and {rho.size} 'rho', {classes} classes")
+        n.fail(f"{coefficients.size} coefficients and {rho.size} 'rho' for {classes} classes")
     bias = np.full(classes, rho[0], np.float32)
     scores = linear(n, x, coefficients.reshape(classes, -1), bias)
     index = tensor_type(INT64, (batch(scores),))
@@ -108,7 +108,7 @@ def _kernel(n: Node, x: SSAValue, count: int) -> SSAValue:
     vectors = numbers.reshape(count, -1)
     width = (shape_of(x.type) or (None,))[-1]
     if width not in (None, vectors.shape[1]):
-        n.fail(f"its support vectors have {vectors.shape[1]} features, its input {width}")
+        n.fail(f"its support vectors have {vectors.shape[1]} features, but its input has {width}")
     kind = choice(n, "kernel_type", KERNELS, "LINEAR")
     given = [float(str(v)) for v in floats_of(n, "kernel_params")]
     if len(given) not in (0, 3):

@@ -98,7 +98,7 @@ def tree_ensemble_classifier(n: Node) -> Lowered:
     tensors = _tensors(n, nodes, leaves, classes, base, (0, 1, 2) if classes == 2 else (0, classes))
     words = labels.dtype.kind == "O"
     if words and classes == 1:
-        n.fail("it names one class, and two scores need a name for the other")
+        n.fail("it names only one of its two classes")
     tensors["labels"] = np.arange(classes) if words else labels
     config: dict[str, object] = {"depth": depth_of(n, nodes), "scores": classes}
     if classes == 2 and post == "PROBIT" and base.size < 2 and not _all_speak_of(1, leaves):

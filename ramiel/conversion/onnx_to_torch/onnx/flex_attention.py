@@ -45,7 +45,7 @@ def _precision(n: Node) -> int:
     row = BY_IR.get(element_of(n.op.operands[0].type))  # pyright: ignore[reportArgumentType]
     default = 11 if row is not None and row.onnx == "double" else 1
     code = n.integer("softmax_precision", default)
-    return code if code in (1, 10, 11, 16) else n.fail(f"its softmax_precision {code} is no float")
+    return code if code in (1, 10, 11, 16) else n.fail(f"softmax_precision {code} is not a float")
 
 
 def _repeated(n: Node, i: int, times: int) -> SSAValue:

@@ -123,7 +123,7 @@ def tile(n: Node) -> Lowered:
     """The first version copies along one axis."""
     copies, axis = n.scalar(1), n.scalar(2)
     if copies is None or axis is None:
-        n.fail("its tiles and its axis have to be constants")
+        n.fail("its tiles and its axis must be constant")
     repeats = [1] * n.known_rank()
     if not -len(repeats) <= axis < len(repeats):
         n.fail(f"its input has no axis {int(axis)}")

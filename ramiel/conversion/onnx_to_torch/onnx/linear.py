@@ -59,7 +59,7 @@ def _factor(n: Node, name: str) -> int | float:
     value = n.number(name, 1.0)
     if n.is_float():
         return value
-    return int(value) if value.is_integer() else n.fail(f"{name} is {value:g}, of integers")
+    return int(value) if value.is_integer() else n.fail(f"{name} must be an integer")
 
 
 def _flat(array: Array) -> Array:

@@ -25,7 +25,7 @@ def _batch_norm(n: Node, training: bool, spatial: bool) -> Lowered:
     options: dict[str, object] = {} if spatial else {"spatial": False}
     if training:
         if count == 1:
-            n.fail("in training its running statistics have to be results")
+            n.fail("in training mode its running statistics must be results")
         options |= {"momentum": n.number("momentum", 0.9), "training": True, "results": count}
         return n.calls("ops.batch_norm", *n.inputs(), eps, **options)
     if not spatial or not _is_of_one_type(n):
@@ -70,7 +70,7 @@ def group_norm(n: Node) -> Lowered:
 def layer_norm(n: Node) -> Lowered:
     axis, eps, rank = n.integer("axis"), n.number("epsilon"), n.rank(0)
     if len(n.op.results) > 1 and n.integer("stash_type", 1) != 1:
-        n.fail("its mean and deviation are supported in float32 only (stash_type 1)")
+        n.fail("its mean and standard deviation are supported in float32 only (stash_type 1)")
     normalized = (n.shape(0) or ())[axis % rank :] if rank else ()
     fits = bool(normalized) and None not in normalized and n.shape(1) == normalized
     fits = fits and n.shape(2) in (None, normalized)

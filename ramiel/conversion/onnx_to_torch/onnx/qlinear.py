@@ -112,7 +112,7 @@ def qlinear_matmul(n: Node) -> Lowered:
 def q_gemm(n: Node) -> Lowered:
     for name, i in (("transA", 0), ("transB", 3)):
         if n.rank(i) not in (None, 2):
-            n.fail(f"its input {i} has {n.rank(i)} dimensions, and is to be a matrix ({name})")
+            n.fail(f"its input {i} has {n.rank(i)} dimensions, but must be a matrix ({name})")
     a = n.call("Tensor.mT", n[0], type=n.like(None, 0)) if n.integer("transA", 0) else n[0]
     b = n.call("Tensor.mT", n[3], type=n.like(None, 3)) if n.integer("transB", 0) else n[3]
     points = _zero(n, "a_zero", 2) | _zero(n, "b_zero", 5)
@@ -256,7 +256,7 @@ def _global_average_pool(n: Node, x: SSAValue) -> SSAValue:
 
 def _unary(function: Callable[[Node, SSAValue], SSAValue], n: Node) -> Lowered:
     if n.integer("channels_last", 0):
-        n.fail("channels_last is not supported: convert a model that is not laid out for a device")
+        n.fail("channels_last is not supported: use the model in its default layout")
     return _quantized(n, function(n, dequantized(n, 0, 1, 2)), 3, 4, 0)
 
 
@@ -273,7 +273,7 @@ for _op, _function in (
 @lowers("com.microsoft::QLinearConcat")
 def qlinear_concat(n: Node) -> Lowered:
     if len(n) < 5 or (len(n) - 2) % 3:
-        n.fail("its inputs are not a scale, a zero point and then tensors with theirs")
+        n.fail("its inputs must be a scale, a zero point, and then tensors with their own")
     parts = [dequantized(n, i, i + 1, i + 2) for i in range(2, len(n), 3)]
     joined = n.call("torch.cat", parts, dim=n.integer("axis"), type=_result_floats(n))
     return _quantized(n, joined, 0, 1, 2)
@@ -287,7 +287,7 @@ def matmul_n_bits(n: Node) -> Lowered:
     bits, block = n.integer("bits", 4), n.integer("block_size")
     k, columns = n.integer("K"), n.integer("N")
     if bits not in (2, 4, 8) or block < 1 or block * bits % 8 or k < 1 or columns < 1:
-        n.fail(f"bits={bits}, block_size={block}, K={k} and N={columns} do not go together")
+        n.fail(f"bits={bits}, block_size={block}, K={k} and N={columns} do not match")
     if n.given(4):
         n.fail("g_idx, an order of the rows, is not supported")
     rows = n.shape(0)
@@ -295,7 +295,7 @@ def matmul_n_bits(n: Node) -> Lowered:
     constant = all(n.is_constant(i) for i in (1, 2, 3, 5) if n.given(i))
     packed, blocks = static_shape_of(n.op.operands[1].type), -(-k // block)
     if packed is not None and packed != (columns, blocks, block * bits // 8):
-        n.fail(f"its weight has the shape {list(packed)}, which is not of K={k} and N={columns}")
+        n.fail(f"its weight has the shape {list(packed)}, which does not fit K={k} and N={columns}")
     if not constant or packed is None:
         args = (n[0], n[1], n[2], n.get(3), n.get(5), bits, block)
         return n.call("ops.matmul_n_bits", *args, type=type)

@@ -102,7 +102,7 @@ class Recurrent:
             n.fail(f"layout is {layout}: expected 0 or 1")
         clip = None if n.attribute("clip") is None else n.number("clip")
         if clip is not None and not clip >= 0:
-            n.fail(f"clip is {clip:g}: expected the largest absolute value")
+            n.fail(f"clip is {clip:g}: expected a number >= 0")
         if n.rank(0) not in (None, 3):
             n.fail(f"its input has {n.rank(0)} dimensions: expected 3")
         directions = DIRECTIONS[direction]
@@ -274,7 +274,7 @@ def _activations(n: Node, kind: Kind, directions: int) -> list[list[Activation]]
     for text in names:
         name = _BY_LOWER_CASE.get(text.lower())
         if name is None:
-            n.fail(f"there is no activation {text!r}: expected one of {', '.join(ACTIVATIONS)}")
+            n.fail(f"unknown activation {text!r}: expected one of {', '.join(ACTIVATIONS)}")
         own = [
             given.pop(0) if given else default
             for given, default in zip(numbers, ACTIVATIONS[name], strict=False)
@@ -312,10 +312,10 @@ def _list(n: Node, name: str, kind: type[T]) -> list[T]:
     given = n.attribute(name)
     items = [] if given is None else given
     if not isinstance(items, list | tuple):
-        n.fail(f"attribute {name!r} is no list")
+        n.fail(f"attribute {name!r} is not a list")
     found = cast("Sequence[object]", items)
     if not all(isinstance(item, kind) for item in found):
-        n.fail(f"attribute {name!r} is no list of {kind.__name__}")
+        n.fail(f"attribute {name!r} is not a list of {kind.__name__}")
     return list(cast("Sequence[T]", found))
 
 
@@ -323,7 +323,7 @@ def _dequantized(n: Node, k: int, scale: int, zero: int) -> SSAValue:
     """Integer weights [D, columns, 4*H], dequantised to float32 [D, 4*H, columns] by a scale and a
     zero point, each [D] or [D, 4*H]."""
     if not all(n.is_constant(i) for i in (k, scale, zero)):
-        n.fail("its weights, their scales and zeros are supported as constants only")
+        n.fail("its weights, scales and zero points must be constant")
     shape = n.shape(k) or (None,) * 3
     for i in (scale, zero):
         if n.shape(i) not in (shape[:1], shape[::2]):

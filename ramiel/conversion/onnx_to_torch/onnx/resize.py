@@ -36,7 +36,7 @@ def _resize(
     mode = n.text("mode", "nearest")
     mode = "linear" if mode == "bilinear" else mode  # its name in the first Upsample
     if mode not in _MODES:
-        n.fail(f"mode {mode!r} is unknown")
+        n.fail(f"unknown mode {mode!r}")
     by_size = sizes is not None and n.given(sizes) and n.shape(sizes) != (0,)
     i = sizes if by_size and sizes is not None else scales
     constant = n.constant(i)

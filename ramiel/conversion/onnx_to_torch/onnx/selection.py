@@ -70,7 +70,7 @@ def tensor_scatter(n: Node) -> Lowered:
         n.fail(f"unknown mode {mode!r}")
     axis = axis_of(n, default=-2)
     if n.rank(0) is not None and axis % n.known_rank() == 0:
-        n.fail("it writes along the batch axis")
+        n.fail("its axis cannot be the batch axis")
     starts = n.integers(2)
     where = starts if starts is not None else n.get(2)
     circular = {"circular": True} if mode == "circular" else {}

@@ -57,7 +57,7 @@ def _pattern(n: Node, pattern: str) -> str:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        n.fail(f"the pattern {pattern!r} is none of Python's re: {error}")
+        n.fail(f"the pattern {pattern!r} is not valid in Python's re: {error}")
     return pattern
 
 
@@ -73,7 +73,7 @@ def tokenizer(n: Node) -> Lowered:
     elif pattern:
         options["pattern"] = _pattern(n, pattern)
     else:
-        n.fail("it has neither separators nor an expression of tokens")
+        n.fail("it has neither separators nor a token expression")
     return n.call("ops.tokenize", n[0], shortest, n.text("pad_value"), **options)
 
 
