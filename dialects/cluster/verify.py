@@ -141,7 +141,7 @@ class _Run:
             raise VerifyException(f"deadlock: {stuck}")
 
     def _know(self, number: int, at: int) -> Clock:
-        """The clock of worker `number` before its event `at`, with its own entry brought up."""
+        """The clock of worker `number` before its event `at`, with its own entry up to date."""
         clock = self.clocks[number][-1][1]
         return (*clock[:number], at, *clock[number + 1 :])
 

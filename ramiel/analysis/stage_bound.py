@@ -81,7 +81,7 @@ class Stage:
 
     def bound(self, steps: int) -> float:
         """A lower bound in µs on any schedule of the stage, with `steps` steps of search."""
-        # One worker that leads all tasks takes their sum: no valid bound is larger.
+        # One worker can lead all tasks, in the sum of their fastest times: no bound is larger.
         alone = sum(self.fastest)
         prices = self.play()
         least = min(alone, max(prices.bound, self.hand_overs()))

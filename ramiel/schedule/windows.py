@@ -49,7 +49,7 @@ class Schedule:
         return self.finish[task] - self.costs[len(self.teams[task])][task]
 
     def update(self, first: int = 0, end: int | None = None) -> None:
-        """Updates all times after `run` has changed the positions [first, end).
+        """Updates all times after `order` has changed at [first, end), whose times `run` has set.
 
         Without `end`, recomputes all from `first` on. O(V + E + entries of the placement).
         """

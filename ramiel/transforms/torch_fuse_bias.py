@@ -118,7 +118,7 @@ def _channels(layer: LayerOp) -> int | None:
 
 @dataclass(frozen=True)
 class TorchFuseBiasPass(ModulePass):
-    """Makes a constant that is added to the result of a layer the layer's bias.
+    """Turns a constant that is added to the result of a layer without a bias into its bias.
 
         %b = torch.weight "b" : tensor<8xf32>
         %1 = torch.layer Linear(%x) weights {weight = "w" : tensor<8x4xf32>} : ...

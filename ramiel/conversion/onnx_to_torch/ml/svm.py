@@ -88,7 +88,7 @@ def _by_planes(n: Node, x: SSAValue, labels: Array, post: str) -> Lowered:
     scores = linear(n, x, coefficients.reshape(classes, -1), bias)
     index = tensor_type(INT64, (batch(scores),))
     if classes == 2:
-        # The second class wins as soon as any score exceeds the threshold.
+        # The second class wins as soon as any score passes the threshold.
         least = 0.5 if (coefficients >= 0).all() else 0.0
         callee = "operator.ge" if least else "operator.gt"
         any_class = n.call(callee, scores, least, type=matrix(batch(scores), 2, BOOL))
