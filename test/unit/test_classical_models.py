@@ -186,12 +186,7 @@ def test_schemas_of_the_domain_give_types() -> None:
         (3, "TreeEnsembleClassifier", {**CLASSES, "nodes_modes": ["IF", "LEAF", "LEAF"]}, "'IF'"),
         (3, "TreeEnsembleClassifier", {**CLASSES, "nodes_featureids": [-1, 0, 0]}, "a feature"),
         (3, "TreeEnsembleClassifier", {**CLASSES, "base_values": [1.0, 2.0]}, "2 base_values"),
-        (
-            3,
-            "TreeEnsembleClassifier",
-            {**ONE_CLASS, "classlabels_strings": ["a"]},
-            "one of its two",
-        ),
+        (3, "TreeEnsembleClassifier", {**ONE_CLASS, "classlabels_strings": ["a"]}, "only one"),
         (5, "TreeEnsemble", {**TABLE, "aggregate_function": 7}, "not one of 0 to 3"),
         (5, "TreeEnsemble", {**TABLE, "nodes_truenodeids": [2]}, "a branch is out of range"),
         (5, "TreeEnsemble", {**TABLE, "nodes_trueleafs": [0]}, "a tree has a cycle"),
