@@ -1,6 +1,6 @@
-"""The three dialects: what can be written down at each level.
+"""The three dialects, one for each level of IR.
 
-The folder stands at the top of the repository and is imported as `ramiel.dialects`.
+The folder is at the top of the repository and is imported as `ramiel.dialects`.
 Imported under any other name, every operation class would exist twice, and
 `isinstance` would fail far from the cause, so that is refused here.
 """

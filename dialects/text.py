@@ -1,7 +1,7 @@
-"""Text in the IR.
+"""Text attributes in the IR.
 
-xDSL prints text that is not ASCII with escapes and reads those back as bytes, not as a string.
-Names of a model may be in any script, so both are read here.
+xDSL prints non-ASCII text with escapes and parses those as bytes, not as a string. Names in a
+model may be in any script, so both forms are read here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from xdsl.parser import AttrParser
 
 
 def text_of(attribute: Attribute | None) -> str | None:
-    """The text of an attribute; None for one that is no text."""
+    """The text of a string or UTF-8 bytes attribute; None for any other attribute."""
     match attribute:
         case StringAttr():
             return attribute.data

@@ -1,7 +1,7 @@
-"""Checks a whole module, with messages for people.
+"""Verifies a whole module, with messages for users.
 
-xDSL's own `verify` puts the printed module into its message and does not check that values
-are defined before they are used; this does both the other way round.
+xDSL's own `verify` puts the printed module into its message and does not check that values are
+defined before they are used. This prints no module, and checks that.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ramiel.errors import CompileError
 
 
 def verify_module(module: ModuleOp) -> None:
-    """Raises CompileError, naming the operation, for the first one that is not valid."""
-    # What is inside of an operation comes first, so that its own rules can rely on it.
+    """Raises CompileError, which names the operation, for the first invalid one."""
+    # Nested operations come first, so that the rules of their parent can rely on them.
     for op in module.walk(region_first=True):
         try:
             op.verify_()
@@ -64,7 +64,7 @@ def title_of(op: Operation) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """The first line, with those that follow a colon."""
+    """The first line, joined with the next for as long as it ends with a colon."""
     first, *rest = str(error).strip().splitlines()
     while rest and first.endswith(":"):
         first = f"{first} {rest.pop(0)}"

@@ -13,10 +13,10 @@
       cluster.worker 1 {...}
     }
 
-Before that the schedule is a few attributes on each operation of the function (attributes.py).
+Earlier passes hold the schedule in attributes of the function's operations (attributes.py).
 An operation that runs on several threads (`torch.threads 2 {cluster.reserves = array<i64: 1>}`)
-has the cores of the workers that it reserves to itself: a `turn` is a channel without a value,
-by which a worker says that its core is free (`cluster.signal`), or waits for it.
+has exclusive use of the cores of the workers that it reserves. A `turn` is a channel without a
+value, with which a worker signals that its core is free (`cluster.signal`), or waits for a core.
 """
 
 from __future__ import annotations

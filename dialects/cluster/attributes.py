@@ -1,12 +1,12 @@
 """The attributes that carry a schedule before it is a `cluster.program`.
 
-On each operation of the function, from the passes in their order:
+The passes set these on each operation of the function, in this order:
 
     {cluster.cost = 95.0 : f64, cluster.wide_cost = array<f64: 51.0>,     // µs on 1 and 2 threads
      cluster.id = 3 : i64, cluster.lane = 1 : i64,                        // clustering
      cluster.workers = [array<i64: 0, 1>], cluster.position = array<i64: 17>}     // placement
 
-The last two have an entry for each sample of a batch. On the function stands what holds for all.
+The last two have one entry per sample of the batch. Attributes of the function apply to all.
 """
 
 from __future__ import annotations
@@ -17,53 +17,53 @@ from xdsl.ir import Attribute, Operation
 COST = "cluster.cost"
 """Attribute of an operation: its time on one thread, µs."""
 WIDE_COST = "cluster.wide_cost"
-"""Its times on more threads, µs, for the counts that THREADS lists."""
+"""Its times on several threads, µs, for the thread counts listed in THREADS."""
 CLUSTER = "cluster.id"
 """The number of its cluster."""
 LANE = "cluster.lane"
 """The number of the merged cluster that its cluster is in."""
 MERGE = "cluster.merge"
-"""The number that convolutions have in common which are to become one."""
+"""A number shared by the convolutions that are to be merged into one."""
 WORKERS = "cluster.workers"
-"""The workers that it holds, for each sample: several if it runs on several threads."""
+"""The workers that it occupies, for each sample: several if it runs on several threads."""
 POSITION = "cluster.position"
-"""Its place, for each sample, in an order of all operations that every worker follows."""
+"""Its position, for each sample, in a total order of operations that every worker follows."""
 
 THREADS = "cluster.threads"
-"""Attribute of the function: the thread counts, from 2 on, of WIDE_COST."""
+"""Attribute of the function: the thread counts of WIDE_COST, each at least 2."""
 HAND_OVER = "cluster.hand_over"
-"""How long a value needs to reach another worker, µs."""
+"""The time to hand a value over to another worker, µs."""
 SWITCH = "cluster.switch"
-"""How long a worker needs to go from one number of threads to another, µs."""
+"""The time that a worker takes to change its thread count, µs."""
 CLUSTERING = "cluster.clustering"
-"""The name of the clustering that CLUSTER is of."""
+"""The name of the clustering that CLUSTER refers to."""
 SCHEDULE = "cluster.schedule"
-"""The name of the schedule that was placed."""
+"""The name of the schedule."""
 PLACED_ON = "cluster.placed_on"
-"""The number of workers that it was made for."""
+"""The number of workers that the schedule was made for."""
 
 SEARCH = "cluster.search"
-"""What a scheduler that searches did, in words."""
+"""A description, in words, of what a search-based scheduler did."""
 
 TAKES = "cluster.takes"
-"""Attribute of `cluster.recv`: it is the only one of its channel, which then lets go."""
+"""Attribute of `cluster.recv`: the only receive from its channel, which then drops the value."""
 RESERVES = "cluster.reserves"
-"""Attribute of `torch.threads` in a worker: the workers that lend their cores until the next,
-and beyond them the numbers of cores that have no worker."""
+"""Attribute of `torch.threads` in a worker: the workers whose cores are lent to it until the next
+`torch.threads`; a number that is no worker's denotes a core without a worker."""
 
 
 def integers(op: Operation, name: str) -> tuple[int, ...]:
-    """The integers of an array attribute; none if it is not there or holds something else."""
+    """The integers of an array attribute; empty if it is absent or holds something else."""
     return integers_of(op.attributes.get(name))
 
 
 def integers_of(array: Attribute | None) -> tuple[int, ...]:
-    """The integers of an array; none if it is something else."""
+    """The integers of an array attribute; empty for any other attribute."""
     if not isinstance(array, DenseArrayBase) or not isinstance(array.elt_type, IntegerType):
         return ()
     return array.get_values()
 
 
 def reserved_by(op: Operation) -> tuple[int, ...]:
-    """The workers that lend their cores to what comes after a `torch.threads`."""
+    """The workers that lend their cores to the operations after a `torch.threads`."""
     return integers(op, RESERVES)

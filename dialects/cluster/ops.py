@@ -1,4 +1,4 @@
-"""The operations of the `cluster` dialect, and what makes a schedule valid."""
+"""The operations of the `cluster` dialect."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NO_ARGUMENTS = RangeOf(AnyAttr()).of_length(EqIntConstraint(0))
 
 @irdl_op_definition
 class ProgramOp(IRDLOperation):
-    """A schedule: channels and workers. Its attributes say what is expected of it."""
+    """A schedule: channels and workers. Its attributes hold counts, simulated times and memory."""
 
     name = "cluster.program"
     traits = traits_def(NoTerminator(), SymbolTable(), IsolatedFromAbove())
@@ -68,7 +68,7 @@ class ProgramOp(IRDLOperation):
 
     @property
     def batch(self) -> int:
-        """The number of samples that run at the same time; 1 if the program does not say it."""
+        """The number of samples that run at the same time; 1 if there is no `batch` attribute."""
         batch = self.attributes.get("batch")
         return max(batch.value.data, 1) if isinstance(batch, IntegerAttr) else 1
 
@@ -89,7 +89,7 @@ class ProgramOp(IRDLOperation):
     def verify_(self) -> None:
         for op in self.body.block.ops:
             if not isinstance(op, ChannelOp | WorkerOp):
-                raise VerifyException(f"a program holds channels and workers, not {op.name}")
+                raise VerifyException(f"a program holds only channels and workers, not {op.name}")
         numbers = [w.number.value.data for w in self.workers]
         if numbers != list(range(len(numbers))) or not numbers:
             raise VerifyException(f"workers must be numbered 0, 1, ...; got {numbers}")
@@ -102,7 +102,7 @@ class ProgramOp(IRDLOperation):
 
 
 def _parse_region(parser: Parser) -> Region:
-    """Parses a region of one block. An empty one is text without any block."""
+    """Parses a region of one block; the parser gives an empty region no block."""
     region = parser.parse_region()
     if not region.blocks:
         region.add_block(Block())
@@ -110,7 +110,7 @@ def _parse_region(parser: Parser) -> Region:
 
 
 def _event(op: Operation) -> Event:
-    """What an operation means to the schedule."""
+    """The scheduling event of an operation; None if it has none."""
     match op:
         case SendOp():
             return Send(op.channel.data, op.value.type)
@@ -127,7 +127,7 @@ def _event(op: Operation) -> Event:
 
 
 def _verify_order(worker: WorkerOp) -> None:
-    """xDSL does not check that values are defined before they are used."""
+    """Checks that values are defined before their uses, which xDSL does not."""
     seen: set[SSAValue] = set()
     number = worker.number.value.data
     for op in worker.body.block.ops:
@@ -144,9 +144,9 @@ def _verify_order(worker: WorkerOp) -> None:
 
 @irdl_op_definition
 class ChannelOp(IRDLOperation):
-    """Declares a channel. `input` ones are sent by the caller, `output` ones received by it.
+    """Declares a channel. The caller sends on `input` channels and receives on `output` channels.
 
-    A `turn` carries nothing: whoever waits for it goes on after what came before its signal.
+    A `turn` carries no value: a wait for it returns once its signal has been given.
     """
 
     name = "cluster.channel"
@@ -189,11 +189,11 @@ class ChannelOp(IRDLOperation):
 
     def verify_(self) -> None:
         if self.kind not in KINDS:
-            raise VerifyException(f"a channel is one of {', '.join(KINDS)}")
+            raise VerifyException(f"a channel must be one of {', '.join(KINDS)}")
         if isinstance(self.type, TypeAttribute) == (self.kind == "turn"):
-            raise VerifyException("a channel has a type, unless it is a turn")
+            raise VerifyException("a channel must have a type, unless it is a turn")
         if not is_identifier(self.sym_name.data):
-            raise VerifyException(f"{self.sym_name.data!r} is no Python identifier")
+            raise VerifyException(f"{self.sym_name.data!r} is not a Python identifier")
 
 
 @irdl_op_definition
@@ -226,7 +226,7 @@ class WorkerOp(IRDLOperation):
 
 @irdl_op_definition
 class SectionOp(IRDLOperation):
-    """What follows belongs to a cluster: its number, its title, and the cost of this part, µs."""
+    """Starts a part of a cluster: the cluster's number, its title, and the part's cost, µs."""
 
     name = "cluster.section"
     traits = traits_def(HasParent(WorkerOp))
@@ -257,12 +257,12 @@ class SectionOp(IRDLOperation):
 
     def verify_(self) -> None:
         if not all(c.isalnum() or c in " _-.," for c in self.title.data):
-            raise VerifyException("a title is letters, digits, spaces and ._-, only")
+            raise VerifyException("a title may only contain letters, digits, spaces and ._-,")
 
 
 @irdl_op_definition
 class RecvOp(TorchOperation):
-    """Waits for a channel's value. With `cluster.takes` it is the only one to do so, and the
+    """Waits for a channel's value. With `cluster.takes` it is the channel's only receive, and the
     channel does not keep the value alive."""
 
     name = "cluster.recv"
@@ -285,7 +285,7 @@ class RecvOp(TorchOperation):
 
 @irdl_op_definition
 class WaitOp(IRDLOperation):
-    """Waits for a turn: the worker goes on after what came before its signal."""
+    """Waits until a turn is signalled."""
 
     name = "cluster.wait"
     traits = traits_def(HasParent(WorkerOp))
@@ -314,7 +314,7 @@ class SendOp(IRDLOperation):
 
 @irdl_op_definition
 class SignalOp(IRDLOperation):
-    """Gives a turn, which carries nothing: whoever waits for it may go on."""
+    """Signals a turn: the workers that wait for it go on."""
 
     name = "cluster.signal"
     traits = traits_def(HasParent(WorkerOp))
@@ -327,4 +327,4 @@ class SignalOp(IRDLOperation):
 
 
 _InWorker = Task | WeightOp | ThreadsOp | FreeOp | RecvOp | SendOp | SignalOp | WaitOp | SectionOp
-"""What a worker may run."""
+"""The operations that a worker may contain."""

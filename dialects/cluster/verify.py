@@ -1,8 +1,8 @@
-"""What makes a schedule valid: each channel is sent once, nobody waits forever, and an operation
-on several threads has the cores of the workers that it reserves to itself.
+"""The validity of a schedule: each channel is sent once, no worker waits forever, and an operation
+on several threads has exclusive use of the cores that it reserves.
 
-The workers are run abstractly, each until it waits for a channel that is not sent yet. With
-threads reserved, a vector clock says what has happened before each point (Lamport, "Time, clocks,
+The workers are run abstractly, each until it waits for a channel that is not sent yet. If cores
+are reserved, vector clocks record what has happened before each event (Lamport, "Time, clocks,
 and the ordering of events in a distributed system", CACM 1978; Mattern, "Virtual time and global
 states of distributed systems", 1989).
 """
@@ -22,7 +22,7 @@ from xdsl.utils.exceptions import VerifyException
 class Send:
     channel: str
     type: Attribute | None
-    """None is a turn, which carries nothing."""
+    """None for a turn, which carries no value."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Recv:
     channel: str
     type: Attribute | None
     takes: bool = False
-    """Whether nobody else may receive from the channel."""
+    """Whether this must be the channel's only receive."""
 
 
 @dataclass(frozen=True)
 class Threads:
-    """What follows in this worker runs on `count` threads, on the cores of `lenders` too."""
+    """Later events of this worker run on `count` threads, on its own core and the `lenders`'."""
 
     count: int
     lenders: tuple[int, ...]
@@ -54,10 +54,10 @@ def verify_program(
 ) -> None:
     """Checks the events of all workers, in program order, against the declared channels.
 
-    Raises VerifyException for an unknown channel, another type than the declared one, a channel
-    that is sent not exactly once or received by nobody or twice by one worker, for one that is
-    taken from others, for a deadlock (a cycle of program order and channel edges), and for a core
-    that two operations use at once.
+    Raises VerifyException for an unknown channel, a type other than the declared one, a channel
+    that is not sent exactly once, is never received, is received twice by one worker, or is taken
+    although others receive it, for a deadlock (a cycle of program order and channel edges), and
+    for a core that two operations may use at the same time.
     """
     sends = dict.fromkeys(channels, 0)
     taken: set[str] = set()
@@ -68,7 +68,7 @@ def verify_program(
                 continue
             name = event.channel
             if name not in channels:
-                raise VerifyException(f"there is no channel @{name}")
+                raise VerifyException(f"unknown channel @{name}")
             if event.type != channels[name][1]:
                 raise VerifyException(
                     f"@{name} carries {_carried(channels[name][1])}, not {_carried(event.type)}"
@@ -88,9 +88,9 @@ def verify_program(
                 f"the {kind} channel @{name} must be sent {expected} time(s), is {sends[name]}"
             )
         if kind in ("value", "turn") and not receivers[name]:
-            raise VerifyException(f"nobody receives @{name}")
+            raise VerifyException(f"no worker receives @{name}")
         if name in taken and (kind != "value" or len(receivers[name]) > 1):
-            raise VerifyException(f"the {kind} channel @{name} is taken, but others need it, too")
+            raise VerifyException(f"the {kind} channel @{name} cannot be taken: others need it")
     run = _Run({n for n, (kind, _) in channels.items() if kind == "input"}, workers)
     run.go()
     if any(isinstance(event, Threads) for events in workers for event in events):
@@ -106,8 +106,8 @@ Clock = tuple[int, ...]
 
 
 class _Run:
-    """An abstract run of all workers. `clocks[w]` holds what worker `w` knew, and from which of
-    its events on."""
+    """An abstract run of all workers. `clocks[w]` lists the clocks of worker `w`, each with the
+    event from which on it holds."""
 
     def __init__(self, sent: set[str], workers: Sequence[Sequence[Event]]) -> None:
         self.workers = workers
@@ -141,7 +141,7 @@ class _Run:
             raise VerifyException(f"deadlock: {stuck}")
 
     def _know(self, number: int, at: int) -> Clock:
-        """What worker `number` knows before its event `at`, all of its own events included."""
+        """The clock of worker `number` before its event `at`, with its own entry up to date."""
         clock = self.clocks[number][-1][1]
         return (*clock[:number], at, *clock[number + 1 :])
 
@@ -154,9 +154,9 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Events `start` to `end` of a worker, which run on the cores of `lenders` too.
+    """Events [start, end) of a worker, which also run on the cores of `lenders`.
 
-    The worker does not wait within it: where it does, it may give the cores back for the while.
+    The worker does not wait within it: during a wait, the lenders may use their cores.
     """
 
     leader: int
@@ -168,9 +168,9 @@ class _Stretch:
 def _verify_cores(
     workers: Sequence[Sequence[Event]], clocks: Sequence[Sequence[tuple[int, Clock]]]
 ) -> None:
-    """Whoever lends its core computes nothing that could run at the same time.
+    """Checks that a worker computes nothing that could run while its core is lent.
 
-    Worker `w` has core `w`; a number that no worker has is a core that nobody else uses.
+    Worker `w` has core `w`; a number that is no worker's denotes a core without a worker.
     """
     stretches = [s for number, events in enumerate(workers) for s in _stretches(number, events)]
     for stretch in stretches:
@@ -179,7 +179,7 @@ def _verify_cores(
                 f"worker {stretch.leader} reserves a core twice, or its own: "
                 f"{list(stretch.lenders)}"
             )
-    # Which events of a worker, from and up to, occupy a core: its own, or one that is lent.
+    # For each core and worker, the spans of events in which the worker occupies the core.
     busy: dict[int, dict[int, list[tuple[int, int]]]] = {}
     for number, events in enumerate(workers):
         busy[number] = {number: _computing(events)}
@@ -210,7 +210,7 @@ def _stretches(number: int, events: Sequence[Event]) -> list[_Stretch]:
 
 
 def _between_waits(events: Sequence[Event], start: int, end: int) -> Iterator[tuple[int, int]]:
-    """From the first to the last computation, in each part of these events without a wait."""
+    """The span from first to last computation of each run of events without a wait."""
     for waits, part in groupby(range(start, end), lambda i: isinstance(events[i], Recv)):
         computing = [] if waits else [i for i in part if isinstance(events[i], Compute)]
         if computing:
@@ -218,7 +218,7 @@ def _between_waits(events: Sequence[Event], start: int, end: int) -> Iterator[tu
 
 
 def _computing(events: Sequence[Event]) -> list[tuple[int, int]]:
-    """The events that need a core, from and up to."""
+    """The events that need a core, as spans [start, end)."""
     return [(i, i + 1) for i, event in enumerate(events) if isinstance(event, Compute)]
 
 
@@ -228,12 +228,12 @@ def _verify_apart(
     spans: Sequence[tuple[int, int]],
     clocks: Sequence[Sequence[tuple[int, Clock]]],
 ) -> None:
-    """Each span of events of worker `other` is over before the stretch, or starts after it."""
+    """Checks that each span of worker `other` ends before the stretch or starts after it."""
     over = _clock_at(clocks[stretch.leader], stretch.start)[other]
     following = bisect_right(spans, over, key=lambda span: span[1])
     if following == len(spans):
         return
-    # What comes later on that worker starts later.
+    # Only the next span needs a check: the others of that worker start later.
     start = spans[following][0]
     if _clock_at(clocks[other], start)[stretch.leader] < stretch.end:
         raise VerifyException(
@@ -242,5 +242,5 @@ def _verify_apart(
 
 
 def _clock_at(clocks: Sequence[tuple[int, Clock]], event: int) -> Clock:
-    """What a worker knows when it comes to one of its events."""
+    """A worker's clock when it comes to one of its events."""
     return clocks[bisect_right(clocks, event, key=lambda entry: entry[0]) - 1][1]

@@ -1,7 +1,7 @@
 """The `onnx` dialect: ONNX's operators under their own names, close to what onnx-mlir prints.
 
-The classes of the operators are made from ONNX's schemas (`operators.py`), one for each name;
-which version of an operator is meant follows from the opset that the module records.
+The operation classes are generated from ONNX's schemas (`operators.py`), one per operator name;
+the version of an operator follows from the opset that the module records.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ramiel.dialects.onnx.types import (
 
 
 def onnx_dialect() -> Dialect:
-    """The dialect, with every operator that the installed onnx knows."""
+    """The dialect, with every operator that the installed onnx package defines."""
     return Dialect(
         "onnx",
         [*STRUCTURE, *operator_classes().values()],

@@ -1,4 +1,4 @@
-"""Attribute values of ONNX operators in the IR, and the weights that stand outside it.
+"""Attribute values of ONNX operators in the IR, and weights, whose bytes lie outside the IR.
 
 | ONNX    | IR                    | ONNX        | IR                                        |
 |---------|-----------------------|-------------|-------------------------------------------|
@@ -46,13 +46,13 @@ INLINE_ELEMENTS = 16
 
 @dataclass(frozen=True)
 class TensorRef:
-    """A tensor by name. Its bytes are loaded when asked for and are no part of its identity."""
+    """A tensor by name. Its bytes are loaded on demand and do not take part in equality."""
 
     name: str
     load: Callable[[], Array] | None = field(default=None, compare=False, repr=False)
     type: Attribute | None = field(default=None, compare=False, repr=False)
     quantized: Quantized | None = field(default=None, compare=False, repr=False)
-    """What `load` computes the tensor from, if that is smaller and is to be stored instead."""
+    """The quantised form that `load` computes the tensor from, if that is to be stored instead."""
 
     @staticmethod
     def of(name: str, array: Array) -> TensorRef:
@@ -63,7 +63,7 @@ class TensorRef:
         return TensorRef(name, quantized.array, type, quantized)
 
     def transposed(self, order: tuple[int, ...], type: Attribute) -> TensorRef:
-        """The tensor with its dimensions in another order, which gives it the type."""
+        """The tensor with its dimensions permuted as by numpy's transpose, of the given type."""
         load = self.load
         name = f"{self.name}.T" if order == (1, 0) else f"{self.name}.{'_'.join(map(str, order))}"
         if self.quantized is not None:
@@ -81,7 +81,7 @@ class TensorRef:
 class WeightAttr(Data[TensorRef]):
     """`#onnx.weight<"conv1.weight">`: a tensor whose bytes live in a store outside the text.
 
-    Its type, `#onnx.weight<"conv1.weight" : tensor<64xf32>>`, is written if it is known.
+    The type is printed if it is known: `#onnx.weight<"conv1.weight" : tensor<64xf32>>`.
     """
 
     name = "onnx.weight"
@@ -108,7 +108,7 @@ class WeightAttr(Data[TensorRef]):
 
 
 class MissingWeight(CompileError):
-    """A weight is needed whose bytes no store holds."""
+    """A weight's value is needed, but no store holds its bytes."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -122,7 +122,7 @@ _PACKED = {1, 8, 16, 32, 64}
 
 
 def dense(array: Array) -> DenseIntOrFPElementsAttr | None:
-    """The array as an inline constant; None if it is too large or what the text cannot hold."""
+    """The array as an inline constant; None if it is empty, too large, or cannot be printed."""
     row = next((t for t in BY_IR.values() if t.numpy == array.dtype), None)
     if array.size > INLINE_ELEMENTS or array.size == 0 or row is None:
         return None
@@ -149,9 +149,9 @@ def array_of_dense(attribute: DenseIntOrFPElementsAttr) -> Array:
 
 
 def array_of(attribute: Attribute) -> Array | None:
-    """The value of an attribute of `onnx.Constant`; None for one that is no constant's.
+    """The value of an attribute of `onnx.Constant`; None for other kinds of attributes.
 
-    That is a tensor, inline or by name, or one of the short forms `value_int`, `value_floats`,
+    It may be a tensor, inline or by name, or one of the short forms `value_int`, `value_floats`,
     `value_strings` and so on.
     """
     match attribute:

@@ -1,4 +1,4 @@
-"""The types of all values of a module, from the schemas' own rules."""
+"""Type and shape inference for a whole module, by the rules of ONNX's schemas."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def _types(op: SchemaOperation) -> list[Attribute]:
 
 
 def types_by_rule(op: SchemaOperation) -> list[Attribute] | None:
-    """The types of an operation's results by its operator's rules; None where they say nothing.
+    """The types of an operation's results by its operator's rules; None if there are none.
 
-    Raises CompileError where the types of its inputs contradict each other, but not in a
-    subgraph: a branch may make no sense for the shapes of an input if it is never taken for it.
+    Raises CompileError if the types of its inputs contradict each other, except in a subgraph:
+    a branch may be invalid for the shapes of inputs for which it is never taken.
     """
     try:
         found = infer_custom_types(op) if isinstance(op, Custom) else None
@@ -72,7 +72,7 @@ def _meet_branches(op: Operation) -> list[Attribute]:
 
 
 def _loop(op: SchemaOperation) -> list[Attribute]:
-    """The types of a Loop's results: the states, and the parts of each iteration stacked."""
+    """The types of a Loop's results: the states, then the stacked scan outputs."""
     body = op.regions[0].block
     for arg, proto in zip(body.args[:2], (7, 9), strict=False):  # int64 and bool
         set_type(arg, join(tensor_type(BY_PROTO[proto].ir, ()), arg.type))
@@ -85,7 +85,7 @@ def _loop(op: SchemaOperation) -> list[Attribute]:
 
 
 def _scan(op: SchemaOperation) -> list[Attribute]:
-    """The types of a Scan's results; one before opset 9 has a batch, and stays as it is."""
+    """The types of a Scan's results, unchanged before opset 9, where it has a batch dimension."""
     count = op.attribute("num_scan_inputs", 0)
     if not isinstance(count, int) or not 0 < count <= len(op.operands) or (op.version or 0) < 9:
         return [r.type for r in op.results]
@@ -115,15 +115,15 @@ _LOOPS: dict[str, Callable[[SchemaOperation], list[Attribute]]] = {
 
 
 def _settle(body: Block, start: int, states: Sequence[Attribute]) -> list[Attribute] | None:
-    """Infers a body whose states, from argument `start` on, come from outside or from the last
-    iteration; None if it has not as many.
+    """Infers a loop body to a fixed point over the types of its states, its arguments from
+    `start` on; None if the body has too few arguments or yields too few values.
 
-    The states are first taken to be as those from outside, then as all that has been seen, until
-    an iteration yields no others. Returns the types that it yields, those of states as the
-    states have them before and after all iterations.
+    The states start with the types of the initial states, which are widened (`meet`) by those
+    that the body yields until they no longer change. Returns the types that the body yields, with
+    those of the states widened to hold before and after every iteration.
     """
     end = body.last_op
-    offset = 1 if start else 0  # whether to go on comes first
+    offset = 1 if start else 0  # a Loop's body yields its condition first
     args = body.args[start : start + len(states)]
     if not isinstance(end, Yield) or len(end.operands) < offset + len(states):
         return None
@@ -154,7 +154,7 @@ def _values_of(body: Block) -> list[SSAValue]:
 
 
 def _stacked(part: Attribute, axis: int, length: int | None) -> Attribute:
-    """The type of parts of a type along a new dimension."""
+    """The type of values of type `part` stacked along a new dimension."""
     shape, element = shape_of(part), element_of(part)
     if element is None or shape is None:
         return part
@@ -164,19 +164,19 @@ def _stacked(part: Attribute, axis: int, length: int | None) -> Attribute:
 
 
 def _list(op: SchemaOperation, name: str, count: int) -> list[int]:
-    """A list of so many integers; of zeros if there is none."""
+    """An attribute that is a list of integers; `count` zeros if it is not given."""
     value = op.attribute(name)
     return [int(v) for v in value] if isinstance(value, list | tuple) else [0] * count  # pyright: ignore
 
 
 def set_type(value: SSAValue, type: Attribute) -> None:
-    """Changes a value's type in place. xDSL asks to rebuild the operation instead, which would
-    cost more than the inference itself and lose the identity of everything around it."""
+    """Changes a value's type in place. xDSL's way, to rebuild the operation, would cost more than
+    the inference itself and lose the identity of the operation and its values."""
     value._type = type  # pyright: ignore[reportPrivateUsage]
 
 
 def update_signature(function: func.FuncOp) -> None:
-    """Makes a function's type that of its arguments and of what it returns."""
+    """Sets a function's type to the types of its arguments and returned values."""
     end = function.body.block.last_op
     outputs = [v.type for v in end.operands] if end is not None else []
     inputs = [a.type for a in function.body.block.args]

@@ -1,7 +1,7 @@
-"""The oldest forms of some operators, as the next version states them.
+"""The first versions of some operators, rewritten in the form of a later version.
 
-ONNX has shape rules for the second version of an operator and often none for the first. Where
-the two differ in form, `restated` says a node of the first in the words of the second.
+ONNX often has shape rules for the second version of an operator but not for the first. Where
+the two differ in form, `restated` rewrites a node of the first version as one of the second.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ramiel.dialects.onnx.attributes import Array
 from ramiel.dialects.onnx.schemas import Schema, schema
 
 Data = dict[str, Array]
-"""Constants by name, which stand for inputs that a version does not have."""
+"""Constants by name, for inputs that were attributes in the older version."""
 
 
 @cache
 def with_rules(name: str, since: int, domain: str = "") -> Schema | None:
-    """The version of an operator that is in force, or else the oldest one after it, that has
-    shape rules; None if there is none. Of some operators it is the newest."""
+    """The oldest version of an operator, from `since` on, that has shape rules; the newest one for
+    the operators in `_RULED_BY_THE_NEWEST`. None if there is none."""
     versions = (
         s.since_version
         for s in defs.get_all_schemas_with_history()
@@ -36,15 +36,15 @@ def with_rules(name: str, since: int, domain: str = "") -> Schema | None:
 
 
 _RULED_BY_THE_NEWEST = frozenset(["AveragePool", "LpPool", "MaxPool"])
-"""Operators whose older rules err: with ceil_mode they count a window that begins behind the input,
-which no runtime computes."""
+"""Operators whose older rules are wrong: with ceil_mode they count a window that starts past the
+end of the input, which no runtime computes."""
 
 
 def restated(
     node: onnx.NodeProto, since: int, ruling: Schema
 ) -> tuple[onnx.NodeProto, Data] | None:
-    """A node of the version `since` in the words of the one that has rules, and the constants
-    that it then takes as inputs; None if there are no such words."""
+    """A node of version `since` in the form of version `ruling`, and the constants that it then
+    takes as inputs; None if it has no such form. Changes the node."""
     data: Data = {}
     if ruling.since == since:
         return node, data
@@ -64,7 +64,7 @@ Attributes = dict[str, object]
 
 
 Change = Callable[[onnx.NodeProto, Attributes, Data], Attributes | None]
-"""From a node and its attributes to the new ones, and to constants that it adds to the data."""
+"""Returns the new attributes of a node, and adds to `data` the constants that become inputs."""
 
 
 def _cast(node: onnx.NodeProto, given: Attributes, data: Data) -> Attributes | None:
@@ -75,7 +75,7 @@ def _cast(node: onnx.NodeProto, given: Attributes, data: Data) -> Attributes | N
 
 
 def data_type(name: str) -> int | None:
-    """ONNX's number of an element type by the name that Cast has for it up to opset 5."""
+    """The TensorProto.DataType of an element type by its name in Cast up to opset 5."""
     known = onnx.TensorProto.DataType.items()
     return next((number for word, number in known if word == name and number), None)
 

@@ -1,10 +1,10 @@
-"""The shape that all ONNX operations share: syntax, verification, access to attributes.
+"""The base classes of all ONNX operations: syntax, verification, access to attributes.
 
     %y = onnx.Conv "/conv1/Conv"(%x, %w) {group = 1 : i64} : (tensor<..>, ..) -> tensor<..>
 
 The string is the node's name in the model. ONNX's attributes are the operation's properties;
-names with a dot in them are discardable attributes of whoever put them there. An optional
-input that is not given is an `onnx.NoValue`.
+entries whose names contain a dot are discardable attributes. An optional input that is not given
+is an `onnx.NoValue`.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from ramiel.dialects.text import parse_optional_text, text_of
 
 NODE = "onnx.node"
 CLONE = "onnx.clone"
-"""Attribute: the number of a clone, which keeps it apart from its original."""
+"""Attribute: the number of a clone, which keeps CSE from merging it with its original."""
 OPSET = "onnx.opset"
-"""Module attribute: the opset of ai.onnx. On an operation, that of its own domain where it is
-another: of a function of the model that imports another version, which changes its operator."""
+"""Module attribute: the opset of ai.onnx. On an operation: the opset of its own domain, if the
+model's function that it comes from imports a version in which the operator differs."""
 OPSETS = "onnx.opsets"
-"""Module attribute: the opsets of the domains besides ai.onnx that ONNX defines, by domain."""
+"""Module attribute: the opsets, by domain, of the domains other than ai.onnx that ONNX defines."""
 MODEL = "onnx.model"
-"""Module attribute: what the model is called, by its file or by its graph."""
+"""Module attribute: the model's name, that of its file or of its graph."""
 NAME = "onnx.name"
 """Argument and result attribute: the value's name in the model."""
 DIMS = "onnx.dims"
-"""Argument attribute: the names of a tensor's dimensions; "" for one that has none."""
+"""Argument attribute: the names of a tensor's dimensions; "" for a dimension without one."""
 
 DEFAULT = "onnx.default"
-"""Argument attribute: the weight that an argument is where a call does not give it."""
+"""Argument attribute: the weight that is used if a call does not pass the argument."""
 
 
 def dimension_names(attributes: Mapping[str, Attribute]) -> list[str]:
-    """The names of an argument's dimensions; none if it has no such attribute."""
+    """The names of an argument's dimensions; empty if it has no such attribute."""
     names = attributes.get(DIMS)
     if not isinstance(names, ArrayAttr):
         return []
@@ -61,9 +61,9 @@ def dimension_names(attributes: Mapping[str, Attribute]) -> list[str]:
 
 
 def opset_of(op: Operation, domain: str = "") -> int:
-    """A domain's opset in the module of an operation: what that records, else the newest.
+    """The opset of a domain that an operation's module records, else the newest one.
 
-    Of a domain that ONNX does not define it is that of ai.onnx.
+    For a domain that ONNX does not define, it is the opset of ai.onnx.
     """
     root: Operation = op
     while (parent := root.parent_op()) is not None:
@@ -106,7 +106,7 @@ class OnnxOperation(Operation):
 
     @property
     def domain(self) -> str:
-        """The operator's domain; ai.onnx is the empty one."""
+        """The operator's domain; "" for ai.onnx."""
         return ""
 
     @property
@@ -116,7 +116,7 @@ class OnnxOperation(Operation):
 
     @property
     def version(self) -> int | None:
-        """The opset version that the operator changed in last; None if it is not known."""
+        """The opset version in which the operator last changed; None if it is not known."""
         return None
 
     @property
@@ -126,7 +126,7 @@ class OnnxOperation(Operation):
         return own.value.data if isinstance(own, IntegerAttr) else opset_of(self, self.domain)
 
     def attribute(self, name: str, default: object = None) -> object:
-        """An attribute's value in Python, or else `default`."""
+        """An attribute's value in Python, or `default` if it is not given."""
         value = self.properties.get(name)
         return default if value is None else python_of(value)
 
@@ -137,13 +137,13 @@ class OnnxOperation(Operation):
 
     @property
     def label(self) -> str:
-        """What tells the node from others: its name, or else that of its first result."""
+        """The node's name, or else the name of its first result."""
         hint = self.results[0].name_hint if self.results else None
         return self.node_name or hint or ""
 
     @property
     def title(self) -> str:
-        """How messages name the operation: `node "/conv1/Conv" (Conv, opset 17)`."""
+        """The operation's name in messages: `node "/conv1/Conv" (Conv, opset 17)`."""
         return f'node "{self.label or "?"}" ({self.op_type}, opset {self.opset})'
 
     @classmethod
@@ -203,13 +203,13 @@ class SchemaOperation(OnnxOperation):
         return given.decode() if isinstance(given, bytes) else given
 
     def graph_names(self, declared: Schema) -> Sequence[str]:
-        """The attributes that are its regions, in their order."""
+        """The names of the attributes that its regions stand for, in the regions' order."""
         return declared.graphs
 
     def verify_(self) -> None:
         if not isinstance(self.attributes.get(OPSET), IntegerAttr | None):
             raise VerifyException(f"{OPSET} must be an integer")
-        # The dialect writes any small tensor as a constant, of types that old opsets lack there.
+        # The dialect makes constants of small tensors, also of types that old opsets do not allow.
         declared = schema("Constant", NEWEST_OPSET) if self.op_type == "Constant" else self.schema()
         if declared is None:
             first = first_opset(self.operator, self.domain)
@@ -239,7 +239,7 @@ class SchemaOperation(OnnxOperation):
                 known = ", ".join(sorted(declared.attributes)) or "none"
                 raise VerifyException(f"unknown attribute {name!r}; {self.op_type} has: {known}")
             given = kind_of(value)
-            # An empty list says nothing of its element type.
+            # An empty list has no element type, so kind_of gives STRINGS for it.
             if given != kind and not (given == "STRINGS" and kind == "TENSORS"):
                 shown = f"`{value}`" if given == "?" else given
                 raise VerifyException(f"attribute {name!r} must be {kind}, is {shown}")
@@ -268,7 +268,8 @@ class SchemaOperation(OnnxOperation):
 
 
 _YIELDED_BESIDES_RESULTS = {"If": 0, "Loop": 1, "Scan": 0, "SequenceMap": 0}
-"""What subgraphs yield the results of their operators; a loop's body also whether to go on."""
+"""Operators whose subgraphs yield the results, and how many further values each yields: a Loop's
+body also yields its condition."""
 
 
 def _verify_values(
@@ -279,7 +280,7 @@ def _verify_values(
     most: int,
     bound: dict[str, str],
 ) -> None:
-    """Checks number and types of inputs or outputs; `bound` maps type variables to types."""
+    """Checks the number and types of inputs or outputs; `bound` maps type variables to types."""
     if not least <= len(values) <= most:
         raise VerifyException(f"expected {_count(least, most)} {what}(s), got {len(values)}")
     for i, value in enumerate(values):

@@ -1,4 +1,4 @@
-"""The classes of ONNX's operators, one for each name, made from its schemas."""
+"""The operation classes of ONNX's operators, one per name, generated from the schemas."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""ONNX's own messages for types, attributes and nodes, to and from the IR.
+"""Conversion of types, attributes and nodes between the IR and ONNX's protobuf messages.
 
-The frontend reads models with these; shape inference asks ONNX's schemas with them.
+The frontend uses it to read models, and shape inference to call the rules of ONNX's schemas.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ramiel.dialects.onnx.types import (
 
 
 def type_of_proto(proto: onnx.TypeProto) -> Attribute:
-    """The IR type of a TypeProto; what it leaves open stays open."""
+    """The IR type of a TypeProto; unknown parts stay unknown."""
     match proto.WhichOneof("value"):
         case "tensor_type":
             tensor = proto.tensor_type
@@ -57,7 +57,7 @@ def type_of_proto(proto: onnx.TypeProto) -> Attribute:
 
 @lru_cache(maxsize=4096)
 def proto_of_type(type: Attribute) -> onnx.TypeProto | None:
-    """The TypeProto of an IR type; None for a type that ONNX has no word for."""
+    """The TypeProto of an IR type; None for a type that ONNX cannot express."""
     match type:
         case TensorType() | UnrankedTensorType():
             row = BY_IR.get(type.element_type)
@@ -86,8 +86,8 @@ def tensor_of_array(array: Array, name: str = "") -> onnx.TensorProto:
 def node_of(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.NodeProto:
     """The NodeProto of an operation with the given value names, but without its subgraphs.
 
-    The schema's defaults are spelt out: definitions refer to them, and STFT's shape rule takes
-    another one for granted.
+    The schema's defaults are made explicit: function bodies refer to them, and STFT's shape rule
+    assumes a default other than the schema's.
     """
     name, domain = op.node_name or "", op.domain or None
     node = helper.make_node(op.operator, inputs, outputs, name=name, domain=domain)

@@ -1,7 +1,7 @@
-"""Weights that are stored quantised: smaller numbers, scales and zero points.
+"""Weights that are stored quantised: as integers or small floats, scales and zero points.
 
-A DequantizeLinear of a constant is such a weight. Its value is what the program computes with;
-what a .safetensors file holds are the parts.
+A DequantizeLinear of a constant becomes such a weight. The program computes with the dequantised
+value; a .safetensors file holds the quantised parts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Quantized:
-    """(values - zero_point) * scale, in float32, rounded to a type.
+    """(values - zero_point) * scale, computed in float32 and rounded to `dtype`.
 
-    Scale and zero point are one number, or one for each index of `axis`, or, with `block`, for
-    so many indices of it; their rank is then that of the values.
+    Scale and zero point hold one number, or one per index of `axis`, or, if `block` is not 0, one
+    per `block` indices of `axis`; their rank is then that of the values.
     """
 
     values: Callable[[], Array]
@@ -56,7 +56,7 @@ class Quantized:
         return part.reshape([-1 if i == self.axis else 1 for i in range(values.ndim)])
 
     def transposed(self, order: tuple[int, ...]) -> Quantized:
-        """With the dimensions in another order."""
+        """The weight with its dimensions permuted, `order` as in numpy's transpose."""
 
         def moved(load: Callable[[], Array]) -> Callable[[], Array]:
             return lambda: np.ascontiguousarray(load().transpose(order))

@@ -1,4 +1,4 @@
-"""Constants that are dequantised: weights that are computed once and stored as they were."""
+"""Dequantised constants: weights that are dequantised once but stored quantised."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ramiel.dialects.onnx.types import (
 from ramiel.dialects.onnx.weights import FreshNames
 
 SMALL = 256
-"""A weight of at most this many elements is stored as it is computed."""
+"""A weight of at most this many elements is stored dequantised."""
 
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 
@@ -34,7 +34,8 @@ def is_quantized(value: SSAValue) -> bool:
 
 
 def quantized_weight(op: OnnxOperation, names: FreshNames) -> Weight | None:
-    """The weight that an operation is, if it dequantises a constant or transposes such a weight."""
+    """The weight that replaces an operation that dequantises a constant or transposes such a
+    weight; None for any other operation."""
     if op.op_type.removeprefix("com.microsoft::") == "DequantizeLinear":
         return _dequantized(op, names)
     if op.op_type == "Transpose" and is_quantized(op.operands[0]):
@@ -71,7 +72,7 @@ def _dequantized(op: OnnxOperation, names: FreshNames) -> Weight | None:
 
 
 def _fits(op: OnnxOperation, shape: tuple[int, ...], axis: int, block: int) -> bool:
-    """Whether scale and zero point have a shape that the axis and the block size call for."""
+    """Whether the shapes of scale and zero point match the axis and the block size."""
     if not -len(shape) <= axis < len(shape) or block < 0:
         return False
     size = shape[axis]
@@ -87,7 +88,7 @@ def _fits(op: OnnxOperation, shape: tuple[int, ...], axis: int, block: int) -> b
 
 
 def _load(value: SSAValue) -> Callable[[], Array] | None:
-    """What gives a constant's array; None for no constant, or one without bytes."""
+    """A function that returns a constant's array; None if there is no constant or no bytes."""
     attribute = constant_attribute_of(value)
     if attribute is None or (isinstance(attribute, WeightAttr) and attribute.data.load is None):
         return None

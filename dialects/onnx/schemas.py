@@ -1,7 +1,7 @@
-"""ONNX's operator schemas, as the dialect's verifier asks for them.
+"""ONNX's operator schemas, in the form that the dialect's verifier uses.
 
-Everything about the 200 operators comes from `onnx.defs`: nothing is typed again by hand,
-and a newer onnx brings its operators along.
+Everything about the operators comes from `onnx.defs`: nothing is repeated by hand, and a newer
+onnx package adds its operators.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Formal:
 
 @dataclass(frozen=True)
 class Schema:
-    """One operator as one opset defines it."""
+    """One version of an operator."""
 
     name: str
     since: int
@@ -44,11 +44,11 @@ class Schema:
     required: frozenset[str]
     defaults: Mapping[str, AttributeProto]
     graphs: tuple[str, ...]
-    """The attributes that are subgraphs: the order of the operation's regions."""
+    """The attributes that are subgraphs, in the order of the operation's regions."""
     deterministic: bool
     deprecated: bool
     has_function: bool
-    """Whether ONNX defines it by other operators."""
+    """Whether ONNX defines it as a function of other operators."""
     source: defs.OpSchema
 
 
@@ -69,12 +69,12 @@ def _formals(parameters: object) -> tuple[Formal, ...]:
 
 
 def _name(member: object) -> str:
-    """The name of an enumeration's member; onnx's stubs do not tell that it has one."""
+    """The name of an enumeration's member, which onnx's stubs do not declare."""
     return getattr(member, "name", "")
 
 
 _FUNCTIONS = ("has_function", "has_context_dependent_function")
-"""The properties of a schema, which onnx's stubs do not know, that say that it has a body."""
+"""The properties of a schema that tell whether it has a function body; onnx's stubs lack them."""
 
 
 @cache
@@ -101,8 +101,8 @@ def schema(name: str, opset: int, domain: str = "") -> Schema | None:
             a.name: a.default_value for a in source.attributes.values() if a.default_value.type
         },
         graphs=tuple(sorted(n for n, kind in kinds.items() if kind == "GRAPH")),
-        # A subgraph decides for itself; the operators that run one are marked random only for
-        # what may stand inside them.
+        # ONNX marks operators with subgraphs as non-deterministic only because of what their
+        # subgraphs may contain, and those are examined on their own.
         deterministic=not random or "GRAPH" in kinds.values(),
         deprecated=source.deprecated,
         has_function=any(getattr(source, kind, False) for kind in _FUNCTIONS),
@@ -118,7 +118,7 @@ def operator_names() -> tuple[str, ...]:
 
 @cache
 def first_opset(name: str, domain: str = "") -> int | None:
-    """The opset that brought an operator in; None if the domain never had it."""
+    """The opset that introduced an operator; None if the domain never had it."""
     versions = (
         s.since_version
         for s in defs.get_all_schemas_with_history()

@@ -1,4 +1,4 @@
-"""Shape rules: ONNX's own inference, asked one operation at a time."""
+"""Shape rules: ONNX's own inference, called for one operation at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ramiel.dialects.onnx.types import (
 )
 
 SHAPE_DATA = 1024
-"""Integer constants of at most this many elements are shown to the shape rules."""
+"""Constants of at most this many elements are passed to the shape rules."""
 
 
 class ShapeError(Exception):
@@ -40,8 +40,8 @@ class ShapeError(Exception):
 def infer_types(op: SchemaOperation) -> list[Attribute] | None:
     """The types of an operation's results by its schema's rules.
 
-    Returns None where the rules say nothing: an operator without rules, or inputs of unknown
-    type. Raises ShapeError where the inputs contradict each other.
+    Returns None if no rule applies: the operator has none, or an input's type is unknown.
+    Raises ShapeError if the inputs contradict each other.
     """
     declared = op.schema()
     if declared is None or op.regions or op.name == "onnx.Constant":
@@ -97,7 +97,8 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
 
 
 def _declared_types(op: SchemaOperation, declared: Schema) -> list[Attribute]:
-    """What a schema without rules says of types: one that it allows alone, or that of an input."""
+    """The types by a schema without shape rules: an element type is the only one that the schema
+    allows, or that of an input with the same type variable."""
     bound: dict[str, Attribute] = {}
     for i, operand in enumerate(op.operands):
         formal = declared.inputs[min(i, len(declared.inputs) - 1)]
@@ -123,16 +124,17 @@ _OF_ITS_INPUTS_SHAPE = frozenset(
 
 
 _OF_SCALARS = frozenset(["Range"])
-"""Operators of scalars that runtimes, and ONNX's own functions, give lists of one element too."""
+"""Operators of scalars to which runtimes and ONNX's own functions also pass 1-D tensors of one
+element."""
 
 
-# --- ranks that ONNX's rules leave open where they do not see the value of an input ----------
+# --- ranks that ONNX's rules leave unknown if the value of an input is unknown ---------------
 
 Dims = Sequence[int | None]
 
 
 def _completed(op: SchemaOperation, type: Attribute) -> Attribute:
-    """The type of a result with the dimensions that are known all the same."""
+    """The type of a result, with the rank and dimensions by `_DIMS` if ONNX's rule found none."""
     element = element_of(type)
     if element is None or shape_of(type) is not None or op.op_type not in _DIMS:
         return type
@@ -140,7 +142,7 @@ def _completed(op: SchemaOperation, type: Attribute) -> Attribute:
 
 
 def _length(op: SchemaOperation, i: int) -> int | None:
-    """The length of input i if that is a list."""
+    """The length of input i if it is 1-D and its shape is known."""
     shape = static_shape_of(op.operands[i].type) if i < len(op.operands) else None
     return shape[0] if shape is not None and len(shape) == 1 else None
 
@@ -150,7 +152,7 @@ def _any(rank: int | None) -> Dims | None:
 
 
 def _rank(op: SchemaOperation, more: int | None = 0) -> int | None:
-    """The rank of the first input, and so many more."""
+    """The rank of the first input plus `more`, at least 0; None if either is unknown."""
     shape = shape_of(op.operands[0].type)
     return None if shape is None or more is None else max(0, len(shape) + more)
 
@@ -167,7 +169,7 @@ def _split(op: SchemaOperation) -> Dims | None:
 
 
 def _mended(op: SchemaOperation, types: list[Attribute]) -> list[Attribute]:
-    """The types, with the shapes of results where ONNX's rules are wrong."""
+    """The types, with the shapes of results corrected where ONNX's rules are wrong."""
     mend = _MENDED.get(op.op_type)
     dims = mend(op) if mend is not None else None
     element = element_of(op.operands[0].type) if op.operands else None
@@ -177,8 +179,8 @@ def _mended(op: SchemaOperation, types: list[Attribute]) -> list[Attribute]:
 
 
 def _parts_of_split(op: SchemaOperation) -> list[Dims] | None:
-    """Parts of one length, of which the last are smaller or empty: ONNX's rule makes only the very
-    last one smaller."""
+    """Equal parts, of which the last ones may be smaller or empty: ONNX's rule shortens only the
+    very last."""
     shape, count = shape_of(op.operands[0].type), op.attribute("num_outputs")
     axis = op.attribute("axis", 0)
     if shape is None or not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
@@ -192,8 +194,8 @@ def _parts_of_split(op: SchemaOperation) -> list[Dims] | None:
 
 
 def _same_transposed(op: SchemaOperation) -> list[Dims] | None:
-    """A ConvTranspose with auto_pad SAME gives size * stride, as its text says, whatever its
-    output_padding is, which ONNX's rule adds."""
+    """With auto_pad SAME, a ConvTranspose's output size is size * stride by its specification;
+    ONNX's rule wrongly adds output_padding."""
     shape, weight = (shape_of(v.type) for v in op.operands[:2])
     strides, group = op.attribute("strides"), op.attribute("group", 1)
     same = str(op.attribute("auto_pad", "")).startswith("SAME")
@@ -217,7 +219,7 @@ def _squeezed(op: SchemaOperation) -> Dims | None:
 def _reduced(op: SchemaOperation) -> Dims | None:
     if op.attribute("keepdims", 1):
         return _same_rank(op)
-    return _squeezed(op) if _length(op, 1) else None  # no axes may mean all of them, or none
+    return _squeezed(op) if _length(op, 1) else None  # no axes may mean all axes, or none
 
 
 def _convolved(op: SchemaOperation) -> Dims | None:
@@ -255,7 +257,7 @@ _DIMS: Mapping[str, Callable[[SchemaOperation], Dims | None]] = {
 
 
 def shape_data(attribute: Attribute | None, type: Attribute) -> Array | None:
-    """A constant's value if it may be a shape, a list of axes or the like."""
+    """A constant's value if it may be a shape, a list of axes or the like, else None."""
     if attribute is None:
         return None
     shape = static_shape_of(type)
@@ -273,7 +275,7 @@ def shape_data(attribute: Attribute | None, type: Attribute) -> Array | None:
 def _first_line(error: Exception) -> str:
     text = str(error).strip().splitlines()
     line = text[0] if text else type(error).__name__
-    # "[ShapeInferenceError] (op_type:Add): Incompatible dimensions" keeps the reason alone.
+    # Of "[ShapeInferenceError] (op_type:Add): Incompatible dimensions" only the reason is kept.
     if line.startswith("[") and "] " in line:
         line = line.partition("] ")[2]
     if line.startswith("(op_type:") and "): " in line:
@@ -282,14 +284,14 @@ def _first_line(error: Exception) -> str:
 
 
 UNTYPED = tensor_type(UnknownType(), None)
-"""The type of a value of which nothing is known."""
+"""The type of a value about which nothing is known."""
 
 
 def join(declared: Attribute, inferred: Attribute) -> Attribute:
-    """What two statements about one value's type say together; `inferred` wins a conflict.
+    """Combines what two types say about one value; `inferred` wins where they conflict.
 
     Shapes that a model declares for its intermediate values are often stale (exported for
-    another batch size), and ONNX Runtime, too, trusts the inferred ones.
+    another batch size), and ONNX Runtime trusts the inferred ones as well.
     """
     if declared == inferred:
         return inferred
@@ -314,7 +316,7 @@ def join(declared: Attribute, inferred: Attribute) -> Attribute:
 
 
 def meet(one: Attribute, other: Attribute) -> Attribute:
-    """The most precise type that holds both: what two branches may yield."""
+    """The most precise type that covers both, such as those that two branches yield."""
     if one == other:
         return one
     if isinstance(one, SequenceType | OptionalType) and isinstance(other, type(one)):

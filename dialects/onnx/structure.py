@@ -1,4 +1,4 @@
-"""Operations of the dialect that are no ONNX operators: what holds a graph together."""
+"""Operations of the dialect that are not operators of ai.onnx."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Weight(OnnxOperation):
 
 
 class Yield(OnnxOperation):
-    """Ends a subgraph and gives its outputs."""
+    """Ends a subgraph and yields its outputs."""
 
     name = "onnx.Yield"
     traits = traits_def(IsTerminator(), Pure())
@@ -90,11 +90,11 @@ class Yield(OnnxOperation):
 
 
 class Custom(SchemaOperation):
-    """An operator of another domain than ai.onnx.
+    """An operator of a domain other than ai.onnx.
 
     `onnx.Custom(%x) {onnx.domain = "com.microsoft", onnx.op_type = "Gelu"} : ...`. The lowering
-    table knows some, as `com.microsoft::Gelu`. Of a domain that ONNX defines, such as ai.onnx.ml,
-    it has a schema as the operators of ai.onnx do; of any other it takes and gives what it likes.
+    table has some of them, under names such as `com.microsoft::Gelu`. In a domain that ONNX
+    defines, such as ai.onnx.ml, it is verified against its schema; in any other it is not.
     """
 
     name = "onnx.Custom"
@@ -118,7 +118,7 @@ class Custom(SchemaOperation):
 
     @property
     def graphs(self) -> Mapping[str, Region]:
-        """The attributes that are graphs, if their names are recorded, in the regions' order."""
+        """The graphs by attribute name, in the regions' order; empty if no names are recorded."""
         names = self.attributes.get(GRAPHS)
         if not isinstance(names, ArrayAttr):
             return {}
@@ -140,7 +140,7 @@ class Custom(SchemaOperation):
             raise VerifyException(f"{GRAPHS} must name each of its {len(self.regions)} region(s)")
         for key in (DOMAIN, OP_TYPE):
             if text_of(self.attributes.get(key)) is None:
-                raise VerifyException(f"a custom operation needs {key}")
+                raise VerifyException(f"a custom operation must have {key}")
         if self.domain in newest_opsets():
             super().verify_()
 
@@ -151,8 +151,8 @@ STRUCTURE = (NoValue, Weight, Yield, Custom)
 def hint(name: str) -> str | None:
     """A model's value name as an SSA name that survives printing and parsing.
 
-    xDSL keeps `[A-Za-z0-9_$.-]` and takes a trailing `_12` for its own numbering, so that one
-    becomes `.12`. Returns None where nothing is left of the name.
+    xDSL allows `[A-Za-z0-9_$.-]` and takes a trailing `_12` for its own numbering, so `_12`
+    becomes `.12`. Returns None if nothing is left of the name.
     """
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "_.$-") else "_" for c in name[:120])
     kept = kept.strip("_.-$")
@@ -174,7 +174,7 @@ def constant_of(value: SSAValue) -> Array | None:
 
 
 def type_of_constant(op: SchemaOperation) -> Attribute | None:
-    """The type of an `onnx.Constant` by its value; None if the value does not tell."""
+    """The type of an `onnx.Constant` by its value; None if that is a weight or missing."""
     attribute = constant_attribute_of(op.results[0])
     if attribute is None or isinstance(attribute, WeightAttr):
         return None
@@ -193,7 +193,7 @@ def constant_attribute_of(value: SSAValue) -> Attribute | None:
 
 
 def make_constant(name: str, array: Array) -> OnnxOperation:
-    """The operation that yields an array: inline if it is small, else a weight of that name."""
+    """An operation that yields an array: a constant if it is small, else a weight of that name."""
     inline = dense(array)
     type = type_of_array(array)
     if inline is None:

@@ -1,7 +1,7 @@
-"""ONNX's value types in the IR, from one table of element types.
+"""ONNX's value types in the IR, with one table of element types.
 
 A tensor of known rank is `tensor<1x3x?xf32>` (`?` is a dimension that is not known at
-compile time), of unknown rank `tensor<*xf32>`. Sequences, optionals and maps are
+compile time), one of unknown rank `tensor<*xf32>`. Sequences, optionals and maps are
 `!onnx.seq<T>`, `!onnx.optional<T>` and `!onnx.map<K, V>`.
 """
 
@@ -28,7 +28,7 @@ class StringType(ParametrizedAttribute, TypeAttribute):
 
 @irdl_attr_definition
 class UnknownType(ParametrizedAttribute, TypeAttribute):
-    """The element type of a value whose type nothing declares, such as a custom op's result."""
+    """The element type of a value of undeclared type, such as a custom operation's result."""
 
     name = "onnx.unknown"
 
@@ -59,12 +59,12 @@ class MapType(ParametrizedAttribute, TypeAttribute):
 
 
 class ElementType(NamedTuple):
-    """One row of the table: the same element type as everybody calls it."""
+    """One row of the table: an element type in ONNX, the IR and numpy."""
 
     proto: int
     """ONNX's TensorProto.DataType."""
     onnx: str
-    """The name in ONNX's schemas: `tensor(float)` has `float`."""
+    """The name in ONNX's schemas: `float` as in `tensor(float)`."""
     ir: Attribute
     numpy: np.dtype[np.generic]
 
@@ -123,7 +123,7 @@ AnyTensor = TensorType[Attribute] | UnrankedTensorType[Attribute]
 
 
 def tensor_type(element: Attribute, shape: Sequence[int | None] | None) -> AnyTensor:
-    """The tensor type of an element type and a shape; None stands for what is not known."""
+    """The tensor type of an element type and a shape; None is an unknown shape or dimension."""
     if shape is None:
         return UnrankedTensorType(element)
     return TensorType(element, [DYNAMIC_INDEX if d is None else d for d in shape])
@@ -137,7 +137,7 @@ def element_of(type: Attribute) -> Attribute | None:
 
 
 def shape_of(type: Attribute) -> tuple[int | None, ...] | None:
-    """The shape of a tensor type; None for an unknown rank or what is no tensor."""
+    """The shape of a tensor type; None for an unknown rank or a type that is not a tensor's."""
     if not isinstance(type, TensorType):
         return None
     shape = cast(TensorType[Attribute], type).get_shape()
@@ -153,7 +153,7 @@ def static_shape_of(type: Attribute) -> tuple[int, ...] | None:
 
 
 def numpy_dtype_of(type: Attribute) -> np.dtype[np.generic] | None:
-    """The numpy dtype of a tensor type's elements; None if there is none."""
+    """The numpy dtype of a tensor type's elements; None for an unknown or non-tensor type."""
     element = element_of(type)
     row = BY_IR.get(element) if element is not None else None
     return row.numpy if row is not None else None

@@ -1,4 +1,4 @@
-"""The weights that a module refers to, and names for new ones."""
+"""The weights that a module refers to, and fresh names for new ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ramiel.dialects.onnx.operation import DEFAULT
 
 
 def weights_of(module: ModuleOp) -> dict[str, WeightAttr]:
-    """All weights that a module refers to, by name; one with bytes wins over one without."""
+    """All weights that a module refers to, by name; a reference with bytes is preferred."""
     weights: dict[str, WeightAttr] = {}
     for op in module.walk():
         for value in op.properties.values():
@@ -36,14 +36,14 @@ def _inside(value: Attribute) -> list[WeightAttr]:
 
 
 def defaults_of(function: func.FuncOp) -> dict[int, WeightAttr]:
-    """The weights that arguments of a function are where a call does not give them."""
+    """The default values of a function's arguments that have one, by argument index."""
     given = function.arg_attrs.data if function.arg_attrs is not None else ()
     found = {i: attributes.data.get(DEFAULT) for i, attributes in enumerate(given)}
     return {i: weight for i, weight in found.items() if isinstance(weight, WeightAttr)}
 
 
 class FreshNames:
-    """Hands out names that are not taken: `w`, `w.2`, `w.3`."""
+    """Makes names that are not taken yet: `w`, `w.2`, `w.3`."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)

@@ -1,4 +1,4 @@
-"""The `torch` dialect: one operation prints as one PyTorch call, or as a method of its own."""
+"""The `torch` dialect: each operation prints as one PyTorch call, or as a method of its own."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What a `torch.call` may call, and all that is known of it: one table.
+"""The table of the functions that a `torch.call` may call, with their properties.
 
-The text of a module is data, and what it calls ends up in a program that runs, so that a name
-outside of this list does not verify. A new lowering that needs a new function puts its name into
-a row here. Passes, the cost model, the verifier and the evaluator ask the table, and no other.
-How a call is written follows from the prefix:
+A module's text may be untrusted and its callees end up in a program that runs, so a name that is
+not in this table does not verify. A lowering that needs a new function adds its name to a row
+here. Passes, the cost model, the verifier and the evaluator all use this table.
+The prefix determines how a call prints:
 
 | prefix      | prints as                  | is                                           |
 |-------------|----------------------------|----------------------------------------------|
@@ -44,13 +44,13 @@ BINARY_OPERATORS = {
 
 
 class Kind(Enum):
-    """The kind of work that a call does: how its cost follows from its shapes (see
-    ramiel.torch_level.work)."""
+    """The kind of work that a call does, from which its cost follows by its shapes
+    (ramiel.torch_level.work)."""
 
     VIEW = "moves no data"
     MOVES = "reads its operands and writes its results"
     CONVOLUTION = "x [N, C, size...] with a weight [out, in / groups, kernel...]"
-    TRANSPOSED = "the same the other way round"
+    TRANSPOSED = "a transposed convolution"
     PRODUCT = "[..., m, k] times [..., k, n]"
     LINEAR = "a product with a weight [n, k]"
     PACKED_PRODUCT = "a product with a weight that is unpacked first"
@@ -67,45 +67,45 @@ class Kind(Enum):
 
 
 class Trait(Flag):
-    """What else holds of a call."""
+    """Further properties of a call."""
 
     NONE = 0
     RANDOM = auto()
-    """It draws numbers: two calls are not one, and none may be dropped."""
+    """It draws random numbers: calls are neither merged nor removed."""
     ELEMENTWISE = auto()
-    """An element of its result comes from the operands' elements in the same place, whatever the
-    order of dimensions."""
+    """Each element of its result depends only on the operands' elements at the same position, so
+    that it commutes with permutations of dimensions."""
     KEEPS_ORDER = auto()
     """The elements of its result are those of its first operand, in the same order."""
     PICKS = auto()
-    """The elements of its result are some of its first operand's. Some elements of a weight are a
-    weight."""
+    """The elements of its result are taken from its first operand, so that applied to a weight it
+    gives a weight."""
     NO_HALVES = auto()
     """PyTorch has no kernel for 16-bit floats on the CPU."""
 
 
 class Unsigned(Enum):
-    """How unsigned integers of 16, 32 and 64 bits are computed with."""
+    """How a call on unsigned integers of 16, 32 and 64 bits is computed."""
 
-    ITSELF = "PyTorch does it"
-    MODULAR = "as int64, which is right modulo 2**64"
-    ORDERED = "as int64 in the same order, since it only asks which of two is larger"
+    ITSELF = "PyTorch supports it"
+    MODULAR = "as int64, which is correct modulo 2**64"
+    ORDERED = "as int64 in the same order, since it only compares elements"
 
 
 @dataclass(frozen=True)
 class Callee:
-    """What is known of a function that may be called."""
+    """The properties of a function that may be called."""
 
     kind: Kind
     traits: Trait = Trait.NONE
     unsigned: Unsigned | str | Mapping[str, Unsigned] | None = None
-    """A name is that of the function for 64 bits. A mapping is by the mode, which is the first text
-    among the arguments. None: 16 and 32 bits by int64, 64 bits are refused."""
+    """A string names the function for 64 bits. A mapping is by mode, the first string among the
+    arguments. None: 16 and 32 bits are computed in int64, 64 bits are refused."""
     float32: str | Mapping[str, str] | None = None
-    """Why it stays in float32 where a model is computed in a lower precision; a mapping is by the
-    mode as well."""
+    """Why it stays in float32 if a model is compiled to a lower precision; a mapping is by mode,
+    as above."""
     numbers_from: int | None = None
-    """Operands from this one on are sizes, scales or single numbers, and stay in float32."""
+    """The operands from this index on are sizes, scales or single numbers and stay in float32."""
 
     def is_a(self, trait: Trait) -> bool:
         return bool(self.traits & trait)
@@ -113,20 +113,20 @@ class Callee:
 
 @dataclass(frozen=True)
 class Layer:
-    """What is known of a layer of ramiel.runtime: a callable made once, with weights."""
+    """The properties of a layer of ramiel.runtime: a callable that is made once, with weights."""
 
     kind: Kind
     has_weights: bool = True
-    """Whether it needs some; other tables stand in its configuration."""
+    """Whether it must have weights; the tables of other layers are in their configuration."""
     float32: str | None = None
-    """Why it stays in float32, input and all."""
+    """Why it stays in float32, including its input."""
     float32_weights: str | None = None
-    """Why its weights do."""
+    """Why its weights stay in float32."""
 
 
 _INTEGERS = "its operands may be sizes, indices or counts"
-_POWERS = "powers, or long sums or products that are stored on the way"
-_EXACT = "it compares its input with numbers of the model"
+_POWERS = "it computes powers, or stores intermediate results of long sums or products"
+_EXACT = "it compares its input with constants of the model"
 
 _REDUCED = {
     "Sum": Unsigned.MODULAR,
@@ -350,5 +350,5 @@ LAYERS: Mapping[str, Layer] = MappingProxyType(
 
 @cache
 def callees_with(trait: Trait) -> frozenset[str]:
-    """The names of the functions that a trait holds of."""
+    """The names of the functions that have a trait."""
     return frozenset(name for name, callee in CALLEES.items() if callee.is_a(trait))

@@ -1,4 +1,4 @@
-"""The operations of the `torch` dialect with bodies: a branch and a loop.
+"""The operations of the `torch` dialect with regions: a branch and a loop.
 
     %y = torch.if(%condition, %x) ({
     ^bb0(%a : tensor<4xf32>):
@@ -9,9 +9,9 @@
       torch.yield %a : tensor<4xf32>
     }) : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
 
-Bodies see nothing but their arguments, so that what one reads from outside stands among the
-operands, and do nothing but compute: for a scheduler it is one task like any other. It prints as a
-call of a method of its own, in which the body is a plain `if` or `for`.
+Bodies are isolated from above, so that every value that a body reads is an operand, and they only
+compute: for a scheduler the operation is one task like any other. It prints as a call of a method
+that contains a plain `if` or `for`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from ramiel.dialects.torch.ops import CallOp, LayerOp, WeightOp
 
 @irdl_op_definition
 class YieldOp(TorchOperation):
-    """Ends a body and gives its values: `torch.yield %a, %b : tensor<..>, tensor<..>`."""
+    """Ends a body and yields its values: `torch.yield %a, %b : tensor<..>, tensor<..>`."""
 
     name = "torch.yield"
     traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(IfOp, LoopOp)))
@@ -62,17 +62,17 @@ class YieldOp(TorchOperation):
 
 
 class ControlOp(TorchOperation):
-    """Base of the operations with bodies."""
+    """Base class of the operations with bodies."""
 
     @property
     def method(self) -> str | None:
-        """The name of the program's method that it is."""
+        """The name of the method that it prints as; None before it is assigned."""
         return string_attribute(self, METHOD)
 
     @property
     def parameters(self) -> list[str]:
-        """The Python names of its operands inside of the method; a loop's end with that of the
-        iteration. Empty before they are assigned."""
+        """The Python names of its operands inside the method, followed, for a loop, by that of the
+        iteration number. Empty before they are assigned."""
         names = self.attributes.get(PARAMETERS)
         if not isinstance(names, ArrayAttr):
             return []
@@ -106,34 +106,34 @@ class ControlOp(TorchOperation):
         printer.print_operation_type(self)
 
     def _verify_bodies(self, arguments: int, yielded: int) -> None:
-        """Checks what each body takes, what it yields, and what it holds.
+        """Checks the number of arguments and yielded values of each body, and its operations.
 
-        A body only computes. Threads and channels belong to a worker, which knows which cores it
-        has and what it waits for; and what a body of a loop frees, the next iteration may read.
+        A body only computes. Threads and channels belong to workers, and a value that a loop's
+        body frees may be read by the next iteration.
         """
         for body in self.bodies:
             end = body.last_op
             if not isinstance(end, YieldOp):
-                raise VerifyException("a body ends with torch.yield")
+                raise VerifyException("a body must end with torch.yield")
             if len(body.args) != arguments:
                 raise VerifyException(
-                    f"a body takes {arguments} value(s), this one {len(body.args)}"
+                    f"a body must take {arguments} value(s), this one takes {len(body.args)}"
                 )
             if len(end.operands) != yielded:
                 raise VerifyException(
-                    f"a body yields {yielded} value(s), this one {len(end.operands)}"
+                    f"a body must yield {yielded} value(s), this one yields {len(end.operands)}"
                 )
             for op in body.ops:
                 if not isinstance(op, Task | WeightOp | YieldOp):
                     raise VerifyException(f"a body cannot hold {op.name}")
         for name in (*self.parameters, *([self.method] if self.method else [])):
             if not is_identifier(name):
-                raise VerifyException(f"{name!r} is no Python identifier")
+                raise VerifyException(f"{name!r} is not a Python identifier")
         self.verify_names()
 
 
 Task = CallOp | LayerOp | ControlOp
-"""An operation that takes time: what is scheduled."""
+"""An operation that is scheduled."""
 
 
 @irdl_op_definition
@@ -169,13 +169,13 @@ class IfOp(ControlOp):
 
 @irdl_op_definition
 class LoopOp(ControlOp):
-    """Runs its body again and again, on the states that the last run yielded.
+    """Runs its body repeatedly, each time on the states that the previous iteration yielded.
 
-    The operands are the most iterations, if `counted`; whether to begin, if `conditional`; the
-    first `states`; and what else the body reads. The body takes the number of the iteration,
-    whether to go on (if conditional), the states and the rest; it yields whether to go on (if
-    conditional), the next states, and a part of each other result. The results are the last
-    states, and the parts of all iterations stacked.
+    The operands are the maximum number of iterations, if `counted`; the initial condition, if
+    `conditional`; the initial `states`; and the other values that the body reads. The body takes
+    the iteration number, the condition (if conditional), the states and the other values; it
+    yields the next condition (if conditional), the next states, and one part of each further
+    result. The results are the final states, then the stacked parts of all iterations.
     """
 
     name = "torch.loop"
@@ -226,7 +226,7 @@ class LoopOp(ControlOp):
 
     @property
     def stacked(self) -> Sequence[SSAValue]:
-        """The values of the body whose parts make the results after the states."""
+        """The values that the body yields to be stacked, one for each result after the states."""
         end = self.body.last_op
         assert end is not None
         return end.operands[int(self.conditional) + self.states :]
@@ -235,5 +235,5 @@ class LoopOp(ControlOp):
         counted, conditional = int(self.counted), int(self.conditional)
         most = min(len(self.operands) - counted - conditional, len(self.results))
         if not 0 <= self.states <= most:
-            raise VerifyException(f"{self.states} states are more than there are values")
+            raise VerifyException(f"{self.states} states exceed the operands or results")
         self._verify_bodies(1 + len(self.operands) - counted, conditional + len(self.results))

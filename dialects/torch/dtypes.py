@@ -1,4 +1,4 @@
-"""The element types of torch, and which of them holds each of ONNX's."""
+"""The element types of torch, and the one that holds each element type of ONNX."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DTYPES = frozenset(
     "complex64 complex128 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz "
     "float8_e8m0fnu".split()
 )
-"""The element types of torch that may stand as arguments, by torch's names and numpy's."""
+"""The element types of torch that may be arguments; torch and numpy have the same names."""
 
 HELD_IN = {
     "int2": "int8",
@@ -22,8 +22,8 @@ HELD_IN = {
     "float6_e2m3fn": "float8_e4m3fn",
     "float6_e3m2fn": "float8_e4m3fn",
 }
-"""Types of ONNX that torch has no tensors of, by numpy's names, and the smallest type that has
-all their values: one element takes a byte."""
+"""ONNX's element types that torch lacks, by numpy's names, and the smallest torch type that has
+all their values. Each element takes a byte."""
 
 
 def torch_dtype_of(type: Attribute) -> str | None:

@@ -1,4 +1,4 @@
-"""The operations of the `torch` dialect that compute nothing, but say how the others run.
+"""The operations of the `torch` dialect that compute nothing but affect how others run.
 
 torch.free %a, %b : tensor<..>, tensor<..>
 torch.threads 2
@@ -21,7 +21,7 @@ from ramiel.dialects.torch.ops import WeightOp
 
 @irdl_op_definition
 class FreeOp(TorchOperation):
-    """Ends the life of values, so that their memory can be used again: `torch.free %a, %b`."""
+    """Ends the lifetimes of values, so that their memory can be reused: `torch.free %a, %b`."""
 
     name = "torch.free"
     traits = traits_def(MemoryFreeEffect())
@@ -36,12 +36,12 @@ class FreeOp(TorchOperation):
         if not self.values or len(set(self.values)) < len(self.values):
             raise VerifyException("expected one or more distinct values")
         if any(isinstance(value.owner, WeightOp) for value in self.values):
-            raise VerifyException("a weight belongs to the program, which does not free it")
+            raise VerifyException("a weight cannot be freed")
 
 
 @irdl_op_definition
 class ThreadsOp(TorchOperation):
-    """From here on, operations of this function or worker run on so many intra-op threads.
+    """Sets the number of intra-op threads of the later operations of this function or worker.
 
     It prints as `torch.set_num_threads(2)`, which holds for the thread that calls it.
     """

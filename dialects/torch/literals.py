@@ -1,6 +1,6 @@
-"""Arguments of calls: Python literals as attributes, with the operands in their places.
+"""The arguments of calls: Python literals as attributes, with placeholders for operands.
 
-The IR spells them as Python nearly does:
+Their syntax is close to Python's:
 
     torch.call torch.cat([%a, %b], dim = 1)
     torch.call operator.getitem(%x, [slice(none, none), slice(0, 8)])
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @irdl_attr_definition
 class OperandAttr(Data[int]):
-    """The place of operand n among a call's arguments."""
+    """A placeholder for operand n among a call's arguments."""
 
     name = "torch.operand"
 
@@ -68,7 +68,7 @@ class DtypeAttr(Data[str]):
 
 @irdl_attr_definition
 class SliceAttr(ParametrizedAttribute):
-    """A slice of an index: start, stop and step, each a literal or none."""
+    """A slice in an index: start, stop and step, each an integer or none."""
 
     name = "torch.slice"
     start: Attribute
@@ -107,7 +107,7 @@ def literal(value: object, operands: list[SSAValue]) -> Attribute:
         case list() | tuple():
             return ArrayAttr([literal(v, operands) for v in cast("Sequence[object]", value)])
         case _:
-            raise TypeError(f"no literal for {value!r}")
+            raise TypeError(f"{value!r} cannot be a literal")
 
 
 def fold_literal(
@@ -116,7 +116,7 @@ def fold_literal(
     sequence: Callable[[list[T]], T],
     cut: Callable[[T, T, T], T],
 ) -> T:
-    """Rebuilds a literal bottom-up: how the evaluator and the printer read arguments."""
+    """Folds a literal bottom-up, as the evaluator and the printer do to read arguments."""
     match attribute:
         case ArrayAttr():
             return sequence([fold_literal(a, leaf, sequence, cut) for a in attribute])
@@ -128,7 +128,7 @@ def fold_literal(
 
 
 def visit_leaves(attribute: Attribute, visit: Callable[[Attribute], None]) -> None:
-    """Calls `visit` for each part of a literal that holds no other."""
+    """Calls `visit` for each leaf of a literal."""
 
     def sequence(_: list[None]) -> None: ...
 
@@ -138,7 +138,7 @@ def visit_leaves(attribute: Attribute, visit: Callable[[Attribute], None]) -> No
 
 
 def python_literal(attribute: Attribute) -> object:
-    """The Python value of a literal without operands and dtypes inside."""
+    """The Python value of a scalar or string literal. Raises TypeError for any other."""
     match attribute:
         case NoneType():
             return None
@@ -150,12 +150,12 @@ def python_literal(attribute: Attribute) -> object:
         case _:
             text = text_of(attribute)
             if text is None:
-                raise TypeError(f"{attribute} is no literal")
+                raise TypeError(f"{attribute} is not a literal")
             return text
 
 
 def verify_literal(attribute: Attribute, index: bool = False) -> str | None:
-    """What is wrong with an attribute as an argument, or as an index; None if nothing is."""
+    """Why an attribute is not a valid argument, or a valid index; None if it is valid."""
     match attribute:
         case ArrayAttr():
             problems = (verify_literal(a, index and isinstance(a, SliceAttr)) for a in attribute)
@@ -163,9 +163,9 @@ def verify_literal(attribute: Attribute, index: bool = False) -> str | None:
         case SliceAttr():
             bounds = (attribute.start, attribute.stop, attribute.step)
             if not index:
-                return "a slice stands in an index only"
+                return "a slice is only allowed in an index"
             if not all(isinstance(b, NoneType | IntegerAttr) for b in bounds):
-                return "the bounds of a slice are integers or none"
+                return "the bounds of a slice must be integers or none"
             return None
         case DtypeAttr():
             known = attribute.data in DTYPES
@@ -173,7 +173,7 @@ def verify_literal(attribute: Attribute, index: bool = False) -> str | None:
         case OperandAttr() | NoneType() | IntegerAttr() | FloatAttr():
             return None
         case _:
-            return f"{attribute} is no argument" if text_of(attribute) is None else None
+            return f"{attribute} is not a valid argument" if text_of(attribute) is None else None
 
 
 # --- text --------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def print_literal(printer: Printer, attribute: Attribute, operands: Sequence[SSA
         case _:
             text = text_of(attribute)
             if text is None:
-                raise TypeError(f"{attribute} is no argument")
+                raise TypeError(f"{attribute} is not a valid argument")
             printer.print_string_literal(text)
 
 
@@ -209,7 +209,7 @@ def _number(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and math.isfinite(value):
         text = repr(value)
-        # MLIR's lexer wants a point before an exponent.
+        # MLIR's lexer needs a point before an exponent.
         return text if "." in text or "e" not in text else text.replace("e", ".0e")
     return str(value)
 
@@ -260,5 +260,5 @@ def parse_literal(parser: Parser, operands: list[UnresolvedOperand]) -> Attribut
 
 
 def scalar(values: list[int]) -> int | list[int]:
-    """One number where all dimensions have the same."""
+    """One number if all values are equal, else the list: `(3, 3)` prints as `3`."""
     return values[0] if len(set(values)) == 1 else values

@@ -1,4 +1,4 @@
-"""What the operations of the `torch` dialect share: their names, and where they come from."""
+"""The base of the `torch` dialect's operations: their names and the ONNX nodes they come from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ramiel.dialects.text import text_of
 NODE = "torch.node"
 """Attribute: the name of the ONNX node that an operation comes from."""
 OP_TYPE = "torch.op"
-"""Attribute: its ONNX operator."""
+"""Attribute: the operator of that ONNX node."""
 NAMES = "torch.names"
 """Attribute: the Python names of an operation's results."""
 CLASS = "torch.class"
@@ -24,11 +24,11 @@ CLASS = "torch.class"
 PYTHON_NAME = "torch.name"
 """Argument attribute: the Python name of an input."""
 SUFFIX = "torch.suffix"
-"""Attribute: what is put after the names of an operation's results."""
+"""Attribute: a suffix for the names of an operation's results."""
 LAYER_NAME = "torch.layer_name"
 """Attribute: the name of the program's attribute that holds a layer or weight."""
 METHOD = "torch.method"
-"""Attribute: the name of the program's method that an operation with bodies is."""
+"""Attribute: the name of the method that an operation with bodies prints as."""
 PARAMETERS = "torch.parameters"
 """Attribute: the Python names of that method's parameters."""
 
@@ -36,7 +36,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def is_identifier(name: str) -> bool:
-    """Whether a name may stand in a program: ASCII, and no keyword of Python."""
+    """Whether a name is an ASCII identifier and not a keyword of Python."""
     return _IDENTIFIER.fullmatch(name) is not None and not keyword.iskeyword(name)
 
 
@@ -45,7 +45,7 @@ def string_attribute(op: Operation, name: str) -> str | None:
 
 
 class TorchOperation(IRDLOperation):
-    """Base of the dialect's operations."""
+    """Base class of the dialect's operations."""
 
     @property
     def python_names(self) -> list[str]:
@@ -61,12 +61,12 @@ class TorchOperation(IRDLOperation):
 
     @property
     def origin(self) -> tuple[str, str]:
-        """The name and the operator of the ONNX node that this comes from."""
+        """The name and the operator of the ONNX node that this comes from; "" if unknown."""
         return string_attribute(self, NODE) or "", string_attribute(self, OP_TYPE) or ""
 
     @property
     def title(self) -> str:
-        """How messages name the operation: `"/conv1/Conv" (Conv)`."""
+        """The operation's name in messages: `"/conv1/Conv" (Conv)`."""
         node, op_type = self.origin
         hint = self.results[0].name_hint if self.results else None
         return f'"{node or hint or "?"}" ({op_type or self.name})'
@@ -75,6 +75,6 @@ class TorchOperation(IRDLOperation):
         names = [*self.python_names, *([self.layer_name] if self.layer_name else [])]
         for name in names:
             if not is_identifier(name):
-                raise VerifyException(f"{name!r} is no Python identifier")
+                raise VerifyException(f"{name!r} is not a Python identifier")
         if self.python_names and len(self.python_names) != len(self.results):
             raise VerifyException("expected one Python name for each result")

@@ -46,7 +46,7 @@ from ramiel.dialects.torch.operation import TorchOperation, is_identifier
 
 
 class EffectsOfCallee(MemoryEffect):
-    """A call has none, unless it draws random numbers: that changes the generator."""
+    """A call has no effects unless it draws random numbers, which changes the generator."""
 
     @classmethod
     def get_effects(cls, op: Operation) -> set[EffectInstance]:
@@ -59,7 +59,7 @@ class EffectsOfCallee(MemoryEffect):
 
 @irdl_op_definition
 class CallOp(TorchOperation):
-    """A call of a function, a method or an operator from the list in `callees.py`."""
+    """A call of a function, a method or an operator from the table in `callees.py`."""
 
     name = "torch.call"
     traits = traits_def(EffectsOfCallee())
@@ -77,7 +77,7 @@ class CallOp(TorchOperation):
         kwargs: Mapping[str, object],
         result_types: Sequence[Attribute],
     ) -> Self:
-        """A call with Python arguments, in which SSA values are the operands."""
+        """A call with Python arguments; SSA values among them become the operands."""
         operands: list[SSAValue] = []
         return cls.create(
             properties={
@@ -175,14 +175,14 @@ class CallOp(TorchOperation):
             visit_leaves(a, leaf)
         for key in self.kwargs:
             if not is_identifier(key):
-                raise VerifyException(f"{key!r} is no keyword argument")
+                raise VerifyException(f"{key!r} is not a valid keyword argument")
         if seen != list(range(len(self.operands))):
             raise VerifyException("the arguments must hold each operand once, in order")
         self._verify_form()
         self.verify_names()
 
     def _verify_form(self) -> None:
-        """Checks that there is a way to write the call."""
+        """Checks that the call can be printed as Python."""
         prefix = self.callee.partition(".")[0]
         if prefix == "operator":
             count = 1 if self.callee in UNARY_OPERATORS else 2
@@ -190,7 +190,7 @@ class CallOp(TorchOperation):
                 raise VerifyException(f"{self.callee} takes {count} argument(s)")
         of_tensor = prefix == "Tensor" or self.callee == "operator.getitem"
         if of_tensor and not (self.args and isinstance(self.args[0], OperandAttr)):
-            raise VerifyException(f"the first argument of {self.callee} is a tensor")
+            raise VerifyException(f"the first argument of {self.callee} must be a tensor")
 
 
 @irdl_op_definition
@@ -238,14 +238,14 @@ class LayerOp(TorchOperation):
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        """The shape of the layer's main weight; () if that is not known, or there is none."""
+        """The shape of the layer's main weight; () if it is unknown or there is no such weight."""
         weight = self.weights.get("weight")
         type = None if weight is None else weight.data.type
         return (static_shape_of(type) if type is not None else None) or ()
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes two calls calls of the same layer."""
+        """Equal for calls of the same layer."""
         return (self.layer, self.config_attr, self.weights_attr)
 
     @classmethod
@@ -314,18 +314,18 @@ class LayerOp(TorchOperation):
 
     def verify_(self) -> None:
         if self.layer not in LAYERS:
-            raise VerifyException(f"{self.layer!r} is no layer")
+            raise VerifyException(f"{self.layer!r} is not a layer")
         for key, value in self.config.items():
             if not is_identifier(key):
-                raise VerifyException(f"{key!r} is no keyword argument")
+                raise VerifyException(f"{key!r} is not a valid keyword argument")
             if (problem := verify_literal(value)) is not None:
                 raise VerifyException(problem)
             visit_leaves(value, _refuse_operand)
         if "weight" not in self.weights and LAYERS[self.layer].has_weights:
-            raise VerifyException("a layer has a weight")
+            raise VerifyException("a layer must have a weight")
         for key in self.weights:
             if not is_identifier(key):
-                raise VerifyException(f"{key!r} is no Python identifier")
+                raise VerifyException(f"{key!r} is not a Python identifier")
         if not all(isinstance(weight, WeightAttr) for weight in self.weights_attr.data.values()):
             raise VerifyException("each weight must be a weight attribute")
         self.verify_names()
@@ -333,7 +333,7 @@ class LayerOp(TorchOperation):
 
 def _refuse_operand(a: Attribute) -> None:
     if isinstance(a, OperandAttr):
-        raise VerifyException("the options of a layer are no tensors")
+        raise VerifyException("the options of a layer cannot be tensors")
 
 
 @irdl_op_definition

@@ -1,4 +1,4 @@
-"""Distances to the end of a task graph, and the bounds that they put on any schedule.
+"""Distances to the end of a task graph, and the lower bounds on a makespan that follow.
 
 The distance to end is the priority of Das & Rauchwerger, "Automatic Task Parallelization of
 Dataflow Graphs in ML/DL models", arXiv 2308.11192 (elsewhere: bottom level, upward rank).
@@ -14,7 +14,8 @@ def distance_to_end(
 ) -> list[float]:
     """The longest path in µs from the start of each task to the end of the graph.
 
-    A path costs its tasks, by `costs` or else on one thread, plus `edge_cost` µs for each edge.
+    A path's length is the sum of its tasks' `costs` (by default their times on one thread) plus
+    `edge_cost` µs for each edge.
     Raises ValueError if `edge_cost` is negative. O(V + E).
     """
     if not edge_cost >= 0:
@@ -28,10 +29,10 @@ def distance_to_end(
 
 
 def by_distance(distance: Sequence[float]) -> list[int]:
-    """All tasks in descending distance to end, ties by the smaller id.
+    """All tasks in descending distance to end, ties by smaller id first.
 
     This is a topological order: a producer is at least as far from the end as its consumer,
-    and has the smaller id. O(V log V).
+    and has a smaller id. O(V log V).
     """
     return sorted(range(len(distance)), key=lambda task: -distance[task])
 
@@ -39,10 +40,10 @@ def by_distance(distance: Sequence[float]) -> list[int]:
 def critical_path(
     graph: TaskGraph, costs: Sequence[float] | None = None
 ) -> tuple[float, list[int]]:
-    """The length in µs and the tasks of a longest path, hand-overs not counted.
+    """The length in µs and the tasks of a longest path, without hand-overs.
 
-    Tasks cost what `costs` says, or else their time on one thread. Ties are broken by the
-    smaller task id. The path of an empty graph is `(0.0, [])`. O(V + E).
+    Tasks take `costs`, by default their times on one thread. Ties are broken by the smaller task
+    id. The result for an empty graph is `(0.0, [])`. O(V + E).
     """
     distance = distance_to_end(graph, costs=costs)
     path: list[int] = []
@@ -54,10 +55,10 @@ def critical_path(
 
 
 def bound(graph: TaskGraph, workers: int) -> float:
-    """A makespan in µs that no schedule on `workers` workers can beat.
+    """A lower bound in µs on the makespan of any schedule on `workers` workers.
 
-    It is the larger of the critical path, each task on the number of threads that is fastest,
-    and an even share of the work, each task on the number that keeps cores busy for the least
+    It is the larger of the critical path, with each task on its fastest number of threads, and the
+    work divided by `workers`, with each task on the number of threads that takes the least core
     time. Raises ValueError if `workers` is less than 1.
     """
     if workers < 1:

@@ -1,8 +1,8 @@
-"""A makespan that no schedule of moldable tasks can beat, tighter than `bound`.
+"""A lower bound on the makespan of moldable tasks, tighter than `bound`.
 
 Source: bounds of intervals between two tasks, added up along a path, are the head and tail
 arguments of Carlier & Pinson, "An algorithm for solving the job-shop problem", Management
-Science 35(2), 1989, section 3. How an interval is bounded: see `ramiel.analysis.stage_bound`.
+Science 35(2), 1989, section 3. For the bound of an interval see `ramiel.analysis.stage_bound`.
 """
 
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ from ramiel.analysis.stage_bound import Stage
 from ramiel.analysis.task_graph import TaskGraph
 
 REACHES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64, inf)
-"""How many tasks of the spine a task may run beside, to be counted in a stage."""
+"""The limits that are tried on how many tasks of the spine a task of a stage may run beside."""
 
 
 def lower_bound(graph: TaskGraph, workers: int, *, steps: int = 0) -> float:
-    """A makespan in µs that no placement on `workers` workers can beat, at least `bound`.
+    """A lower bound in µs on the makespan of any placement on `workers` workers, at least `bound`.
 
-    It is the best of `bound`, of a Lagrangian bound of the whole graph (`Stage.play`), and of
-    a sum over stages: the graph is cut along its critical path, the spine, and what must run
-    between two tasks of the spine takes its own bound. Tasks that run beside much of the spine
-    would make all of it one stage; stages are formed with and without them, and the best chain
-    of stages is taken. Leaving tasks or edges out only lowers a bound.
+    It is the largest of `bound`, a Lagrangian bound of the whole graph (`Stage.play`), and a sum
+    over stages: the graph is cut along its critical path, the spine, and the tasks that must run
+    between two tasks of the spine form a stage, which has its own bound. Tasks that may run beside
+    much of the spine would merge all stages into one, so stages are formed with and without them
+    and the best chain of stages is taken. Leaving out tasks or edges can only lower a bound.
 
-    With `steps`, each small stage is searched for so many steps, at about 0.3 ms each: up to
-    5000 tighten the bound by some per cent, more do little.
+    Each small stage is searched for `steps` steps, at about 0.3 ms each: up to 5000 steps tighten
+    the bound by a few per cent, more gain little.
 
-    Raises ValueError if `workers` is less than 1 or `steps` is negative. O(V log V + E) rounds
-    of play, whose number is a constant, and the steps.
+    Raises ValueError if `workers` is less than 1 or `steps` is negative. Without the search,
+    O(V log V + E) for each of a constant number of rounds of play.
     """
     if steps < 0:
         raise ValueError(f"steps is {steps}: need a number >= 0")
@@ -49,16 +49,16 @@ class _Cut:
         self.columns = [graph.costs_on(n) for n in self.counts]
 
     def along_the_spine(self, steps: int) -> float:
-        """The best chain of stages, µs."""
+        """The bound of the best chain of stages, µs."""
         graph = self.graph
         fastest = [min(times) for times in zip(*self.columns, strict=True)]
         _, spine = critical_path(graph, fastest)
         end = len(spine)
         index = {task: i for i, task in enumerate(spine)}
-        after = [-1] * len(graph)  # the last task of the spine that comes before each task
+        after = [-1] * len(graph)  # the last task of the spine that precedes each task
         for task, producers in enumerate(graph.predecessors):
             after[task] = max([index.get(p, after[p]) for p in producers], default=-1)
-        until = [end] * len(graph)  # the first one that comes after it
+        until = [end] * len(graph)  # the first task of the spine that follows it
         for task in reversed(range(len(graph))):
             until[task] = min([index.get(c, until[c]) for c in graph.successors[task]], default=end)
         beside = sorted((after[t], until[t], t) for t in range(len(graph)) if t not in index)
@@ -68,7 +68,7 @@ class _Cut:
             for first, last, tasks in _components(near):
                 endings.setdefault(last, {})[first, tasks] = None
         known: dict[Stage, float] = {}
-        arrives = [0.0] * (end + 1)  # the least time at which each task of the spine can start
+        arrives = [0.0] * (end + 1)  # the earliest time at which each task of the spine can start
         for last in range(end + 1):
             if last:
                 arrives[last] = arrives[last - 1] + fastest[spine[last - 1]]
@@ -82,7 +82,8 @@ class _Cut:
         return arrives[end]
 
     def stage(self, tasks: Sequence[int], *, before: bool = False, after: bool = False) -> Stage:
-        """The stage of some tasks, ascending, `before` and `after` which there is a task."""
+        """The stage of `tasks`, ascending; `before` and `after`: whether a task of the spine
+        precedes and follows it."""
         local = {task: i for i, task in enumerate(tasks)}
         return Stage(
             times=tuple(tuple([column[t] for column in self.columns]) for t in tasks),
@@ -100,7 +101,7 @@ class _Cut:
 def _components(
     near: Sequence[tuple[int, int, int]],
 ) -> list[tuple[int, int, tuple[int, ...]]]:
-    """The intervals `(after, until, task)`, ascending, grouped where they overlap."""
+    """Groups the intervals `(after, until, task)`, given in ascending order, where they overlap."""
     found: list[tuple[int, int, tuple[int, ...]]] = []
     first, last, tasks = 0, -2, list[int]()
     for after, until, task in near:

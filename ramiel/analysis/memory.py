@@ -1,15 +1,15 @@
-"""How much memory the values of a simulated run need."""
+"""The peak memory of the values of a simulated run."""
 
 from ramiel.analysis.simulate import Timeline
 from ramiel.analysis.task_graph import TaskGraph
 
 
 def high_water(graph: TaskGraph, timeline: Timeline) -> float:
-    """The most bytes that values occupy at one time; inputs and weights do not count.
+    """The peak number of bytes that values occupy, without inputs and weights.
 
-    A value lives from the start of the task that makes it to the end of the last one that reads
-    it, or a view of it; one that nobody reads is an output and lives to the end. Without
-    `graph.sizes` nothing has a size. O(V log V + E).
+    A value is live from the start of its producer to the end of the last task that reads it or a
+    view of it; a value that no task reads is an output and stays live to the end. The result is 0
+    without `graph.sizes`. O(V log V + E).
     """
     if not graph.sizes:
         return 0.0
@@ -23,7 +23,7 @@ def high_water(graph: TaskGraph, timeline: Timeline) -> float:
             ),
             default=timeline.makespan,
         )
-    # At one time, what starts counts before what ends: a task holds its inputs and its result.
+    # At equal times allocations come before frees: a task holds its inputs and its result.
     changes: list[tuple[float, float]] = []
     for task, size in enumerate(graph.sizes):
         if size:

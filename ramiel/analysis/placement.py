@@ -8,9 +8,8 @@ from dataclasses import dataclass
 class Placement:
     """The task ids that each worker runs, in order. A worker may be empty.
 
-    A task that stands in the orders of several workers is wide: the lowest-numbered of them, its
-    leader, runs it on as many threads as there are of them, and the others lend their cores:
-    they run nothing else while it runs.
+    A task in the orders of several workers is wide: the lowest-numbered of them, its leader, runs
+    it with one thread per worker, and the others lend their cores and run nothing else meanwhile.
     """
 
     workers: tuple[tuple[int, ...], ...]
@@ -18,8 +17,7 @@ class Placement:
     def leaders(self, tasks: int) -> list[int]:
         """The worker that runs each of the tasks `0 .. tasks - 1`.
 
-        Raises ValueError unless every task is there, and none twice on one worker, and there is
-        no other.
+        Raises ValueError if a task is missing or unknown, or placed twice on one worker.
         """
         return self._placed(tasks)[0]
 
@@ -45,7 +43,10 @@ class Placement:
 
 
 def group_of(groups: Sequence[Sequence[int]], tasks: int) -> list[int]:
-    """The group of each of the tasks `0 .. tasks - 1`. ValueError if it is not a partition."""
+    """The index of the group of each of the tasks `0 .. tasks - 1`.
+
+    Raises ValueError if the groups are not a partition.
+    """
     placement = Placement(tuple(map(tuple, groups)))
     for task, count in enumerate(placement.threads(tasks)):
         if count > 1:

@@ -1,4 +1,4 @@
-"""The timeline of a placement: what each worker does when."""
+"""The timeline of a placement: when each task runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Timeline:
     makespan: float
     """When the last task ends."""
     busy: tuple[float, ...]
-    """How long each worker runs tasks, or lends its core to one."""
+    """The time that each worker runs tasks or lends its core to one."""
     hand_overs: int
-    """The number of tasks whose value is read on another worker."""
+    """The number of tasks whose values are read on another worker."""
 
 
 class Deadlock(ValueError):
-    """Workers wait for each other; `blocked` holds the task at which each of them is stuck."""
+    """Workers wait for each other; `blocked` holds the task at which each of them is blocked."""
 
     def __init__(self, blocked: Sequence[int]) -> None:
         self.blocked = tuple(blocked)
@@ -35,12 +35,12 @@ class Deadlock(ValueError):
 
 
 def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
-    """Run `placement`: a task starts once its workers are free and all its inputs are there.
+    """Simulates `placement`: a task starts when its workers are free and its inputs are available.
 
-    A value is there when its producer finishes, or `graph.hand_over` µs later if it comes from
-    another worker; so is a core that another worker lends. Going on with another number of
-    threads costs `graph.switch` µs. Start times are longest paths in the graph of the edges and
-    of each worker's program order, in O(V + E + entries of the placement).
+    A value is available when its producer finishes, or `graph.hand_over` µs later on another
+    worker; the same holds for a core that another worker lends. To change the number of threads
+    takes `graph.switch` µs. Start times are longest paths in the graph of the edges and of each
+    worker's program order, computed in O(V + E + entries of the placement).
 
     Raises ValueError if the placement misses or repeats a task or runs one on a number of
     threads without costs, and Deadlock if that graph has a cycle.

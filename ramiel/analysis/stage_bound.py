@@ -1,6 +1,6 @@
-"""Bounds of a few moldable tasks that nothing else can run between.
+"""Lower bounds on the time of a stage: moldable tasks between two tasks that enclose them.
 
-Sources: the two sides that are balanced here, critical path and area of an allotment, are those
+Sources: the two bounds that are balanced here, critical path and area of an allotment, are those
 of Turek, Wolf & Yu, "Approximate algorithms for scheduling parallelizable tasks", SPAA 1992,
 section 2; the relaxation is Lagrangian (Fisher, "The Lagrangian relaxation method for solving
 integer programming problems", Management Science 27(1), 1981), its multipliers found by
@@ -19,10 +19,10 @@ ROUNDS = 100
 """The most rounds of fictitious play."""
 
 LEAST_ROUNDS = 10
-"""The fewest."""
+"""The fewest rounds."""
 
 MOVES = 2_000_000
-"""How often a task is looked at, if that leaves `LEAST_ROUNDS`."""
+"""The limit of rounds times tasks, as far as that allows `LEAST_ROUNDS`."""
 
 LARGEST = 40
 """The most tasks of a stage that is searched."""
@@ -34,14 +34,14 @@ class Prices:
 
     bound: float
     paths: tuple[float, ...]
-    """What a µs of each task costs because it is on paths."""
+    """The price of a µs of each task for its part in paths."""
     area: float
-    """What a µs of all workers costs."""
+    """The price of a µs of all workers."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A task of a partial schedule: when it ends (µs), its leader and number of threads."""
+    """A task of a partial schedule: its finish time (µs), its leader and its thread count."""
 
     task: int
     finish: float
@@ -51,18 +51,18 @@ class Placed:
 
 @dataclass(frozen=True)
 class Stage:
-    """Tasks in topological order, numbered from 0; equal stages are equal objects."""
+    """Tasks in topological order, numbered from 0. Stages compare by value."""
 
     times: tuple[tuple[float, ...], ...]
-    """The time in µs of each task on each of `counts`."""
+    """The time in µs of each task on each of the thread counts `counts`."""
     predecessors: tuple[tuple[int, ...], ...]
     counts: tuple[int, ...]
     workers: int
     hand_over: float
     before: bool
-    """Whether a task comes before all of these, and they start when it ends."""
+    """Whether a task precedes all of these; the stage then starts when it ends."""
     after: bool
-    """Whether a task comes after all of these, and the stage ends when it starts."""
+    """Whether a task follows all of these; the stage then ends when it starts."""
 
     @cached_property
     def fastest(self) -> list[float]:
@@ -71,7 +71,7 @@ class Stage:
 
     @cached_property
     def tails(self) -> list[float]:
-        """The longest path from the start of each task, at fastest, µs."""
+        """The longest path from the start of each task, at the fastest times, µs."""
         tails = [0.0] * len(self.times)
         for task in reversed(range(len(tails))):
             tails[task] += self.fastest[task]
@@ -80,8 +80,8 @@ class Stage:
         return tails
 
     def bound(self, steps: int) -> float:
-        """A time in µs that no schedule of the stage can beat, after `steps` steps of search."""
-        # If one worker leads all tasks they run one after the other. Nothing else need be slower.
+        """A lower bound in µs on any schedule of the stage, with `steps` steps of search."""
+        # One worker can lead all tasks, in the sum of their fastest times: no bound is larger.
         alone = sum(self.fastest)
         prices = self.play()
         least = min(alone, max(prices.bound, self.hand_overs()))
@@ -92,14 +92,15 @@ class Stage:
     def play(self) -> Prices:
         """The best Lagrangian bound found.
 
-        For any allotment of threads a schedule takes at least the critical path, and at least
-        the area over `workers`. Hence also any weighted mean of paths and the area over
-        `workers`, and the least of that mean over all allotments is a bound, whatever the
-        weights are. As the mean is a sum over tasks, the least is found task by task.
+        For any allotment of threads, a schedule takes at least the critical path and at least the
+        area divided by `workers`, hence at least any weighted mean of paths and that quotient. The
+        minimum of the mean over all allotments is a bound for any weights, and as the mean is a
+        sum over tasks, it is found task by task.
 
-        The weights are those of a game: one side mixes the paths and the area, the other answers
-        with the allotment that is cheapest for the mixture, and the first adds what is largest
-        for that answer. 100 rounds come within 0.5 % of the best bound. O((V + E) * rounds).
+        The weights come from fictitious play: one player mixes the paths and the area, the other
+        answers with the allotment that is cheapest for the mixture, and the first adds to the
+        mixture whichever is largest for that allotment. 100 rounds come within 0.5 % of the best
+        bound. O((V + E) * rounds).
         """
         shares = [count / self.workers for count in self.counts]
         rounds = max(LEAST_ROUNDS, min(ROUNDS, MOVES // len(self.times)))
@@ -136,12 +137,12 @@ class Stage:
         return best
 
     def hand_overs(self) -> float:
-        """What the stage takes, in µs, if its tasks are not all led by one worker.
+        """A lower bound in µs on the stage if its tasks are not all led by one worker.
 
-        Call A the task before the stage and Z the one after it. If their leaders differ, a value
-        is handed over on each path from A to Z. If they are the same, all tasks led by that
-        worker run one after the other, and a path through any other task has two hand-overs; the
-        others are best those on the shortest paths. Without A or without Z there is one.
+        Let A be the task before the stage and Z the one after it. If their leaders differ, each
+        path from A to Z has a hand-over. If they are the same, the tasks led by that worker run
+        one after the other, and a path through any other task has two hand-overs; at best, the
+        other tasks are those on the shortest paths. Without A or without Z there is one hand-over.
         """
         heads = [0.0] * len(self.times)
         for task, producers in enumerate(self.predecessors):
@@ -158,14 +159,14 @@ class Stage:
         return min(least, length + self.hand_over) if ends == 2 else least
 
     def search(self, prices: Prices, ceiling: float, steps: int) -> float:
-        """A bound in µs, at most `ceiling`: the least that an unfinished partial schedule promises.
+        """A bound in µs, at most `ceiling`, by best-first branch and bound over partial schedules.
 
-        Partial schedules grow by the task that starts next, on each number of threads and led by
-        each worker. Tasks of one leader run one after the other, hand-overs to another one take
-        their time, also from the task before the stage and to the one after it; which other
-        workers lend their cores, and when a lent core is there, is left open. What is left costs
-        at least its `prices`. The best partial schedule is extended first; what it promises when
-        it is whole, or after `steps` steps, is the bound. O(steps * V^3 * workers * counts).
+        A partial schedule is extended by the task that starts next, on each number of threads and
+        led by each worker. Tasks of one leader run one after the other, and hand-overs between
+        leaders take their time, also from the task before the stage and to the one after it; which
+        workers lend their cores, and when, is relaxed. The remaining tasks cost at least their
+        `prices`. The partial schedule of least bound is extended first; its bound once it is
+        complete, or after `steps` steps, is the result. O(steps * V^3 * workers * counts).
         """
         tails, paths, area = self.tails, prices.paths, prices.area
         rates = [area * count / self.workers for count in self.counts]
@@ -173,7 +174,7 @@ class Stage:
             min([time * (path + rate) for time, rate in zip(row, rates, strict=True)])
             for row, path in zip(self.times, paths, strict=True)
         ]
-        # What is promised, a number that puts the newest first, the time, and what is placed.
+        # Entries: the bound, a number that puts the newest first, the time, and the placed tasks.
         heap: list[tuple[float, int, float, tuple[Placed, ...]]] = [(sum(rest), 0, 0.0, ())]
         entries = 0
         while heap:
@@ -203,10 +204,10 @@ class Stage:
         return ceiling
 
     def _extensions(self, now: float, placed: tuple[Placed, ...]) -> Iterator[tuple[float, Placed]]:
-        """What can start next and when, from `now` (µs) on: as early as it can."""
+        """The tasks that can start next, with their earliest start times from `now` (µs) on."""
         at = {p.task: p for p in placed}
         known = max([p.leader for p in placed], default=-1)
-        known = max(known, 0 if self.before else -1)  # leader 0 leads the task before
+        known = max(known, 0 if self.before else -1)  # leader 0 leads the task before the stage
         ends = [now, *sorted(p.finish for p in placed if p.finish > now)]
         for task, row in enumerate(self.times):
             producers = self.predecessors[task]
@@ -226,14 +227,14 @@ class Stage:
                         for time in (max(ready, end) for end in ends)
                         if sum(p.count for p in placed if p.finish > time) + count <= self.workers
                     )
-                    # Of two tasks that start together the smaller one is placed first.
+                    # Of two tasks that start together, only the order by id is explored.
                     together = start == now and placed and placed[-1].finish > now
                     if together and cost and task < placed[-1].task:
                         continue
                     yield start, Placed(task, start + cost, leader, count)
 
     def _end(self, placed: tuple[Placed, ...]) -> float:
-        """When the next stage can start, in µs: its first task has the best leader."""
+        """The earliest time in µs at which the task after the stage can start, on any leader."""
         if not self.after:
             return max(p.finish for p in placed)
         return min(

@@ -1,16 +1,16 @@
-"""A static model of what an operation costs, from the work that its shapes imply.
+"""A static model of an operation's cost, from the work that its shapes imply.
 
-The cost is a sum over kinds of work, each with a price (µs): a call, a flop in a dense product,
-in a convolution, in one by Winograd's algorithm or in a grouped one, a byte seen through the
-windows of a pool, a byte of weights, and a byte moved. The kinds are those that differ in price
-by much: weights come from memory, values mostly from a cache, and convolutions in groups reach
-less than half of what dense ones do.
+The cost is a sum over kinds of work, each with a price (µs): a call; a flop of a dense product, of
+a convolution, of one by Winograd's algorithm or of a grouped one; a byte read by the windows of a
+pool; a byte of weights; and a byte moved. The kinds are those whose prices differ much: weights
+come from memory, values mostly from a cache, and grouped convolutions reach less than half the
+speed of dense ones.
 
 The prices are a least-squares fit, in log space, to the times of the operations of the eight
 benchmark models on one thread of a 2024 server core (AVX-512, f32), with the kernels that are
-guessed for them: benchmarks/calibrate.py. Half of the operations are within 1.08 times of their
-cost, nine of ten within 1.6. They are there to rank and to balance; ratios carry over to other
-machines, absolute times do not.
+guessed for them: benchmarks/calibrate.py. Half of the operations are within a factor of 1.08 of
+their estimate, nine of ten within 1.6. The prices serve to rank and to balance operations: ratios
+carry over to other machines, absolute times do not.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Work:
     convolution: float = 0.0
     """Flops of wider convolutions."""
     filtered: float = 0.0
-    """Flops that wider convolutions would take, where Winograd's algorithm spares some."""
+    """Flops that convolutions by Winograd's algorithm would take if computed directly."""
     tiles: float = 0.0
-    """Tiles of those, each of which is transformed twice, by small products."""
+    """Tiles of convolutions by Winograd's algorithm: small products transform each one twice."""
     grouped: float = 0.0
-    """Flops of convolutions in groups, depthwise ones above all."""
+    """Flops of grouped convolutions, mostly depthwise ones."""
     windows: float = 0.0
-    """Bytes read by pools, an element once for every window that it is in."""
+    """Bytes read by pools, counted once for each window that an element is in."""
     weights: float = 0.0
     """Bytes of weights."""
     moved: float = 0.0
@@ -73,18 +73,17 @@ SHARED = Work(
     weights=0.6,
     moved=0.6,
 )
-"""The part of each kind of work that threads share out among themselves. A fit to two threads
-(benchmarks/calibrate.py) gives up to 0.99 where the arithmetic takes the time, 0.6 where memory
-does, and no time for a team; more threads share one memory, and caches add up only once, so the
-former are a little less."""
+"""The part of each kind of work that runs in parallel on several threads. A fit to two threads
+(benchmarks/calibrate.py) gives up to 0.99 for compute-bound work, 0.6 for memory-bound work, and
+TEAM = 0; the compute-bound values are a little lower here, as more threads share one memory."""
 TEAM = 3.0
-"""µs to set a team of threads to an operation and to wait for all of them."""
+"""µs to start a team of threads on an operation and to wait for all of them."""
 
 
 def static_cost(work: Work, threads: int = 1) -> float:
-    """The cost of an operation in µs, on a number of threads. ValueError if that is below 1.
+    """The cost of an operation in µs on `threads` threads. Raises ValueError if that is below 1.
 
-    An operation too small to gain from more threads is left to one, as PyTorch's kernels do.
+    An operation too small to gain from several threads runs on one, as in PyTorch's kernels.
     """
     if threads < 1:
         raise ValueError(f"need at least 1 thread, not {threads}")

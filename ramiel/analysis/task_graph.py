@@ -10,8 +10,8 @@ from math import isfinite
 class TaskGraph:
     """A DAG of tasks, numbered in a topological order.
 
-    An edge `(producer, consumer)` says that the consumer reads a value of the producer.
-    Tasks are moldable: one may run on several threads at once, if it has a cost for them.
+    An edge `(producer, consumer)` means that the consumer reads a value of the producer.
+    Tasks are moldable: a task may run on any number of threads for which it has a cost.
 
     Raises ValueError if a time is negative or not finite, if `wide` or `sizes` do not fit the
     tasks, if an edge names an unknown task or has `producer >= consumer`, or if an edge is
@@ -22,13 +22,13 @@ class TaskGraph:
     """The run time of each task on one thread, in µs."""
     edges: tuple[tuple[int, int], ...]
     hand_over: float = 24.0
-    """µs that a value needs to reach another worker; on its own worker it is there at once."""
+    """The time to hand a value over to another worker, in µs."""
     wide: Mapping[int, tuple[float, ...]] = field(default_factory=dict[int, tuple[float, ...]])
-    """Thread count (2 or more) -> the run time of each task on so many threads, in µs."""
+    """Thread count (2 or more) -> the run time of each task on that many threads, in µs."""
     switch: float = 0.0
-    """µs that a worker needs to go from one number of threads to another."""
+    """The time that a worker takes to change its thread count, in µs."""
     sizes: tuple[float, ...] = ()
-    """The bytes of what each task makes, 0 for a view of what it reads. Empty: not known."""
+    """The bytes of each task's result, 0 for a view of an operand. Empty if not known."""
 
     def __post_init__(self) -> None:
         for threads, costs in ((1, self.costs), *self.wide.items()):
@@ -57,11 +57,11 @@ class TaskGraph:
 
     @cached_property
     def threads(self) -> tuple[int, ...]:
-        """The numbers of threads that tasks have costs for, ascending from 1."""
+        """The thread counts that tasks have costs for, ascending from 1."""
         return (1, *sorted(self.wide))
 
     def costs_on(self, threads: int) -> Sequence[float]:
-        """The run time of each task on a number of threads, µs. ValueError if not known."""
+        """The run time of each task on `threads` threads, µs. Raises ValueError if not known."""
         if threads == 1:
             return self.costs
         if threads not in self.wide:

@@ -1,1 +1,1 @@
-"""One level to the next."""
+"""Conversions from one level of IR to the next."""

@@ -25,8 +25,8 @@ def attribute_of(
 ) -> tuple[str, Attribute]:
     """An attribute's name and value in the IR.
 
-    A tensor that is not small is a weight, whose name `weight_name` makes of the label. Raises
-    CompileError for a graph, for a tensor that cannot be read and for text that is not UTF-8.
+    A large tensor becomes a weight with the name `weight_name(label)`. Raises CompileError for a
+    graph, for a tensor that cannot be read and for text that is not UTF-8.
     """
     kind = AttributeProto.AttributeType.Name(attribute.type)
     match kind:
@@ -57,7 +57,7 @@ def attribute_of(
 
 
 def is_small(tensor: onnx.TensorProto) -> bool:
-    """Whether a tensor may stand in the text."""
+    """Whether each dimension is small enough that the tensor may become an inline constant."""
     return all(d <= 16 for d in tensor.dims)
 
 

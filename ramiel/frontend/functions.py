@@ -1,4 +1,4 @@
-"""A model's own functions: which of them a node calls, and in what surroundings."""
+"""A model's own functions: which function a node calls, and in which context."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ramiel.errors import CompileError, shorten
 from ramiel.frontend.model_file import imported, standard
 
 Opsets = Mapping[str, int]
-"""The versions of operator sets that are imported, by domain; ai.onnx is the empty one."""
+"""The versions of the imported operator sets, by domain; "" is ai.onnx."""
 
 DEEPEST = 50
-"""How deep calls of functions and subgraphs may be nested in each other."""
+"""The greatest depth to which function calls and subgraphs may be nested."""
 LARGEST = 200_000
-"""The most nodes that a model's functions may expand to: f calls g twice, g calls h twice, and so
-on, is a few lines that stand for more than any memory holds."""
+"""The most nodes that a model's functions may expand to: a few functions that each call the next
+one twice expand to exponentially many nodes."""
 
 
 class Functions:
     """The functions of a model.
 
-    A node calls one by its domain, name and overload. Where an operator has the same name, the
-    node means the operator: ONNX leaves that to the runtime, and ONNX Runtime has it so. (ONNX's
-    reference has it so for the operators that it knows, ONNX's inliner calls the function.)
+    A node calls one by its domain, name and overload. If an operator has the same name, the node
+    means the operator: ONNX leaves that to the runtime, and ONNX Runtime does so. (ONNX's
+    reference does so for the operators that it implements; ONNX's inliner calls the function.)
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        """Raises CompileError if two functions are called the same."""
+        """Raises CompileError if two functions have the same domain, name and overload."""
         self._functions: dict[tuple[str, str, str], onnx.FunctionProto] = {}
         self._expanded = 0
         for function in model.functions:
@@ -41,7 +41,7 @@ class Functions:
             self._functions[key] = function
 
     def called(self, node: onnx.NodeProto, opsets: Opsets) -> onnx.FunctionProto | None:
-        """The function that a node calls, among operators of these sets; None if it calls none.
+        """The function that a node calls; None if it is an operator of `opsets` or unknown.
 
         Raises CompileError for an unknown overload.
         """
@@ -54,7 +54,7 @@ class Functions:
         return function
 
     def expand(self, nodes: int) -> None:
-        """Counts nodes of a call. Raises CompileError if those of all calls are too many."""
+        """Counts the nodes of a call. Raises CompileError if all calls together have too many."""
         self._expanded += nodes
         if self._expanded > LARGEST:
             raise CompileError(f"its functions expand to more than {LARGEST} nodes")
@@ -62,10 +62,10 @@ class Functions:
 
 @dataclass(frozen=True)
 class Place:
-    """Where nodes stand: in the model's graph or in a call of a function, and in which one.
+    """The context of nodes: the model's graph, or a call of a function.
 
-    `caller` is the name of the node that calls, which is a part of the names of the nodes of a
-    function, and `calls` has the functions that are being called, from the outermost on.
+    `caller` is the name of the calling node, which prefixes the names of the function's nodes;
+    `calls` are the functions that are being called, outermost first.
     """
 
     opsets: Opsets
@@ -74,30 +74,30 @@ class Place:
     depth: int = 0
 
     def subgraph(self) -> Place:
-        """In a subgraph of a node. Raises CompileError if it is nested too deep."""
+        """The context in a subgraph of a node. Raises CompileError if it is nested too deep."""
         if self.depth >= DEEPEST:
             raise CompileError(f"its functions and subgraphs are nested more than {DEEPEST} deep")
         return replace(self, depth=self.depth + 1)
 
     def function(self, function: onnx.FunctionProto, caller: str) -> Place:
-        """In a function that a node calls. Raises CompileError if that is nested too deep, or in
-        a call of the same function."""
+        """The context in a function that node `caller` calls. Raises CompileError if the call is
+        nested too deep, or recursive."""
         name = name_of(function)
         calls = (*self.calls, name)
         if name in self.calls:
             circle = " calls ".join(calls[calls.index(name) :])
             raise CompileError(f"its functions are recursive: {shorten(circle, 300)}")
-        # What a function does not import is as where it is called.
+        # Domains that a function does not import have the versions of the calling context.
         opsets = {**self.opsets, **imported(function.opset_import)}
         return replace(self.subgraph(), opsets=opsets, caller=caller, calls=calls)
 
     def node_name(self, name: str) -> str:
-        """A node's name, and before it that of the node which calls its function."""
+        """A node's name, prefixed by the name of the node that calls its function."""
         return "/".join(part for part in (self.caller, name) if part)
 
 
 def name_of(function: onnx.FunctionProto) -> str:
-    """How messages name a function: `local::f`, `local::f (overload "int8")`."""
+    """The name of a function in messages: `local::f`, `local::f (overload "int8")`."""
     name = shorten(f"{function.domain or DEFAULT_DOMAIN}::{function.name}")
     return f'{name} (overload "{shorten(function.overload)}")' if function.overload else name
 

@@ -1,4 +1,4 @@
-"""The nodes of an ONNX graph, and of the functions that they call, as `onnx` operations."""
+"""Imports the nodes of an ONNX graph, and of the functions that they call, as operations."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ from ramiel.frontend.order import topological_order
 from ramiel.frontend.tensors import dense_of_sparse, tensor_ref
 
 Values = dict[str, SSAValue]
-"""Values by their names in a graph; the empty name is that of the NoValue."""
+"""Values by their names in a graph; the empty name is the NoValue's."""
 Declared = Mapping[str, Attribute]
-"""What a model says of the types of values, by their names."""
+"""The types that a model declares for values, by their names."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """An attribute of a node. If it is a graph, it is one of this importer and reads these values:
-    a graph that a function is called with sees what is seen where it is written."""
+    """An attribute of a node, with the context of a graph: the importer and the values that are in
+    scope where the graph is written, even if it is passed to a function."""
 
     proto: AttributeProto
     importer: GraphImporter
@@ -57,10 +57,10 @@ class Bound:
 
 
 class GraphImporter:
-    """Makes operations of a model's graph, its subgraphs and the functions that it calls.
+    """Imports a model's graph, its subgraphs and the functions that it calls.
 
-    A call becomes the operations of the function. One whose operator is another in the version
-    that the function imports than in the model's has that version as its `onnx.opset`.
+    Calls are inlined. An operation of a function records the function's opset in `onnx.opset` if
+    its operator differs in the opset that the model imports.
     """
 
     def __init__(self, model: onnx.ModelProto, folder: Path | None) -> None:
@@ -70,7 +70,7 @@ class GraphImporter:
         self.functions = Functions(model)
         self.place = Place(self.opsets)
         self.bound: Mapping[str, Bound] = {}
-        """The attributes that the nodes of a function may refer to."""
+        """The attributes of the function's call, to which its nodes may refer."""
 
     def graph(
         self,
@@ -79,8 +79,8 @@ class GraphImporter:
         values: Values,
         defaults: Collection[str] = (),
     ) -> list[SSAValue]:
-        """Adds a graph's constants and nodes to a block; returns its outputs. Initializers that are
-        defaults of inputs are no constants."""
+        """Adds a graph's constants and nodes to a block; returns its outputs. Initializers in
+        `defaults`, those that are defaults of inputs, do not become constants."""
         for tensor in graph.initializer:
             if tensor.name not in defaults:
                 self._constant(tensor, tensor.name, block, values)
@@ -110,7 +110,7 @@ class GraphImporter:
         define(values, name, op.results[0])
 
     def _weight_name(self, name: str) -> str:
-        """A name for a weight: its own, made unique where subgraphs reuse it."""
+        """A unique name for a weight: subgraphs may reuse the names of others."""
         return self.names.fresh(name or "weight")
 
     def _nodes(
@@ -130,7 +130,7 @@ class GraphImporter:
                     _define_results(node, values, op.results)
                     continue
                 inner, scope = self._call(node, function, operands, block, values)
-            # Outside of the title: messages name the node of the function, not the call as well.
+            # Outside `_titled`, so that messages name the node of the function but not the call.
             types = {v.name: type_of_proto(v.type) for v in function.value_info} | {
                 name: type
                 for name, type in zip(function.output, types, strict=False)
@@ -143,7 +143,7 @@ class GraphImporter:
 
     @contextmanager
     def _titled(self, node: onnx.NodeProto) -> Generator[None]:
-        """Messages of errors name the node."""
+        """Prefixes the messages of errors with the node."""
         try:
             yield
         except CompileError as error:
@@ -162,7 +162,7 @@ class GraphImporter:
         block: Block,
         values: Values,
     ) -> tuple[GraphImporter, Values]:
-        """The importer for the nodes of a function that is called, and the values that they see."""
+        """The importer for the nodes of a called function, and the values in their scope."""
         for what, given, formals in (
             ("input", operands, function.input),
             ("output", node.output, function.output),
@@ -186,8 +186,8 @@ class GraphImporter:
         return inner, scope
 
     def _attributes(self, node: onnx.NodeProto, values: Mapping[str, SSAValue]) -> dict[str, Bound]:
-        """A node's attributes by name. What refers to an attribute of a function that it is not
-        called with is not given either."""
+        """A node's attributes by name. A reference to an attribute that the function's call does
+        not give counts as not given."""
         names = [a.name for a in node.attribute]
         twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
         if twice is not None:
@@ -257,7 +257,7 @@ class GraphImporter:
         return self.place.opsets.get(domain, self.place.opsets[""])
 
     def _is_of_another_opset(self, node: onnx.NodeProto) -> bool:
-        """Whether a node's operator is another in its function's opset than in the model's."""
+        """Whether a node's operator differs between its function's opset and the model's."""
         domain = standard(node.domain)
         versions = (
             self.place.opsets.get(domain),
@@ -269,13 +269,13 @@ class GraphImporter:
         return own is not None and (module is None or own.since != module.since)
 
     def _is_standard(self, node: onnx.NodeProto) -> bool:
-        """Whether a node's operator is ONNX's own, and none that ONNX Runtime adds to them."""
+        """Whether a node's operator is one of ai.onnx, and not one that ONNX Runtime adds to it."""
         if standard(node.domain):
             return False
         return not is_in_default_domain(node.op_type) or bool(schema(node.op_type, self._opset("")))
 
     def _require_schema(self, node: onnx.NodeProto) -> None:
-        """Refuses an operator that its domain does not have in the opset in force."""
+        """Refuses an operator that its domain does not have in the imported opset."""
         domain = standard(node.domain)
         if schema(node.op_type, self._opset(domain), domain) is None:
             first = first_opset(node.op_type, domain)
@@ -307,7 +307,7 @@ class GraphImporter:
         return Region(block)
 
     def _no_value(self, block: Block, values: Values) -> SSAValue:
-        """The block's NoValue. ONNX's name for it, the empty string, can be no other value's."""
+        """The block's NoValue, whose name in ONNX is the empty string."""
         none = values.get("")
         if none is None or none.owner.parent is not block:
             op = NoValue.build_one()
@@ -322,9 +322,9 @@ class GraphImporter:
 def _constant_node(
     name: str | None, types: list[Attribute], properties: dict[str, Attribute]
 ) -> Operation:
-    """A Constant node; one whose value is large is a weight like any other."""
+    """The operation of a Constant node, a weight if its value is large."""
     if len(properties) != 1 or len(types) != 1:
-        raise CompileError("a constant has one value and one output")
+        raise CompileError("a constant must have one value and one output")
     value = properties.get("value")
     if isinstance(value, WeightAttr):
         return Weight.of(value.data, type_of_array(value.array()))
@@ -335,7 +335,7 @@ def _outputs(values: Values, names: Iterable[str]) -> list[SSAValue]:
     names = list(names)
     missing = next((name for name in names if name not in values), None)
     if missing is not None:
-        raise CompileError(f'its output "{shorten(missing)}" is computed by no node')
+        raise CompileError(f'no node computes its output "{shorten(missing)}"')
     return [values[name] for name in names]
 
 
@@ -345,7 +345,7 @@ def _define_results(
     results: Sequence[SSAValue],
     passed_on: Sequence[SSAValue] = (),
 ) -> None:
-    """Names a node's results. What a function passes on keeps the name that it has."""
+    """Names a node's results. An operand that a function passes through keeps its name hint."""
     for name, result in zip(node.output, results, strict=True):
         if name:
             kept = result.name_hint
@@ -355,7 +355,7 @@ def _define_results(
 
 
 def define(values: Values, name: str, value: SSAValue) -> None:
-    """Gives a value its name. Raises CompileError if it is another's."""
+    """Gives a value its name. Raises CompileError if the name is empty or taken."""
     if not name:
         raise CompileError("a graph input or initializer has no name")
     if name in values:

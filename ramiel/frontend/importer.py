@@ -1,4 +1,4 @@
-"""ONNX models to modules of the `onnx` dialect."""
+"""Imports ONNX models as modules of the `onnx` dialect."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def import_model(
 ) -> ModuleOp:
     """A model as a module of the `onnx` dialect, with shapes inferred and names kept.
 
-    `shapes` gives inputs whose dimensions the model leaves open a concrete shape; with
-    `batch_of_one`, an open first dimension of the others is 1: see input_types(). Initializers
-    that the model lists as inputs are defaults of those, or with `freeze`, constants. Raises
-    CompileError, naming the file if there is one, for anything that is wrong with the model.
+    `shapes` gives concrete shapes for inputs with open dimensions; with `batch_of_one`, an open
+    first dimension of the other inputs is 1: see input_types(). Initializers that the model also
+    lists as inputs are the inputs' defaults, or constants with `freeze`. Raises CompileError,
+    which names the file if there is one, for an invalid or unsupported model.
     """
     file = None if isinstance(source, bytes | onnx.ModelProto) else str(source)
     try:
@@ -58,7 +58,7 @@ def _module(
     model: onnx.ModelProto, folder: Path | None, shapes: Shapes, one: bool, freeze: bool
 ) -> ModuleOp:
     graph, opsets = model.graph, opsets_of_model(model)
-    # A batch is of samples, and a default is none.
+    # With a batch of samples, initializers are constants: a default is not a sample.
     inputs, given = inputs_of_graph(model, freeze or one)
     types = input_types(inputs, shapes, one)
     importer = GraphImporter(model, folder)

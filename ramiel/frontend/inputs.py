@@ -1,4 +1,4 @@
-"""The types of a model's inputs: as declared, or with the shapes that are asked for."""
+"""The types of a model's inputs: as declared, or with requested shapes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ramiel.errors import CompileError, shorten
 
 Shapes = Mapping[str, tuple[int, ...]]
 Sizes = dict[str, tuple[int, str]]
-"""The size that the name of a dimension has, and the input that says so."""
+"""The size of each named dimension, and the input that determines it."""
 
 LONGEST = 100
-"""Characters of a dimension's name; one that is longer is none."""
+"""The most characters of a dimension's name; longer names are ignored."""
 _NO_NAMES = frozenset(["none", "unk", "unknown", "dynamic"])
-"""What exporters write into a dimension of which they know nothing."""
+"""Names that exporters give to unknown dimensions."""
 
 
 def dimension_names(info: onnx.ValueInfoProto) -> list[str]:
-    """The names of a tensor's dimensions; "" for one that has none."""
+    """The names of a tensor's dimensions; "" for a dimension without one."""
     if info.type.WhichOneof("value") != "tensor_type":
         return []
     return [_name(dim.dim_param) for dim in info.type.tensor_type.shape.dim]
@@ -39,11 +39,11 @@ def _name(text: str) -> str:
 def input_types(
     inputs: Sequence[onnx.ValueInfoProto], shapes: Shapes, batch_of_one: bool
 ) -> list[Attribute]:
-    """The types of inputs. A shape that is given for one holds for the dimensions of the same
-    name of all; with `batch_of_one`, an open first dimension of the others is 1.
+    """The types of inputs. A shape that is given for one input also determines the dimensions of
+    the same names in others; with `batch_of_one`, any other open first dimension is 1.
 
-    Raises CompileError for a shape that is for no input, or contradicts what is declared or the
-    shape of another input.
+    Raises CompileError for a shape of an unknown input, or one that contradicts the declaration
+    or the shape of another input.
     """
     unknown = shapes.keys() - {info.name for info in inputs}
     if unknown:
@@ -56,11 +56,11 @@ def input_types(
 
 
 def _check(info: onnx.ValueInfoProto, given: tuple[int, ...], sizes: Sizes) -> None:
-    """Checks a given shape, and adds what it says of names to the sizes."""
+    """Checks a given shape, and adds the sizes of its named dimensions to `sizes`."""
     type, title = type_of_proto(info.type), f'input "{shorten(info.name)}"'
     known = shape_of(type)
     if element_of(type) is None:
-        raise CompileError(f"{title} is no tensor, and cannot be given a shape")
+        raise CompileError(f"{title} is not a tensor and cannot be given a shape")
     if known is not None and (
         len(known) != len(given)
         or any(k not in (None, g) for k, g in zip(known, given, strict=False))
@@ -73,7 +73,7 @@ def _check(info: onnx.ValueInfoProto, given: tuple[int, ...], sizes: Sizes) -> N
         if other != size:
             raise CompileError(
                 f'dimension "{shorten(name)}" is {other} in {where} and {size} in {title}: '
-                "all of one name are of one size"
+                "all dimensions of a name must have the same size"
             )
 
 
@@ -104,11 +104,11 @@ def _type(
 def inputs_of_graph(
     model: onnx.ModelProto, freeze: bool = False
 ) -> tuple[list[onnx.ValueInfoProto], dict[str, onnx.TensorProto]]:
-    """The inputs of a model's graph, and the defaults of those that need not be given, by name.
+    """The inputs of a model's graph, and the defaults of optional ones by name.
 
-    An input that is an initializer as well has it as its default, and stands after the others: so
-    it has been since version 4 of the IR. Before, all initializers had to be listed as inputs, and
-    none of them is one; nor is any with `freeze`.
+    From IR version 4 on, an initializer that is also an input is its default; such inputs come
+    last. Before, all initializers had to be listed as inputs, so none of them counts as an input;
+    with `freeze`, none does either.
     """
     graph = model.graph
     initializers = {t.name: t for t in graph.initializer}
@@ -122,7 +122,7 @@ def inputs_of_graph(
 
 
 def argument_type(name: str, declared: Attribute, default: Attribute) -> Attribute:
-    """The type of an input that has a default: as declared, or like the default where nothing is.
+    """The type of an input that has a default: as declared, or the default's if undeclared.
 
     Raises CompileError if the default is not of that type.
     """
@@ -143,8 +143,7 @@ def argument_type(name: str, declared: Attribute, default: Attribute) -> Attribu
 def argument_attributes(
     inputs: Sequence[onnx.ValueInfoProto], defaults: Mapping[str, WeightAttr]
 ) -> ArrayAttr[DictionaryAttr]:
-    """What the function records of its arguments: names in the model, names of dimensions, and
-    defaults."""
+    """The function's argument attributes: names in the model, names of dimensions, and defaults."""
     attributes: list[DictionaryAttr] = []
     for info in inputs:
         entries: dict[str, Attribute] = {NAME: StringAttr(info.name)}

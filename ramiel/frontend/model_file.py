@@ -1,4 +1,4 @@
-"""Reads a model from a file, bytes or a ModelProto, and refuses anything else."""
+"""Reads and checks a model from a file, bytes or a ModelProto."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 
 def read_model(source: ModelSource) -> tuple[onnx.ModelProto, Path | None]:
-    """The model, and the folder that its external data may use.
+    """The model, and the folder in which its external data must lie (None if there is none).
 
-    Raises CompileError for what cannot be read or is no ONNX model.
+    Raises CompileError if it cannot be read or is not a supported ONNX model.
     """
     if isinstance(source, onnx.ModelProto):
         model, folder = source, None
@@ -35,8 +35,8 @@ def read_model(source: ModelSource) -> tuple[onnx.ModelProto, Path | None]:
 
 
 def opsets_of_model(model: onnx.ModelProto) -> dict[str, int]:
-    """What a model imports of the domains that ONNX defines; of ai.onnx the newest opset if it
-    imports others only."""
+    """The opsets that a model imports of the domains that ONNX defines; the newest opset of ai.onnx
+    if it does not import that."""
     return {"": NEWEST_OPSET, **imported(model.opset_import)}
 
 
@@ -47,12 +47,12 @@ def imported(imports: Sequence[onnx.OperatorSetIdProto]) -> dict[str, int]:
 
 
 def standard(domain: str) -> str:
-    """A domain by one of its names: ai.onnx is the empty one, too."""
+    """The canonical name of a domain: "" for ai.onnx."""
     return "" if domain == "ai.onnx" else domain
 
 
 def check_opsets(opsets: Mapping[str, int], user: str) -> None:
-    """Raises CompileError for opsets that the installed onnx does not know."""
+    """Raises CompileError for opsets that the installed onnx package does not know."""
     newest = {"": NEWEST_OPSET, **newest_opsets()}
     for domain, opset in opsets.items():
         if domain in newest and not 1 <= opset <= newest[domain]:
@@ -73,11 +73,11 @@ def _read_file(path: Path) -> onnx.ModelProto:
     try:
         return parser.parse_model(data.decode())
     except UnicodeDecodeError as error:
-        raise CompileError("is no ONNX text: it is not UTF-8") from error
+        raise CompileError("is not ONNX text: it is not UTF-8") from error
     except parser.ParseError as error:
         reason = error.args[0] if error.args else ""
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-        raise CompileError(f"is no ONNX text: {shorten(' '.join(text.split()), 300)}") from error
+        raise CompileError(f"is not ONNX text: {shorten(' '.join(text.split()), 300)}") from error
 
 
 def _decode(data: bytes) -> onnx.ModelProto:
@@ -92,7 +92,7 @@ def _decode(data: bytes) -> onnx.ModelProto:
 
 
 def _check(model: onnx.ModelProto) -> None:
-    # Any protobuf, and many a random file, decodes to a model without content.
+    # Any protobuf, and many an arbitrary file, decodes to a model without content.
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise CompileError("is not an ONNX model (it has no graph)")
     if not model.graph.output:

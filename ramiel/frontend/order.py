@@ -13,10 +13,10 @@ from ramiel.errors import CompileError, shorten
 def topological_order(
     nodes: Sequence[onnx.NodeProto], defined: Collection[str]
 ) -> Iterable[onnx.NodeProto]:
-    """Nodes such that each comes after those it needs, as given where that is so already.
+    """The nodes in a topological order: the given order if it is one already.
 
-    ONNX asks for that order, but files without it exist and other runtimes take them. Raises
-    CompileError for a cycle and for an input that nothing defines.
+    ONNX requires a topological order, but there are files without it and other runtimes accept
+    them. Raises CompileError for a cycle and for an undefined input.
     """
     known = set(defined)
     ordered = True
@@ -30,7 +30,7 @@ def topological_order(
 
 
 def _needs(node: onnx.NodeProto) -> set[str]:
-    """The names that a node reads, those that its subgraphs capture included."""
+    """The names that a node reads, including those that its subgraphs capture."""
     names = {n for n in node.input if n}
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.GRAPH:
@@ -72,7 +72,7 @@ def _sorted(
                 ready.append(user)
     if len(order) < len(nodes):
         stuck = next(i for i, count in enumerate(waiting) if count)
-        raise CompileError(f"{_title(nodes[stuck])} is part of a cycle, or waits for one")
+        raise CompileError(f"{_title(nodes[stuck])} is part of a cycle or depends on one")
     return order
 
 

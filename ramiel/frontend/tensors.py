@@ -1,4 +1,4 @@
-"""Tensors of a model as lazily loaded references, wherever their bytes are."""
+"""Tensors of a model as lazily loaded references to embedded or external data."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ramiel.errors import CompileError, shorten
 def tensor_ref(
     tensor: onnx.TensorProto, name: str, folder: Path | None
 ) -> tuple[TensorRef, TensorType[Attribute]]:
-    """A tensor's reference and type. `folder` is where external data may be.
+    """A tensor's reference and type. External data must lie in `folder`.
 
     Raises CompileError for an unknown type, and for external data that is missing, too short
-    or outside of the folder. Nothing is loaded yet.
+    or outside the folder. Nothing is loaded yet.
     """
     row = BY_PROTO.get(tensor.data_type)
     if row is None:
@@ -40,12 +40,12 @@ def tensor_ref(
 
 
 def dense_of_sparse(sparse: onnx.SparseTensorProto, folder: Path | None) -> Array:
-    """The full array of a sparse tensor (indices linear or one row a value)."""
+    """The dense array of a sparse tensor, whose indices are linear or one row per value."""
     values = _array(sparse.values, folder)
     indices = _array(sparse.indices, folder).astype(np.int64)
     shape = tuple(sparse.dims)
     title = f'sparse tensor "{shorten(sparse.values.name)}"'
-    # One row of the indices for each value, with one column for each dimension.
+    # Indices are [count] or [count, rank].
     rank = 1 if indices.ndim == 1 else len(shape)
     count = values.size
     fits = values.ndim == 1 and indices.shape in ((count,), (count, rank))
@@ -83,8 +83,8 @@ def _embedded(
 
 
 def _text(tensor: onnx.TensorProto) -> Array:
-    """A tensor of strings. ONNX's helper goes by way of numpy's own strings, which end at the last
-    character that is no NUL."""
+    """A tensor of strings. ONNX's helper uses numpy's fixed-width strings, which drop trailing
+    NULs."""
     array = np.empty(len(tensor.string_data), np.object_)
     array[:] = [word.decode() for word in tensor.string_data]
     return array.reshape(tuple(tensor.dims))
@@ -127,7 +127,7 @@ def _external(
 
 
 def _inside(folder: Path, location: str, title: str) -> Path:
-    """The file at a relative location in a folder that no symbolic link leads out of."""
+    """The file at a relative location in a folder; symbolic links must not lead out of it."""
     root = folder.resolve()
     try:
         path = (root / location).resolve()
@@ -135,7 +135,7 @@ def _inside(folder: Path, location: str, title: str) -> Path:
         raise CompileError(f"{title}: malformed external location") from error
     if not location or Path(location).is_absolute() or not path.is_relative_to(root):
         raise CompileError(
-            f'{title}: its external file "{shorten(location)}" is outside of the model\'s folder'
+            f'{title}: its external file "{shorten(location)}" is outside the model\'s folder'
         )
     if not path.is_file():
         raise CompileError(f'{title}: its external file "{shorten(location)}" is missing')

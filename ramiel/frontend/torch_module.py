@@ -1,4 +1,4 @@
-"""torch.nn.Module as an ONNX model, by PyTorch's own exporter."""
+"""Exports a torch.nn.Module as an ONNX model, with PyTorch's own exporter."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def model_of_module(
     module: nn.Module, example_inputs: Sequence[Any] | Mapping[str, Any], dynamic_shapes: Any = None
 ) -> onnx.ModelProto:
-    """The ONNX model of a module in evaluation mode, which it is put back from.
+    """The ONNX model of a module in evaluation mode; the module's own mode is restored.
 
-    `example_inputs` are its arguments, in order or by name; `dynamic_shapes` is as
-    torch.export.export() takes it, and without it all dimensions are those of the examples.
+    `example_inputs` are its arguments, in order or by name; `dynamic_shapes` is that of
+    torch.export.export(), and without it all dimensions are those of the examples.
 
     Raises CompileError if onnxscript is not installed, or the module cannot be exported, and
     TypeError for arguments that the module does not take.
@@ -41,7 +41,7 @@ def model_of_module(
     module.eval()
     try:
         with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter's, of its own dependencies
+            warnings.simplefilter("ignore")  # the exporter warns about its own dependencies
             program = torch.onnx.export(
                 module,
                 args=arguments.args,

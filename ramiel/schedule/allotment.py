@@ -1,19 +1,19 @@
-"""Allotments: on how many threads each moldable task is to run.
+"""Allotments: the number of threads of each moldable task.
 
 Sources: Radulescu & van Gemund, "A low-cost approach towards mixed task and data parallel
-scheduling", ICPP 2001, section 3 (CPA: critical path against area); Turek, Wolf & Yu,
+scheduling", ICPP 2001, section 3 (CPA: balances critical path and area); Turek, Wolf & Yu,
 "Approximate algorithms for scheduling parallelizable tasks", SPAA 1992 (the allotment is chosen
-first, and then list-scheduled).
+first and then list-scheduled).
 """
 
 from ramiel.analysis.critical_path import critical_path
 from ramiel.analysis.task_graph import TaskGraph
 
 EFFICIENCIES = (0.9, 0.75, 0.6)
-"""The shares of ideal speed-up that a task is asked for before it gets more threads."""
+"""The parallel efficiencies that `allotments` tries as lower limits."""
 
 ROUNDS = 40
-"""The most often that `balanced` looks for the critical path."""
+"""The most rounds of `balanced`, each of which finds the critical path once."""
 
 
 def counts_up_to(graph: TaskGraph, workers: int) -> tuple[int, ...]:
@@ -27,7 +27,7 @@ def counts_up_to(graph: TaskGraph, workers: int) -> tuple[int, ...]:
 
 
 def fastest(graph: TaskGraph, workers: int) -> list[int]:
-    """Each task's thread count of least time, ties to the smaller count. O(V)."""
+    """Each task's fastest thread count, ties to the smaller count. O(V)."""
     columns = [graph.costs_on(count) for count in counts_up_to(graph, workers)]
     counts = counts_up_to(graph, workers)
     return [min(zip(times, counts, strict=True))[1] for times in zip(*columns, strict=True)]
@@ -44,11 +44,11 @@ def efficient(graph: TaskGraph, workers: int, share: float) -> list[int]:
 
 
 def balanced(graph: TaskGraph, workers: int) -> list[int]:
-    """CPA: more threads for the critical path until it is no longer than the work per worker.
+    """CPA: gives threads to the critical path until it is no longer than the work per worker.
 
-    CPA gives one thread to one task between two looks at the path. Here each look widens the
-    half of the path's tasks that gain most time for the area, so that a constant number of
-    looks is enough. O(V log V + E).
+    The paper's CPA widens one task of the path per round. Here each round widens the half of the
+    path's tasks that gain most time for the added area, so that a constant number of rounds is
+    enough. O(V log V + E).
     """
     counts = counts_up_to(graph, workers)
     columns = [graph.costs_on(count) for count in counts]
@@ -76,7 +76,7 @@ def balanced(graph: TaskGraph, workers: int) -> list[int]:
 
 
 def allotments(graph: TaskGraph, workers: int) -> list[list[int]]:
-    """The allotments worth a list schedule, without repetition: one thread for all tasks first.
+    """The allotments to try, without duplicates; the first gives each task one thread.
 
     O(V log V + E). Raises ValueError if `workers` is less than 1.
     """

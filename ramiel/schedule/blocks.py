@@ -1,8 +1,8 @@
-"""Making a task graph smaller before a search: units instead of tasks, blocks instead of a graph.
+"""Reduces a task graph before a search: contracts tasks to units and cuts the graph into blocks.
 
 Source: Ding et al., "IOS: Inter-Operator Scheduler for CNN Acceleration", arXiv 2011.01302, which
 schedules units (a convolution with its activation, a whole separable convolution) and takes the
-blocks of a network one after the other (the section on the experiments).
+blocks of a network in sequence (the section on the experiments).
 """
 
 from collections.abc import Collection, Sequence
@@ -13,19 +13,19 @@ from ramiel.analysis.critical_path import by_distance, distance_to_end
 from ramiel.analysis.task_graph import TaskGraph
 
 LIGHT = 1 / 8
-"""A task of a chain that costs at most this part of its neighbour is no unit of its own."""
+"""A part of a chain that costs at most this fraction of its neighbour joins its unit."""
 
 
 def contract_chains(
     graph: TaskGraph, *, grain: float = inf, heads: Collection[int] = ()
 ) -> tuple[TaskGraph, list[list[int]]]:
-    """Join the tasks of chains to units: `(graph of the units, tasks of each unit)`.
+    """Contracts chains of tasks to units: `(graph of the units, tasks of each unit)`.
 
-    A chain goes on where a task is the only consumer of the one before it and reads nothing
-    else. It is cut in front of a task of `heads`, and between two stretches each of which is
-    worth being scheduled by itself: more than `grain` µs, and more than 1/8 of the other. The
-    default never cuts for that reason. A unit costs the sum of its tasks, on each number of
-    threads; sizes are dropped. Units are numbered by their first task. O(V + E log E).
+    A task continues a chain if it is the only consumer of the task before it and reads nothing
+    else. A chain is cut before a task of `heads`, and between the unit so far and the next task
+    if the lighter of them takes more than `grain` µs and more than 1/8 of the other. The default
+    never cuts for cost. A unit costs the sum of its tasks, on each number of threads; sizes are
+    dropped. Units are numbered by their first task. O(V + E log E).
     """
     members: list[list[int]] = []
     unit_of = [-1] * len(graph)
@@ -54,12 +54,12 @@ def contract_chains(
 def contract_light(
     graph: TaskGraph, grain: float, heads: Collection[int] = ()
 ) -> tuple[TaskGraph, list[list[int]]]:
-    """Join light tasks to neighbours: `(graph of the units, tasks of each unit)`.
+    """Joins light tasks to neighbours: `(graph of the units, tasks of each unit)`.
 
-    What costs at most `grain` µs, tasks joined to it included, joins its only consumer, or else
-    its only producer. Both keep the graph free of cycles: another path between the two would
-    have to leave the one by another edge, or to enter the other. Tasks of `heads` stay as they
-    are. Costs and sizes are as for `contract_chains`. O(V log V + E * width of a unit's edges).
+    A task that costs at most `grain` µs, including the tasks joined to it, joins its only
+    consumer, or else its only producer. That creates no cycles: another path between the two
+    would need a second edge out of the task, or into it. Tasks of `heads` stay as they are. Costs
+    and sizes are as for `contract_chains`. O(V log V + E * width of a unit's edges).
     """
     after, before = [set(row) for row in graph.successors], [set(row) for row in graph.predecessors]
     members = [[task] for task in range(len(graph))]
@@ -110,7 +110,7 @@ def _units(graph: TaskGraph, members: list[list[int]], unit_of: Sequence[int]) -
 
 
 def _next_of_chain(graph: TaskGraph, task: int) -> int | None:
-    """The only consumer of a task if it reads nothing else."""
+    """The only consumer of a task, if it reads nothing else; else None."""
     consumers = graph.successors[task]
     if len(consumers) == 1 and len(graph.predecessors[consumers[0]]) == 1:
         return consumers[0]
@@ -118,7 +118,7 @@ def _next_of_chain(graph: TaskGraph, task: int) -> int | None:
 
 
 def subgraph(graph: TaskGraph, tasks: Sequence[int]) -> TaskGraph:
-    """The tasks, in a topological order, with the edges between them: task i is `tasks[i]`.
+    """The subgraph of `tasks`, given in a topological order: its task i is `tasks[i]`.
 
     Sizes are dropped. O(len(tasks) + edges of these tasks).
     """
@@ -138,18 +138,19 @@ def subgraph(graph: TaskGraph, tasks: Sequence[int]) -> TaskGraph:
 
 
 def blocks(graph: TaskGraph) -> list[list[int]]:
-    """Cut the task ids after each task that depends on all before it, and all after it on it.
+    """Cuts the task ids after each task that depends on all before it and on which all after it
+    depend.
 
-    No stage can gain by spanning such a cut: with tasks on both sides, it has that one as well,
-    and all its tasks are one group. Each task before the cut has a consumer that is not after
-    it, and each task after it a producer that is not before it: O(V + E).
+    No stage gains by spanning such a cut: with tasks on both sides it includes the task at the
+    cut, so all its tasks form one group. It is enough that each task before the cut has a consumer
+    that is not after it, and each task after it a producer that is not before it. O(V + E).
     """
-    first_read = 0  # the last of the first consumers of the tasks so far
+    first_read = 0  # the maximum, over the tasks so far, of the first consumer
     ends: list[bool] = []
     for task, consumers in enumerate(graph.successors):
         ends.append(first_read <= task)
         first_read = max(first_read, consumers[0] if consumers else len(graph))
-    last_needed = len(graph)  # the first of the last producers of the tasks from here on
+    last_needed = len(graph)  # the minimum, over the tasks from here on, of the last producer
     for task in reversed(range(len(graph))):
         ends[task] &= last_needed >= task
         producers = graph.predecessors[task]
@@ -163,16 +164,16 @@ def blocks(graph: TaskGraph) -> list[list[int]]:
 
 
 def halves(graph: TaskGraph) -> tuple[list[int], list[int]]:
-    """Cut a graph of 2 or more tasks in two, the first of which needs nothing of the second.
+    """Cuts a graph of 2 or more tasks in two; no task of the first part reads from the second.
 
-    Tasks are taken by descending distance to end, so that what can run side by side stays
+    Tasks are ordered by descending distance to end, so that tasks that can run in parallel stay
     together. The cut is where the fewest values cross it, in the middle third. O(V log V + E).
     """
     order = by_distance(distance_to_end(graph))
     place = [0] * len(graph)
     for i, task in enumerate(order):
         place[task] = i
-    opened = [0] * (len(graph) + 1)  # changes of the number of values that are still to be read
+    opened = [0] * (len(graph) + 1)  # changes of the number of live values
     for task, consumers in enumerate(graph.successors):
         if consumers:
             opened[place[task]] += 1

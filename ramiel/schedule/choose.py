@@ -18,10 +18,10 @@ from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 
 SHARING = 1.1
-"""What workers that run at the same time take longer than simulated: they share memory."""
+"""The factor by which concurrent workers are slower than simulated, as they share memory."""
 TURN = 15.0
-"""µs that an operation of a worker waits, where there are others, for its turn at Python's lock and
-for what else the simulation does not know of."""
+"""The time in µs that each operation of a worker waits, if there are other workers, for the GIL and
+for other overheads that are not simulated."""
 
 WHOLE_SAMPLES = "whole samples"
 
@@ -38,7 +38,7 @@ class Choice:
 
 
 def choose(graph: TaskGraph, candidates: Iterable[Candidate]) -> Choice:
-    """The candidate of least simulated makespan, ties to the first.
+    """The candidate with the least simulated makespan, ties to the first.
 
     Raises ValueError if there is no candidate, or as `simulate` does.
     """
@@ -56,15 +56,14 @@ def choose_automatically(
     *,
     thorough: bool = False,
 ) -> Choice:
-    """The best schedule of all that are quick to make, for `batch` samples of a graph.
+    """The best of the schedules that are quick to compute, for `batch` samples of a graph.
 
-    Schedules of several workers are taken to need more time than simulated (see expected()). With
-    `thorough` they are not, and IOS's is among them for one sample, which may take
-    seconds: that is for whoever goes on from here with a search. With
-    `memory_limit`, in bytes, only what fits is chosen. The placement is one of
-    `replicate(graph, batch)`.
+    Schedules on several workers are expected to take longer than simulated (see expected()). With
+    `thorough`, as the starting point of a search, they are not, and for one sample IOS is among
+    the candidates, which may take seconds. With `memory_limit`, in bytes, only a schedule that
+    fits is chosen. The placement is one of `replicate(graph, batch)`.
 
-    Raises ValueError if `workers` or `batch` is less than 1, or nothing fits into the memory.
+    Raises ValueError if `workers` or `batch` is less than 1, or no schedule fits into the memory.
     """
     whole = replicate(graph, batch)
     choices = [Choice(n, p, simulate(whole, p)) for n, p in separate(graph, workers, batch)]
@@ -74,7 +73,7 @@ def choose_automatically(
     needs = [high_water(whole, choice.timeline) for choice in choices]
     if memory_limit is not None:
         try:
-            # All samples' copies of a task have to run on the same number of threads.
+            # All samples' copies of a task must run on the same number of threads.
             alike = whole if batch == 1 else replace(whole, wide={})
             listed = list_schedule(alike, workers, memory_limit)
         except ValueError as error:
@@ -92,7 +91,7 @@ def choose_automatically(
 
 
 def expected(choice: Choice) -> float:
-    """The µs that a schedule's run takes, which for several workers is more than simulated."""
+    """The expected time of a run in µs: more than simulated if there are several workers."""
     operations = Counter(choice.placement.leaders(len(choice.timeline.start)))
     makespan = choice.timeline.makespan
     if len(operations) < 2:
@@ -101,7 +100,7 @@ def expected(choice: Choice) -> float:
 
 
 def separate(graph: TaskGraph, workers: int, batch: int = 1) -> Iterator[Candidate]:
-    """The schedules that hand nothing over: one task after the other, or a worker a sample."""
+    """The schedules without hand-overs: one task after the other, or whole samples per worker."""
     whole = replicate(graph, batch)
     yield "serial", serial(whole)
     if workers > 1 and len(graph.threads) > 1:
@@ -113,8 +112,8 @@ def separate(graph: TaskGraph, workers: int, batch: int = 1) -> Iterator[Candida
 def cooperating(
     graph: TaskGraph, workers: int, batch: int = 1, *, thorough: bool = False
 ) -> Iterator[Candidate]:
-    """The schedules by which workers hand values to each other: those that are quick to make and,
-    with `thorough`, IOS's for one sample."""
+    """The schedules in which workers hand values over to each other: those that are quick to
+    compute and, with `thorough`, IOS for one sample."""
     if batch > 1:
         yield from _hyperclusters(graph, workers, batch)
         return
@@ -133,7 +132,7 @@ def _one_sample(graph: TaskGraph, workers: int) -> Iterator[Candidate]:
 
 
 def _hyperclusters(graph: TaskGraph, workers: int, batch: int) -> Iterator[Candidate]:
-    """Operations run on one thread each, so that all samples' copies run on the same number."""
+    """Each task runs on one thread, so that all samples' copies run on the same number."""
     clusters = linear_clusters(graph)
     for name, groups in (
         ("linear, merged", merge_clusters(graph, clusters)),

@@ -1,10 +1,10 @@
-"""Task cloning: what a cluster waits for is computed again where it is needed.
+"""Task cloning: a value that a cluster would wait for is recomputed in that cluster.
 
 Source: Das & Rauchwerger, "Automatic Task Parallelization of Dataflow Graphs in ML/DL models",
-arXiv 2308.11192, the section on task cloning. Which tasks are cloned is decided as in Kruatrachue
-& Lewis, "Grain Size Determination for Parallel Processing", IEEE Software 5(1), 1988 (the
-duplication scheduling heuristic): into the time that a worker idles before a task goes the
-producer that the task waits for longest, then what that one waits for, while it helps.
+arXiv 2308.11192, the section on task cloning. The tasks to clone are chosen as in Kruatrachue &
+Lewis, "Grain Size Determination for Parallel Processing", IEEE Software 5(1), 1988 (the
+duplication scheduling heuristic): the idle time before a task is filled with the producer that the
+task waits for longest, then with the producer which that one waits for, as long as it helps.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ramiel.analysis.placement import group_of
 from ramiel.analysis.task_graph import TaskGraph
 
 LONGEST = 8
-"""A chain of clones has at most this many tasks, so that the search stays linear."""
+"""The most tasks in a chain of clones, so that the search stays linear."""
 LEAST_GAIN = 1.0
-"""µs; a cost model can not tell less from nothing."""
+"""The least gain in µs: smaller ones are below the precision of a cost model."""
 
 
 class Clone(NamedTuple):
@@ -30,7 +30,7 @@ class Clone(NamedTuple):
 
 class _Proposal(NamedTuple):
     price: float
-    """µs added for each µs gained."""
+    """The work in µs added for each µs gained."""
     consumer: int
     tasks: tuple[int, ...]
 
@@ -42,17 +42,17 @@ def plan_clones(
     most: float,
     fixed: Sequence[bool] = (),
 ) -> list[Clone]:
-    """The clones that let tasks start earlier, if each cluster has a worker of its own.
+    """The clones that let tasks start earlier, given a worker for each cluster.
 
-    A clone helps if what it reads is in the consumer's cluster before its own value would
-    arrive there: a lone clone whose operands have to cross instead gains nothing, a chain down
-    to an input of the graph saves a hand-over and the wait for a busy worker. Of the chains that
-    help, those that add the least work for what they gain come first. `budget` is the share of
-    the graph's work that all clones together may add, `most` the largest cost (µs) of a task
-    that is cloned, and the tasks marked in `fixed` are not. In ascending order, by task.
+    A clone helps if its operands are in the consumer's cluster before the original's value would
+    arrive there: a single clone whose operands must be handed over instead gains nothing; a chain
+    up to an input of the graph saves a hand-over and the wait for a busy worker. The chains that
+    add the least work for their gain are taken first. `budget` is the share of the graph's work
+    that all clones together may add, `most` the largest cost (µs) of a task to clone; the tasks
+    marked in `fixed` are not cloned. The result is in ascending order by task.
 
-    No task starts later for it. Raises ValueError if `clusters` is not a partition of the
-    tasks, or unless `budget` and `most` are positive. O(V log V + LONGEST * E).
+    No task starts later than without clones. Raises ValueError if `clusters` is not a partition of
+    the tasks, or `budget` or `most` is not positive. O(V log V + LONGEST * E).
     """
     for name, limit in (("budget", budget), ("largest cost", most)):
         if not limit > 0:
@@ -74,7 +74,7 @@ def plan_clones(
 
 
 class _Search:
-    """When each task runs if each cluster has a worker, and what clones would change."""
+    """The times of all tasks, given a worker for each cluster, and the effects of clones."""
 
     def __init__(self, graph: TaskGraph, cluster: Sequence[int]) -> None:
         self.graph = graph
@@ -91,7 +91,7 @@ class _Search:
             self.finish.append(ready[here])
 
     def propose(self, consumer: int, may: Sequence[bool]) -> _Proposal | None:
-        """The chain of clones with which a task starts earliest; None if none helps."""
+        """The chain of clones with which `consumer` starts earliest; None if none helps."""
         here = self.cluster[consumer]
         latest = self.start[consumer]
         chain: list[int] = []
@@ -105,7 +105,7 @@ class _Search:
             ):
                 break
             if not chain and all(self.cluster[t] == here for t in self.graph.successors[last]):
-                break  # nobody else reads it: to clone it would be to move it
+                break  # no other cluster reads it: cloning it would amount to moving it
             chain.append(last)
             awaited.discard(last)
             awaited |= self._foreign(last, here)
@@ -122,7 +122,7 @@ class _Search:
         return {p for p in self.graph.predecessors[task] if self.cluster[p] != here}
 
     def _start_with(self, consumer: int, chain: Sequence[int]) -> float:
-        """When a task starts if its worker first runs a chain of clones, one after the other."""
+        """The start time of `consumer` if its worker first runs the clones in `chain`."""
         here = self.cluster[consumer]
         time = self.idle_from[consumer]
         for task in sorted(chain):
@@ -130,7 +130,7 @@ class _Search:
         return max([time, *self._arrivals(consumer, here, chain)])
 
     def _arrivals(self, task: int, here: int, cloned: Sequence[int]) -> list[float]:
-        """When the operands of a task are in a cluster, those apart that are cloned there."""
+        """The times at which a task's operands arrive in a cluster, without the `cloned` ones."""
         hand_over = self.graph.hand_over
         return [
             self.finish[p] + (0.0 if self.cluster[p] == here else hand_over)

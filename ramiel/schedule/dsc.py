@@ -1,4 +1,4 @@
-"""Dominant sequence clustering: group tasks so that the longest path gets shorter at each step.
+"""Dominant sequence clustering: groups tasks so that the longest path gets shorter at each step.
 
 Source: Yang & Gerasoulis, "DSC: Scheduling Parallel Tasks on an Unbounded Number of Processors",
 IEEE TPDS 5(9), 1994: sections 4.2 (the algorithm, CT1), 4.3 (edges into a task with several
@@ -11,27 +11,27 @@ from ramiel.analysis.critical_path import distance_to_end
 from ramiel.analysis.task_graph import TaskGraph
 
 FETCHED = 16
-"""The most producers of one task that are tried to be fetched along, so that time stays linear."""
+"""The most producers of one task that may be moved along with it, so that time stays linear."""
 
 
 def dsc_clusters(graph: TaskGraph) -> list[list[int]]:
-    """Partition the tasks into clusters, each in the order in which one worker is to run it.
+    """Partitions the tasks into clusters, each in the order in which one worker is to run it.
 
-    Tasks cost their time on one thread; a value costs `graph.hand_over` µs unless it stays in
-    its cluster. Tasks are met in topological order, always the free one (all producers met) of
-    the longest path through it. It is appended to the cluster of the producer that it would
-    wait for, if it then starts no later (CT1). Producers that nobody else reads and that are
-    alone are fetched along, as long as that makes it start earlier. A partly free task that
-    lies on a longer path must not lose its chance to do the same (CT2, DSRW).
+    Tasks cost their time on one thread; a value costs `graph.hand_over` µs unless it stays in its
+    cluster. Each step examines the free task (all of whose producers are examined) with the
+    longest path through it. It is appended to the cluster of the producer that it would wait for,
+    if it then starts no later (CT1). Producers that are alone in their clusters and have no other
+    consumer move along with it, as long as that makes it start earlier. A partly free task on a
+    longer path must not lose its chance to do the same (CT2, DSRW).
 
-    No task starts later than with every task in a cluster of its own, given a worker for each
-    cluster, so neither does the graph end later. O((V + E) log (V + E)).
+    Given a worker for each cluster, no task starts later than with every task in a cluster of its
+    own, so the graph does not end later either. O((V + E) log (V + E)).
     """
     return _Clustering(graph).run()
 
 
 class _Clustering:
-    """The tasks met so far, their times, and what the others would wait for."""
+    """The tasks examined so far, their times, and the times that the others wait for."""
 
     def __init__(self, graph: TaskGraph) -> None:
         self.graph = graph
@@ -40,8 +40,8 @@ class _Clustering:
         self.finish = [0.0] * len(graph)
         self.cluster = [-1] * len(graph)
         self.members: list[list[int]] = []
-        self.end: list[float] = []  # of the last task of each cluster
-        # Of the producers met: the latest finish, its cluster, and the latest finish elsewhere.
+        self.end: list[float] = []  # the finish of the last task of each cluster
+        # Over the examined producers: the latest finish, its cluster, the latest finish elsewhere.
         self.latest = [0.0] * len(graph)
         self.nearest = [-1] * len(graph)
         self.elsewhere = [-graph.hand_over] * len(graph)
@@ -64,11 +64,11 @@ class _Clustering:
         return [members for members in self.members if members]
 
     def _alone(self, task: int) -> float:
-        """When a task can start in a new cluster, as far as its producers are known."""
+        """The earliest start of `task` in a new cluster, by its examined producers."""
         return self.latest[task] + self.graph.hand_over if self.nearest[task] >= 0 else 0.0
 
     def _arrive(self, task: int, producer: int) -> None:
-        """A producer of `task` has been met."""
+        """Records that a producer of `task` has been examined."""
         self.missing[task] -= 1
         finish, cluster = self.finish[producer], self.cluster[producer]
         if cluster == self.nearest[task]:
@@ -81,7 +81,7 @@ class _Clustering:
             self.elsewhere[task] = max(self.elsewhere[task], finish)
 
     def _meet(self, task: int, rival: int) -> None:
-        """Give `task` a cluster and a time, `rival` being a partly free task on a longer path."""
+        """Gives `task` a cluster and a time; `rival` is a partly free task on a longer path."""
         cluster, start = self.nearest[task], self._alone(task)
         if cluster >= 0:
             others = self.elsewhere[task] + self.graph.hand_over
@@ -100,9 +100,9 @@ class _Clustering:
         self._append(task, len(self.members) - 1, start)
 
     def _fetch(self, task: int, cluster: int, begin: float) -> tuple[list[int], float]:
-        """The lone producers to run in `cluster` before `task`, and when it then starts.
+        """The producers, alone in their clusters, to move to `cluster`, and the start of `task`.
 
-        They are fetched from the latest on: as long as one of them stays behind, fetching an
+        They are moved in descending order of finish: as long as a later one stays, moving an
         earlier one gains nothing.
         """
         hand_over = self.graph.hand_over
@@ -126,7 +126,7 @@ class _Clustering:
         return best
 
     def _spoils(self, rival: int, cluster: int, end: float) -> bool:
-        """Whether `rival` gains less by joining `cluster` if that ends at `end` (µs)."""
+        """Whether `rival` would gain less by joining `cluster` if that ended at `end` (µs)."""
         if rival < 0 or self.nearest[rival] != cluster:
             return False
         others = self.elsewhere[rival] + self.graph.hand_over

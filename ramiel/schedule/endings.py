@@ -1,4 +1,4 @@
-"""The states of a dynamic program over endings, and the endings of each state, as bit masks.
+"""The states of the dynamic program over endings, and the endings of each state, as bit masks.
 
 Source: Ding et al., "IOS: Inter-Operator Scheduler for CNN Acceleration", arXiv 2011.01302,
 the IOS algorithm (endings and their pruning).
@@ -14,7 +14,7 @@ Group = tuple[float, int]
 
 
 def bits(mask: int) -> Iterator[int]:
-    """The positions of the ones of a mask, ascending."""
+    """The positions of the set bits of a mask, ascending."""
     while mask:
         low = mask & -mask
         yield low.bit_length() - 1
@@ -22,7 +22,7 @@ def bits(mask: int) -> Iterator[int]:
 
 
 class EndingGraph:
-    """A task graph as masks: bit i stands for task i."""
+    """A task graph as bit masks: bit i stands for task i."""
 
     def __init__(self, graph: TaskGraph) -> None:
         self.graph = graph
@@ -31,12 +31,12 @@ class EndingGraph:
 
     @cached_property
     def children(self) -> list[int]:
-        """The consumers of each task."""
+        """The consumers of each task, as a mask."""
         return [sum(1 << child for child in row) for row in self.graph.successors]
 
     @cached_property
     def filters(self) -> list[int]:
-        """Each task with all that depends on it."""
+        """Each task with all tasks that depend on it, as a mask."""
         result = [0] * len(self.graph)
         for task in reversed(range(len(result))):
             result[task] = 1 << task
@@ -45,10 +45,10 @@ class EndingGraph:
         return result
 
     def states(self, limit: int) -> list[int] | None:
-        """All sets of tasks that contain the producers of what they contain, largest first.
+        """All sets of tasks that are closed under producers, largest first.
 
-        None if there are more than `limit`. Task by task, a set that has all of its producers
-        exists with it, too: O(tasks * states).
+        None if there are more than `limit`. They are built task by task: each set with all of a
+        task's producers also exists with the task added. O(tasks * states).
         """
         states = [0]
         for task, producers in enumerate(self.graph.predecessors):
@@ -59,14 +59,14 @@ class EndingGraph:
         return sorted(states, key=int.bit_count, reverse=True)
 
     def sinks(self, state: int) -> list[int]:
-        """The tasks of a state that nothing in it reads."""
+        """The tasks of a state that no task in it reads."""
         return [task for task in bits(state) if not self.children[task] & state]
 
     def groups(self, state: int, r: int) -> list[Group]:
         """The connected endings of a state of at most `r` tasks, longest time first.
 
-        Such a set is the union of what depends, in the state, on some of its tasks; so they
-        are built from such sets of one task, by adding ones that overlap.
+        Such a set is the union of its tasks' dependents in the state, so the sets are built from
+        those of single tasks, by adding ones that overlap.
         """
         filters = [
             part for task in bits(state) if (part := self.filters[task] & state).bit_count() <= r
@@ -87,7 +87,7 @@ class EndingGraph:
         return sorted(((self.time(group), group) for group in found), key=lambda g: (-g[0], g[1]))
 
     def components(self, ending: int) -> list[int]:
-        """The groups of an ending: its weakly connected parts, by their first tasks."""
+        """The groups of an ending: its weakly connected components, by their first tasks."""
         parts: list[int] = []
         for task in bits(ending):
             part = 1 << task | self.children[task] & ending
@@ -110,8 +110,8 @@ def endings(
 ) -> Iterator[tuple[int, float]]:
     """The unions of at most `s` disjoint groups, each once, with their latencies in µs.
 
-    `groups` is longest first, and each goes to the worker that is done first, `loads` being
-    when the workers may start: what `share_out` does, step by step.
+    `groups` is longest first. Each group goes to the worker that is free first, as in `share_out`;
+    `loads` are the times at which the workers may start.
     """
     stack = [(0, 0.0, loads, groups, s)]
     while stack:

@@ -1,4 +1,4 @@
-"""The schedules that IOS is compared with: one unit a stage, and all ready units a stage.
+"""The baselines of IOS: one task per stage, and all ready units in each stage.
 
 Source: Ding et al., "IOS: Inter-Operator Scheduler for CNN Acceleration", arXiv 2011.01302,
 the section on the experiments (the sequential and the greedy schedule).
@@ -15,7 +15,7 @@ def sequential_stages(graph: TaskGraph) -> StagePlan:
 
 
 def greedy_stages(graph: TaskGraph, workers: int) -> StagePlan:
-    """Every stage runs all units whose inputs are there, each unit a group of its own.
+    """Every stage runs all ready units, each as a group of its own.
 
     Units are those of IOS. O(E + V * (workers + log V)). Raises ValueError if `workers` is less
     than 1.
@@ -39,7 +39,7 @@ def greedy_stages(graph: TaskGraph, workers: int) -> StagePlan:
 
 
 def joined(plans: list[StagePlan]) -> StagePlan:
-    """Plans one after the other."""
+    """Concatenates plans."""
     return StagePlan(
         tuple(stage for plan in plans for stage in plan.stages),
         sum((plan.latency for plan in plans), 0.0),

@@ -1,8 +1,8 @@
 """Hyperclustering: a batch as copies of the graph, interleaved on the workers.
 
 A worker that has several samples' copies of its clusters fills the waits of one with the work of
-another. Switched, each sample's clusters stand on other workers than those of the sample before,
-which balances a clustering that gives the workers unequal work.
+another. In the switched variant, each sample's clusters are placed on other workers than the
+previous sample's, which balances a clustering that gives the workers unequal work.
 
 Source: Das & Rauchwerger, "Automatic Task Parallelization of Dataflow Graphs in ML/DL models",
 arXiv 2308.11192, the section on hyperclustering; Das's thesis (UIUC 2023).
@@ -40,13 +40,13 @@ def replicate(graph: TaskGraph, batch: int) -> TaskGraph:
 def hyperclusters(
     graph: TaskGraph, placement: Placement, batch: int, *, switched: bool = False
 ) -> Placement:
-    """Run a placement of one sample, on one thread each, for each sample of a batch.
+    """The placement of a batch from that of one sample, in which each task has one thread.
 
-    Copy `b` of a task on worker `w` of `P` runs there, or switched on worker `(w + b) mod P`.
-    Each worker takes what is ready, the longest distance to the end first. The tasks are those
-    of `replicate(graph, batch)`. O(batch * (V + E) + batch * V log (batch * V)).
+    Copy `b` of a task on worker `w` of `P` runs there, or if `switched` on worker `(w + b) mod P`.
+    Each worker runs its ready tasks by descending distance to end. The tasks are those of
+    `replicate(graph, batch)`. O(batch * (V + E) + batch * V log (batch * V)).
 
-    Raises ValueError if `batch` is less than 1, or a task is on several workers.
+    Raises ValueError if `batch` is less than 1 or a task is on several workers.
     """
     workers = len(placement.workers)
     if any(threads > 1 for threads in placement.threads(len(graph))):
@@ -58,7 +58,7 @@ def hyperclusters(
 
 
 def whole_samples(graph: TaskGraph, workers: int, batch: int) -> Placement:
-    """Each sample on one worker, the samples dealt out in turn: no value is handed over."""
+    """Each sample on one worker, in round-robin order: no value is handed over."""
     count = len(graph)
     return Placement(
         tuple(

@@ -2,16 +2,16 @@
 
 Source: Ding et al., "IOS: Inter-Operator Scheduler for CNN Acceleration", arXiv 2011.01302,
 the problem definition (stages, merging) and the IOS algorithm (endings, pruning). A state is
-a set S of units that are still to run, with all producers in it of whatever is in it. An ending
-of it is a subset S' that no edge leaves to S - S'; it may be the last stage of S:
+a set S of units to run that is closed under producers. An ending of S is a subset S' with no edge
+to S - S', so that it can be the last stage of S:
 
     cost[S] = min over endings S' of cost[S - S'] + latency of the stage S'
 
-The groups of an ending are the connected parts of it, so a group is a connected ending of S by
-itself, and two that are disjoint have no edge between them: the endings are exactly the sets of
-disjoint groups, and each is met once, with r and s bounding the search and not just its result.
+The groups of an ending are its connected components. Each group is a connected ending of S by
+itself, and disjoint groups have no edges between them: the endings are exactly the sets of
+disjoint groups. Each is enumerated once, so that r and s bound the search, not just its result.
 
-What is ours: the latency of a stage (`share_out`), wide stages, the count of states in advance.
+Not in the paper: the latency of a stage (`share_out`), wide stages, counting states in advance.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,12 +29,12 @@ from ramiel.schedule.stages import BlockReport, Stage, StagePlan
 
 Strategies = Literal["both", "parallel", "merge"]
 Merges = Mapping[frozenset[int], Mapping[int, float]]
-"""Tasks that one task can replace -> thread count -> its run time in µs."""
+"""Tasks that one merged task can replace -> thread count -> its run time in µs."""
 
 SAMPLES = 64
-"""States at which endings are counted for the estimate."""
+"""The number of states whose endings are counted for the estimate."""
 EVERY = 256
-"""States between two reports of progress."""
+"""The number of states between two reports of progress."""
 
 
 def ios(
@@ -49,26 +49,26 @@ def ios(
     max_transitions: int = 200_000,
     progress: Callable[[int, int], None] | None = None,
 ) -> StagePlan:
-    """The sequence of stages of least latency on `workers` workers, found block by block.
+    """The sequence of stages with the least latency on `workers` workers, found block by block.
 
-    A stage runs at most `s` groups of at most `r` units side by side (strategies `parallel` and
-    `both`), or a single unit, with `wide` on any number of threads up to `workers` that it has
-    costs for; or it runs one task instead of several: a set of `merges` that is an ending
-    (`merge` and `both`). Units are chains of tasks, see `contract_chains`; a task that may be
-    merged begins its unit, and what follows it there is run after the merged stage, one unit a
-    stage. Going to another number of threads and back costs `2 * graph.switch` µs a stage.
+    A stage runs at most `s` groups of at most `r` units in parallel (strategies `parallel` and
+    `both`); or a single unit, with `wide` on any number of threads up to `workers` that it has
+    costs for; or one merged task instead of several, a set of `merges` that is an ending (`merge`
+    and `both`). Units are chains of tasks, see `contract_chains`; a task that may be merged begins
+    its unit, and the rest of each unit runs after the merged stage, one unit per stage. A stage on
+    several threads costs `2 * graph.switch` µs more, to change the number of threads and back.
 
     A block with n units in d chains has up to `(n / d + 1) ** d` states. So these are counted
-    first, and the transitions estimated from those of a sample. A block that would need more
-    than `max_transitions` (a few µs each) is searched with s at most `2 * workers`, then with r
-    at most 2, too; then so with whole chains as units, and with light units joined to others;
-    and then in two halves, each by the same rules. A half of one unit needs one or two
-    transitions. `StagePlan.reports` tells what was done. `progress` is called with the number of
-    transitions that are done and of all of them, both as estimated before the search.
+    first, and the transitions are estimated from a sample of them. A block that would need more
+    than `max_transitions` (a few µs each) is searched with s at most `2 * workers`, then also with
+    r at most 2; then, so limited, with whole chains as units, and with light units joined to
+    others; and then in two halves, each by the same rules. A half of one unit needs one or two
+    transitions. `StagePlan.reports` records what was done. `progress` is called with the number of
+    transitions done and their total, both as estimated before the search.
 
     Raises ValueError if `workers`, `r`, `s` or `max_transitions` is less than 1, if `strategies`
-    is unknown, or if a set of `merges` has less than 2 tasks or tasks that are not there, or
-    its times are no finite numbers >= 0 or do not include that on 1 thread.
+    is unknown, or if a set of `merges` has less than 2 tasks or unknown ones, or its times are not
+    finite numbers >= 0 or do not include one for 1 thread.
     """
     for name, value in (
         ("workers", workers),
@@ -112,7 +112,7 @@ def ios(
 def _checked(graph: TaskGraph, merges: Merges) -> Merges:
     for tasks, times in merges.items():
         if len(tasks) < 2 or not all(0 <= task < len(graph) for task in tasks):
-            raise ValueError(f"tasks {sorted(tasks)} can not be merged: need 2 or more that exist")
+            raise ValueError(f"tasks {sorted(tasks)} cannot be merged: need 2 or more that exist")
         if 1 not in times or not all(isfinite(time) and time >= 0 for time in times.values()):
             raise ValueError(f"tasks {sorted(tasks)} merged need times >= 0, and one on 1 thread")
     return merges
@@ -120,7 +120,7 @@ def _checked(graph: TaskGraph, merges: Merges) -> Merges:
 
 @dataclass(frozen=True)
 class _Settings:
-    """What is the same for all blocks."""
+    """The settings shared by all blocks."""
 
     graph: TaskGraph
     workers: int
@@ -130,7 +130,7 @@ class _Settings:
     max_transitions: int
 
     def fastest(self, times: Mapping[int, float]) -> tuple[float, int]:
-        """The least time in µs that a single task takes, and on how many threads."""
+        """The least time in µs of a task that runs alone, and its number of threads."""
         return min(
             (time + (2 * self.graph.switch if count > 1 else 0.0), count)
             for count, time in times.items()
@@ -140,14 +140,14 @@ class _Settings:
 
 @dataclass(frozen=True)
 class _Special:
-    """Stages for an ending that do not run its groups side by side."""
+    """Stages for an ending that do not run its groups in parallel."""
 
     latency: float
     stages: tuple[Stage, ...]
 
 
 class _Block:
-    """A block, its units as bits of masks."""
+    """A block, with its units as bits of masks."""
 
     def __init__(
         self, settings: _Settings, units: TaskGraph, members: Sequence[Sequence[int]]
@@ -169,7 +169,7 @@ class _Block:
                 self.special[sum(1 << unit for unit in merged)] = self._merged(merged, times)
 
     def _merged(self, units: Sequence[int], times: Mapping[int, float]) -> _Special:
-        """The first tasks of units as one, then the other tasks of each."""
+        """The stage that merges the first tasks of units, then a stage for the rest of each."""
         latency, threads = self.settings.fastest(times)
         tasks = sorted(self.members[unit][0] for unit in units)
         stages = [Stage((tuple(tasks),), True, threads)]
@@ -180,20 +180,21 @@ class _Block:
         return _Special(latency, tuple(stages))
 
     def concurrent(self, state: int, r: int, s: int) -> Iterator[tuple[int, float]]:
-        """The endings of a state that are stages of groups, and their latencies in µs."""
+        """The endings of a state that run as groups in parallel, and their latencies in µs."""
         if not self.settings.concurrent:
             return iter(())
         return endings(self.masks.groups(state, r), s, self.loads[:s])
 
     def specials(self, state: int, s: int) -> Iterator[tuple[int, float]]:
-        """The endings of a state that are run otherwise, and their latencies in µs."""
+        """The endings of a state that run as special stages, and their latencies in µs."""
         sinks = sum(1 << task for task in self.masks.sinks(state))
         for ending, special in self.special.items():
             if ending & sinks == ending and ending.bit_count() <= s:
                 yield ending, special.latency
 
     def estimate(self, states: Sequence[int], r: int, s: int) -> int:
-        """The number of transitions, from those of some states. Too large ones are cut off."""
+        """The estimated number of transitions, from a sample of states. Counting stops early if it
+        is certain to exceed `max_transitions`."""
         sample = states[:: -(-len(states) // SAMPLES)]
         limit = self.settings.max_transitions * len(sample) // len(states)
         counted = 0
@@ -203,7 +204,7 @@ class _Block:
         return -(-counted * len(states) // len(sample))
 
     def stages(self, ending: int, *, special: bool) -> tuple[Stage, ...]:
-        """The stages that an ending is."""
+        """The stages that an ending becomes."""
         if special:
             return self.special[ending].stages
         groups: list[tuple[int, ...]] = []
@@ -215,15 +216,16 @@ class _Block:
 def _affordable(
     settings: _Settings, units: TaskGraph, members: list[list[int]], r: int, s: int, cut: bool
 ) -> tuple[_Block, list[int], BlockReport] | None:
-    """The finest way to search a block in `max_transitions`: its states and the plan, if any."""
+    """The least restricted search of a block within `max_transitions`: the block, its states and a
+    report; None if there is none."""
     limit = settings.max_transitions
     fewer = min(s, 2 * settings.workers)
     pruning = dict.fromkeys([(r, s), (r, fewer), (min(r, 2), fewer)])
     for level, graph, parts in _levels(settings, units, members):
         block = _Block(settings, graph, parts)
-        states = block.masks.states(limit + 1)  # the last one, with nothing left, has no ending
+        states = block.masks.states(limit + 1)  # the empty state has no ending
         if states is None:
-            continue  # there are as many with any r and s
+            continue  # the number of states does not depend on r and s
         for groups_of, groups in pruning:
             estimate = block.estimate(states, groups_of, groups)
             if estimate <= limit or len(parts) == 1:
@@ -249,7 +251,7 @@ def _affordable(
 def _levels(
     settings: _Settings, units: TaskGraph, members: list[list[int]]
 ) -> Iterator[tuple[str, TaskGraph, list[list[int]]]]:
-    """A block with less and less units, each time with their graph and their tasks."""
+    """A block contracted to fewer and fewer units: `(level, graph of the units, their tasks)`."""
     heads = frozenset(chain.from_iterable(settings.merges))
     grain = 2 * units.hand_over
     yield "", units, members
@@ -267,10 +269,10 @@ def _levels(
 def _search(
     block: _Block, states: Sequence[int], report: BlockReport, tell: Callable[[float], None]
 ) -> StagePlan:
-    """The stages of least latency, by the recurrence of the paper, from the last stage on."""
+    """The stages of least latency, by the paper's recurrence, starting with the last stage."""
     masks = block.masks
     cost = {masks.all: 0.0}
-    # The state that a state is left from, and whether by a special stage.
+    # For each state, the best state before its transition, and whether the stage is special.
     after: dict[int, tuple[int, bool]] = {}
     transitions = 0
     for number, state in enumerate(states):

@@ -1,4 +1,4 @@
-"""Linear clustering: cut the task graph into paths, longest first.
+"""Linear clustering: cuts the task graph into paths, longest first.
 
 Source: Das & Rauchwerger, "Automatic Task Parallelization of Dataflow Graphs in ML/DL models",
 arXiv 2308.11192, the sections on distance to end and on linear clustering.
@@ -9,14 +9,13 @@ from ramiel.analysis.task_graph import TaskGraph
 
 
 def linear_clusters(graph: TaskGraph) -> list[list[int]]:
-    """Partition the tasks into paths of the graph.
+    """Partitions the tasks into paths of the graph.
 
-    From the unclustered task of largest distance to end, a cluster walks on to the unclustered
-    successor of largest distance until there is none. Distances count `graph.hand_over` µs for
-    each edge; ties go to the smaller task id.
+    A cluster starts at the unclustered task of largest distance to end, and continues with the
+    unclustered successor of largest distance until there is none. Distances count
+    `graph.hand_over` µs for each edge; ties go to the smaller task id.
 
-    Each task is on one walk, so each edge is looked at once: O(V log V + E), the logarithm from
-    sorting the tasks by distance.
+    Each edge is examined once: O(V log V + E), with the logarithm from sorting by distance.
     """
     distance = distance_to_end(graph, graph.hand_over)
     clustered = [False] * len(graph)

@@ -1,4 +1,4 @@
-"""List scheduling of moldable tasks: the most urgent task goes where it finishes first.
+"""List scheduling of moldable tasks: the most urgent task is placed where it finishes first.
 
 Sources: Topcuoglu, Hariri & Wu, "Performance-effective and low-complexity task scheduling for
 heterogeneous computing", IEEE TPDS 13(3), 2002, section 5.1 (HEFT: upward rank, insertion);
@@ -17,17 +17,18 @@ from ramiel.schedule.allotment import allotments, counts_up_to, fastest
 from ramiel.schedule.memory_order import MemoryProfile, least_memory_order
 
 WEIGHTS = (8.0, 4.0, 2.0, 2.5)
-"""What an allotment made on the way pays for area: µs of delay per µs more of work per worker."""
+"""The prices of area when thread counts are chosen during list scheduling: µs of delay that are
+worth one µs less of work per worker."""
 
 GAPS = 4
-"""The most idle gaps of a worker that a task is tried in, so that time stays linear."""
+"""The most idle gaps of a worker that are tried for a task, so that time stays linear."""
 
 LARGE = 20_000
-"""From so many tasks on, only four list schedules are made where there would be ten."""
+"""From this many tasks on, only four list schedules are made instead of ten."""
 
 
 def serial_wide(graph: TaskGraph, workers: int, order: Sequence[int] | None = None) -> Placement:
-    """All tasks one after the other, in id order or `order`, each on its fastest thread count.
+    """All tasks one after the other, in `order` (default: by id), each on its fastest thread count.
 
     Worker 0 leads them all. Raises ValueError if `workers` is less than 1. O(V * workers).
     """
@@ -39,20 +40,20 @@ def serial_wide(graph: TaskGraph, workers: int, order: Sequence[int] | None = No
 
 
 def list_schedule(graph: TaskGraph, workers: int, memory_limit: float | None = None) -> Placement:
-    """The fastest of several list schedules, all of them simulated.
+    """The fastest of several list schedules, by simulation.
 
-    A list schedule meets the tasks in descending distance to end (with `graph.hand_over` for
-    each edge), and puts each where it finishes first; tasks on one thread also into idle gaps.
-    One is made for each of the `allotments`, and others choose the thread count with the
-    place, at a price for the area that it needs. The serial order, on one thread and on as many
-    as are fastest, is among the candidates, so that nothing slower is returned.
+    A list schedule takes the tasks in descending distance to end (with `graph.hand_over` for each
+    edge) and places each where it finishes first; tasks on one thread also into idle gaps. One is
+    made for each of the `allotments`; others choose the thread count together with the place, at a
+    price for the area. The serial order, on one thread and on the fastest thread counts, is among
+    the candidates, so the result is never slower.
 
-    With `memory_limit`, in bytes, values never occupy more (`high_water`). Schedules that do are
-    replaced by ones that meet the tasks in an order that would fit serially, and put each where
-    it finishes first without exceeding the limit, on fewer workers if need be.
+    With `memory_limit`, in bytes, values never occupy more (`high_water`). Schedules that exceed it
+    are replaced by ones that take the tasks in an order that fits serially and place each where it
+    finishes first within the limit, on fewer workers if necessary.
 
     O((V * workers + E) log V) for each candidate. Raises ValueError if `workers` is less than 1,
-    or if nothing is found that fits into the memory: the message names the least that was found.
+    or if no schedule fits into the memory: the message names the least memory that was found.
     """
     choices = _choices(graph, workers)
     orders: list[Sequence[int]] = [range(len(graph))]
@@ -80,7 +81,7 @@ def list_schedule(graph: TaskGraph, workers: int, memory_limit: float | None = N
 
 
 def fits(graph: TaskGraph, placement: Placement, memory_limit: float | None) -> bool:
-    """Whether values never occupy more than `memory_limit` bytes; None is no limit."""
+    """Whether values never occupy more than `memory_limit` bytes; None means no limit."""
     if memory_limit is None:
         return True
     return high_water(graph, simulate(graph, placement)) <= memory_limit
@@ -89,7 +90,8 @@ def fits(graph: TaskGraph, placement: Placement, memory_limit: float | None) -> 
 def _frugal(
     graph: TaskGraph, workers: int, memory_limit: float, orders: Sequence[Sequence[int]]
 ) -> list[Placement]:
-    """List schedules that fit into the memory, on as many workers as any of them is found for."""
+    """List schedules that fit into the memory, on the most workers for which one is found: all,
+    half of them, and so on."""
     found: list[Placement] = []
     width = workers
     while width > 1 and not found:
@@ -104,7 +106,8 @@ def _frugal(
 
 
 def _choices(graph: TaskGraph, workers: int) -> list[tuple[Sequence[Sequence[int]], float]]:
-    """What list schedules are made of: the thread counts of each task, and the price of area."""
+    """The parameters of list schedules: the allowed thread counts of each task, and the price of
+    area."""
     fixed = [[(n,) for n in allotment] for allotment in allotments(graph, workers)]
     choices: list[tuple[Sequence[Sequence[int]], float]] = [(allowed, 0.0) for allowed in fixed]
     counts = counts_up_to(graph, workers)
@@ -130,7 +133,7 @@ def _by_urgency(graph: TaskGraph, allowed: Sequence[Sequence[int]]) -> list[int]
 
 
 class _ListSchedule:
-    """A list schedule in the making. Times are those that `simulate` will find, or later."""
+    """A list schedule under construction. Its times are those of `simulate`, or later."""
 
     def __init__(
         self,
@@ -149,15 +152,15 @@ class _ListSchedule:
         self.finish = [0.0] * len(graph)
         self.leader = [-1] * len(graph)
         self.count = [0] * len(graph)
-        self.free = [0.0] * workers  # when a worker's last task ends
+        self.free = [0.0] * workers  # the finish of each worker's last task
         self.last = [-1] * workers
-        # The task after each task, and the first one after -1, for each worker.
+        # For each worker, the task that follows each of its tasks; the first one follows -1.
         self.following: list[dict[int, int]] = [{} for _ in range(workers)]
-        # Idle gaps of a worker, each as the tasks before and after it.
+        # For each worker, idle gaps, given by the tasks before and after.
         self.gaps: list[list[tuple[int, int]]] = [[] for _ in range(workers)]
 
     def run(self, order: Sequence[int]) -> bool:
-        """Place the tasks in a topological order. False if one fits nowhere into the memory."""
+        """Places the tasks in a topological order. False if one does not fit into the memory."""
         for task in order:
             places = [place for n in self.allowed[task] for place in self._places(task, n)]
             if self.memory is None:
@@ -187,7 +190,7 @@ class _ListSchedule:
     def _places(
         self, task: int, count: int
     ) -> Iterator[tuple[float, float, float, tuple[int, ...], int]]:
-        """`(score, idle, start, team, task before or -2 to append)` for each place to consider."""
+        """The places for a task: `(score, idle, start, team, task before, or -2 to append)`."""
         cost = self.costs[count][task]
         price = self.price * (count * cost - self.graph.costs[task])
         nearest, near, far = self._arrival(task)
@@ -218,19 +221,20 @@ class _ListSchedule:
                         break
 
     def _ready(self, worker: int, before: int, leader: int, count: int) -> float:
-        """When `worker` can serve a task of `leader` on `count` threads after the task `before`."""
+        """The time at which `worker`, after task `before`, is free for a task that `leader` runs on
+        `count` threads."""
         if before < 0:
             return self.graph.switch if worker == leader and count > 1 else 0.0
         return self.finish[before] + self._between(count, leader, before)
 
     def _between(self, count: int, leader: int, neighbour: int) -> float:
-        """µs between a task on `count` threads and the one before or after it on a worker."""
+        """The least time in µs between a task on `count` threads and its neighbour on a worker."""
         if self.leader[neighbour] != leader:
             return self.graph.hand_over
         return self.graph.switch if self.count[neighbour] != count else 0.0
 
     def _arrival(self, task: int) -> tuple[int, float, float]:
-        """`(nearest, near, far)`: the inputs are at `near` on worker `nearest`, else at `far`."""
+        """`(nearest, near, far)`: inputs arrive at `near` on worker `nearest`, else at `far`."""
         latest, nearest, hand_over = 0.0, -1, self.graph.hand_over
         producers = self.graph.predecessors[task]
         for producer in producers:
@@ -271,7 +275,7 @@ class _ListSchedule:
 
 
 def _blocks(workers: int, count: int) -> Iterator[tuple[int, ...]]:
-    """Teams of `count` neighbours that together have all workers."""
+    """Teams of `count` consecutive workers that together cover all workers."""
     for first in range(0, workers, count):
         first = min(first, workers - count)
         yield tuple(range(first, first + count))

@@ -1,8 +1,8 @@
-"""Memory while a schedule is made: what lives when, and an order that needs little of it.
+"""Memory during scheduling: the lifetimes of values, and a topological order of little memory.
 
 Source of the greedy order: Sethi & Ullman, "The generation of optimal code for arithmetic
-expressions", JACM 17(4), 1970, have the optimum for trees; for DAGs it is NP-hard (Sethi, SIAM J.
-Comput. 4(3), 1975), and taking the ready task that adds least is the usual heuristic.
+expressions", JACM 17(4), 1970, solve trees optimally; for DAGs the problem is NP-hard (Sethi, SIAM
+J. Comput. 4(3), 1975), and taking the ready task that adds least is the usual heuristic.
 """
 
 from bisect import insort
@@ -12,9 +12,9 @@ from ramiel.analysis.task_graph import TaskGraph
 
 
 class Lifetimes:
-    """Which values each task is a reader of, through views, and how many readers each has.
+    """The values that each task reads, also through views, and the number of readers of each.
 
-    A value that is never freed, an output, has one reader more than read it.
+    An output, which is never freed, counts one more reader than it has.
     """
 
     def __init__(self, graph: TaskGraph) -> None:
@@ -38,10 +38,10 @@ class Lifetimes:
 
 
 def least_memory_order(graph: TaskGraph) -> list[int]:
-    """A topological order that always takes the ready task that adds least to the memory.
+    """A topological order that always takes the ready task that adds least memory.
 
-    Ties go to the task that became ready last, so that the order goes into the depth.
-    O((V + E) log V), plus what views of views read.
+    Ties go to the task that became ready last, so that the order is depth-first.
+    O((V + E) log V), where E includes reads through views.
     """
     lifetimes = Lifetimes(graph)
     left = list(lifetimes.readers)
@@ -67,7 +67,7 @@ def least_memory_order(graph: TaskGraph) -> list[int]:
         order.append(task)
         for value in lifetimes.reads[task] if lifetimes.sizes[task] else ():
             left[value] -= 1
-            if left[value] == 1:  # the one reader that is left will free it
+            if left[value] == 1:  # the last remaining reader will free it
                 for reader in readers[value]:
                     if not taken[reader]:
                         adds[reader] -= lifetimes.sizes[value]
@@ -84,8 +84,8 @@ def least_memory_order(graph: TaskGraph) -> list[int]:
 class MemoryProfile:
     """The bytes that the values of the tasks added so far occupy over time.
 
-    Values whose readers have not all been added live forever, so that what is added later can
-    only lessen the profile, but for its own values.
+    A value whose readers have not all been added counts as live forever, so later tasks can only
+    lower the profile, except for their own values.
     """
 
     def __init__(self, graph: TaskGraph, limit: float) -> None:
@@ -97,7 +97,7 @@ class MemoryProfile:
         self.changes: list[tuple[float, float]] = []  # (µs, -bytes), as in `high_water`
 
     def has_room(self, start: float, size: float) -> bool:
-        """Whether a value of `size` bytes can live from `start` (µs) on. O(later changes)."""
+        """Whether there is room for `size` bytes from `start` (µs) on. O(changes after it)."""
         room = self.limit - size
         level = self.total
         if level > room:
@@ -111,7 +111,7 @@ class MemoryProfile:
         return True
 
     def add(self, task: int, start: float, finish: float) -> None:
-        """Task `task` runs from `start` to `finish` (µs). Its producers have been added."""
+        """Adds a task that runs from `start` to `finish` (µs), after its producers."""
         size = self.lifetimes.sizes[task]
         if not size:
             return

@@ -13,21 +13,21 @@ from ramiel.analysis.task_graph import TaskGraph
 
 
 def merge_clusters(graph: TaskGraph, clusters: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Merge clusters, a partition of the tasks, into as few lanes as their spans allow.
+    """Merges clusters, a partition of the tasks, into as few lanes as their spans allow.
 
-    In distance to end (µs, with `graph.hand_over` for each edge) a cluster spans from its first
-    task's distance down to its last task's distance less that task's cost. Two spans overlap
-    unless one of them ends, at the latest, where the other starts; clusters of one lane do not.
+    In distance to end (µs, with `graph.hand_over` for each edge), a cluster's span reaches from its
+    first task's distance down to its last task's distance minus that task's cost. Two spans overlap
+    unless one of them ends where, or before, the other starts; spans in a lane do not overlap.
 
     The paper merges any two clusters that do not overlap, and repeats until nothing merges.
     Here clusters are taken by descending start, each into the lane that ended first, or into a
     new lane if that one has not ended: greedy interval partitioning. A new lane is only opened
-    where the span overlaps one of every lane, all at one point, so the number of lanes is the
-    minimum. Hence no two lanes could merge: the result is a fixpoint of the paper's rule, and
-    no order of pairwise merges reaches a smaller one. O((V + E) + V log V).
+    where spans of all lanes overlap at one point, so the number of lanes is minimal. Hence no two
+    lanes can merge: the result is a fixpoint of the paper's rule, and no order of pairwise merges
+    reaches a smaller one. O((V + E) + V log V).
 
-    The tasks of a lane are in descending distance, ties by id. That is one topological order
-    of the whole graph, so workers that each run lanes in it can not deadlock.
+    The tasks of a lane are in descending distance, ties by id. That is a topological order of the
+    whole graph, so workers that run lanes in it cannot deadlock.
 
     Raises ValueError if `clusters` is not a partition of the tasks.
     """
@@ -40,7 +40,7 @@ def merge_clusters(graph: TaskGraph, clusters: Sequence[Sequence[int]]) -> list[
     spans: list[tuple[float, float, list[int]]] = []
     for tasks in filter(None, members):
         spans.append((-distance[tasks[0]], graph.costs[tasks[-1]] - distance[tasks[-1]], tasks))
-    spans.sort()  # of equal starts the empty span first: it fits in front of the others
+    spans.sort()  # at equal starts the empty spans come first: they fit before the others
 
     lanes: list[list[int]] = []
     ends: list[tuple[float, int]] = []  # heap of (-distance at which it ended, lane)

@@ -1,4 +1,4 @@
-"""List scheduling: the order of each worker's tasks, given which worker runs which."""
+"""List scheduling for a fixed assignment: the order of each worker's tasks."""
 
 from collections.abc import Sequence
 from heapq import heappop, heappush
@@ -14,14 +14,14 @@ def order_tasks(
     workers: int,
     follower: Sequence[int] | None = None,
 ) -> Placement:
-    """Order the tasks of each worker by an event-driven list simulation.
+    """Orders the tasks of each worker by an event-driven list simulation.
 
-    Whenever a worker is free it takes, of its tasks whose inputs are there, the one of largest
-    distance to end (with `graph.hand_over` µs for each edge; ties by id). If there is none it
-    waits for the one whose inputs are there first. With `follower`, which names the next task
-    of a task's cluster or -1, a worker goes on with the cluster that it is in as long as it can:
-    such an order is easier to read. Tasks are taken after all their producers
-    have finished, so the result can not deadlock. O((V + E) + V log V).
+    A free worker takes, among its tasks whose inputs are available, the one of largest distance to
+    end (with `graph.hand_over` µs for each edge; ties by id). If there is none, it waits for the
+    first to become ready. With `follower`, which holds the next task of each task's cluster or -1,
+    a worker continues with its current cluster as long as it can: such an order is easier to read.
+    Tasks are taken after all their producers have finished, so the result cannot deadlock.
+    O((V + E) + V log V).
 
     Raises ValueError if `worker_of` does not give each task a worker in `0 .. workers - 1`.
     """
@@ -44,7 +44,7 @@ def order_tasks(
     is_ready = [False] * len(graph)
     last = [-1] * workers
     orders: list[list[int]] = [[] for _ in range(workers)]
-    # A task has two events: its inputs are there, and, once it is taken, it finishes.
+    # A task has two events: its inputs become available, and, once it is taken, it finishes.
     events = [(0.0, task) for task, count in enumerate(missing) if count == 0]
     while events:
         now = events[0][0]

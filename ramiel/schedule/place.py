@@ -11,7 +11,7 @@ from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.order import order_tasks
 
 TOLERANCE = 1.01
-"""How much of the makespan an order may cost that keeps clusters together."""
+"""The factor in makespan that is accepted for an order that keeps clusters together."""
 
 
 def serial(graph: TaskGraph) -> Placement:
@@ -20,7 +20,7 @@ def serial(graph: TaskGraph) -> Placement:
 
 
 def intra_op(graph: TaskGraph, workers: int) -> Placement:
-    """All tasks in id order, each on as many of `workers` threads as there are costs for.
+    """All tasks in id order, each on the most threads up to `workers` that there are costs for.
 
     Raises ValueError if `workers` is less than 1.
     """
@@ -31,14 +31,14 @@ def intra_op(graph: TaskGraph, workers: int) -> Placement:
 
 
 def place(graph: TaskGraph, clusters: Sequence[Sequence[int]], workers: int) -> Placement:
-    """Put each cluster on one of `workers` workers; some may stay empty.
+    """Places each cluster on one of `workers` workers; some may stay empty.
 
     `clusters` (linear clusters or merged lanes) is a partition of the tasks. Three heuristics
     assign clusters to workers: longest processing time first, which gives each cluster its own
-    worker if there are enough; earliest start; earliest start behind all work that a worker
-    has already been promised. `order_tasks` orders each, once keeping clusters together and
-    once not. The least simulated makespan wins, but an order that keeps clusters together is
-    taken if it is within 1 % of it. O((V + E) log V + len(clusters) * min(workers, len(clusters))).
+    worker if there are enough; earliest start; and earliest start after all work that is already
+    assigned to the worker. `order_tasks` orders each assignment, with and without keeping clusters
+    together. The least simulated makespan wins, but an order that keeps clusters together wins if
+    it is within 1 % of it. O((V + E) log V + len(clusters) * min(workers, len(clusters))).
 
     Raises ValueError if `workers` is less than 1 or `clusters` is not a partition of the tasks.
     """
@@ -73,7 +73,7 @@ def _followers(graph: TaskGraph, clusters: Sequence[Sequence[int]]) -> list[int]
 
 
 def _longest_first(totals: Sequence[float], workers: int) -> list[int]:
-    """The worker of each cluster: by descending total, always the least loaded worker."""
+    """The worker of each cluster: in descending total, each goes to the least loaded worker."""
     assignment = [0] * len(totals)
     loads = [(0.0, 0, worker) for worker in range(workers)]  # heap of (µs, clusters, worker)
     for cluster in sorted(range(len(totals)), key=lambda cluster: -totals[cluster]):
@@ -91,17 +91,17 @@ def _earliest_start(
     *,
     promises: bool,
 ) -> list[int]:
-    """The worker of each cluster: the one that can start its first task first.
+    """The worker of each cluster: the one that can start its first task earliest.
 
-    Tasks are met in descending distance to end; the first one of a cluster decides, ties go to
-    the smaller load and then the smaller worker. With `promises` a worker is only available
-    after the remaining tasks of all clusters that it has.
+    Tasks are visited in descending distance to end; the first task of a cluster decides, ties go
+    to the smaller load, then to the smaller worker. With `promises`, a worker is available only
+    after the remaining tasks of all clusters assigned to it.
     """
     assignment = [-1] * len(totals)
     worker_of = [-1] * len(graph)
     finish = [0.0] * len(graph)
-    free = [0.0] * workers  # when the tasks met so far are done
-    promised = [0.0] * workers  # the cost of its clusters' tasks not met so far
+    free = [0.0] * workers  # the finish of the tasks visited so far
+    promised = [0.0] * workers  # the cost of its clusters' tasks that are not visited yet
     load = [0.0] * workers
     for task in by_distance(distance_to_end(graph, graph.hand_over)):
         producers = graph.predecessors[task]
@@ -127,7 +127,7 @@ def _earliest_start(
 
 
 def _arrival(inputs: Sequence[tuple[float, int]], hand_over: float) -> tuple[int, float, float]:
-    """When inputs, each finished at a time on a worker, are together on one worker.
+    """When all inputs, given as (finish, worker), are available on one worker.
 
     Returns `(nearest, near, far)`: at `near` on worker `nearest`, at `far` on any other. Only
     the worker of the latest input can have them before that input has been handed over.

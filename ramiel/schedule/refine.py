@@ -1,10 +1,10 @@
-"""Local search: change a schedule where its critical path is, as long as there is time.
+"""Local search: changes a schedule along its critical path until the time budget is spent.
 
 Sources: Nowicki & Smutnicki, "A fast taboo search algorithm for the job shop problem", Management
 Science 42(6), 1996, section 2 (only changes on the critical path can help); Kirkpatrick, Gelatt &
 Vecchi, "Optimization by simulated annealing", Science 220, 1983; Shaw, "Using constraint
-programming and local search methods to solve vehicle routing problems", CP 1998 (take a part of
-the solution out and build it anew).
+programming and local search methods to solve vehicle routing problems", CP 1998 (remove a part of
+the solution and rebuild it).
 """
 
 import time
@@ -21,22 +21,23 @@ from ramiel.schedule.list_scheduling import fits
 from ramiel.schedule.windows import Schedule, Team
 
 HOTTEST = 0.0002
-"""The first temperature of the annealing, as a share of the makespan; the last one is 0."""
+"""The initial temperature of the annealing, as a share of the makespan; the final one is 0."""
 
 REACH = 12
-"""How many positions a task moves at most, and how many neighbours it takes a team from."""
+"""The most positions that a task moves, and the distance within which it copies another's team."""
 
 PRICES = (0.0, 1.0, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
-"""What a task that is placed anew pays for area: µs of delay per µs more of work per worker."""
+"""The prices of area when a window is rebuilt: µs of delay that are worth one µs less of work per
+worker."""
 
 LARGEST = 2000
-"""From more tasks on, the bound at which the search ends is a simple one, which takes no time."""
+"""With more tasks than this, the search ends at the simple lower bound, which takes no time."""
 
 LONGEST = 24
-"""The most tasks that are built anew at a time."""
+"""The most tasks in a window that is rebuilt or exchanged."""
 
 Change = tuple[int, list[int], Mapping[int, Team]]
-"""The first position of a window, the tasks that are to stand there, and new teams for some."""
+"""The first position of a window, the new order of its tasks, and new teams for some of them."""
 
 
 def refine(
@@ -50,17 +51,17 @@ def refine(
     moves: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Placement:
-    """The best schedule that simulated annealing from `placement` meets within `budget_s` seconds.
+    """The best schedule that simulated annealing from `placement` finds within `budget_s` seconds.
 
-    A move takes a task of the critical path, or a few in a row, to other workers, another place
-    or another number of threads, or builds a stretch of the schedule anew by list scheduling
-    with random priorities. It is judged by the longest path through what it changes, and then,
-    if it is taken, by the whole schedule: O(length of the stretch * workers) for the first,
-    O(V + E) for the second. The search ends early at `moves` moves or at the lower bound.
+    A move takes a task of the critical path, or a few consecutive ones, to other workers, another
+    position or another number of threads, or rebuilds a window of the schedule by list scheduling
+    with random priorities. It is judged by the longest path through the window, in O(length of the
+    window * workers); if it is accepted, all times are updated, in O(V + E). The search ends early
+    after `moves` moves or at the lower bound.
 
-    The result is never slower than `placement`. It depends on `seed` alone if `moves` ends the
-    search. With `memory_limit`, its values occupy at most so many bytes. `progress` is called
-    with how many per cent of the budget are spent, and 100.
+    The result is never slower than `placement`. If `moves` ends the search, it is determined by
+    `seed`. With `memory_limit`, its values occupy at most that many bytes. `progress` is called
+    with the spent percentage of the budget, and 100.
 
     Raises ValueError if `budget_s` is not more than 0, `moves` is negative, `placement` does not
     fit into the memory, or as `simulate` does.
@@ -96,7 +97,7 @@ def refine(
 
 
 class _Search:
-    """The schedule that the search is at, and the best that it has met."""
+    """The current schedule of the search, and the best one found."""
 
     def __init__(
         self, graph: TaskGraph, placement: Placement, memory_limit: float | None, random: Random
@@ -117,7 +118,7 @@ class _Search:
         self.kinds = [kind for kind, weight in kinds for _ in range(weight)]
 
     def step(self, progress: float) -> None:
-        """Try one move, at a temperature that falls as `progress` goes from 0 to 1."""
+        """Tries one move, at a temperature that falls as `progress` goes from 0 to 1."""
         schedule, random = self.schedule, self.random
         first, tasks, changed = random.choice(self.kinds)()
         heat = HOTTEST * (1 - progress) ** 2 * self.best
@@ -148,13 +149,13 @@ class _Search:
         return [t for t in schedule.order if schedule.start(t) + schedule.tail[t] >= least]
 
     def _pick(self) -> int:
-        """Mostly a task of the critical path, sometimes any."""
+        """A random task, mostly one of the critical path."""
         if self.random.random() < 0.8:
             return self.random.choice(self.critical)
         return self.random.randrange(len(self.graph))
 
     def _team(self, task: int) -> Team:
-        """A team for a task: that of one nearby, or a block of neighbours, or a random one."""
+        """A team for a task: that of a nearby task, a block of consecutive workers, or random."""
         schedule, random = self.schedule, self.random
         way = random.random()
         if way < 0.5:
@@ -174,7 +175,7 @@ class _Search:
         return self.schedule.position[task], [task], {task: self._team(task)}
 
     def _shift(self) -> Change:
-        """Another place in the order, and perhaps another team, for one task."""
+        """Another position in the order, and perhaps another team, for one task."""
         schedule, random, task = self.schedule, self.random, self._pick()
         here = schedule.position[task]
         low = max([schedule.position[p] + 1 for p in self.graph.predecessors[task]], default=0)
@@ -190,7 +191,7 @@ class _Search:
         return first, tasks, {task: self._team(task)} if random.random() < 0.5 else {}
 
     def _stretch(self) -> Change:
-        """One team for a few tasks of the order that are near each other."""
+        """One team for several tasks of a window."""
         first, tasks = self._window(LONGEST // 2)
         old = {self.schedule.teams[task] for task in tasks}
         team = self._team(tasks[0])
@@ -201,7 +202,7 @@ class _Search:
         return first, tasks, {t: team for t in tasks if self.random.random() < share}
 
     def _exchange(self) -> Change:
-        """Two workers swap what they have, in a window."""
+        """Two workers swap their tasks in a window."""
         first, tasks = self._window(LONGEST)
         one, other = self.random.sample(range(self.schedule.workers), 2)
         names = {one: other, other: one}
@@ -212,14 +213,14 @@ class _Search:
         )
 
     def _window(self, longest: int) -> tuple[int, list[int]]:
-        """A few positions around a task: the first, and the tasks that stand there."""
+        """A window of a few positions around a task: the first position, and the tasks there."""
         here = self.schedule.position[self._pick()]
         length = self.random.randint(2, longest)
         first = max(0, here - self.random.randrange(length))
         return first, self.schedule.order[first : first + length]
 
     def _rebuild(self) -> Change:
-        """A window list-scheduled anew, with noise in the priorities and a random price of area."""
+        """A window rebuilt by list scheduling with noisy priorities and a random price of area."""
         schedule, random, graph = self.schedule, self.random, self.graph
         first, tasks = self._window(LONGEST)
         inside = set(tasks)
@@ -278,7 +279,7 @@ class _Search:
         return first, order, teams
 
     def _teams(self, count: int, free: list[float]) -> list[Team]:
-        """The blocks of `count` neighbours, and the workers that are free first."""
+        """The blocks of `count` consecutive workers, and the `count` that are free first."""
         workers = self.schedule.workers
         teams = [tuple(range(w, w + count)) for w in range(0, workers - count + 1, count)]
         if 1 < count < workers:

@@ -1,7 +1,7 @@
-"""Schedules that are sequences of stages, the common form of IOS and of what it is compared with.
+"""Schedules as sequences of stages, the common form of IOS and of its baselines.
 
 Source: Ding et al., "IOS: Inter-Operator Scheduler for CNN Acceleration", arXiv 2011.01302,
-the problem definition (stages and groups); the cost of a stage is ours.
+the problem definition (stages and groups); the cost of a stage is not from the paper.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from ramiel.analysis.task_graph import TaskGraph
 
 @dataclass(frozen=True)
 class Stage:
-    """What runs between two barriers."""
+    """The tasks that run between two barriers."""
 
     groups: tuple[tuple[int, ...], ...]
-    """The tasks of each group in id order. Groups do not depend on each other."""
+    """The tasks of each group, in id order. Groups do not depend on each other."""
     merged: bool = False
-    """Whether the tasks, all in one group, are to be replaced by a single one."""
+    """Whether the tasks, all in one group, are to be replaced by a single task."""
     threads: int = 1
-    """On how many threads the tasks run. More than 1 only if there is one group."""
+    """The number of threads of each task; more than 1 only if there is one group."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +31,19 @@ class BlockReport:
 
     tasks: int
     units: int
-    """The number of units that the search dealt with; a unit is a chain of tasks."""
+    """The number of units in the search; a unit is a chain of tasks."""
     states: int
-    """The number of sets of units that may be left at some time, the empty one too."""
+    """The number of states, sets of units that may remain, including the empty one."""
     estimate: int
-    """The number of transitions that was expected."""
+    """The estimated number of transitions."""
     transitions: int
-    """The number of pairs of a state and an ending of it that were looked at."""
+    """The number of transitions, pairs of a state and one of its endings, that were examined."""
     r: int
-    """The most units that a group had."""
+    """The limit on the units of a group."""
     s: int
-    """The most groups that a stage had."""
+    """The limit on the groups of a stage."""
     fallback: str
-    """What was done to make the search affordable; empty if nothing."""
+    """The restrictions that made the search affordable, in words; empty if there are none."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,20 @@ class StagePlan:
 
     stages: tuple[Stage, ...]
     latency: float
-    """The time of all stages, in µs, with a barrier after each that ran on several workers."""
+    """The time of all stages, in µs, with a barrier after each stage on several workers."""
     reports: tuple[BlockReport, ...] = ()
 
     def placement(self, graph: TaskGraph, workers: int) -> Placement:
-        """The stages as orders of workers, which wait for values and not at barriers.
+        """The stages as orders of workers, which wait for values instead of at barriers.
 
-        The groups of a stage are shared out as `share_out` does. Which worker takes which share
-        is decided twice: the first share to worker 0 and so on, and each share, the longest
-        first, to the worker that made most of what it reads. What simulates faster is taken. In
-        the first way, without merged stages, no run is longer than `latency`. A wide stage runs
-        on workers `0 .. threads - 1`.
+        The groups of a stage are distributed by `share_out`. The shares are assigned to workers in
+        two ways, of which the faster by simulation is taken: the first share to worker 0 and so
+        on; or each share, longest first, to the worker that computed most of its inputs. In the
+        first way, without merged stages, the run takes at most `latency`. A wide stage runs on
+        workers `0 .. threads - 1`.
 
-        The tasks of a merged stage follow each other on one worker, or on those of the stage;
-        what replaces them is not this function's matter. O(workers * groups + V + E), and the
-        simulation.
+        The tasks of a merged stage follow each other on one worker, or on those of the stage; they
+        are not replaced here. O(workers * groups + V + E), plus the simulation.
 
         Raises ValueError if a stage needs more than `workers` workers, or the stages do not
         cover the tasks of `graph` once each.
@@ -99,14 +98,14 @@ class StagePlan:
 def share_out(
     times: Sequence[float], workers: int, hand_over: float
 ) -> tuple[float, list[list[int]]]:
-    """The latency of groups that take `times` µs, and the groups of each worker that has some.
+    """The latency in µs of groups that take `times` µs, and the groups of each non-empty worker.
 
-    Longest processing time first: groups by descending time, each to the worker that is done
-    first. The first worker may start at once and hands nothing over; on another one a stage
-    takes `2 * hand_over` µs longer, to get its inputs and to give its results back. So a group
-    stays on the first worker if that is faster, and stages can be added up: all values of a
-    stage are on the first worker when it ends. At most `4/3` of the optimum, and the optimum if
-    each worker gets one group. O(groups * (workers + log groups)).
+    Longest processing time first: groups by descending time, each to the worker that is free
+    first. The first worker starts at once and hands nothing over; on any other, a stage takes
+    `2 * hand_over` µs longer, to receive its inputs and to return its results. So a group stays on
+    the first worker if that is faster, and latencies of stages add up: all values of a stage are
+    on the first worker when it ends. At most 4/3 of the optimum, and the optimum if each worker
+    gets one group. O(groups * (workers + log groups)).
     """
     loads = [0.0] + [2 * hand_over] * (workers - 1)
     shares: list[list[int]] = [[] for _ in loads]
@@ -119,7 +118,7 @@ def share_out(
 
 
 def concurrent(graph: TaskGraph, groups: Sequence[Sequence[int]], workers: int) -> StagePlan:
-    """A plan of the one stage that runs `groups` side by side."""
+    """A plan of one stage, which runs `groups` in parallel."""
     times = [sum(graph.costs[task] for task in group) for group in groups]
     latency = share_out(times, workers, graph.hand_over)[0]
     return StagePlan((Stage(tuple(map(tuple, groups))),), latency)

@@ -1,9 +1,9 @@
-"""A schedule that can be changed within a window, and the makespan that this leads to.
+"""A schedule that can be changed within a window, with incremental evaluation of the makespan.
 
-The state is one topological order of all tasks and the team of workers of each task; a worker's
-order follows from it, so that no state can deadlock. The idea of judging a change by the longest
-path through it, heads before and tails after, is that of Nowicki & Smutnicki, "A fast taboo search
-algorithm for the job shop problem", Management Science 42(6), 1996, section 3.
+The state is one topological order of all tasks and the team of workers of each task; the order of
+each worker follows from it, so no state can deadlock. A change is judged by the longest path
+through it, heads before and tails after, as in Nowicki & Smutnicki, "A fast taboo search algorithm
+for the job shop problem", Management Science 42(6), 1996, section 3.
 """
 
 from bisect import bisect_left
@@ -21,7 +21,7 @@ Team = tuple[int, ...]
 
 
 class Schedule:
-    """An order, teams, and for each task the longest paths before and after it (µs)."""
+    """An order, teams, and each task's finish and longest path to the end (µs)."""
 
     def __init__(self, graph: TaskGraph, placement: Placement) -> None:
         self.graph, self.workers = graph, len(placement.workers)
@@ -45,13 +45,13 @@ class Schedule:
         return Placement(tuple(tuple(self.order[i] for i in lane) for lane in self.lanes))
 
     def start(self, task: int) -> float:
-        """When a task starts, in µs."""
+        """The start time of a task, in µs."""
         return self.finish[task] - self.costs[len(self.teams[task])][task]
 
     def update(self, first: int = 0, end: int | None = None) -> None:
-        """Compute all times anew after a change of the positions `first` to `end`, `end` excluded.
+        """Updates all times after `order` has changed at [first, end), whose times `run` has set.
 
-        Without `end`, of all. O(V + E + entries of the placement).
+        Without `end`, recomputes all from `first` on. O(V + E + entries of the placement).
         """
         whole = end is None
         end = len(self.order) if end is None else end
@@ -69,7 +69,7 @@ class Schedule:
         self.makespan = max(self.finish, default=0.0)
 
     def _update_tails(self, end: int) -> None:
-        """Compute the tails of the tasks before the position `end`."""
+        """Computes the tails of the tasks before position `end`."""
         hand_over, tail, teams = self.graph.hand_over, self.tail, self.teams
         successors, costs = self.graph.successors, self.costs
         following: list[int] = []
@@ -96,13 +96,13 @@ class Schedule:
             tail[task] = rest + costs[count][task]
 
     def _between(self, team: Team, after: Team) -> float:
-        """µs between tasks of two teams that a worker runs one after the other."""
+        """The least time in µs between consecutive tasks of a worker with these teams."""
         if team[0] != after[0]:
             return self.graph.hand_over
         return self.graph.switch if len(team) != len(after) else 0.0
 
     def lasts(self, first: int) -> list[int]:
-        """The last task of each worker before a position, or -1."""
+        """The last task of each worker before position `first`, or -1."""
         found: list[int] = []
         for lane in self.lanes:
             i = bisect_left(lane, first)
@@ -116,12 +116,12 @@ class Schedule:
         changed: Mapping[int, Team],
         worst: float = inf,
     ) -> float:
-        """The longest path through the positions from `first` on if `tasks` stood there (µs).
+        """The longest path, in µs, through the window at `first` if its order were `tasks`.
 
-        `tasks` is a topological order of the tasks that stand there now; `changed` has new teams
-        of some of them. Paths that do not touch these positions do not count: with them, it
-        would be the makespan. Sets `finish` and `teams` of these tasks as if the change were
-        made, and gives up, at a result that is too small, as soon as it is above `worst`.
+        `tasks` is a topological order of the tasks that are there now; `changed` has new teams for
+        some of them. Paths that do not touch the window are ignored: with them, the result would be
+        the makespan. Sets `finish` and `teams` of these tasks as if the change were made. Returns
+        early, with a partial result, once that exceeds `worst`.
         """
         predecessors, successors = self.graph.predecessors, self.graph.successors
         teams, finish, tail, position = self.teams, self.finish, self.tail, self.position
@@ -181,7 +181,7 @@ class Schedule:
 
 
 def _order(graph: TaskGraph, placement: Placement) -> list[int]:
-    """A topological order of the edges and of each worker's order, by simulated start."""
+    """A topological order with respect to edges and workers' orders, by simulated start."""
     start = simulate(graph, placement).start
     followers: list[list[int]] = [list(row) for row in graph.successors]
     missing = [len(row) for row in graph.predecessors]

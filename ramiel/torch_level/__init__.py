@@ -1,1 +1,1 @@
-"""What reads and rewrites the torch level: tasks, work, kernels, placements, patterns."""
+"""Analyses and rewriting of the `torch` dialect: tasks, work, kernels, placements, patterns."""

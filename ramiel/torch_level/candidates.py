@@ -1,4 +1,4 @@
-"""Which kernels of ramiel.runtime could compute an operation."""
+"""The kernels of ramiel.runtime that can compute an operation."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.errors import CompileError
 
 Kernel = str | None
-"""The `kernel` of a layer in ramiel.runtime.layers; None is the best direct one at hand."""
+"""The option `kernel` of a layer of ramiel.runtime; None is the best available direct kernel."""
 
 KERNELS = "torch.kernels"
-"""Attribute: the best kernel by number of threads, where it is not the same for all of them."""
+"""Attribute: the best kernel by number of threads, if it differs between them."""
 
 _WINOGRAD = ("winograd", "winograd-2")
 _CANDIDATES: Mapping[str, tuple[tuple[Kernel, ...], tuple[Kernel, ...]]] = {
     "auto": ((None, "mkldnn", "plain"), _WINOGRAD),
     "torch": (("mkldnn", "plain"), tuple(f"mkldnn-{name}" for name in _WINOGRAD)),
 }
-"""By provider: for all layers, and for the convolutions that Winograd's algorithm applies to."""
+"""By provider: kernels for all layers, and further ones where Winograd's algorithm applies."""
 
 _WINDOWS = ((3, 3), (5, 5), (1, 7), (7, 1), (1, 3), (3, 1))
-"""The kernels that Winograd's algorithm is tried for."""
+"""The kernel sizes for which Winograd's algorithm is a candidate."""
 
 _FUNCTIONS = frozenset(
     ["max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "scaled_dot_product_attention"]
 )
-"""What `kernels.` has as well as torch.nn.functional."""
+"""The functions that both `kernels.` and torch.nn.functional have."""
 _ONLY_PYTORCH = frozenset(["enable_gqa", "is_causal"])
-"""Options that the functions of `kernels.` do not have."""
+"""Options that the functions of `kernels.` lack."""
 _OTHERS = "onednn"
-"""The kernel of a call of `kernels.`, a function like PyTorch's by another provider."""
+"""The kernel of a call of `kernels.`, whose functions call another provider than PyTorch's."""
 
 
 def candidates(op: TorchOperation, provider: str) -> tuple[Kernel, ...]:
-    """The kernels for an operation, the usual one first; none where there is no choice.
+    """The kernels for an operation, the default first; empty if there is no choice.
 
     Raises CompileError for an unknown provider.
     """
@@ -57,7 +57,7 @@ def candidates(op: TorchOperation, provider: str) -> tuple[Kernel, ...]:
 
 
 def set_kernel(op: TorchOperation, kernel: Kernel) -> None:
-    """Writes which kernel computes an operation: the option of a layer, or whose function."""
+    """Sets the kernel of an operation: the option of a layer, or the prefix of a callee."""
     if isinstance(op, CallOp):
         op.properties["callee"] = StringAttr(callee_of(op, kernel))
         return
@@ -69,13 +69,13 @@ def set_kernel(op: TorchOperation, kernel: Kernel) -> None:
 
 
 def callee_of(op: CallOp, kernel: Kernel) -> str:
-    """What a call of a function that has a choice calls for a kernel."""
+    """The callee of a call for a kernel."""
     prefix = "F" if kernel is None else "kernels"
     return f"{prefix}.{op.callee.partition('.')[2]}"
 
 
 def kernel_of(op: TorchOperation, threads: int) -> Kernel:
-    """The kernel that computes an operation on so many threads: see write_kernels()."""
+    """The kernel that computes an operation on `threads` threads: see write_kernels()."""
     listed = op.attributes.get(KERNELS)
     if isinstance(listed, DictionaryAttr):
         counts = sorted(int(count) for count in listed.data)
@@ -87,10 +87,10 @@ def kernel_of(op: TorchOperation, threads: int) -> Kernel:
 
 
 def write_kernels(op: TorchOperation, kernels: Mapping[int, Kernel]) -> None:
-    """Writes which kernels compute an operation on which numbers of threads.
+    """Sets the kernels of an operation by number of threads.
 
-    If they differ, the attribute KERNELS lists them until the operation is placed, and meanwhile
-    it has that of the most threads.
+    If they differ, the attribute KERNELS lists them until the operation is placed; meanwhile, it
+    has the kernel for the most threads.
     """
     op.attributes.pop(KERNELS, None)
     if len(set(kernels.values())) > 1:

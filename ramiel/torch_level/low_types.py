@@ -1,4 +1,4 @@
-"""The types of 16 bits to compute in, what stays in float32, and how numbers are rounded."""
+"""The 16-bit types to compute in, the operations that stay in float32, and rounding."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ramiel.torch_level.patterns import arguments_of
 
 @dataclass(frozen=True)
 class LowType:
-    """A type to compute in, with its names in the IR, in numpy and in a CPU's list of features."""
+    """A type to compute in, in torch, the IR and numpy, and the CPU features that support it."""
 
     name: str
     element: Attribute
     numpy: np.dtype[np.generic]
     largest: float
     tiny: float
-    """The smallest number that is not 0."""
+    """The smallest positive number."""
     features: frozenset[str]
-    """Any of these says that the CPU computes in it; without, PyTorch converts or emulates."""
+    """The CPU computes in it if it has any of these; otherwise PyTorch converts or emulates."""
 
 
 _BF16, _F16 = ml_dtypes.finfo(ml_dtypes.bfloat16), ml_dtypes.finfo(np.float16)
@@ -53,19 +53,19 @@ LOW_TYPES: Mapping[str, LowType] = {
 }
 
 HUGE = 1e30
-"""Numbers beyond stand for infinity, in masks. In a low type they are its largest number."""
+"""Larger finite numbers stand for infinity, as in masks; a low type uses its largest number."""
 
 
 def stays(op: CallOp | LayerOp) -> bool:
-    """Whether a call that is given low values is to be computed in float32."""
+    """Whether an operation on values of a low type is to be computed in float32 all the same."""
     if isinstance(op, LayerOp):
         return LAYERS[op.layer].float32 is not None
     callee = CALLEES[op.callee]
     if callee.is_a(Trait.NO_HALVES) or any(numpy_dtype_of(r.type) is None for r in op.results):
         return True
-    if op.callee == "F.interpolate":  # has no kernel for halves where it smooths
+    if op.callee == "F.interpolate":  # it has no 16-bit kernel with antialiasing
         return "antialias" in op.kwargs
-    if op.callee == "ops.layer_norm":  # the mean and the deviation are float32
+    if op.callee == "ops.layer_norm":  # its mean and standard deviation are float32
         return len(op.results) > 1
     if isinstance(callee.float32, Mapping):
         return any(a in callee.float32 for a in arguments_of(op).args if isinstance(a, str))
@@ -73,10 +73,10 @@ def stays(op: CallOp | LayerOp) -> bool:
 
 
 def rounded(array: npt.NDArray[np.float32], low: LowType) -> Array:
-    """An array in a low type.
+    """An array rounded to a low type.
 
-    Numbers stay finite, since masks are made of large ones, and only 0 becomes 0, since some are
-    divisors.
+    Finite numbers stay finite, as masks contain large ones, and nonzero numbers stay nonzero, as
+    some are divisors.
     """
     bounded = np.clip(array, -low.largest, low.largest)
     bounded = np.where(np.isfinite(array), bounded, array)

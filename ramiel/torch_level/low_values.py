@@ -1,4 +1,4 @@
-"""Values and weights in a type of 16 bits: what is converted to it or back, each thing once."""
+"""Conversion of values and weights to a 16-bit type and back, each at most once."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from ramiel.torch_level.low_types import HUGE, LowType, rounded
 
 @dataclass
 class LowValues:
-    """The values of one function that are in a low type, and what was converted to it or back."""
+    """The values of one function that are in a low type, and the conversions to it and back."""
 
     low: LowType
     suffix: str
-    """What names of weights and values in the low type end in."""
+    """The suffix of names of weights and values in the low type."""
     names: FreshNames
     lowered: set[SSAValue] = field(default_factory=set[SSAValue])
-    """The values that are computed from low ones, be they low themselves or not."""
+    """The values that are computed from low ones, whether or not they are low themselves."""
     weights: dict[str, WeightAttr] = field(default_factory=dict[str, WeightAttr])
-    """By the name of the weight that each was made from."""
+    """The weights in the low type, by the name of the weight that each was made from."""
     converted: dict[tuple[SSAValue, Attribute], SSAValue] = field(
         default_factory=dict[tuple[SSAValue, Attribute], SSAValue]
     )
-    """By the value that was converted and the element type that it was converted to."""
+    """The converted values, by the original value and the element type."""
 
     # --- values ---
 
     def is_low(self, value: SSAValue) -> bool:
-        """Whether a value has the low type because this pass gave it that."""
+        """Whether a value has the low type because this pass lowered it."""
         return value in self.lowered and element_of(value.type) == self.low.element
 
     def is_float(self, value: SSAValue) -> bool:
@@ -51,14 +51,14 @@ class LowValues:
         return is_wide(value) or self.is_low(value)
 
     def convert(self, op: Operation, values: Sequence[SSAValue], element: Attribute) -> None:
-        """Lets an operation read some of its operands in one of the two types."""
+        """Converts the operands `values` of an operation to an element type."""
         wanted = {value: self.in_type(value, element) for value in values}
         for i, value in enumerate(op.operands):
             if value in wanted:
                 op.operands[i] = wanted[value]
 
     def in_type(self, value: SSAValue, element: Attribute) -> SSAValue:
-        """A value in one of the two types: a converted weight, or the result of a conversion."""
+        """A value in an element type: the value, a converted weight, or a conversion's result."""
         if element_of(value.type) == element:
             return value
         key = (value, element)
@@ -89,7 +89,7 @@ class LowValues:
         return result
 
     def _insert_first(self, first: Operation | None, new: Operation) -> None:
-        """Puts the conversion of an argument of the function after those of other arguments."""
+        """Inserts the conversion of a function argument after those of other arguments."""
         made = {v.owner for v in self.converted.values()}
         while first in made:
             first = first.next_op if first is not None else None
@@ -111,11 +111,11 @@ class LowValues:
         op.properties["weights"] = DictionaryAttr(weights)
 
     def lower_literals(self, op: CallOp) -> None:
-        """Gives a call its arguments that are no values as the low type needs them."""
+        """Adapts the literal arguments of a call to the low type."""
         self._change_literals(op, self._literal)
 
     def _weight(self, source: WeightAttr, type: Attribute) -> WeightAttr:
-        """The weight in the low type. It is converted when it is asked for."""
+        """The weight in the low type, converted lazily."""
         name = source.data.name
         if name not in self.weights:
             load = None if source.data.load is None else _loader(source, self.low)
@@ -125,7 +125,7 @@ class LowValues:
         return WeightAttr(TensorRef(found.name, found.load, type))
 
     def _literal(self, attribute: Attribute) -> Attribute:
-        """An argument of a call in the low type: neither float32 nor beyond the type's range."""
+        """A literal argument for the low type: with its dtype for float32, and within its range."""
         match attribute:
             case DtypeAttr() if attribute.data == "float32":
                 return DtypeAttr(self.low.name)
@@ -138,9 +138,9 @@ class LowValues:
                 return attribute
 
     def clip(self, op: CallOp | LayerOp) -> None:
-        """Brings numbers that stand for infinity into the range of the low type.
+        """Clips numbers that stand for infinity to the range of the low type.
 
-        The call itself stays in float32, but what it computes may be converted later.
+        The call itself stays in float32, but its results may be converted later.
         """
         if not isinstance(op, CallOp) or not any(is_wide(r) for r in op.results):
             return
@@ -160,7 +160,7 @@ class LowValues:
         op.properties["kwargs"] = DictionaryAttr({k: change(a) for k, a in op.kwargs.items()})
 
     def _clipped(self, op: WeightOp) -> SSAValue:
-        """A weight without what is beyond the range of the low type, still in float32."""
+        """A weight clipped to the range of the low type, still in float32."""
         value, limit = op.results[0], self.low.largest
         key = (value, value.type)
         if key not in self.converted:
@@ -186,13 +186,13 @@ def is_wide_type(type: Attribute) -> bool:
 
 
 def is_few(type: Attribute) -> bool:
-    """Whether a tensor is so small that it may hold sizes, thresholds or a time."""
+    """Whether a tensor is so small that it may hold sizes, thresholds or a time step."""
     shape = static_shape_of(type)
     return shape is not None and math.prod(shape) <= INLINE_ELEMENTS
 
 
 def _is_huge(op: WeightOp) -> bool:
-    """Whether a weight of few numbers has some that stand for infinity."""
+    """Whether a small weight contains finite numbers that stand for infinity."""
     if op.weight.data.load is None or not is_few(op.results[0].type):
         return False
     array = np.abs(cast("npt.NDArray[np.float32]", op.weight.array()))

@@ -1,8 +1,8 @@
-"""Operator merge: several convolutions of one value as one convolution and a split.
+"""Operator merge: replaces several convolutions of one value by one convolution and a split.
 
 Source: Ding et al., "IOS: Inter-Operator Scheduler for CNN Acceleration", arXiv 2011.01302,
-section 3, on operator merge. Kernels are stacked along the output channels; a smaller one gets
-zeros around it, and the padding grows with it, so that each output stays where it was.
+section 3, on operator merge. Kernels are stacked along the output channels; smaller kernels are
+padded with zeros, and the padding grows accordingly, so that outputs keep their positions.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from ramiel.dialects.torch.literals import python_literal, scalar
 from ramiel.torch_level.work import work_of
 
 DIMS = {"Conv1d": 1, "Conv2d": 2, "Conv3d": 3}
-"""The layers that can be merged, and how many dimensions their kernels have."""
+"""The layers that can be merged, and the number of spatial dimensions of their kernels."""
 
 
 _DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1}
-"""The options of a convolution that can be merged."""
+"""The options that a mergeable convolution may have, and their defaults."""
 
 
 @dataclass(frozen=True)
 class _Geometry:
-    """A convolution's window. Lists have an entry for each spatial dimension."""
+    """A convolution's window. Tuples have an entry for each spatial dimension."""
 
     layer: str
     stride: tuple[int, ...]
@@ -43,16 +43,16 @@ class _Geometry:
     dilation: tuple[int, ...]
     kernel: tuple[int, ...]
     channels: int
-    """Output channels."""
+    """The number of output channels."""
     input: SSAValue
     activation: Attribute | None
 
     @property
     def offset(self) -> tuple[int, ...]:
-        """Where the middle of the first window is: twice as far before the input's first element.
+        """Twice the distance from the centre of the first window to the input's first element.
 
-        Twice, since it may be between two elements. A kernel of size k, dilated by d, spans
-        d * (k - 1) + 1 elements. A window that grows evenly keeps its middle.
+        Twice, as the centre may lie between two elements. A kernel of size k, dilated by d, spans
+        d * (k - 1) + 1 elements. A window that grows equally on both sides keeps its centre.
         """
         sides = zip(self.padding, self.dilation, self.kernel, strict=True)
         return tuple(2 * p - d * (k - 1) for p, d, k in sides)
@@ -69,13 +69,13 @@ _SAME: Mapping[str, str] = {
     "stride": "have different strides",
     "dilation": "have different dilations",
     "parity": "have kernels of even and of odd size",
-    "offset": "have windows around different places",
+    "offset": "have windows with different centres",
 }
-"""What convolutions of one family have in common, and what is said of those that do not."""
+"""The properties that mergeable convolutions share, and the message for a difference in each."""
 
 
 def mergeable_sets(function: func.FuncOp) -> list[tuple[LayerOp, ...]]:
-    """The largest sets of convolutions that `merged_layer` takes, in program order.
+    """The maximal sets of convolutions that `merged_layer` accepts, in program order.
 
     Each convolution is in at most one. O(operations).
     """
@@ -87,11 +87,11 @@ def mergeable_sets(function: func.FuncOp) -> list[tuple[LayerOp, ...]]:
 
 
 def merged_layer(ops: Sequence[LayerOp], names: FreshNames | None = None) -> LayerOp:
-    """One convolution that computes the results of several, concatenated along the channels.
+    """A convolution that computes the results of several, concatenated along the channels.
 
-    It stands in no block and has no attributes. Its weights are made when their bytes are asked
-    for; their names come from `names`, which may be left out where names do not matter. Raises
-    ValueError, with the reason, for operations that cannot be merged.
+    It is in no block and has no attributes. Its weights are computed lazily; their names come from
+    `names`, which may be omitted if names do not matter. Raises ValueError, with the reason, for
+    operations that cannot be merged.
     """
     if len(ops) < 2:
         raise ValueError("two or more convolutions are needed")
@@ -102,7 +102,7 @@ def merged_layer(ops: Sequence[LayerOp], names: FreshNames | None = None) -> Lay
             if getattr(first, part) != getattr(other, part):
                 raise ValueError(f"{ops[0].title} and {op.title} {difference}")
     kernel = tuple(max(sizes) for sizes in zip(*(g.kernel for g in geometries), strict=True))
-    # Along each dimension the padding is that of a convolution whose kernel does not grow.
+    # The padding follows from the common offset and the size of the largest kernel.
     padding = [
         (offset + dilation * (size - 1)) // 2
         for offset, dilation, size in zip(first.offset, first.dilation, kernel, strict=True)
@@ -127,15 +127,15 @@ def merged_layer(ops: Sequence[LayerOp], names: FreshNames | None = None) -> Lay
 
 
 def channels_of(op: LayerOp) -> int:
-    """The output channels of a convolution."""
+    """The number of output channels of a convolution."""
     return op.weight_shape[0]
 
 
 def costs_of_merged(ops: Sequence[LayerOp], new: TorchOperation) -> list[float]:
-    """The cost of what replaces convolutions, on one thread and on more, µs.
+    """The cost in µs of an operation that replaces convolutions, by number of threads.
 
-    It is what they cost together, by what is written on them, times what the static model says
-    that merging changes; a view gets no faster on more threads. Empty if they have no costs.
+    It is the sum of the costs written on them, times the ratio of the static costs after and before
+    merging; a view gets no faster on more threads. Empty if they have no costs.
     """
     rows = [_costs(op) for op in ops]
     if not rows[0] or len({len(row) for row in rows}) != 1:
@@ -167,10 +167,10 @@ def _checked(op: LayerOp) -> _Geometry:
 
 
 def _geometry(op: LayerOp) -> _Geometry | str:
-    """The window of an operation, or why it cannot be merged with any other."""
+    """The window of an operation, or why it cannot be merged with any other operation."""
     dims = DIMS.get(op.layer)
     if dims is None:
-        return "is no convolution"
+        return "is not a convolution"
     shape = op.weight_shape
     if len(shape) != dims + 2 or element_of(op.results[0].type) is None:
         return "has a kernel or a result of unknown shape"
@@ -182,7 +182,7 @@ def _geometry(op: LayerOp) -> _Geometry | str:
         if name not in ("activation", "kernel")
     }
     if options.pop("groups", (1,) * dims) != (1,) * dims:
-        return "is a convolution in groups"
+        return "is a grouped convolution"
     if not options.keys() <= _DEFAULTS.keys() or any(len(v) != dims for v in options.values()):
         return "has options that do not fit its kernel"
     stride, padding, dilation = (
@@ -238,13 +238,13 @@ def _merged_weights(
 
 
 def _grow(array: Array, kernel: Sequence[int], size: Sequence[int]) -> Array:
-    """A stack of kernels with zeros around them."""
+    """Kernels [out, in, kernel...], zero-padded to a larger size."""
     sides = [(s - k) // 2 for k, s in zip(kernel, size, strict=True)]
     return np.pad(array, [(0, 0), (0, 0), *((n, n) for n in sides)])
 
 
 def _biases(ops: Iterable[LayerOp]) -> Iterable[Array]:
-    """The biases of convolutions, zeros where one has none."""
+    """The biases of convolutions, zeros for those without one."""
     for op in ops:
         if (bias := op.weights.get("bias")) is not None:
             yield bias.array()

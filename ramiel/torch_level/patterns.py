@@ -1,4 +1,4 @@
-"""What patterns over the `torch` dialect share: reading calls, numbers and products."""
+"""Helpers for patterns on the `torch` dialect: matching calls, numbers and products; rewriting."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from ramiel.dialects.torch.operation import NODE, OP_TYPE
 FLOATS = frozenset(["float16", "bfloat16", "float32", "float64"])
 
 CONVOLUTIONS = {"Conv1d": 1, "Conv2d": 2, "Conv3d": 3}
-"""The convolutions, and how many dimensions their kernels have."""
+"""The convolutions, and the number of spatial dimensions of their kernels."""
 
 _LIMIT = 8
-"""How many multiplications a product may have that is looked into: no activation has more."""
+"""The most multiplications that `product_of` follows: no activation has more."""
 
 
 def rewrite(name: str, module: ModuleOp, *patterns: RewritePattern) -> None:
-    """Tries the patterns of a pass once at each operation, from the first to the last.
+    """Tries the patterns of a pass once on each operation, in program order.
 
-    An operation that a pattern puts in is seen by those after it, but not itself matched again.
+    Operations that a pattern inserts are visible to later matches but are not matched themselves.
     """
     applier = GreedyRewritePatternApplier(list(patterns))
     with patterns_of(name):
@@ -54,7 +54,7 @@ def rewrite(name: str, module: ModuleOp, *patterns: RewritePattern) -> None:
 
 
 class Arguments(NamedTuple):
-    """The arguments of a call in Python, with the SSA values in their places."""
+    """The arguments of a call as Python values, with SSA values for operands."""
 
     args: list[object]
     kwargs: dict[str, object]
@@ -73,7 +73,7 @@ def arguments_of(op: CallOp) -> Arguments:
 
 
 def call_of(value: object, *callees: str) -> CallOp | None:
-    """The call of one of the callees whose only result is this value."""
+    """The call of one of `callees` whose only result is `value`; else None."""
     op = value.owner if isinstance(value, SSAValue) else None
     if isinstance(op, CallOp) and op.callee in callees and len(op.results) == 1:
         return op
@@ -81,13 +81,14 @@ def call_of(value: object, *callees: str) -> CallOp | None:
 
 
 def sole_call_of(value: object, *callees: str) -> CallOp | None:
-    """The same if the value has one use, so that the call may go when that use does."""
+    """Like `call_of`, but the value must have one use, so that the call can be erased with it."""
     call = call_of(value, *callees)
     return call if call is not None and call.results[0].has_one_use() else None
 
 
 def operands_of(value: object, callee: str, count: int = 2) -> list[object] | None:
-    """The arguments of the single-use call that a value is, if it has so many and no keywords."""
+    """The arguments of the single-use call of `callee` that defines a value; None if there is no
+    such call, or it has keywords or another number of arguments than `count`."""
     call = sole_call_of(value, callee)
     if call is None or call.kwargs or len(call.args) != count:
         return None
@@ -95,7 +96,7 @@ def operands_of(value: object, callee: str, count: int = 2) -> list[object] | No
 
 
 def number_of(value: object) -> float | None:
-    """A number among the arguments of a call: a literal, or a weight with one element."""
+    """The number that an argument of a call is, a literal or a weight of one element; else None."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, SSAValue) or not isinstance(value.owner, WeightOp):
@@ -107,7 +108,7 @@ def number_of(value: object) -> float | None:
 
 
 def with_number(values: Sequence[object]) -> tuple[SSAValue, float] | None:
-    """A value and a number, if that is what the two operands of a call are, in either order."""
+    """The value and the number, if two operands are one of each, in either order; else None."""
     for value, other in (values, values[::-1]):
         number = number_of(other)
         if number is not None and isinstance(value, SSAValue):
@@ -121,8 +122,8 @@ def is_float(type: Attribute) -> bool:
 
 
 def is_close(value: float, expected: float, type: Attribute) -> bool:
-    """Whether a number is another one, as exactly as a type's elements can say: a float64 that was
-    rounded to float32 is not."""
+    """Whether a number equals another one up to the precision of a type's elements. In float64, a
+    number that was rounded to float32 does not."""
     dtype = numpy_dtype_of(type)
     error = 1e-15 if dtype == np.float64 else 1e-6
     if abs(value - expected) <= error * abs(expected):
@@ -132,17 +133,17 @@ def is_close(value: float, expected: float, type: Attribute) -> bool:
 
 @dataclass(frozen=True)
 class Product:
-    """A number times some values, which all have the type of the product."""
+    """A number times values, all of the type of the product."""
 
     factor: float
     values: tuple[SSAValue, ...]
 
 
 def product_of(root: SSAValue) -> Product:
-    """A value as a product, of itself alone if it is none.
+    """A value as a product; of itself alone if it is not one.
 
-    Multiplications, divisions by numbers and powers are looked into where the root alone uses
-    what they compute and where nothing is broadcast.
+    Multiplications, divisions by numbers, squares and cubes are expanded if their results have no
+    use outside the product and nothing is broadcast.
     """
     factor = 1.0
     values: list[SSAValue] = []
@@ -183,7 +184,7 @@ def _parts(value: SSAValue) -> Product | None:
 def replace(
     rewriter: PatternRewriter, op: TorchOperation, new: TorchOperation, origin: TorchOperation
 ) -> None:
-    """Puts one operation in the place of another, and erases what nobody else needs.
+    """Replaces an operation by a new one, and erases operations that become unused.
 
     The new operation comes from the same ONNX node as `origin`.
     """
@@ -195,20 +196,20 @@ def replace(
 
 
 def copy_origin(source: TorchOperation, target: TorchOperation) -> None:
-    """Says that an operation comes from the same ONNX node as another, and names its result so."""
+    """Copies the ONNX node that an operation comes from, and its result's name, to another."""
     target.attributes |= {k: v for k, v in source.attributes.items() if k in (NODE, OP_TYPE)}
     target.results[0].name_hint = source.results[0].name_hint
 
 
 def forward(rewriter: PatternRewriter, op: TorchOperation, value: SSAValue) -> None:
-    """Puts a value in the place of an operation's result, and erases what nobody else needs."""
+    """Replaces an operation's result by a value, and erases operations that become unused."""
     operands = list(op.operands)
     rewriter.replace(op, [], [value])
     erase_unused(rewriter, operands)
 
 
 def erase_unused(rewriter: PatternRewriter, values: Iterable[SSAValue]) -> None:
-    """Erases the operations of values that have no use, and then those that only they used."""
+    """Erases the operations that define unused values, then those that become unused."""
     stack = list(values)
     while stack:
         op = stack.pop().owner
@@ -220,7 +221,7 @@ def erase_unused(rewriter: PatternRewriter, values: Iterable[SSAValue]) -> None:
 
 
 def product_layer(value: object) -> LayerOp | None:
-    """The convolution or Linear whose result is this value."""
+    """The convolution or Linear that defines a value; else None."""
     op = value.owner if isinstance(value, SSAValue) else None
     if isinstance(op, LayerOp) and (op.layer in CONVOLUTIONS or op.layer == "Linear"):
         return op
@@ -228,7 +229,7 @@ def product_layer(value: object) -> LayerOp | None:
 
 
 def why_closed(layer: LayerOp) -> str | None:
-    """Why a layer cannot take in the operation that reads its result; None if it can."""
+    """Why the operation that reads a layer's result cannot be fused into it; None if it can."""
     if not layer.results[0].has_one_use():
         return "the result of the layer before it has another reader"
     if "activation" in layer.config:
@@ -242,7 +243,7 @@ def changed_layer(
     config: Mapping[str, object] | None = None,
     weights: Mapping[str, WeightAttr] | None = None,
 ) -> LayerOp:
-    """A copy of a layer's call with more operands, options and weights."""
+    """A copy of a layer's call with additional operands, options and weights."""
     options = {k: literal(v, []) for k, v in (config or {}).items()}
     return LayerOp.create(
         properties={

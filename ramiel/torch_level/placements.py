@@ -1,7 +1,7 @@
-"""A placement as attributes of the operations that it places.
+"""Placements as attributes of operations.
 
-A batch of samples runs as so many copies of the tasks: copy `b` of task `i` of `n` is task
-`b * n + i` of the batch's graph, and an operation carries a slot for each copy.
+A batch runs one copy of the tasks per sample: copy `b` of task `i` of `n` is task `b * n + i` of
+the batch's graph, and the attributes of an operation have an entry for each copy.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MOST_SAMPLES = 1024
 
 @dataclass(frozen=True)
 class Placed:
-    """A schedule as it stands in a module. The graph is that of the whole batch."""
+    """A schedule of a function. The graph is that of the whole batch."""
 
     name: str
     tasks: Tasks
@@ -48,8 +48,8 @@ class Placed:
     batch: int = 1
 
     def numbered(self) -> Placed:
-        """The same, its workers numbered as in the program: those that run operations first,
-        then those that only lend their cores. Workers that do neither are left out."""
+        """The same schedule with workers numbered as in the program: first those that run
+        operations, then those that only lend their cores. Idle workers are left out."""
         leading = set(self.placement.leaders(len(self.graph)))
         used = [w for w, order in enumerate(self.placement.workers) if order]
         order = sorted(used, key=lambda worker: worker not in leading)
@@ -58,34 +58,34 @@ class Placed:
 
 
 def check_workers(workers: int) -> None:
-    """Raises CompileError unless there may be so many workers."""
+    """Raises CompileError if the number of workers is out of range."""
     if not 1 <= workers <= MOST_WORKERS:
         raise CompileError(f"workers must be 1 to {MOST_WORKERS}, not {workers}")
 
 
 def limit_of(memory_limit: int) -> float | None:
-    """A memory limit in bytes as schedulers take it, 0 being none. CompileError if negative."""
+    """A memory limit in bytes for schedulers: None for 0. Raises CompileError if negative."""
     if memory_limit < 0:
         raise CompileError(f"a memory limit of {memory_limit} bytes: it must be more than 0")
     return float(memory_limit) if memory_limit else None
 
 
 def check_batch(function: func.FuncOp, batch: int) -> None:
-    """Raises CompileError unless the function can run once for each sample of a batch.
+    """Raises CompileError if the function cannot run once for each sample of a batch.
 
-    Copies of it do not share anything, so no operation mixes samples; but each input and output
-    must be a batch of one sample, so that samples can be taken apart and put together. A single
-    sample is the model as it is.
+    The copies are independent, so no operation mixes samples; but each input and output must be a
+    batch of one sample, so that a batch can be split and concatenated. A batch of 1 is the model
+    itself, which need not fulfil this.
     """
     if not 1 <= batch <= MOST_SAMPLES:
         raise CompileError(f"a batch must be 1 to {MOST_SAMPLES} samples, not {batch}")
     if batch == 1:
-        return  # whatever the model's first dimension is
+        return
     types = function.function_type
     if not types.inputs.data:
-        raise CompileError("a batch is made of models with inputs, and this one has none")
+        raise CompileError("a batch needs a model with inputs, and this one has none")
     for i in defaults_of(function):
-        raise CompileError(f"input {i} has a default, which is no batch of samples")
+        raise CompileError(f"input {i} has a default, which cannot be a batch of samples")
     for kind, values in (("input", types.inputs.data), ("output", types.outputs.data)):
         for i, type in enumerate(values):
             shape = shape_of(type)
@@ -93,13 +93,13 @@ def check_batch(function: func.FuncOp, batch: int) -> None:
                 dims = ["?" if dim is None else str(dim) for dim in shape or ()]
                 given = "unknown" if shape is None else "x".join(dims) or "scalar"
                 raise CompileError(
-                    f"{kind} {i} is {given}: a batch is made of models whose inputs and outputs "
+                    f"{kind} {i} is {given}: a batch needs a model whose inputs and outputs "
                     "have a first dimension of 1"
                 )
 
 
 def write_placement(function: func.FuncOp, placed: Placed) -> None:
-    """Writes which workers each operation holds, and its position, on the operations."""
+    """Writes the workers and the position of each operation as its attributes."""
     count, batch = len(placed.tasks.ops), placed.batch
     holders: list[list[int]] = [[] for _ in range(count * batch)]
     for worker, order in enumerate(placed.placement.workers):
@@ -119,8 +119,8 @@ def write_placement(function: func.FuncOp, placed: Placed) -> None:
 def read_placement(function: func.FuncOp) -> Placed:
     """The placement that a function's operations carry.
 
-    Raises CompileError if there is none, or if it cannot run: one that repeats an operation on a
-    worker, has one on more threads than it has costs for, or deadlocks.
+    Raises CompileError if there is none or it cannot run: if it repeats an operation on a worker,
+    runs one on a number of threads without costs, or deadlocks.
     """
     tasks = tasks_of(function)
     name = text_of(function.attributes.get(SCHEDULE))
@@ -151,7 +151,7 @@ def read_placement(function: func.FuncOp) -> Placed:
 
 
 def _slots(attributes: Mapping[str, Attribute]) -> list[tuple[tuple[int, ...], int]]:
-    """Workers and position of each sample's copy of an operation."""
+    """The workers and the position of each sample's copy of an operation."""
     workers, positions = attributes.get(WORKERS), attributes.get(POSITION)
     if not isinstance(workers, ArrayAttr) or not isinstance(positions, DenseArrayBase):
         raise CompileError("an operation is not placed: run a scheduler, as cluster-place, first")
@@ -163,7 +163,8 @@ def _slots(attributes: Mapping[str, Attribute]) -> list[tuple[tuple[int, ...], i
 
 
 def _positions(graph: TaskGraph, placement: Placement) -> list[int]:
-    """A topological order of the edges and of every worker's order, by start time."""
+    """Each task's position in a topological order with respect to edges and workers' orders, by
+    start time."""
     start = simulate(graph, placement).start
     followers: list[list[int]] = [list(row) for row in graph.successors]
     waits_for = [len(row) for row in graph.predecessors]

@@ -24,21 +24,22 @@ from ramiel.errors import CompileError
 from ramiel.torch_level.work import bytes_of
 
 DEFAULT_HAND_OVER = 24.0
-"""µs; measured on 2 cores of a 2024 server, for a lock, a queue and a pipe alike."""
+"""In µs, measured on 2 cores of a 2024 server; about the same for a lock, a queue and a pipe."""
 DEFAULT_SWITCH = 5.0
-"""µs for the first operation on more threads than the one before: a team has to wake up."""
+"""In µs, for the first operation on more threads than its predecessor: a team has to wake up."""
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """The operations that take time, in program order, and their graph: task i is ops[i]."""
+    """The operations to schedule, in program order, and their graph: task i is ops[i]."""
 
     ops: tuple[TorchOperation, ...]
     graph: TaskGraph
 
 
 def main_function(module: ModuleOp) -> func.FuncOp:
-    """The function that a module compiles. Raises CompileError if there is not exactly one."""
+    """The module's only function with a body. Raises CompileError if there is not exactly one, or
+    it has several blocks."""
     functions = [f for f in module.ops if isinstance(f, func.FuncOp) and f.body.blocks]
     if len(functions) != 1:
         raise CompileError(f"expected one function with a body, found {len(functions)}")
@@ -48,10 +49,10 @@ def main_function(module: ModuleOp) -> func.FuncOp:
 
 
 def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | None = None) -> Tasks:
-    """The tasks of a function. Weights are no tasks: every worker has them.
+    """The tasks of a function. Weights are not tasks: every worker has them.
 
-    Costs (µs) are those that cluster-costs wrote, unless `cost` gives others. Raises
-    CompileError for an operation without one, and for one that PyTorch does not have.
+    Costs (µs) are those that cluster-costs wrote, unless `cost` gives others. Raises CompileError
+    for an operation without costs, and for one that is not of the `torch` dialect.
     """
     for op in function.body.block.ops:
         if not isinstance(op, TorchOperation | func.ReturnOp):
@@ -80,7 +81,7 @@ def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | No
 
 
 def thread_counts(most: int) -> list[int]:
-    """The numbers of threads that an operation may run on: powers of two, and all there are."""
+    """The thread counts of an operation: the powers of two up to `most`, and `most` itself."""
     counts = [1]
     while 2 * counts[-1] <= most:
         counts.append(2 * counts[-1])
@@ -88,7 +89,8 @@ def thread_counts(most: int) -> list[int]:
 
 
 def numbers_of(ops: tuple[TorchOperation, ...], attribute: str, maker: str) -> list[list[int]]:
-    """The tasks by the number that a pass wrote on them. Raises CompileError if one has none."""
+    """The tasks grouped by an integer attribute that pass `maker` writes, in ascending order.
+    Raises CompileError if a task lacks it."""
     groups: dict[int, list[int]] = {}
     for i, op in enumerate(ops):
         number = op.attributes.get(attribute)
@@ -128,7 +130,7 @@ def _number(op: Operation, name: str, default: float) -> float:
 
 
 def _size(op: TorchOperation) -> float:
-    """The bytes that an operation makes: none if it is a view of its operands."""
+    """The bytes of an operation's results: 0 if it is a view of its operands."""
     if isinstance(op, CallOp) and CALLEES[op.callee].kind is Kind.VIEW:
         return 0.0
     return sum(bytes_of(r.type) for r in op.results)

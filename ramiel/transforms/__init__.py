@@ -1,6 +1,6 @@
-"""The passes: one a file. The pass `onnx-dead-code` is `OnnxDeadCodePass` in `onnx_dead_code.py`.
+"""The passes, one per file: `onnx-dead-code` is `OnnxDeadCodePass` in `onnx_dead_code.py`.
 
-They are listed here by name alone, so that listing them imports none of them.
+They are listed by name, so that listing them imports none of them.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ PASS_NAMES = (
     "cluster-channels",
     "cluster-free-values",
 )
-"""In the order in which they can run; `ramiel.pipelines` says which the compiler runs."""
+"""All passes, in an order in which they can run; `ramiel.pipelines` has those of the compiler."""
 
 
 def pass_factory(name: str) -> Callable[[], type[ModulePass]]:
-    """A function that imports a pass."""
+    """A function that imports and returns a pass class."""
 
     def load() -> type[ModulePass]:
         module = import_module(f"{__name__}.{name.replace('-', '_')}")

@@ -1,4 +1,4 @@
-"""cluster-auto: whatever schedule is simulated to be the fastest."""
+"""cluster-auto: the fastest schedule by simulation."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from ramiel.torch_level.tasks import main_function, tasks_of
 
 @dataclass(frozen=True)
 class ClusterAutoPass(ModulePass):
-    """Places the operations as the fastest of the quick schedulers does, by simulation.
+    """Places the operations by the quick scheduler whose schedule is fastest in simulation.
 
-    Running one operation after the other, on one thread or on several, is among the candidates,
-    so the result is never slower than that. `memory_limit` is in bytes, 0 is none. With
-    `thorough`, IOS is a candidate, too, which may take seconds. Needs costs. See
-    `ramiel.schedule.choose`.
+    Serial execution, on one thread or on several, is among the candidates, so the result is never
+    slower than that. `memory_limit` is in bytes; 0 is no limit. With `thorough`, IOS is also a
+    candidate, which may take seconds. Needs costs. See `ramiel.schedule.choose`.
 
         %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64} : ...
         // becomes

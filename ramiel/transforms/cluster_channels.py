@@ -1,4 +1,4 @@
-"""cluster-channels: a placement as workers with channels between them."""
+"""cluster-channels: turns a placement into workers with channels between them."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ from ramiel.torch_level.tasks import main_function
 
 @dataclass(frozen=True)
 class ClusterChannelsPass(ModulePass):
-    """Adds the `cluster.program` that says what each worker runs, in which order.
+    """Adds the `cluster.program`: the operations of each worker, in order.
 
-    `memory_limit` refuses a schedule whose values occupy more bytes at a time; 0 is no limit.
-    What crosses workers goes through a channel. Where an operation takes over a core from
-    another worker and no value comes with it, a turn does. The function stays: it is the serial
-    program of one sample, and gets the thread counts. Needs names and a placement.
+    A value that crosses workers goes through a channel. If an operation takes over a core from
+    another worker without a value, a turn orders the two. The function stays as the serial program
+    of one sample, with the same thread counts. A schedule whose values occupy more than
+    `memory_limit` bytes is refused; 0 is no limit. Needs names and a placement.
 
         %y = torch.call F.relu(%x) {cluster.workers = [array<i64: 1>], ...} : ...
-        // is, in the program
+        // becomes, in the program
         cluster.worker 1 {
           %x = cluster.recv @x : tensor<4xf32>
           %y = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
@@ -113,7 +113,7 @@ class ClusterChannelsPass(ModulePass):
 
 
 def _distinct(placed: Placed, attribute: str) -> IntegerAttr:
-    """How many clusters there are, by an attribute; 0 where the operations carry none."""
+    """The number of distinct values of an attribute; 0 if no operation has it."""
     return IntegerAttr(len({op.attributes.get(attribute) for op in placed.tasks.ops} - {None}), i64)
 
 
@@ -122,7 +122,7 @@ def _us(value: float) -> FloatAttr:
 
 
 def _set_threads(function: func.FuncOp, placed: Placed) -> None:
-    """Has the serial program run each operation on as many threads as the first sample's."""
+    """Sets the thread counts of the serial program to those of the first sample."""
     threads = placed.placement.threads(len(placed.graph))
     current = 1
     for op, count in zip(placed.tasks.ops, threads, strict=False):
@@ -132,9 +132,9 @@ def _set_threads(function: func.FuncOp, placed: Placed) -> None:
 
 
 class _Materializer:
-    """Writes a placement as workers with channels.
+    """Materializes a placement as workers with channels.
 
-    A value is known by the sample that it belongs to and the value of the function.
+    A value of the program is identified by its sample and the value of the function.
     """
 
     def __init__(self, function: func.FuncOp, placed: Placed) -> None:
@@ -144,7 +144,7 @@ class _Materializer:
         self.graph = placed.graph
         self.workers = placed.placement.workers
         self.leader = placed.placement.leaders(len(self.graph))
-        # Whoever only lends its core needs no program.
+        # Workers that only lend their cores need no program.
         self.count = max(len(set(self.leader)), 1)
         self.holders: list[list[int]] = [[] for _ in self.leader]
         for worker, tasks in enumerate(self.workers):
@@ -163,8 +163,8 @@ class _Materializer:
         return ProgramOp.of(f"{self.function.sym_name.data}_parallel", region, {})
 
     def _turns(self) -> dict[tuple[int, int], str]:
-        """Channels from a task to the next one on one of its cores, where another worker leads
-        that one and no value says when it may start."""
+        """The turns, by pairs of consecutive tasks on a core that different workers lead, if the
+        second does not read a value of the first."""
         block = self.function.body.block
         values = [*block.args, *(r for op in block.ops for r in op.results)]
         taken = {self._of_sample(self._name(v), b) for v in values for b in range(self.batch)}
@@ -183,7 +183,7 @@ class _Materializer:
         return turns
 
     def _declare_channels(self, outputs: Sequence[SSAValue]) -> list[ChannelOp]:
-        """A channel for each input, each value that crosses workers, each output, each turn."""
+        """Declares a channel for each input, crossing value, output and turn."""
         task_of: dict[SSAValue, int] = {r: i for i, op in enumerate(self.ops) for r in op.results}
         channels: list[ChannelOp] = []
         for sample in range(self.batch):
@@ -210,8 +210,8 @@ class _Materializer:
         return ChannelOp.of(kind, name, value.type)
 
     def _of_sample(self, name: str, sample: int) -> str:
-        """The name of one sample's copy. Names differ if the values or the samples do; what is
-        dropped stays `_`."""
+        """The name of one sample's copy, unique to the value and the sample; `_`, the name of
+        unused results, stays."""
         return f"{name}_{sample}" if self.batch > 1 and name != "_" else name
 
     def _name(self, value: SSAValue) -> str:
@@ -268,7 +268,7 @@ class _Materializer:
             block.add_op(WaitOp.of(name))
         body.run_on([w for w in self.holders[task] if w != self.leader[task]])
         copy = op.clone({value: body.values[sample, value] for value in op.operands})
-        # Nobody asks a copy for what placed it. Pictures of a schedule ask for its cluster.
+        # The copy does not need the attributes of its placement; visualizations need its cluster.
         for attribute in (COST, WIDE_COST, LANE, MERGE, WORKERS, POSITION):
             copy.attributes.pop(attribute, None)
         copy.attributes[NAMES] = _names([self._of_sample(n, sample) for n in op.python_names])
@@ -300,7 +300,7 @@ class _Materializer:
         return body.values[sample, value]
 
     def _sections(self, tasks: Sequence[int]) -> Iterable[list[int]]:
-        """A worker's tasks, cut where the cluster changes."""
+        """A worker's tasks, split where the cluster changes."""
         section: list[int] = []
         for task in tasks:
             if section and self._cluster(task) != self._cluster(section[-1]):
@@ -314,7 +314,7 @@ class _Materializer:
         return self.ops[task % len(self.ops)].attributes.get(CLUSTER)
 
     def _title(self, section: Sequence[int]) -> SectionOp | None:
-        """The mark of a section: its cluster, what its values have in common, and its cost."""
+        """The `cluster.section` of tasks: its cluster, a common name of its values, its cost."""
         number = self._cluster(section[0])
         if not isinstance(number, IntegerAttr):
             return None
@@ -329,7 +329,7 @@ class _Materializer:
 
 
 class _Body:
-    """A worker while it is written: its operations, its values, and its number of threads."""
+    """A worker under construction: its operations, its values, and its current lenders."""
 
     def __init__(self) -> None:
         self.block = Block()
@@ -338,7 +338,7 @@ class _Body:
         self.lenders: list[int] = []
 
     def run_on(self, lenders: list[int]) -> None:
-        """What comes next runs on the cores of these workers, too."""
+        """Makes the following operations run on the cores of `lenders` as well."""
         if lenders == self.lenders:
             return
         mark = ThreadsOp.of(1 + len(lenders))
@@ -349,7 +349,7 @@ class _Body:
 
 
 def _common(names: Sequence[str]) -> str:
-    """What names have in common, in whole words; else the first and the last."""
+    """The common prefix of names, in whole words; without one, the first and the last name."""
     words = [f"{n}_" for n in names]
     shared = commonprefix(words).rpartition("_")[0]
     if shared or len(names) == 1:

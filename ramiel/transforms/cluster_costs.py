@@ -1,4 +1,4 @@
-"""cluster-costs: what each operation costs."""
+"""cluster-costs: the cost of each operation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ramiel.torch_level.tasks import main_function, thread_counts
 from ramiel.torch_level.work import work_of
 
 Cost = Callable[[TorchOperation, int], float]
-"""The µs of an operation on a number of threads."""
+"""The cost in µs of an operation on a number of threads."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class ClusterCostsPass(ModulePass):
     """Writes `cluster.cost`, in µs on one thread, on each operation, and `cluster.wide_cost`
     for 2, 4, ... up to `threads` threads.
 
-    With `source=static` they come from the shapes (`ramiel.analysis.static_cost`), with
-    `source=profile` from this machine: operations that no earlier run has measured are timed
-    (`ramiel.execution.measured_costs`), and so is a hand-over.
+    With `source=static`, costs come from the shapes (`ramiel.analysis.static_cost`); with
+    `source=profile`, from measurements on this machine (`ramiel.execution.measured_costs`), which
+    time a hand-over and the operations that no earlier run has measured.
 
         %y = torch.call F.relu(%x) : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
         // becomes, with threads=2

@@ -15,9 +15,9 @@ from ramiel.torch_level.tasks import main_function, tasks_of
 
 @dataclass(frozen=True)
 class ClusterDscPass(ModulePass):
-    """Writes `cluster.id`, the number of its cluster by DSC, on each operation.
+    """Writes `cluster.id`, the number of the DSC cluster, on each operation.
 
-    What was clustered and merged before is forgotten. See `ramiel.schedule.dsc`.
+    Discards earlier clusters and lanes. See `ramiel.schedule.dsc`.
 
         %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64} : ...
         // becomes

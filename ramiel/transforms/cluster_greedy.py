@@ -15,9 +15,9 @@ from ramiel.torch_level.tasks import main_function, tasks_of
 
 @dataclass(frozen=True)
 class ClusterGreedyPass(ModulePass):
-    """Runs all operations whose inputs are there side by side, then all that are ready then.
+    """Places the operations in stages, each of which runs all ready operations in parallel.
 
-    It is what IOS compares itself with. See `ramiel.schedule.greedy`.
+    It is the baseline of the IOS paper. See `ramiel.schedule.greedy`.
 
         %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64} : ...
         // becomes

@@ -1,4 +1,4 @@
-"""cluster-hyper: a batch of samples, interleaved on the workers of one."""
+"""cluster-hyper: a batch of samples, interleaved on the workers of one sample's schedule."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ramiel.torch_level.tasks import main_function
 
 @dataclass(frozen=True)
 class ClusterHyperPass(ModulePass):
-    """Has each worker run its clusters for `batch` samples, interleaved.
+    """Makes each worker run its clusters for `batch` samples, interleaved.
 
-    `switched` gives each sample's clusters to the workers after those of the sample before.
-    Needs a placement of one sample, on one thread for each operation, and a model of batch 1.
+    With `switched`, each sample's clusters go to the next worker after the previous sample's.
+    Needs a placement of one sample, with one thread for each operation, and a model of batch 1.
     See `ramiel.schedule.hyper`.
 
         %y = torch.call F.relu(%x) {cluster.workers = [array<i64: 0>],

@@ -22,18 +22,18 @@ from ramiel.torch_level.placements import Placed, check_workers, write_placement
 from ramiel.torch_level.tasks import Tasks, main_function, tasks_of
 
 LARGEST_FAMILY = 6
-"""Convolutions of one input, of which all subsets are considered for merging."""
+"""The most mergeable convolutions of which all subsets are considered."""
 
 
 @dataclass(frozen=True)
 class ClusterIosPass(ModulePass):
-    """Places the operations in the stages of least latency that IOS's search finds.
+    """Places the operations in the stages of least latency that IOS finds.
 
-    `r` and `s` prune it to stages of at most `s` groups of at most `r` units, `max_transitions`
-    is what a block of the graph may cost. `strategies` says whether a stage may run groups side
-    by side (`parallel`), merge convolutions (`merge`), or `both`; `wide` whether it may run a
-    unit on several threads. Convolutions of a merged stage get a number in `cluster.merge`, for
-    `torch-merge-convolutions`. What was searched stands in `cluster.search`. See
+    `r` and `s` prune the search to stages of at most `s` groups of at most `r` units;
+    `max_transitions` limits it for each block of the graph. `strategies` says whether a stage may
+    run groups in parallel (`parallel`), merge convolutions (`merge`), or `both`; `wide` whether it
+    may run a unit on several threads. Convolutions of a merged stage get a number in
+    `cluster.merge`, for `torch-merge-convolutions`. `cluster.search` describes the search. See
     `ramiel.schedule.ios`.
 
         %y = torch.layer Conv2d(%x) {...} attributes {cluster.cost = 9.0 : f64} : ...
@@ -85,7 +85,7 @@ class ClusterIosPass(ModulePass):
 
 
 def _merges(function: func.FuncOp, tasks: Tasks) -> Merges:
-    """What merging convolutions of one input would cost, for each set of them."""
+    """The costs of merged convolutions, for each set of convolutions that can be merged."""
     number = {op: i for i, op in enumerate(tasks.ops)}
     merges: dict[frozenset[int], dict[int, float]] = {}
     for family in mergeable_sets(function):
@@ -100,7 +100,7 @@ def _merges(function: func.FuncOp, tasks: Tasks) -> Merges:
 
 
 def _told(reports: Sequence[BlockReport]) -> str:
-    """What the search did, in a line."""
+    """A summary of the search, in one line."""
     states = sum(report.states for report in reports)
     transitions = sum(report.transitions for report in reports)
     text = f"{len(reports)} blocks, {states} states, {transitions} transitions"

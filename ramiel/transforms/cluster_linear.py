@@ -15,7 +15,7 @@ from ramiel.torch_level.tasks import main_function, tasks_of
 
 @dataclass(frozen=True)
 class ClusterLinearPass(ModulePass):
-    """Writes `cluster.id`, the number of its linear cluster, on each operation.
+    """Writes `cluster.id`, the number of the linear cluster, on each operation.
 
     Cluster 0 is the critical path. See `ramiel.schedule.linear` for the algorithm.
     """

@@ -16,10 +16,10 @@ from ramiel.torch_level.tasks import main_function, tasks_of
 
 @dataclass(frozen=True)
 class ClusterListPass(ModulePass):
-    """Places each operation, the farthest from the end first, where it finishes first.
+    """Places each operation where it finishes first, in descending distance to end.
 
-    With costs on more threads (`cluster-costs{threads=2}`), an operation may take several
-    workers. `memory_limit` is in bytes, 0 is none. See `ramiel.schedule.list_scheduling`.
+    With costs on several threads (`cluster-costs{threads=2}`), an operation may occupy several
+    workers. `memory_limit` is in bytes; 0 is no limit. See `ramiel.schedule.list_scheduling`.
 
         %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64} : ...
         // becomes

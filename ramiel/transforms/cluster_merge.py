@@ -1,4 +1,4 @@
-"""cluster-merge: linear clusters that never run at the same time, put together."""
+"""cluster-merge: merges linear clusters that never run at the same time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ramiel.torch_level.tasks import main_function, numbers_of, tasks_of
 
 @dataclass(frozen=True)
 class ClusterMergePass(ModulePass):
-    """Writes `cluster.lane`, the number of its merged cluster, on each operation.
+    """Writes `cluster.lane`, the number of the merged cluster, on each operation.
 
     See `ramiel.schedule.merge` for the algorithm.
     """

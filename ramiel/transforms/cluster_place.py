@@ -1,4 +1,4 @@
-"""cluster-place: clusters onto workers."""
+"""cluster-place: places clusters on workers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ramiel.torch_level.tasks import main_function, numbers_of, tasks_of
 
 @dataclass(frozen=True)
 class ClusterPlacePass(ModulePass):
-    """Puts each cluster on one of `workers` workers, and orders what each of them runs.
+    """Places each cluster on one of `workers` workers, and orders the operations of each worker.
 
-    Takes the better, by simulation, of the clusters and, where there are any, the merged
-    clusters. Needs costs and clusters. See `ramiel.schedule.place`.
+    If there are merged clusters as well, the faster of the two by simulation is taken. Needs costs
+    and clusters. See `ramiel.schedule.place`.
 
         %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64, cluster.id = 1 : i64} : ...
         // becomes

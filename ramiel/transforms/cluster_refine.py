@@ -1,4 +1,4 @@
-"""cluster-refine: a placement made better by local search."""
+"""cluster-refine: improves a placement by local search."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ramiel.torch_level.tasks import main_function
 
 @dataclass(frozen=True)
 class ClusterRefinePass(ModulePass):
-    """Moves operations to other workers, places and numbers of threads, as long as simulation
-    says that it helps, for at most `seconds` or `moves`.
+    """Moves operations to other workers, positions and thread counts if that is faster in
+    simulation, for at most `seconds` or `moves`.
 
-    The placement never gets slower. In a batch, numbers of threads stay as they are, so that
-    all samples are computed alike. `moves` of 0 are as many as there is time for;
-    `memory_limit` is in bytes, 0 is none. Needs a placement. See `ramiel.schedule.refine`.
+    The placement never gets slower. In a batch, thread counts stay as they are, so that all samples
+    are computed alike. `moves` of 0 means no limit, and so does a `memory_limit`, in bytes, of 0.
+    Needs a placement. See `ramiel.schedule.refine`.
 
         %y = torch.call F.relu(%x) {cluster.workers = [array<i64: 1>],
                                     cluster.position = array<i64: 7>} : ...

@@ -17,10 +17,10 @@ from ramiel.torch_level.tasks import main_function, tasks_of
 
 @dataclass(frozen=True)
 class ClusterSerialPass(ModulePass):
-    """Places all operations on one worker, or with `workers` all of them on so many threads.
+    """Places all operations on one worker, or each of them on the threads of all `workers`.
 
-    The latter is what frameworks do, called intra-op parallelism. It needs costs on more
-    threads: `cluster-costs{threads=2}`. With a `batch`, one sample comes after the other.
+    The latter is the intra-op parallelism of frameworks. It needs costs on several threads:
+    `cluster-costs{threads=2}`. The samples of a `batch` run one after the other.
 
         %y = torch.call F.relu(%x) {cluster.cost = 9.0 : f64} : ...
         // becomes

@@ -1,4 +1,4 @@
-"""onnx-clone-tasks: cheap producers once for each branch that waits for them."""
+"""onnx-clone-tasks: clones cheap producers for each branch that waits for them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ramiel.torch_level.work import work_of
 
 @dataclass(frozen=True)
 class OnnxCloneTasksPass(ModulePass):
-    """Gives clusters copies of cheap operations, so that they need not wait for a hand-over.
+    """Clones cheap operations into clusters that would otherwise wait for a hand-over.
 
         %s = onnx.Sigmoid "s"(%x) : ...
         %a = onnx.Conv "a"(%s, %v) : ...
@@ -39,12 +39,12 @@ class OnnxCloneTasksPass(ModulePass):
         %a = onnx.Conv "a"(%s, %v) : ...
         %b = onnx.Conv "b"(%s.clone.1, %w) : ...
 
-    The clusters are the linear ones, with the costs of the static model; see
-    `ramiel.schedule.clone` for what is worth it. `budget` is the share of the function's work
-    that clones may add, `most-cost` the largest cost in µs of an operation that is cloned, and
-    `hand-over` what it costs, in µs, to hand a value to another worker. Operations that draw
-    random numbers or hold subgraphs stay single. `onnx-common-subexpressions` keeps clones, which
-    have distinct numbers in `onnx.clone`.
+    The clusters are the linear ones, with the costs of the static model; `ramiel.schedule.clone`
+    chooses the clones. `budget` is the share of the function's work that clones may add,
+    `most-cost` the largest cost in µs of an operation to clone, and `hand-over` the time in µs to
+    hand a value over to another worker. Operations that draw random numbers or hold subgraphs are
+    not cloned. `onnx-common-subexpressions` keeps clones, which have distinct numbers in
+    `onnx.clone`.
     """
 
     name = "onnx-clone-tasks"
@@ -74,20 +74,20 @@ def _number_of_clone(op: Operation) -> int:
 
 
 def _is_task(op: Operation) -> bool:
-    """Whether an operation takes time. Constants are there already and cost nothing."""
+    """Whether an operation is a task. Constants are not: they cost nothing."""
     is_constant = any(constant_attribute_of(result) is not None for result in op.results)
     return isinstance(op, OnnxOperation) and not isinstance(op, NoValue) and not is_constant
 
 
 def _graph(tasks: Sequence[Operation], hand_over: float) -> tuple[TaskGraph, list[bool]]:
-    """The task graph of operations, and which of them must not be cloned."""
+    """The task graph of operations, and whether each of them must not be cloned."""
     task_of: dict[SSAValue, int] = {
         result: i for i, op in enumerate(tasks) for result in op.results
     }
     edges = {
         (task_of[value], i): None
         for i, op in enumerate(tasks)
-        for inner in op.walk()  # what a subgraph captures is read, too
+        for inner in op.walk()  # including the values that subgraphs capture
         for value in inner.operands
         if task_of.get(value, i) != i
     }
@@ -100,9 +100,9 @@ def _graph(tasks: Sequence[Operation], hand_over: float) -> tuple[TaskGraph, lis
 
 
 def _cost(op: Operation) -> float | None:
-    """What an operation costs, in µs on one thread, by its lowering.
+    """The cost of an operation, in µs on one thread, by its lowering.
 
-    None if it has none: whoever lowers the function will say why.
+    None if it cannot be lowered; onnx-to-torch will report that.
     """
     assert isinstance(op, OnnxOperation)
     values = (*op.operands, *captured_by(op.regions))
@@ -124,10 +124,10 @@ def _clone(
     plan: Sequence[Clone],
     numbers: Iterator[int],
 ) -> None:
-    """Adds the clones, each behind its original, and lets their clusters read them."""
+    """Adds the clones, each after its original, and makes their clusters read them."""
     cluster_of = {tasks[task]: k for k, cluster in enumerate(clusters) for task in cluster}
     clones: dict[int, dict[SSAValue, SSAValue]] = {}
-    for task, cluster in plan:  # operands come first: a clone reads those of its cluster
+    for task, cluster in plan:  # in topological order: a clone reads the clones of its cluster
         original = tasks[task]
         known = clones.setdefault(cluster, {})
         number = next(numbers)
@@ -150,7 +150,7 @@ def _clone(
 
 
 def _inside(op: Operation, block: Block) -> Operation:
-    """The operation of a block that another one is, or stands in."""
+    """The operation of `block` that `op` is, or is nested in."""
     while op.parent is not block:
         parent = op.parent_op()
         assert parent is not None

@@ -1,4 +1,4 @@
-"""onnx-common-subexpressions: computes everything once."""
+"""onnx-common-subexpressions: merges equal operations."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class OnnxCommonSubexpressionsPass(ModulePass):
         %1 = onnx.Relu "a"(%0) : (tensor<4xf32>) -> tensor<4xf32>
         %3 = onnx.Add(%1, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
 
-    Operators that draw random numbers stay, and so do those with subgraphs. Clones have distinct
-    numbers in `onnx.clone`, so that they are not merged with each other or their original.
+    Operations that draw random numbers or have subgraphs are not merged, and neither are clones,
+    which have distinct numbers in `onnx.clone`.
     """
 
     name = "onnx-common-subexpressions"
@@ -39,7 +39,7 @@ class OnnxCommonSubexpressionsPass(ModulePass):
 
 
 def _merge(block: Block, outer: dict[Key, OnnxOperation]) -> None:
-    """Merges within a block. What stands before it in the enclosing blocks is seen, too."""
+    """Merges within a block, also with earlier operations of the enclosing blocks."""
     known = dict(outer)
     for op in list(block.ops):
         for region in op.regions:

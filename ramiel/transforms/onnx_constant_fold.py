@@ -1,4 +1,4 @@
-"""onnx-constant-fold: computes at compile time what depends on no input."""
+"""onnx-constant-fold: evaluates operations on constants at compile time."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ if TYPE_CHECKING:
     from ramiel.execution.evaluator import Evaluator
 
 UNKNOWN_RESULT_INPUTS = 1024
-"""An operation whose result's size is not known is evaluated if its inputs have at most this
-many elements."""
+"""An operation with a result of unknown size is evaluated if each input has at most this many
+elements."""
 _READ = {"CastLike": 1}
-"""How many operands an operator reads, if it looks at the types of the others only."""
+"""The number of operands whose values an operator reads, if of others it needs only the type."""
 
 
 @dataclass(frozen=True)
 class OnnxConstantFoldPass(ModulePass):
-    """Replaces operations on constants by their results, the Shape of a known shape, and an If
-    whose condition is known by the branch that is taken.
+    """Replaces operations on constants, and the Shape of a known shape, by their results, and an If
+    with a constant condition by the branch that is taken.
 
         %0 = onnx.Shape(%x) : (tensor<2x3xf32>) -> tensor<2xi64>
         %1 = onnx.Add(%0, %0) : (tensor<2xi64>, tensor<2xi64>) -> tensor<2xi64>
         // becomes
         %1 = onnx.Constant() {value = dense<[4, 6]> : tensor<2xi64>} : () -> tensor<2xi64>
 
-    A DequantizeLinear of a constant becomes a weight that is still stored quantised, if it is not
-    small; so does its Transpose, and nothing else is computed from it.
+    A DequantizeLinear of a large constant becomes a weight that is stored quantised; so does its
+    Transpose, and no other operation on it is folded.
 
-    What an operation computes is found by lowering and evaluating it. Shapes that become known
-    on the way are inferred at once, so that one walk folds whole chains of shape arithmetic.
-    `max-bytes` limits the size of all new constants together; an operation over it stays.
+    Operations are lowered and then evaluated. Types are refined during the walk, so that one walk
+    folds whole chains of shape arithmetic.
+    `max-bytes` limits the total size of the new constants; an operation that would exceed it stays.
     """
 
     name = "onnx-constant-fold"
@@ -118,7 +118,7 @@ class _Folder:
             op.erase()
 
     def _take(self, op: Operation, branch: Block) -> list[Operation]:
-        """Puts the operations of a branch in the place of an If; returns them."""
+        """Replaces an If by the operations of a branch; returns them."""
         block = op.parent
         assert block is not None
         *inner, end = branch.ops
@@ -137,7 +137,7 @@ class _Folder:
         return inner
 
     def _refine(self, op: SchemaOperation) -> None:
-        """Infers the results' types anew if more is known of the operands."""
+        """Infers the results' types again if the types of operands have been refined."""
         if not any(v in self.refined for v in op.operands):
             return
         types = types_by_rule(op)
@@ -148,7 +148,7 @@ class _Folder:
                 self.refined.add(result)
 
     def _fold(self, op: SchemaOperation) -> list[Array] | None:
-        """The values of an operation's results; None if it is not to be folded."""
+        """The values of an operation's results; None if it is not folded."""
         if op.op_type == "Shape" or op.op_type == "Size":
             shape = static_shape_of(op.operands[0].type)
             if shape is not None:
@@ -173,7 +173,7 @@ class _Folder:
         return results
 
     def _evaluate(self, op: SchemaOperation) -> list[Array]:
-        # Here torch is imported, by those models alone that have something to fold.
+        # Imported here, as it imports torch, which models without foldable operations do not need.
         from ramiel.execution.evaluator import Evaluator
         from ramiel.execution.tensors import array_of_tensor
 
@@ -194,7 +194,7 @@ class _Folder:
 
 
 def _known_branch(op: Operation) -> Block | None:
-    """The branch that an If always takes; None if that is not known, or op is no If."""
+    """The branch that an If with a constant condition takes; None for any other operation."""
     if op.name != "onnx.If":
         return None
     try:
@@ -203,7 +203,7 @@ def _known_branch(op: Operation) -> Block | None:
         return None
     if condition is None or condition.size != 1:
         return None
-    other, then = op.regions  # in the order of the names of ONNX's attributes
+    other, then = op.regions  # in the order of the attributes' names: else_branch, then_branch
     return (then if condition.all() else other).block
 
 
@@ -222,7 +222,7 @@ def _shape_or_size(op: SchemaOperation, shape: tuple[int, ...]) -> Array:
 
 
 def _bytes_of_results(op: SchemaOperation) -> int | None:
-    """How large the results are; None if that is not known and may be anything."""
+    """The size of the results of known shape; None if the others may be large."""
     total = 0
     for result in op.results:
         shape, dtype = static_shape_of(result.type), numpy_dtype_of(result.type)

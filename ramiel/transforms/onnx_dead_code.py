@@ -1,4 +1,4 @@
-"""onnx-dead-code: removes what no output needs."""
+"""onnx-dead-code: removes operations that no output depends on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ramiel.dialects.onnx.operation import OnnxOperation
 
 @dataclass(frozen=True)
 class OnnxDeadCodePass(ModulePass):
-    """Erases operations without used results. No ONNX operator has any other effect.
+    """Erases operations without used results: ONNX operators have no other effects.
 
     %1 = onnx.Relu(%0) : (tensor<4xf32>) -> tensor<4xf32>
     func.return %0 : tensor<4xf32>

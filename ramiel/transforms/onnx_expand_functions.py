@@ -1,4 +1,4 @@
-"""onnx-expand-functions: operators that ONNX defines by others, as those others."""
+"""onnx-expand-functions: expands operators that ONNX defines as functions of others."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from ramiel.errors import CompileError
 from ramiel.frontend.graph import GraphImporter
 
 SUBGRAPH = "ramiel.subgraph"
-"""The domain of the operators that stand for an operation's subgraphs while it is expanded."""
+"""The domain of placeholder operators for an operation's subgraphs during its expansion."""
 
 DEEPEST = 8
-"""How often the result of an expansion is expanded again."""
+"""The most rounds of expansion."""
 
 
 @dataclass(frozen=True)
 class OnnxExpandFunctionsPass(ModulePass):
-    """Replaces operators that the lowering table lacks by their definition, where their schema
-    has one, and infers types anew.
+    """Replaces operators that the lowering table lacks by their function bodies, if their schemas
+    have one, and infers types again.
 
         %y = onnx.SwiGLU(%x, %w) : ...
-        // becomes what ONNX says it is
+        // becomes, by ONNX's definition
         %0 = onnx.Sigmoid(%x) : ...
         ...
     """
@@ -60,19 +60,19 @@ def _is_expandable(op: object) -> bool:
     declared = op.schema()
     if declared is None or not declared.has_function:
         return False
-    # A definition may depend on types; what is not known yet may be after another round.
+    # A body may depend on the operands' types, which may become known in a later round.
     return all(v.type == type_of_nothing or proto_of_type(v.type) for v in op.operands)
 
 
 def _expand(op: SchemaOperation) -> None:
-    """Puts the nodes of an operator's definition before it, and takes it away."""
+    """Replaces an operation by the operations of its function body."""
     block = op.parent
     assert isinstance(block, Block)
     inputs = ["" if v.type == type_of_nothing else f"in{i}" for i, v in enumerate(op.operands)]
     outputs = [f"out{i}" for i in range(len(op.results))]
     try:
         model = _model(op, inputs, outputs)
-    except Exception as error:  # the C++ code of definitions raises whatever it likes
+    except Exception as error:  # the C++ code that builds bodies raises arbitrary exceptions
         raise CompileError(f"{op.title}: its definition cannot be expanded: {error}") from error
     values: dict[str, SSAValue] = {
         name: value for name, value in zip(inputs, op.operands, strict=True) if name
@@ -102,7 +102,7 @@ def _expand(op: SchemaOperation) -> None:
 
 
 def _put_in(region: Region, op: Custom) -> None:
-    """Puts a copy of a subgraph's operations in the place of the one that stands for it."""
+    """Replaces the placeholder of a subgraph by a copy of its operations."""
     copy = region.clone().block
     end, block = copy.last_op, op.parent
     assert end is not None and block is not None
@@ -123,7 +123,7 @@ _DOMAIN = "ramiel.definitions"
 
 
 def _model(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
-    """A model of one node, which calls the operator's definition as a function of the model."""
+    """A model with one node, which calls the operator's function body as a model function."""
     types = [proto_of_type(v.type) for v in op.operands]
     given = [
         helper.make_value_info(name, proto)
@@ -147,10 +147,10 @@ def _model(op: SchemaOperation, inputs: list[str], outputs: list[str]) -> onnx.M
 def _definition(
     op: SchemaOperation, node: onnx.NodeProto, types: list[onnx.TypeProto]
 ) -> onnx.FunctionProto:
-    """The body of an operator: the newest that is not newer than the opset in force."""
+    """The function body of an operator: the newest one up to its opset."""
     declared = op.schema()
     assert declared is not None
-    source: Any = declared.source  # onnx's stubs do not know of bodies
+    source: Any = declared.source  # onnx's stubs do not declare function bodies
     opset = op.opset
     if source.has_function:
         version = max(v for v in source.function_opset_versions if v <= opset)
@@ -166,7 +166,7 @@ def _definition(
 
 
 def _stand_in(i: int, region: Region) -> onnx.GraphProto:
-    """A graph of the inputs and outputs of subgraph i, with one node in it."""
+    """A graph with the inputs and outputs of subgraph i, and its placeholder as the only node."""
     block = region.block
     assert block.last_op is not None
     given = [helper.make_value_info(f"a{k}", _proto(v)) for k, v in enumerate(block.args)]

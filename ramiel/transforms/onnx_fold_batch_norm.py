@@ -1,4 +1,4 @@
-"""onnx-fold-batch-norm: batch normalisations into the convolutions before them."""
+"""onnx-fold-batch-norm: folds batch normalisations into the convolutions before them."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ class _FoldIntoConvolution(RewritePattern):
         parameters = [op.operands[i] for i in range(1, 5)]
         eps = cast(float, op.attribute("epsilon"))
         weight, bias = conv.operands[1], conv.operands[2] if len(conv.operands) == 3 else None
-        # A transposed convolution has the output channels second, group by group.
+        # The weight of a transposed convolution is [in, out / groups, kernel...].
         transposed = conv.op_type == "ConvTranspose"
         groups = cast(int, conv.attribute("group", 1))
 
         scale, _, _, variance = map(_doubles, parameters)
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = scale / np.sqrt(variance + eps)
-        if not np.isfinite(factor).all():  # sums of infinite products may be NaN that were not
-            return refuse(op, "its scale, divided by its deviation, is not finite")
+        if not np.isfinite(factor).all():  # infinite weights could give NaN where there was none
+            return refuse(op, "its scale, divided by its standard deviation, is not finite")
 
         def new_weight() -> Array:
             old = _doubles(weight)
@@ -99,7 +99,7 @@ class _FoldIntoConvolution(RewritePattern):
 
 
 def _once(make: Callable[[], Array]) -> Callable[[], Array]:
-    """The function with its result kept."""
+    """A function that calls `make` once and caches its result."""
     result: list[Array] = []
 
     def load() -> Array:
@@ -121,16 +121,16 @@ def _why_not(norm: SchemaOperation, conv: SchemaOperation) -> str | None:
     if any(r.uses for r in norm.results[1:]):
         return "its mean or variance is read"
     if not all(_has_bytes(v) for v in norm.operands[1:5]):
-        return "its parameters are not constant, or their values are not at hand"
+        return "its parameters are not constant, or their values are not available"
     if not all(_has_bytes(v) for v in conv.operands[1:]):
-        return "the weights of the convolution are not constant, or their values are not at hand"
+        return "the weights of the convolution are not constant, or their values are not available"
     if static_shape_of(norm.operands[1].type) is None:
         return "the shapes are not known"
     return None
 
 
 def _has_bytes(value: SSAValue) -> bool:
-    """Whether a value is a constant, or a weight that a store holds."""
+    """Whether a value is a constant, or a weight whose bytes are available."""
     attribute = constant_attribute_of(value)
     if isinstance(attribute, WeightAttr):
         return attribute.data.load is not None
@@ -163,8 +163,8 @@ class OnnxFoldBatchNormPass(ModulePass):
         %w.bn.bias = onnx.Weight "w.bn.bias" : ...
         %2 = onnx.Conv(%x, %w.bn, %w.bn.bias) : ...
 
-    The new weights, computed in f64, are made when somebody asks for their bytes. Weights that
-    are names only, since no file holds them, stay as they are.
+    The new weights are computed lazily, in f64. Nothing is folded if a weight is only a name, as no
+    file holds its bytes.
     """
 
     name = "onnx-fold-batch-norm"

@@ -1,4 +1,4 @@
-"""onnx-infer-shapes: the types of all values, from the schemas' own rules."""
+"""onnx-infer-shapes: infers the types of all values by the schemas' rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ramiel.dialects.onnx.inference import infer_shapes
 
 @dataclass(frozen=True)
 class OnnxInferShapesPass(ModulePass):
-    """Infers types by ONNX's rules, with the values of constants at hand.
+    """Infers types by ONNX's rules, which see the values of constants.
 
     %y = onnx.Relu(%x) : (tensor<2x3xf32>) -> tensor<*xf32>
     // becomes

@@ -1,4 +1,4 @@
-"""onnx-remove-identity: Identity, and Dropout as it is outside of training."""
+"""onnx-remove-identity: removes Identity, and Dropout in inference mode."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class OnnxRemoveIdentityPass(ModulePass):
         for inner in list(op.walk()):
             if isinstance(inner, SchemaOperation) and _passes_through(inner):
                 source, result = inner.operands[0], inner.results[0]
-                # What was known of the result alone must not be lost with it.
+                # Keep what only the result's type says.
                 set_type(source, join(result.type, source.type))
                 result.replace_all_uses_with(source)
                 inner.detach()

@@ -1,4 +1,4 @@
-"""onnx-to-torch: ONNX operators to the PyTorch calls that they mean."""
+"""onnx-to-torch: lowers ONNX operators to PyTorch calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OnnxToTorchPass(ModulePass):
         // becomes
         %y = torch.call F.relu(%x) {torch.node = "relu1", torch.op = "Relu"} : ...
 
-    Raises CompileError that names every unsupported operator, with counts.
+    Raises CompileError, which names every unsupported operator with its count.
     """
 
     name = "onnx-to-torch"

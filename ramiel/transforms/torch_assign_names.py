@@ -1,4 +1,4 @@
-"""torch-assign-names: the Python names of everything that the program will name."""
+"""torch-assign-names: assigns the Python names of the program."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from ramiel.torch_level.tasks import main_function
 _LETTERS = f"{ascii_letters}_.-$"
 
 ROOM = 48
-"""Characters for the names of a call with several results, so that they fit on its line."""
+"""The most characters for the names of all results of a call, so that they fit on its line."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TorchAssignNamesPass(ModulePass):
           attributes {torch.node = "/conv1/Conv", torch.names = ["conv1"],
                       torch.layer_name = "conv1"}
 
-    Calls of the same layer share its name. The printer uses these names as they are.
+    Calls of the same layer share its name. The printer uses these names unchanged.
     """
 
     name = "torch-assign-names"
@@ -88,7 +88,7 @@ class TorchAssignNamesPass(ModulePass):
             if isinstance(o, LayerOp | WeightOp):
                 key: Hashable = o.identity if isinstance(o, LayerOp) else o.weight
                 if key not in layer_names:
-                    # A weight may be an output, and then its channel stands among the values.
+                    # A weight may be an output, and its channel then shares the values' namespace.
                     beside = (values,) if isinstance(o, WeightOp) else ()
                     layer_names[key] = layers.unique(attribute_name(base), *beside)
                 o.attributes[LAYER_NAME] = StringAttr(layer_names[key])
@@ -100,7 +100,7 @@ def _name_arguments(function: func.FuncOp, names: Names, layers: Names) -> None:
     attributes = [dict(given[i].data) if i < len(given) else {} for i, _ in args]
     texts = [text_of(attributes[i].get(NAME)) or arg.name_hint or "" for i, arg in args]
     wishes = [identifier(text, "x") for text in texts]
-    # Who may keep its name does: a call that names `a_b` means that input, and not `a.b`.
+    # Valid names go first: with inputs `a_b` and `a.b`, the keyword `a_b` means the former.
     for i, _ in sorted(args, key=lambda arg: texts[arg[0]] != wishes[arg[0]]):
         name = names.unique(wishes[i])
         attributes[i][PYTHON_NAME] = StringAttr(name)
@@ -110,7 +110,7 @@ def _name_arguments(function: func.FuncOp, names: Names, layers: Names) -> None:
 
 
 def _parameters(op: ControlOp) -> list[str]:
-    """What the parameters of a method are called, and the iteration of a loop."""
+    """Names for the parameters of a method and, for a loop, the iteration number."""
     if isinstance(op, LoopOp):
         counted, args = ["trips"] * op.counted, list(op.body.args)
         words = [a.name_hint or "x" for a in args]
@@ -124,7 +124,7 @@ def _parameters(op: ControlOp) -> list[str]:
 
 
 def _base(op: TorchOperation, prefix: str) -> str:
-    """A name that says where an operation comes from."""
+    """A name that tells where an operation comes from."""
     node, op_type = op.origin
     fallback = snake(op_type.rpartition("::")[2]) or "value"
     hint = op.results[0].name_hint if op.results else None
@@ -134,13 +134,13 @@ def _base(op: TorchOperation, prefix: str) -> str:
     if says_something(node, op_type):
         words, suffix = node_words(node.removeprefix(prefix), op_type)
     if not words and not suffix:
-        # `v.` marks names that are numbers; those are told apart by their operator.
+        # `v.` marks names that are numbers (see `hint`); these are prefixed by their operator.
         words = (hint or "").removeprefix("v.")
         if not says_something(words, op_type):
             words = f"{fallback} {words.strip(_LETTERS)}"
     name = identifier(words, identifier(fallback, "value"), suffix)
     if isinstance(op, CallOp) and hint is None:
-        # A step on the way to the node's own result, unless it is all that the node does.
+        # An intermediate result of the node is named after its callee, unless the node is.
         step = snake(op.callee.rpartition(".")[2])
         if re.sub(r"\d+d$", "", step) not in name:
             name = identifier(name, "value", step)
@@ -152,5 +152,5 @@ def _result_names(op: TorchOperation, base: str) -> list[str]:
     if count == 1:
         return [base]
     short = base[: max(3, ROOM // count)].strip("_")
-    dropped = not isinstance(op, ControlOp)  # whose method returns them all
+    dropped = not isinstance(op, ControlOp)  # the method of a ControlOp returns all results
     return [f"{short}_{i}" if r.uses or not dropped else "_" for i, r in enumerate(op.results)]

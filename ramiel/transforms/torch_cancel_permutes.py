@@ -1,4 +1,4 @@
-"""torch-cancel-permutes: permutations and reshapes that do nothing, or undo each other."""
+"""torch-cancel-permutes: removes permutations and reshapes that do nothing or cancel out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ramiel.torch_level.patterns import (
 )
 
 _STEPS = 8
-"""How many elementwise operations may stand between two permutations."""
+"""The most elementwise operations between two permutations that cancel out."""
 
 
 class _DropIdentity(RewritePattern):
@@ -84,7 +84,7 @@ class _JoinPermutes(RewritePattern):
 
 
 class _PermuteThrough(RewritePattern):
-    """Replaces permute(f(permute(x))) by f(x), if the permutations undo each other."""
+    """Replaces permute(f(permute(x))) by f(x), if the permutations cancel out."""
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
         second = _order(op)
@@ -129,7 +129,7 @@ class _PermuteThrough(RewritePattern):
 
 
 def _order(op: Operation) -> list[int] | None:
-    """The order of the dimensions after a permutation; None for anything else."""
+    """The order of dimensions of a permutation, as in numpy's transpose; None for other calls."""
     if not isinstance(op, CallOp) or op.callee != "Tensor.permute" or op.kwargs:
         return None
     order = arguments_of(op).args[1:]
@@ -139,7 +139,7 @@ def _order(op: Operation) -> list[int] | None:
 
 
 def _undoes(second: list[int], value: SSAValue) -> bool:
-    """Whether a value is a permutation's result, and a permutation to this order undoes that."""
+    """Whether a value is the result of a permutation that the order `second` undoes."""
     inner = call_of(value, "Tensor.permute")
     first = _order(inner) if inner is not None else None
     return first is not None and _is_identity([first[i] for i in second])
@@ -151,7 +151,7 @@ def _is_identity(order: list[int]) -> bool:
 
 @dataclass(frozen=True)
 class TorchCancelPermutesPass(ModulePass):
-    """Removes permutations that undo each other, and reshapes that do nothing.
+    """Removes permutations that cancel out, and reshapes that do nothing.
 
         %1 = torch.call Tensor.permute(%x, 0, 2, 3, 1) : ...
         %2 = torch.call F.relu(%1) : ...
@@ -159,8 +159,8 @@ class TorchCancelPermutesPass(ModulePass):
         // becomes
         %3 = torch.call F.relu(%x) : ...
 
-    Two permutations in a row become one, as do two reshapes. Casts and expansions to the type
-    that a value has already go too.
+    Two consecutive permutations become one, as do two reshapes. Casts and expansions to a value's
+    own type are removed too.
     """
 
     name = "torch-cancel-permutes"

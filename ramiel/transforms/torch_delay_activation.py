@@ -1,4 +1,4 @@
-"""torch-delay-activation: max pools before the activations of what they read."""
+"""torch-delay-activation: moves activations after the max pools that read them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from ramiel.torch_level.patterns import arguments_of, call_of, copy_origin, repl
 
 _POOLS = {f"F.max_pool{dims}d" for dims in (1, 2, 3)}
 _ACTIVATIONS = ("F.relu", "torch.clamp")
-"""Those that never make the smaller of two numbers the larger one, not by rounding either, and
-keep NaN."""
+"""Activations that are monotonic, even with rounding, and keep NaN."""
 WORTH = 2
-"""How many times the elements of its result a pool reads at least."""
+"""The least ratio of the elements that a pool reads to those of its result."""
 
 
 class _DelayActivation(RewritePattern):
@@ -46,7 +45,7 @@ class _DelayActivation(RewritePattern):
             source = _call(rewriter, cat, cat, [sources], options)
         else:
             source = sources[0]
-        # The pool's node has what it had as its result; the other is new, from the activation's.
+        # The pool's node keeps its result; the new intermediate value is of the activation's node.
         args = [source, *arguments.args[1:]]
         pooled = _call(rewriter, op, activations[0], args, arguments.kwargs)
         pooled.name_hint = None
@@ -56,7 +55,7 @@ class _DelayActivation(RewritePattern):
 
 
 def _activations(values: Sequence[SSAValue]) -> list[CallOp]:
-    """The calls of activations whose results these are; none if one of them is something else."""
+    """The activation calls that define all of the values; empty if one is something else."""
     calls = [call_of(value, *_ACTIVATIONS) for value in values]
     if any(c is None or len(c.operands) != 1 for c in calls):
         return []
@@ -64,14 +63,14 @@ def _activations(values: Sequence[SSAValue]) -> list[CallOp]:
 
 
 def _why_not(pool: CallOp, activations: Sequence[CallOp]) -> str | None:
-    """Why the activations stay before the pool; None if one of them may come after it."""
+    """Why the activations stay before the pool; None if one of them can replace them after it."""
     read, made = static_shape_of(pool.operands[0].type), static_shape_of(pool.results[0].type)
     if read is None or made is None:
         return "the shapes are not known"
     if math.prod(read) < WORTH * math.prod(made):
-        return f"what it reads is not {WORTH} times as large as its result"
+        return f"its input is not {WORTH} times as large as its result"
     if not pool.operands[0].has_one_use():
-        return "what it reads has another reader"
+        return "its input has another reader"
     if not all(activation.results[0].has_one_use() for activation in activations):
         return "an activation before it has another reader"
     first = _key(activations[0])
@@ -81,7 +80,7 @@ def _why_not(pool: CallOp, activations: Sequence[CallOp]) -> str | None:
 
 
 def _key(call: CallOp) -> object:
-    """What two calls have in common that compute the same of their first arguments."""
+    """Equal for calls that compute the same function of their first argument."""
     (_, *rest), options = arguments_of(call)
     return call.callee, rest, options, element_of(call.operands[0].type)
 
@@ -93,7 +92,7 @@ def _call(
     args: Sequence[object],
     options: dict[str, object],
 ) -> SSAValue:
-    """The result of the same call with other arguments, put in before what is matched."""
+    """The result of a call with other arguments, inserted before the matched operation."""
     new = CallOp.of(op.callee, args, options, [op.results[0].type])
     copy_origin(origin, new)
     rewriter.insert(new)
@@ -102,7 +101,7 @@ def _call(
 
 @dataclass(frozen=True)
 class TorchDelayActivationPass(ModulePass):
-    """Lets relu and clamp come after a max pool that reads much more than it writes.
+    """Moves relu and clamp after a max pool that reads much more than it writes.
 
         %1 = torch.call F.relu(%0) : ... -> tensor<1x64x112x112xf32>
         %2 = torch.call F.max_pool2d(%1, kernel_size = 2) : ... -> tensor<1x64x56x56xf32>
@@ -110,8 +109,8 @@ class TorchDelayActivationPass(ModulePass):
         %1 = torch.call F.max_pool2d(%0, kernel_size = 2) : ... -> tensor<1x64x56x56xf32>
         %2 = torch.call F.relu(%1) : ... -> tensor<1x64x56x56xf32>
 
-    The greatest of some numbers is the same before and after a function that keeps their order. It
-    is for layers whose kernels do not apply these activations, since they would lose NaN.
+    Maximum and monotonic functions commute. The pass is for layers whose kernels do not apply these
+    activations, since they would lose NaN.
     """
 
     name = "torch-delay-activation"

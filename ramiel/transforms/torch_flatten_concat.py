@@ -1,4 +1,4 @@
-"""torch-flatten-concat: concatenations of concatenations, as one."""
+"""torch-flatten-concat: flattens nested concatenations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _FlattenConcat(RewritePattern):
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
         dim = _dim(op)
-        # Only the outermost of a chain is rewritten, so that a long one takes linear time.
+        # Only the outermost of a chain is rewritten, so that long chains take linear time.
         if not isinstance(op, CallOp) or dim is None or _is_part(op, dim):
             return
         values: list[SSAValue] = []
@@ -33,7 +33,7 @@ class _FlattenConcat(RewritePattern):
             if inner is None or _dim(inner) != dim:
                 values.append(value)
             elif not value.has_one_use():
-                refuse(inner, "its result has another reader than the concatenation")
+                refuse(inner, "its result has a reader other than the concatenation")
                 values.append(value)
             else:
                 stack += reversed(inner.operands)
@@ -43,7 +43,7 @@ class _FlattenConcat(RewritePattern):
 
 
 def _dim(op: Operation) -> int | None:
-    """The dimension that a concatenation is along, not negative; None for anything else."""
+    """The dimension of a concatenation, not negative; None for any other operation."""
     if not isinstance(op, CallOp) or op.callee != "torch.cat":
         return None
     shape, options = shape_of(op.results[0].type), arguments_of(op).kwargs
@@ -59,7 +59,7 @@ def _is_part(op: CallOp, dim: int) -> bool:
 
 @dataclass(frozen=True)
 class TorchFlattenConcatPass(ModulePass):
-    """Makes one concatenation of a concatenation and what it alone is concatenated with.
+    """Inlines concatenations that are only used as operands of a concatenation.
 
     %1 = torch.call torch.cat([%a, %b], dim = 1) : ...
     %2 = torch.call torch.cat([%1, %c], dim = 1) : ...

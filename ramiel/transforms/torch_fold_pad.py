@@ -1,4 +1,4 @@
-"""torch-fold-pad: paddings that the convolutions and pools after them can do themselves."""
+"""torch-fold-pad: folds paddings into the convolutions and pools that read them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POOLS = {f"F.{kind}_pool{dims}d": dims for kind in ("avg", "max") for dims in (
 
 @dataclass(frozen=True)
 class _Pad:
-    """A padding that is the same at both ends, for each spatial dimension of a tensor."""
+    """A padding that is equal at both ends, with a size for each spatial dimension."""
 
     sizes: tuple[int, ...]
     value: float
@@ -53,14 +53,14 @@ class _FoldPad(RewritePattern):
 
 
 def _pads_itself(op: Operation) -> bool:
-    """Whether an operation is of a kind that can pad its input."""
+    """Whether an operation is a convolution or pool, which can pad its input."""
     if isinstance(op, LayerOp):
         return op.layer in CONVOLUTIONS
     return isinstance(op, CallOp) and op.callee in _POOLS
 
 
 def _pad(op: CallOp) -> _Pad | str:
-    """The padding of a call that pads the spatial dimensions alone, or else why it is none."""
+    """The padding of a call that pads only spatial dimensions, or why it cannot be folded."""
     args, options = arguments_of(op)
     shape, value = shape_of(op.results[0].type), options.pop("value", 0)
     if shape is None:
@@ -82,9 +82,9 @@ def _pad(op: CallOp) -> _Pad | str:
 
 
 def _folded(op: Operation, pad: _Pad) -> LayerOp | CallOp | str:
-    """A copy of an operation that pads its input itself, still with the old operand.
+    """A copy of an operation that pads its input itself, still with its old operand.
 
-    If there can be none, the reason.
+    The reason if there is none.
     """
     if isinstance(op, LayerOp) and CONVOLUTIONS.get(op.layer) == len(pad.sizes):
         return _convolution(op, pad)
@@ -96,7 +96,7 @@ def _folded(op: Operation, pad: _Pad) -> LayerOp | CallOp | str:
 def _convolution(op: LayerOp, pad: _Pad) -> LayerOp | str:
     total = _sum(_integers(op.config.get("padding")), pad)
     if pad.value != 0:
-        return "it pads with another number than 0, as convolutions cannot"
+        return "it pads with a number other than 0, which convolutions cannot"
     if total is None:
         return "the padding of the convolution after it is not known"
     if len(op.operands) != 1:
@@ -111,7 +111,7 @@ def _pool(op: CallOp, pad: _Pad) -> CallOp | str:
     total = _sum(before, pad)
     if len(args) != 1 or total is None:
         return "the padding of the pool after it is not known"
-    # What ceil_mode adds at the end is no padding, so that the windows would change.
+    # ceil_mode's extra elements at the end do not count as padding, so the windows would change.
     if options.get("ceil_mode", False):
         return "the pool after it rounds its size up (ceil_mode)"
     kernels = kernel * len(total) if len(kernel) == 1 else kernel
@@ -126,7 +126,7 @@ def _pool(op: CallOp, pad: _Pad) -> CallOp | str:
 
 
 def _integers(attribute: Attribute | None) -> tuple[int, ...]:
-    """An option that is a number for all dimensions, or one for each; 0 if it is not given."""
+    """An option with one number for all dimensions, or one for each; 0 if it is not given."""
     values = list(attribute) if isinstance(attribute, ArrayAttr) else [attribute]
     return tuple(cast(int, python_literal(v)) if v is not None else 0 for v in values)
 
@@ -140,15 +140,15 @@ def _sum(padding: tuple[int, ...], pad: _Pad) -> list[int] | None:
 
 @dataclass(frozen=True)
 class TorchFoldPadPass(ModulePass):
-    """Lets convolutions and pools pad their input, if nothing else uses the padded one.
+    """Makes convolutions and pools pad their input, if nothing else reads the padded one.
 
         %1 = torch.call F.pad(%x, [1, 1, 1, 1]) : ...
         %2 = torch.layer Conv2d(%1) {stride = 2} weights {...} : ...
         // becomes
         %2 = torch.layer Conv2d(%x) {stride = 2, padding = 1} weights {...} : ...
 
-    The padding is the same at both ends of a dimension; for convolutions and averages it is of
-    zeros, which averages then count, and for maxima of minus infinity.
+    The padding must be equal at both ends of a dimension, and of zeros for convolutions and average
+    pools, which then count it, or of minus infinity for max pools.
     """
 
     name = "torch-fold-pad"

@@ -1,4 +1,4 @@
-"""torch-fuse-activation: activations as options of the layers before them."""
+"""torch-fuse-activation: fuses activations into the layers before them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLAIN = {
     "torch.tanh": "tanh",
 }
 _ACTIVATIONS = frozenset([*_PLAIN, "F.gelu", "F.leaky_relu", "torch.clamp"])
-"""All that layers have, the last of them with some arguments only."""
+"""The activations that layers support, those not in `_PLAIN` only with certain arguments."""
 
 
 class _FuseActivation(RewritePattern):
@@ -56,7 +56,7 @@ class _FuseActivation(RewritePattern):
 
 
 def _activation(callee: str, arguments: Arguments) -> object:
-    """The option that stands for a call; None if layers have no such option."""
+    """The option `activation` for a call; None if layers do not support it."""
     (_, *rest), options = arguments
     if callee in _PLAIN:
         return None if rest or options else _PLAIN[callee]
@@ -86,14 +86,14 @@ def _clip(low: object, high: object) -> object:
 
 @dataclass(frozen=True)
 class TorchFuseActivationPass(ModulePass):
-    """Lets convolutions and Linear apply the activation that alone uses their result.
+    """Makes convolutions and Linear apply the activation that is the only use of their result.
 
         %1 = torch.layer Conv2d(%x) {stride = 2} weights {...} : ...
         %2 = torch.call F.relu(%1) : ...
         // becomes
         %2 = torch.layer Conv2d(%x) {stride = 2, activation = "relu"} weights {...} : ...
 
-    An activation with numbers is a list: `["clip", 0.0, 6.0]`, `["leaky_relu", 0.1]`.
+    An activation with parameters is a list: `["clip", 0.0, 6.0]`, `["leaky_relu", 0.1]`.
     """
 
     name = "torch-fuse-activation"

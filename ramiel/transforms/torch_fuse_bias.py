@@ -1,4 +1,4 @@
-"""torch-fuse-bias: constants added to convolutions and matrix products, as their biases."""
+"""torch-fuse-bias: fuses added constants into convolutions and Linear, as biases."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SPATIAL = {
     **CONVOLUTIONS,
     **{f"ConvTranspose{dims}d": dims for dims in CONVOLUTIONS.values()},
 }
-"""How many dimensions a layer's result has after the one that a bias is for."""
+"""The number of dimensions of a layer's result after the dimension of channels."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class _FuseBias(RewritePattern):
 
     names: FreshNames
     flat: dict[str, WeightAttr] = field(default_factory=dict[str, WeightAttr])
-    """The biases that were made from weights of more dimensions, by the names of those."""
+    """The biases that were flattened from weights of more dimensions, by the weights' names."""
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
         if not isinstance(op, CallOp) or op.callee != "operator.add":
@@ -53,7 +53,7 @@ class _FuseBias(RewritePattern):
                 continue
             if not isinstance(weight, WeightOp):
                 if _is_per_channel(layer, constant.type):
-                    refuse(op, "what it adds for each channel is not constant")
+                    refuse(op, "the value that it adds for each channel is not constant")
                 continue
             if (reason := _why_not(layer, weight)) is not None:
                 return refuse(op, reason)
@@ -63,7 +63,7 @@ class _FuseBias(RewritePattern):
             return replace(rewriter, op, fused, layer)
 
     def _bias(self, op: WeightOp) -> WeightAttr:
-        """The weight with one dimension."""
+        """The weight as a bias, flattened to one dimension."""
         source, type = op.weight, op.results[0].type
         shape, element = static_shape_of(type), element_of(type)
         assert shape is not None and element is not None
@@ -100,7 +100,7 @@ def _why_not(layer: LayerOp, weight: WeightOp) -> str | None:
 
 
 def _is_per_channel(layer: LayerOp, type: Attribute) -> bool:
-    """Whether a type is that of one number for each channel of a layer's result."""
+    """Whether a type holds one number for each channel of a layer's result."""
     shape, sizes = shape_of(layer.results[0].type), static_shape_of(type)
     spatial, channels = _SPATIAL[layer.layer], _channels(layer)
     if shape is None or sizes is None or channels is None:
@@ -111,14 +111,14 @@ def _is_per_channel(layer: LayerOp, type: Attribute) -> bool:
 
 
 def _channels(layer: LayerOp) -> int | None:
-    """How many channels the result of a layer has; None if that is not known."""
+    """The number of channels of a layer's result; None if it is not known."""
     shape, spatial = shape_of(layer.results[0].type), _SPATIAL[layer.layer]
     return None if shape is None or len(shape) <= spatial else shape[-1 - spatial]
 
 
 @dataclass(frozen=True)
 class TorchFuseBiasPass(ModulePass):
-    """Makes a constant that is added to the result of a layer without a bias its bias.
+    """Turns a constant that is added to the result of a layer without a bias into its bias.
 
         %b = torch.weight "b" : tensor<8xf32>
         %1 = torch.layer Linear(%x) weights {weight = "w" : tensor<8x4xf32>} : ...
@@ -127,8 +127,8 @@ class TorchFuseBiasPass(ModulePass):
         %2 = torch.layer Linear(%x)
           weights {weight = "w" : tensor<8x4xf32>, bias = "b" : tensor<8xf32>} : ...
 
-    Exporters write a Linear of three dimensions as MatMul and Add. For a convolution the constant
-    is of shape [C, 1, 1] or [1, C, 1, 1], and flattened when somebody asks for its bytes.
+    Exporters write a Linear of three dimensions as MatMul and Add. For a 2-D convolution the
+    constant has shape [C, 1, 1] or [1, C, 1, 1], and is flattened lazily.
     """
 
     name = "torch-fuse-bias"

@@ -1,4 +1,4 @@
-"""torch-fuse-residual: what is added to the result of a layer, as its second operand."""
+"""torch-fuse-residual: fuses the addition of a value into a layer, as its second operand."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class _FuseResidual(RewritePattern):
 
 
 def _why_not(a: Attribute, b: Attribute, sum: Attribute) -> str | None:
-    """Why no layer adds values of these types; None if one may."""
-    # Equal types with an open dimension may yet be broadcast when the program runs.
+    """Why no layer can add values of these types; None if one can."""
+    # Equal types with an open dimension may still be broadcast at run time.
     if any(static_shape_of(type) is None for type in (a, b, sum)):
         return "the shapes are not known"
     if not a == b == sum:
-        return "it broadcasts what it adds"
+        return "it broadcasts an operand"
     dtype = numpy_dtype_of(sum)
     if dtype is None or dtype.name not in _ELEMENTS:
         return f"layers can add only {', '.join(_ELEMENTS)}"
@@ -78,15 +78,15 @@ def _why_full(layer: LayerOp) -> str | None:
 
 @dataclass(frozen=True)
 class TorchFuseResidualPass(ModulePass):
-    """Lets convolutions and Linear add what is added to their results.
+    """Makes convolutions and Linear add the value that is added to their result.
 
         %1 = torch.layer Conv2d(%x) weights {...} : ...
         %2 = torch.call operator.add(%1, %shortcut) : ...
         // becomes
         %2 = torch.layer Conv2d(%x, %shortcut) weights {...} : ...
 
-    The fused layer stands where the addition stood. Of two layers it is the later one. Nothing is
-    fused if something is broadcast, or might be.
+    The fused layer takes the place of the addition. If both operands are layers, the later one is
+    fused. Nothing is fused if a value is broadcast, or might be.
     """
 
     name = "torch-fuse-residual"

@@ -1,4 +1,4 @@
-"""torch-lower-precision: computes in bfloat16 or float16 what the model computes in float32."""
+"""torch-lower-precision: computes in bfloat16 or float16 instead of float32."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from ramiel.torch_level.tasks import main_function
 
 @dataclass(frozen=True)
 class TorchLowerPrecisionPass(ModulePass):
-    """Makes the float32 values and weights of a function `bf16` or `f16`; its inputs and results
-    keep their types and are converted.
+    """Converts the float32 values and weights of a function to `bf16` or `f16`; its inputs and
+    results keep their types and are converted.
 
         func.func @main(%x: tensor<1x64xf32>) -> tensor<1x8xf32> {
           %y = torch.layer Linear(%x) weights {weight = "w" : tensor<8x64xf32>} : ...
@@ -35,10 +35,10 @@ class TorchLowerPrecisionPass(ModulePass):
           %1 = torch.layer Linear(%0) weights {weight = "w.bf16" : tensor<8x64xbf16>} : ...
           %y = torch.call Tensor.to(%1, float32) : (tensor<1x8xbf16>) -> tensor<1x8xf32>
 
-    What stays: integers, bools and other floats; what is computed from those, from constants and
-    from inputs of at most 16 numbers alone (sizes, positions, masks), up to where it meets a
-    value of the low type; the calls for which the table of callees says so; calls with a result of
-    an unknown type; and branches and loops.
+    Kept as they are: values of other types; values that are computed only from those, from
+    constants and from inputs of at most 16 elements (sizes, positions, masks), until they are
+    combined with a value of the low type; calls for which the table of callees says so; calls with
+    a result of unknown type; and branches and loops.
     """
 
     name = "torch-lower-precision"
@@ -84,7 +84,7 @@ def _lower_operation(op: CallOp | LayerOp, values: LowValues) -> None:
         values.clip(op)
         return
     if stays(op) or (isinstance(op, CallOp) and not makes):
-        # Without a float32 result, the operands do as they are, if they are of one type.
+        # Without a float32 result, low operands can stay, if they all have the same type.
         one = all(values.is_low(v) or isinstance(v.owner, WeightOp) for v in given)
         values.convert(op, given, low if one and not stays(op) else Float32Type())
         values.lowered |= {r for r in op.results if is_wide(r)}
@@ -103,7 +103,7 @@ def _lower_operation(op: CallOp | LayerOp, values: LowValues) -> None:
 
 
 def _keep_results(op: func.ReturnOp, types: Sequence[Attribute], values: LowValues) -> None:
-    """Gives the function the results that it declares, under the names that they had."""
+    """Converts the function's results back to their declared types, and keeps their names."""
     for i, (value, type) in enumerate(zip(op.operands, types, strict=True)):
         if not values.is_low(value) or not is_wide_type(type):
             continue
@@ -115,7 +115,7 @@ def _keep_results(op: func.ReturnOp, types: Sequence[Attribute], values: LowValu
 
 
 def _picks(op: CallOp) -> bool:
-    """Whether a call picks from a table of weights."""
+    """Whether a call takes elements of a table of weights."""
     source = op.operands[0] if op.operands else None
     if source is None or not isinstance(source.owner, WeightOp) or is_few(source.type):
         return False

@@ -1,4 +1,4 @@
-"""torch-merge-convolutions: convolutions that a schedule wants merged, as one."""
+"""torch-merge-convolutions: merges convolutions that a schedule has marked."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from ramiel.torch_level.tasks import main_function
 
 @dataclass(frozen=True)
 class TorchMergeConvolutionsPass(ModulePass):
-    """Merges convolutions of the same number in `cluster.merge` into one, with a split after it.
+    """Merges convolutions with the same number in `cluster.merge` into one, followed by a split.
 
         %a = torch.layer Conv2d(%x) weights {weight = "a" : tensor<8x4x1x1xf32>}
           attributes {cluster.merge = 0 : i64} : ...
@@ -44,9 +44,9 @@ class TorchMergeConvolutionsPass(ModulePass):
           weights {weight = "a.merged.weight" : tensor<14x4x3x3xf32>} : ...
         %a, %b = torch.call torch.split(%0, [8, 6], dim = 1) : ...
 
-    The new convolution stands where the first one stood, and has its origin and its place in the
-    schedule; the split has those of the last. It works with Python names and without. See
-    `ramiel.torch_level.merging` for what can be merged; anything else is refused.
+    The new convolution takes the place of the first one, with its origin and its place in the
+    schedule; the split has those of the last. Python names are optional. Convolutions that cannot
+    be merged, see `ramiel.torch_level.merging`, are refused.
     """
 
     name = "torch-merge-convolutions"
@@ -58,14 +58,14 @@ class TorchMergeConvolutionsPass(ModulePass):
             if isinstance(task, TorchOperation) and MERGE in task.attributes:
                 groups.setdefault(_number(task), []).append(task)
         if groups and any(isinstance(o, ProgramOp) for o in op.ops):
-            raise CompileError(f"{self.name}: the workers have their operations already")
+            raise CompileError(f"{self.name}: must run before cluster-channels")
         weights, values, layers = FreshNames(weights_of(op)), Names(), Names()
         _take_names(function, values, layers)
         for number, group in groups.items():
             convolutions = [o for o in group if isinstance(o, LayerOp)]
             try:
                 if strangers := [o for o in group if not isinstance(o, LayerOp)]:
-                    raise ValueError(f"{strangers[0].title} is no convolution")
+                    raise ValueError(f"{strangers[0].title} is not a convolution")
                 merged = merged_layer(convolutions, weights)
             except ValueError as error:
                 raise CompileError(f"{MERGE} = {number}: {error}") from error
@@ -80,7 +80,7 @@ def _number(op: TorchOperation) -> int:
 
 
 def _take_names(function: func.FuncOp, values: Names, layers: Names) -> None:
-    """Marks the Python names that a function has, those in bodies and of methods included."""
+    """Reserves the Python names of a function, including those of methods and in bodies."""
     given = function.arg_attrs.data if function.arg_attrs is not None else ()
     for entries in given:
         if (name := text_of(entries.data.get(PYTHON_NAME))) is not None:
@@ -93,18 +93,18 @@ def _take_names(function: func.FuncOp, values: Names, layers: Names) -> None:
         for name in op.python_names:
             values.unique(name)
         if isinstance(op, ControlOp):
-            if op.method is not None:  # an attribute of the program, as a layer is
+            if op.method is not None:  # methods share the layers' namespace
                 layers.unique(op.method)
             for name in op.parameters:
                 values.unique(name)
         if op.layer_name is not None:
             layers.unique(op.layer_name)
-            if isinstance(op, WeightOp):  # its channel, if it has one, stands among the values
+            if isinstance(op, WeightOp):  # its channel, if any, shares the values' namespace
                 values.unique(op.layer_name)
 
 
 def _replace(ops: Sequence[LayerOp], merged: LayerOp, values: Names, layers: Names) -> None:
-    """Puts the merged convolution and its split in the place of the first of the convolutions."""
+    """Replaces the convolutions by the merged one and its split, in the place of the first."""
     first, last = ops[0], ops[-1]
     old = [op.results[0] for op in ops]
     sizes = [channels_of(op) for op in ops]
@@ -128,7 +128,7 @@ def _replace(ops: Sequence[LayerOp], merged: LayerOp, values: Names, layers: Nam
 def _write_names(
     ops: Sequence[LayerOp], merged: LayerOp, split: CallOp, values: Names, layers: Names
 ) -> None:
-    """The parts keep their names, and what they were merged into gets one of its own."""
+    """Gives the parts their old names and the merged convolution a new one."""
     names = [name for op in ops for name in op.python_names]
     if len(names) < len(ops):
         for new in (merged, split):

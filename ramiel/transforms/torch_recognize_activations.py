@@ -1,4 +1,4 @@
-"""torch-recognize-activations: activations that exporters write as several operators."""
+"""torch-recognize-activations: recognizes activations that are written as several operators."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ramiel.torch_level.patterns import (
 
 @dataclass(frozen=True)
 class _Activation:
-    """What a product turned out to be: a call of one value."""
+    """The activation that a product was recognized as."""
 
     callee: str
     x: SSAValue
@@ -39,7 +39,7 @@ class _Activation:
 
 
 class _RecognizeActivation(RewritePattern):
-    """Replaces x * gate(x), times a number where there is one, by the activation that it is.
+    """Replaces x * gate(x), perhaps times a number, by an activation.
 
     | product                                                   | activation                      |
     |-----------------------------------------------------------|---------------------------------|
@@ -75,7 +75,7 @@ def _of_clamp(product: Product) -> _Activation | None:
 
 
 def _of_gate(product: Product) -> _Activation | str | None:
-    """The activation that x * gate(x) is, or why it cannot be replaced by the activation."""
+    """The activation of the form x * gate(x) that a product is, or why it cannot be replaced."""
     if len(product.values) != 2:
         return None
     a, b = product.values
@@ -111,7 +111,7 @@ def _another_reader(call: CallOp) -> str:
 
 
 def _gelu(x: SSAValue, gate: SSAValue) -> _Activation | str | None:
-    """Gelu of x without the factor 1/2, if the gate is 1 + erf(..) or 1 + tanh(..)."""
+    """Gelu of x, whose factor 1/2 is taken out, if the gate is 1 + erf(..) or 1 + tanh(..)."""
     one_less = _plus(gate, 1)
     curve = call_of(one_less, "torch.erf", "torch.tanh")
     inner = curve.operands[0] if curve is not None and len(curve.operands) == 1 else None
@@ -147,7 +147,7 @@ def _is_cubic(product: Product, x: SSAValue) -> bool:
 
 
 def _is_power(value: SSAValue, x: SSAValue, exponent: int) -> bool:
-    """Whether a value that is used once is 0.044715 * x**exponent."""
+    """Whether a value with one use is 0.044715 * x**exponent."""
     if not value.has_one_use():
         return False
     product = product_of(value)
@@ -164,15 +164,15 @@ def _plus(value: object, number: float) -> SSAValue | None:
 
 @dataclass(frozen=True)
 class TorchRecognizeActivationsPass(ModulePass):
-    """Puts one call in the place of activations that the model spells out.
+    """Replaces activations that the model writes as several operators by one call.
 
         %1 = torch.call torch.sigmoid(%x) : ...
         %2 = torch.call operator.mul(%x, %1) : ...
         // becomes
         %2 = torch.call F.silu(%x) : ...
 
-    Factors may stand anywhere in a product, and divisors too. Nothing of an activation may have
-    another use. `_RecognizeActivation` lists what is recognized.
+    Factors and divisors may be anywhere in a product. No part of an activation may have another
+    use. `_RecognizeActivation` lists the activations that are recognized.
     """
 
     name = "torch-recognize-activations"

@@ -1,4 +1,4 @@
-"""torch-recognize-attention: attention that is spelled out, as one call."""
+"""torch-recognize-attention: recognizes attention that is written as several operators."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ramiel.torch_level.patterns import (
 
 @dataclass(frozen=True)
 class _Scores:
-    """scale * (q @ keys) + mask, where the keys are transposed."""
+    """scale * (q @ keys) + mask, where the keys are transposed: [..., d, keys]."""
 
     q: SSAValue
     keys: SSAValue
@@ -55,7 +55,7 @@ class _RecognizeAttention(RewritePattern):
         permute = sole_call_of(scores.keys, "Tensor.permute", "Tensor.mT")
         k_type = _transposed_type(scores.keys.type)
         if permute is None or k_type is None:
-            return refuse(op, "the keys are not transposed, or have another reader when they are")
+            return refuse(op, "the keys are not transposed, or have another reader once transposed")
         if (reason := _why_not(scores, v)) is not None:
             return refuse(op, reason)
         k = _untransposed(permute, k_type)
@@ -74,7 +74,7 @@ class _RecognizeAttention(RewritePattern):
 
 
 def _scores(softmax: CallOp) -> _Scores | str:
-    """The scores that attention weights are the softmax of, or else why they are not."""
+    """The scores that a softmax is applied to, or why it is not the softmax of attention."""
     if not softmax.results[0].has_one_use():
         return "the attention weights have another reader"
     args, options = arguments_of(softmax)
@@ -86,7 +86,7 @@ def _scores(softmax: CallOp) -> _Scores | str:
     scores = softmax.operands[0]
     if (found := _scaled(scores, None)) is not None:
         return found
-    reason = "the scores are no product of two matrices, or a value on the way has another reader"
+    reason = "the scores are not a matrix product, or an intermediate value has another reader"
     a, b = operands_of(scores, "operator.add") or (None, None)
     for product, mask in ((a, b), (b, a)):
         if not isinstance(product, SSAValue) or not isinstance(mask, SSAValue):
@@ -112,7 +112,7 @@ def _scaled(value: SSAValue, mask: SSAValue | None) -> _Scores | None:
 
 
 def _without_factor(value: SSAValue) -> tuple[SSAValue, float]:
-    """A factor of the scores, with the number it is multiplied by taken out."""
+    """A factor of the scores, split into a value and a number."""
     if not value.has_one_use():
         return value, 1.0
     product = product_of(value)
@@ -120,7 +120,7 @@ def _without_factor(value: SSAValue) -> tuple[SSAValue, float]:
 
 
 def _is_mask(mask: Attribute, scores: Attribute) -> bool:
-    """Whether a mask is broadcast to the scores, and not the other way round."""
+    """Whether a mask can be broadcast to the scores, which keep their shape."""
     small, large = static_shape_of(mask), static_shape_of(scores)
     if small is None or large is None or len(small) > len(large) or len(small) < 2:
         return False
@@ -129,19 +129,19 @@ def _is_mask(mask: Attribute, scores: Attribute) -> bool:
 
 
 def _why_not(scores: _Scores, v: SSAValue) -> str | None:
-    """Why the types of queries, keys and values are not those of attention; None if they are."""
+    """Why the types of queries, keys and values do not fit attention; None if they do."""
     types = (scores.q.type, scores.keys.type, v.type)
     q, keys, values = (static_shape_of(type) for type in types)
     if q is None or keys is None or values is None:
         return "the shapes are not known"
     if len(q) < 3:
-        return "the queries are one matrix alone"
+        return "the queries are a single matrix"
     if not q[:-2] == keys[:-2] == values[:-2]:
         return "queries, keys and values differ in their leading dimensions"
     if len({element_of(type) for type in types}) > 1:
         return "queries, keys and values differ in their element types"
     if q[-1] != keys[-2] or keys[-1] != values[-2]:
-        return "the sizes of queries, keys and values do not go together"
+        return "the sizes of queries, keys and values do not match"
     return None
 
 
@@ -153,7 +153,7 @@ def _transposed_type(type: Attribute) -> Attribute | None:
 
 
 def _untransposed(permute: CallOp, type: Attribute) -> SSAValue | CallOp:
-    """The operand of a permutation, permuted without its exchange of the last dimensions."""
+    """The operand of a permutation, permuted without the exchange of the last two dimensions."""
     x, *order = arguments_of(permute).args
     x = cast(SSAValue, x)
     if permute.callee == "Tensor.mT":
@@ -166,7 +166,7 @@ def _untransposed(permute: CallOp, type: Attribute) -> SSAValue | CallOp:
 
 @dataclass(frozen=True)
 class TorchRecognizeAttentionPass(ModulePass):
-    """Puts one call in the place of attention that the model spells out.
+    """Replaces attention that the model writes as several operators by one call.
 
         %1 = torch.call Tensor.permute(%k, 0, 1, 3, 2) : ...
         %2 = torch.call operator.matmul(%q, %1) : ...
@@ -177,9 +177,9 @@ class TorchRecognizeAttentionPass(ModulePass):
         // becomes
         %6 = torch.call F.scaled_dot_product_attention(%q, %k, %v, attn_mask = %mask) : ...
 
-    The scale, of which 1 / sqrt(depth) is the default, may be a factor of the queries, the keys or
-    the scores. All shapes must be known. Where the mask is minus infinity for a whole row, PyTorch
-    gives 0 for what ONNX leaves undefined (0 / 0).
+    The scale, by default 1 / sqrt(depth), may be a factor of the queries, the keys or the scores.
+    All shapes must be known. Where the mask is minus infinity for a whole row, PyTorch gives 0,
+    while the result in ONNX is undefined (0 / 0).
     """
 
     name = "torch-recognize-attention"

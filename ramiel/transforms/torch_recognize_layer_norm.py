@@ -1,4 +1,4 @@
-"""torch-recognize-layer-norm: normalisations that exporters write as several operators."""
+"""torch-recognize-layer-norm: recognizes normalisations written as several operators."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class _Scaled:
 
 
 class _RecognizeNorm(RewritePattern):
-    """Replaces what is divided by its deviation, times a weight, by a normalisation.
+    """Replaces a value over its root mean square, times a weight, by a normalisation.
 
-    d / sqrt(mean(d**2) + eps) * w, where d is x - mean(x), becomes LayerNorm(x), and for any
-    other d F.rms_norm(d, sizes, w, eps).
+    d / sqrt(mean(d**2) + eps) * w becomes LayerNorm(x) if d is x - mean(x) and w is a weight, and
+    otherwise F.rms_norm(d, sizes, w, eps).
     """
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
@@ -66,9 +66,9 @@ class _RecognizeNorm(RewritePattern):
 def _why_not(op: CallOp, scaled: _Scaled, value: SSAValue, weight: SSAValue) -> str | None:
     """Why a scaled value times a weight does not become a normalisation; None if it does."""
     if not value.has_one_use():
-        return "what it multiplies has another reader"
+        return "the value that it multiplies has another reader"
     if value.type != op.results[0].type:
-        return "it broadcasts what it multiplies"
+        return "it broadcasts the value that it multiplies"
     if static_shape_of(weight.type) != tuple(scaled.sizes):
         return "the weight does not have the shape of the dimensions that are averaged"
     if element_of(weight.type) != element_of(value.type):
@@ -111,13 +111,13 @@ class _AddBias(RewritePattern):
 
 
 def _weight(op: WeightOp) -> WeightAttr:
-    """The weight with its type, which it may have from its operation alone."""
+    """The weight with the type of its operation, which the attribute may lack."""
     ref = op.weight.data
     return WeightAttr(TensorRef(ref.name, ref.load, op.results[0].type))
 
 
 def _scaled(value: SSAValue) -> _Scaled | None:
-    """A value as something over the root of a mean of squares."""
+    """Matches a value divided by the root of a mean of squares; else None."""
     call = call_of(value, "operator.truediv", "operator.mul")
     if call is None or not is_float(value.type):
         return None
@@ -128,7 +128,7 @@ def _scaled(value: SSAValue) -> _Scaled | None:
 
 
 def _inverse(value: object) -> object:
-    """The r of 1 / r."""
+    """The r of 1 / r; else None."""
     if (reciprocal := sole_call_of(value, "torch.reciprocal")) is not None:
         return reciprocal.operands[0]
     one, root = operands_of(value, "operator.truediv") or (None, None)
@@ -151,7 +151,7 @@ def _over_root(value: object, root: object, type: Attribute) -> _Scaled | None:
 
 
 def _centred(d: SSAValue, sizes: list[int]) -> SSAValue | None:
-    """The x of x - mean(x), if nothing uses d but its square and the division."""
+    """The x of d = x - mean(x), if only the square and the division use d; else None."""
     call = call_of(d, "operator.sub")
     if call is None:
         return None
@@ -164,7 +164,7 @@ def _centred(d: SSAValue, sizes: list[int]) -> SSAValue | None:
 
 
 def _last(mean: CallOp) -> list[int] | None:
-    """The sizes of the dimensions of a mean that keeps them, if those are the last ones."""
+    """The sizes of the averaged dimensions, if they are the last ones and kept; else None."""
     args, options = arguments_of(mean)
     if len(args) != 1 or options.keys() != {"dim", "keepdim"} or options["keepdim"] is not True:
         return None
@@ -181,7 +181,7 @@ def _last(mean: CallOp) -> list[int] | None:
 
 @dataclass(frozen=True)
 class TorchRecognizeLayerNormPass(ModulePass):
-    """Puts one call in the place of normalisations that the model spells out.
+    """Replaces normalisations that the model writes as several operators by one call.
 
         %1 = torch.call torch.mean(%x, dim = -1, keepdim = true) : ...
         %2 = torch.call operator.sub(%x, %1) : ...
@@ -195,8 +195,8 @@ class TorchRecognizeLayerNormPass(ModulePass):
         // becomes
         %9 = torch.layer LayerNorm(%x) {eps = 1.0e-05} weights {weight = "weight" : ..., ...} : ...
 
-    The same without the mean is F.rms_norm. Nothing in between may have another use, and the
-    weights have the sizes of the dimensions that are averaged, which are the last.
+    Without the subtraction of the mean it becomes F.rms_norm. Intermediate values may have no other
+    use, and the weights must have the sizes of the averaged dimensions, which must be the last.
     """
 
     name = "torch-recognize-layer-norm"

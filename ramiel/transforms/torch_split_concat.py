@@ -1,4 +1,4 @@
-"""torch-split-concat: convolutions of a concatenation, as sums of convolutions of its parts."""
+"""torch-split-concat: splits convolutions of a concatenation into convolutions of its parts."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from ramiel.torch_level.work import bytes_of
 
 MOST_PARTS = 3
 WORTH = 4
-"""How many times the bytes of the sums that are added a concatenation has at least."""
+"""The least ratio of the concatenation's bytes to those of the added partial sums."""
 
 
 @dataclass
 class _SplitConcat(RewritePattern):
-    """Replaces conv(cat([a, b])) by conv_b(b, conv_a(a)), also where a max pool is between."""
+    """Replaces conv(cat([a, b])) by conv_b(b, conv_a(a)), also with a max pool between the two."""
 
     names: FreshNames
 
@@ -54,7 +54,7 @@ class _SplitConcat(RewritePattern):
         channels = [_channels(part) for part in cat.operands]
         bounds = [0, *accumulate(channels)]
         if op.weight_shape[1] != bounds[-1]:
-            return refuse(op, "its weight has not as many channels as the concatenation")
+            return refuse(op, "its weight and the concatenation differ in their number of channels")
         parts: Sequence[SSAValue] = cat.operands
         if pool is not None:
             arguments = arguments_of(pool)
@@ -73,7 +73,7 @@ class _SplitConcat(RewritePattern):
     def _term(
         self, op: LayerOp, operands: Sequence[SSAValue], begin: int, end: int, is_last: bool
     ) -> LayerOp:
-        """The convolution of some input channels; bias and activation are for the last term."""
+        """The convolution of input channels [begin, end); the last has the bias and activation."""
         source = op.weights["weight"]
         outputs, _, *kernel = op.weight_shape
         element = element_of(op.results[0].type)
@@ -104,7 +104,7 @@ class _SplitConcat(RewritePattern):
 def _pooled(
     rewriter: PatternRewriter, op: LayerOp, pool: CallOp, part: SSAValue, arguments: Arguments
 ) -> SSAValue:
-    """One part of a concatenation through the pool that comes after it."""
+    """The pool, applied to one part of the concatenation that it reads."""
     shape, element = shape_of(pool.results[0].type), element_of(pool.results[0].type)
     assert shape is not None and element is not None
     type = tensor_type(element, [shape[0], _channels(part), *shape[2:]])
@@ -116,9 +116,9 @@ def _pooled(
 
 
 def _why_not(op: LayerOp, cat: CallOp) -> str | None:
-    """Why a convolution cannot be split, or is not worth it; None if it is.
+    """Why a convolution cannot be split or is not worth splitting; None if it is.
 
-    It is where the concatenation is along the channels, and much larger than the sums.
+    It is if the concatenation is along the channels and much larger than the partial sums.
     """
     if len(op.operands) > 1:
         return "it adds another value already"
@@ -131,7 +131,7 @@ def _why_not(op: LayerOp, cat: CallOp) -> str | None:
     if static_shape_of(op.results[0].type) is None or any(s is None or len(s) != 4 for s in shapes):
         return "the shapes are not known"
     if len(set(cat.operands)) < parts:
-        return "a part of the concatenation before it is there twice"
+        return "the concatenation before it repeats a part"
     if cast(int, arguments_of(cat).kwargs.get("dim", 0)) not in (1, -3):
         return "the concatenation before it is not along the channels"
     added = (parts - 1) * bytes_of(op.results[0].type)
@@ -148,7 +148,7 @@ def _channels(value: SSAValue) -> int:
 
 @dataclass(frozen=True)
 class TorchSplitConcatPass(ModulePass):
-    """Makes a convolution that alone reads a large concatenation a sum of convolutions.
+    """Splits a convolution that is the only reader of a large concatenation.
 
         %c = torch.call torch.cat([%a, %b], dim = 1) : ... -> tensor<1x128x54x54xf32>
         %y = torch.layer Conv2d(%c)
@@ -158,8 +158,8 @@ class TorchSplitConcatPass(ModulePass):
         %y = torch.layer Conv2d(%b, %0)
           weights {weight = "w.64" : tensor<16x64x1x1xf32>, bias = "b" : tensor<16xf32>} : ...
 
-    What is saved is writing and reading the concatenation, what is paid another operation and its
-    result. A max pool between the two is done part by part.
+    It saves writing and reading the concatenation, and costs another operation and its result. A
+    max pool between the two is applied to each part.
     """
 
     name = "torch-split-concat"

@@ -143,7 +143,7 @@ ENCODERS: list[tuple[int, Any, dict[str, Any]]] = [
 """LabelEncoder: the version of ai.onnx.ml, the input and the attributes."""
 
 REFUSED = [
-    (case("RegexFullMatch", NAMES, pattern="(a"), "none of Python's re"),
+    (case("RegexFullMatch", NAMES, pattern="(a"), "not valid in Python's re"),
     (case("StringNormalizer", NAMES, case_change_action="TITLE"), "must be LOWER, UPPER or NONE"),
     (tf_idf(ROWS, mode="BM25"), "must be TF, IDF or TFIDF"),
     (

@@ -105,13 +105,13 @@ X, IMAGE = f32(2, 3, 8), f32(1, 3, 6, 6)
 W, B = f32(8, 24), f32(24)
 GQA = (f32(1, 1, 64), f32(1, 1, 32), f32(1, 1, 32), None, None, np.zeros(1, np.int32))
 REFUSED = [
-    (_ms("FusedConv", IMAGE, f32(4, 3, 3, 3), activation="Magic"), "no activation 'Magic'"),
+    (_ms("FusedConv", IMAGE, f32(4, 3, 3, 3), activation="Magic"), "unknown activation 'Magic'"),
     (_ms("FusedConv", IMAGE, f32(4, 3, 3, 3), activation="Clip"), "takes 2 number(s), got 0"),
     (_ms("FusedGemm", f32(2, 3), f32(3, 4), activation="LeakyRelu"), "'activation_alpha'"),
     (_ms("SkipLayerNormalization", X, X, f32(8), outputs=2), "training"),
     (_ms("Attention", X, W, B), "'num_heads' is missing"),
     (_ms("Attention", X, W, B, num_heads=0), "must be positive"),
-    (_ms("Attention", X, W, B, num_heads=3), "3 heads cannot share 8 numbers"),
+    (_ms("Attention", X, W, B, num_heads=3), "3 heads do not divide a width of 8"),
     (_ms("Attention", X, W, B, num_heads=2, qkv_hidden_sizes=[8, 8]), "do not fit weights of 24"),
     (_ms("Attention", X, W, B, num_heads=2, do_rotary=1), "do_rotary"),
     (_ms("MultiHeadAttention", f32(2, 3, 2, 3, 4), num_heads=2), "packed"),
@@ -128,8 +128,8 @@ REFUSED = [
     ),
     (_ms("RotaryEmbedding", X, f32(1), f32(4, 2), f32(4, 2), rotary_embedding_dim=4), "num_heads"),
     (_ms("CDist", f32(2, 3), f32(2, 3), metric="cosine"), "'cosine'"),
-    (_ms("GridSample", IMAGE, f32(1, 2, 2, 2), mode="magic"), "no mode 'magic'"),
-    (_ms("CropAndResize", IMAGE, f32(1, 4), f32(1), f32(2), mode="magic"), "no mode 'magic'"),
+    (_ms("GridSample", IMAGE, f32(1, 2, 2, 2), mode="magic"), "unknown mode 'magic'"),
+    (_ms("CropAndResize", IMAGE, f32(1, 4), f32(1), f32(2), mode="magic"), "unknown mode 'magic'"),
     (case("ai.onnx::Crop", IMAGE, border=[1, 2]), "four"),
 ]
 

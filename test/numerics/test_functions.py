@@ -369,7 +369,7 @@ MISTAKES = {
     "an output that nothing computes": (
         '["call"] y = l.f (x)',
         [function(F, "c = Neg (a)")],
-        'node "call" (f, opset 18): its output "b" is computed by no node',
+        'node "call" (f, opset 18): no node computes its output "b"',
     ),
     "a value that nothing computes": (
         '["call"] y = l.f (x)',

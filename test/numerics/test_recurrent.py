@@ -233,11 +233,11 @@ def test_dynamic_quantize_lstm(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"const": False}, "as constants only"),
+        ({"const": False}, "must be constant"),
         ({"hidden": 4}, "input 1 has the shape"),
         ({"scales": (2,)}, "input 8 is neither"),
-        ({"activations": [1, 2, 3]}, "'activations' is no list of str"),
-        ({"activations": "Tanh"}, "'activations' is no list"),
+        ({"activations": [1, 2, 3]}, "'activations' is not a list of str"),
+        ({"activations": "Tanh"}, "'activations' is not a list"),
     ],
     ids=str,
 )

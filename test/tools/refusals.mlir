@@ -15,10 +15,10 @@ func.func @rewritten(%x: tensor<1x4x6x6xf32>, %s: tensor<1x4x6x6xf32>) -> (tenso
 
 // The passes come in their order, and nothing but these lines is said.
 // CHECK:      {{^}}note: torch-cancel-permutes: "back" (Transpose): a value between it and the permutation that it undoes has another reader{{$}}
-// CHECK-NEXT: {{^}}note: torch-flatten-concat: "inner" (Concat): its result has another reader than the concatenation{{$}}
+// CHECK-NEXT: {{^}}note: torch-flatten-concat: "inner" (Concat): its result has a reader other than the concatenation{{$}}
 // CHECK-NEXT: {{^}}note: torch-fold-pad: "pad" (Pad): it does not pad both ends of each dimension alike{{$}}
-// CHECK-NEXT: {{^}}note: torch-fuse-bias: "bias" (Add): what it adds for each channel is not constant{{$}}
-// CHECK-NEXT: {{^}}note: torch-fuse-residual: "bias" (Add): it broadcasts what it adds{{$}}
+// CHECK-NEXT: {{^}}note: torch-fuse-bias: "bias" (Add): the value that it adds for each channel is not constant{{$}}
+// CHECK-NEXT: {{^}}note: torch-fuse-residual: "bias" (Add): it broadcasts an operand{{$}}
 // CHECK-NEXT: {{^}}note: torch-fuse-activation: "relu" (Relu): the result of the layer before it has another reader{{$}}
 // CHECK-NEXT: {{^}}note: torch-fuse-activation: "clip" (Clip): layers do not have this activation with such arguments{{$}}
 // CHECK-NOT:  {{.}}

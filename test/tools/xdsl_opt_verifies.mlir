@@ -12,7 +12,7 @@
 
 // -----
 
-// CHECK: there is no channel @y
+// CHECK: unknown channel @y
 cluster.program @p {
   cluster.worker 0 {
     cluster.wait @y
@@ -21,7 +21,7 @@ cluster.program @p {
 
 // -----
 
-// CHECK: a channel has a type, unless it is a turn
+// CHECK: a channel must have a type, unless it is a turn
 cluster.program @p {
   cluster.channel input @x
   cluster.worker 0 {

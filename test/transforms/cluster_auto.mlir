@@ -2,7 +2,7 @@
 // RUN: ramiel-opt %s -p 'cluster-auto{workers=1}' | filecheck %s --check-prefix SERIAL
 // SERIAL: cluster.schedule = "serial"
 // RUN: not ramiel-opt %s -p 'cluster-auto{batch=2}' 2>&1 | filecheck %s --check-prefix BATCH
-// BATCH: error: input 0 is 4: a batch is made of models whose inputs and outputs have a first dimension of 1
+// BATCH: error: input 0 is 4: a batch needs a model whose inputs and outputs have a first dimension of 1
 // RUN: not ramiel-opt %s -p 'cluster-auto{memory-limit=20}' 2>&1 | filecheck %s --check-prefix SMALL
 // SMALL: error: a memory limit of 20 bytes is too small
 

@@ -2,7 +2,7 @@
 
 // Samples can be put together only if each input and output is a batch of one.
 
-// CHECK: error: input 0 is 2x4: a batch is made of models whose inputs and outputs have a first dimension of 1
+// CHECK: error: input 0 is 2x4: a batch needs a model whose inputs and outputs have a first dimension of 1
 func.func @main(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   %a = torch.call torch.exp(%x) : (tensor<2x4xf32>) -> tensor<2x4xf32>
   func.return %a : tensor<2x4xf32>
@@ -35,7 +35,7 @@ func.func @main(%x: tensor<1x4xf32>) -> tensor<f32> {
 // -----
 
 // Nothing would tell how many samples there are.
-// CHECK: error: a batch is made of models with inputs, and this one has none
+// CHECK: error: a batch needs a model with inputs, and this one has none
 func.func @main() -> tensor<1x4xf32> {
   %a = torch.call torch.full([1, 4], 0.0) : () -> tensor<1x4xf32>
   func.return %a : tensor<1x4xf32>

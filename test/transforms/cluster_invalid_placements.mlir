@@ -113,7 +113,7 @@ func.func @main(%x: tensor<4xf32> {torch.name = "x"}) -> tensor<4xf32> attribute
 // -----
 
 // A batch of a model that takes no samples.
-// CHECK: error: input 0 is 4: a batch is made of models whose inputs and outputs have a first dimension of 1
+// CHECK: error: input 0 is 4: a batch needs a model whose inputs and outputs have a first dimension of 1
 func.func @main(%x: tensor<4xf32> {torch.name = "x"}) -> tensor<4xf32> attributes {cluster.schedule = "s", cluster.placed_on = 2 : i64, cluster.threads = array<i64: 2>} {
   %a = torch.call torch.exp(%x) {torch.names = ["a"], cluster.cost = 5.0 : f64, cluster.wide_cost = array<f64: 3.0>, cluster.workers = [array<i64: 0>, array<i64: 1>], cluster.position = array<i64: 0, 1>} : (tensor<4xf32>) -> tensor<4xf32>
   %b = torch.call torch.sin(%a) {torch.names = ["b"], cluster.cost = 5.0 : f64, cluster.wide_cost = array<f64: 3.0>, cluster.workers = [array<i64: 0>, array<i64: 1>], cluster.position = array<i64: 2, 3>} : (tensor<4xf32>) -> tensor<4xf32>

@@ -27,7 +27,7 @@ func.func @training(%x: tensor<1x4x2x2xf32>, %p: tensor<4xf32>) {
   %0 = onnx.BatchNormalization "norm"(%x, %p, %p, %p, %p) {training_mode = 1 : i64} : (tensor<1x4x2x2xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<1x4x2x2xf32>
   func.return
 }
-// CHECK: error: node "norm" (BatchNormalization, opset {{[0-9]+}}): in training its running statistics have to be results
+// CHECK: error: node "norm" (BatchNormalization, opset {{[0-9]+}}): in training mode its running statistics must be results
 
 // -----
 

@@ -41,7 +41,7 @@ func.func @main(%x: tensor<1x4x8x8xf32>, %y: tensor<1x4x8x8xf32>) {
 // -----
 
 // Without its padding, a kernel of 3 makes a smaller result than one of 1.
-// CHECK: error: cluster.merge = 1: "a" (Conv) and "b" (Conv) have windows around different places
+// CHECK: error: cluster.merge = 1: "a" (Conv) and "b" (Conv) have windows with different centres
 func.func @main(%x: tensor<1x4x8x8xf32>, %y: tensor<1x4x8x8xf32>) {
   %a = torch.layer Conv2d(%x) weights {weight = "a.weight" : tensor<2x4x1x1xf32>} attributes {torch.node = "a", torch.op = "Conv", cluster.merge = 1 : i64} : (tensor<1x4x8x8xf32>) -> tensor<1x2x8x8xf32>
   %b = torch.layer Conv2d(%x) weights {weight = "b.weight" : tensor<2x4x3x3xf32>} attributes {torch.node = "b", torch.op = "Conv", cluster.merge = 1 : i64} : (tensor<1x4x8x8xf32>) -> tensor<1x2x6x6xf32>
@@ -51,7 +51,7 @@ func.func @main(%x: tensor<1x4x8x8xf32>, %y: tensor<1x4x8x8xf32>) {
 // -----
 
 // Groups.
-// CHECK: error: cluster.merge = 1: "b" (Conv) is a convolution in groups
+// CHECK: error: cluster.merge = 1: "b" (Conv) is a grouped convolution
 func.func @main(%x: tensor<1x4x8x8xf32>, %y: tensor<1x4x8x8xf32>) {
   %a = torch.layer Conv2d(%x) {padding = 1} weights {weight = "a.weight" : tensor<2x4x3x3xf32>} attributes {torch.node = "a", torch.op = "Conv", cluster.merge = 1 : i64} : (tensor<1x4x8x8xf32>) -> tensor<1x2x8x8xf32>
   %b = torch.layer Conv2d(%x) {padding = 1, groups = 2} weights {weight = "b.weight" : tensor<2x2x3x3xf32>} attributes {torch.node = "b", torch.op = "Conv", cluster.merge = 1 : i64} : (tensor<1x4x8x8xf32>) -> tensor<1x2x8x8xf32>
@@ -71,7 +71,7 @@ func.func @main(%x: tensor<1x4x8x8xf32>, %y: tensor<1x4x8x8xf32>) {
 // -----
 
 // A transposed one.
-// CHECK: error: cluster.merge = 1: "b" (Conv) is no convolution
+// CHECK: error: cluster.merge = 1: "b" (Conv) is not a convolution
 func.func @main(%x: tensor<1x4x8x8xf32>, %y: tensor<1x4x8x8xf32>) {
   %a = torch.layer Conv2d(%x) {padding = 1} weights {weight = "a.weight" : tensor<2x4x3x3xf32>} attributes {torch.node = "a", torch.op = "Conv", cluster.merge = 1 : i64} : (tensor<1x4x8x8xf32>) -> tensor<1x2x8x8xf32>
   %b = torch.layer ConvTranspose2d(%x) {padding = 1} weights {weight = "b.weight" : tensor<2x4x3x3xf32>} attributes {torch.node = "b", torch.op = "Conv", cluster.merge = 1 : i64} : (tensor<1x4x8x8xf32>) -> tensor<1x2x8x8xf32>
@@ -81,7 +81,7 @@ func.func @main(%x: tensor<1x4x8x8xf32>, %y: tensor<1x4x8x8xf32>) {
 // -----
 
 // A call, whose weights are known at run time only.
-// CHECK: error: cluster.merge = 1: "b" (torch.call) is no convolution
+// CHECK: error: cluster.merge = 1: "b" (torch.call) is not a convolution
 func.func @main(%x: tensor<1x4x8x8xf32>, %y: tensor<1x4x8x8xf32>) {
   %a = torch.layer Conv2d(%x) {padding = 1} weights {weight = "a.weight" : tensor<2x4x3x3xf32>} attributes {torch.node = "a", torch.op = "Conv", cluster.merge = 1 : i64} : (tensor<1x4x8x8xf32>) -> tensor<1x2x8x8xf32>
   %b = torch.call F.relu(%x) {cluster.merge = 1 : i64} : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
@@ -109,7 +109,7 @@ func.func @main(%x: tensor<1x4x8x8xf32>) {
 // -----
 
 // Where there is a program, the workers have copies of the convolutions.
-// CHECK: error: torch-merge-convolutions: the workers have their operations already
+// CHECK: error: torch-merge-convolutions: must run before cluster-channels
 builtin.module {
   func.func @main(%x: tensor<1x4x8x8xf32>) {
     %a = torch.layer Conv2d(%x) {padding = 1} weights {weight = "a.weight" : tensor<2x4x3x3xf32>} attributes {torch.node = "a", torch.op = "Conv", cluster.merge = 1 : i64} : (tensor<1x4x8x8xf32>) -> tensor<1x2x8x8xf32>

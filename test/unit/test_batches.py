@@ -218,7 +218,7 @@ def test_workers_have_their_samples() -> None:
         ({"batch": 4, "schedule": "fastest"}, "no schedule 'fastest'"),
         ({"switched": True}, "switched hyperclusters need a batch of 2 or more"),
         ({"switched": True, "schedule": "hyper"}, "need a batch of 2 or more"),
-        ({"batch": 2, "shapes": {"x": (2, 5)}}, "input 0 is 2x5: a batch is made of models"),
+        ({"batch": 2, "shapes": {"x": (2, 5)}}, "input 0 is 2x5: a batch needs a model"),
     ],
 )
 def test_refused_options(options: dict[str, Any], message: str) -> None:

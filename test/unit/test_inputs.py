@@ -285,7 +285,7 @@ def test_what_cannot_be_drawn(text: str) -> None:
 
 
 def test_sequences_have_no_shape_to_give() -> None:
-    with pytest.raises(CompileError, match='input "x" is no tensor'):
+    with pytest.raises(CompileError, match='input "x" is not a tensor'):
         import_model(parsed(f"g ({KINDS[2][0]}) {{y = Identity (x)}}"), {"x": (2,)})
 
 

@@ -435,8 +435,8 @@ def test_numbers_below_one_are_refused(name: str) -> None:
 def test_bad_merges_and_strategies_are_refused() -> None:
     graph = chains(2, 1)
     for tasks, times, message in [
-        ({0}, {1: 1.0}, "can not be merged"),
-        ({0, 2}, {1: 1.0}, "can not be merged"),
+        ({0}, {1: 1.0}, "cannot be merged"),
+        ({0, 2}, {1: 1.0}, "cannot be merged"),
         ({0, 1}, {2: 1.0}, "need times >= 0, and one on 1 thread"),
         ({0, 1}, {1: float("nan")}, "need times >= 0"),
     ]:

@@ -1,7 +1,7 @@
-"""The lowering table: what each ONNX operator is in PyTorch, written once.
+"""The lowering table: the meaning of each ONNX operator in PyTorch.
 
-The modules of `onnx/`, `ml/` and `microsoft/` fill it, one for each family of operators. All that
-lie there are imported: a new family is a new file.
+The modules of `onnx/`, `ml/` and `microsoft/` fill it, one for each family of operators. All of
+them are imported, so a new family only needs a new file.
 """
 
 from __future__ import annotations

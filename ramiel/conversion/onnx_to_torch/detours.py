@@ -1,14 +1,14 @@
-"""Element types that PyTorch does not compute with, computed in another type and converted back.
+"""Computation in another element type where PyTorch lacks kernels for the operands' type.
 
-Unsigned integers of 16, 32 and 64 bits PyTorch moves and converts, and computes next to nothing
-with them. They are computed as int64:
+PyTorch moves and converts unsigned integers of 16, 32 and 64 bits but has almost no arithmetic for
+them. They are computed as int64:
 
     z = (x.to(torch.int64) + y.to(torch.int64)).to(torch.uint16)
 
-For 16 and 32 bits that is exact for every operation. For 64 bits it is where only the result
-modulo 2**64 matters, as for a sum; where only the order does, as for a maximum, `ops.ordered`
-maps the numbers to int64 in their order. Division and shifts to the right have functions of
-their own, and what is left is refused. A few operators lack the 16-bit floats, which are
+For 16 and 32 bits that is exact for every operation. For 64 bits it is exact if only the result
+modulo 2**64 matters, as for a sum; if only the order matters, as for a maximum, `ops.ordered`
+maps the numbers to int64 in their order. Division and right shifts have functions of their own,
+and all other operations are refused. A few operators lack kernels for 16-bit floats, which are
 computed as float32.
 """
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Detour:
-    """How operands and results of some types are converted to another one, and back."""
+    """A conversion of operands of some types to another type, and of results back."""
 
     types: frozenset[str]
     instead: Attribute
     ordered: bool = False
 
     def there(self, n: Node, value: object) -> object:
-        """An argument as the call is to have it."""
+        """An argument, converted if it is of one of the types."""
         if isinstance(value, list | tuple):
             return [self.there(n, item) for item in cast("Sequence[object]", value)]
         if not isinstance(value, SSAValue) or _name(value.type) not in self.types:
@@ -47,7 +47,7 @@ class _Detour:
         return n.emit("Tensor.to", [value, n.dtype(type)], {}, [type])[0]
 
     def back(self, n: Node, value: SSAValue, type: Attribute) -> SSAValue:
-        """A result as its type has it."""
+        """A result, converted to its declared type."""
         if _name(type) not in self.types:
             return value
         if self.ordered:
@@ -73,8 +73,8 @@ def computed(
     kwargs: Mapping[str, object],
     types: Sequence[Attribute],
 ) -> Sequence[SSAValue] | None:
-    """The results of a call, by a detour if it has operands that PyTorch does not compute with;
-    None if it needs none. Refuses the node if no detour is exact."""
+    """The results of a call, computed by a detour if PyTorch lacks a kernel for the operands'
+    types; None if none is needed. Refuses the node if no detour is exact."""
     values = _values([*args, *kwargs.values()])
     detour = _detour(n, callee, args, {_name(v.type) for v in values})
     if detour is None:
@@ -93,7 +93,7 @@ def computed(
 def _detour(
     n: Node, callee: str, args: Sequence[object], names: set[str | None]
 ) -> _Detour | str | None:
-    """How a call with operands of these types is computed: by a detour or by another call."""
+    """The detour, or the name of the other function, for a call on operands of these types."""
     known = CALLEES[callee]
     if known.is_a(Trait.NO_HALVES) and names & _BY_FLOAT32.types:
         return _BY_FLOAT32

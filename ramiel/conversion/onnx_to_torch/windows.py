@@ -1,4 +1,4 @@
-"""Sliding windows: the strides, dilations and paddings that convolutions and pools share."""
+"""Sliding windows: the strides, dilations and paddings of convolutions and pools."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Window:
     begin: list[int]
     end: list[int]
     at_run_time: bool = False
-    """The paddings follow from a shape that only the run knows: see `sides`."""
+    """Whether the paddings depend on a shape that is known only at run time: see `sides`."""
     upper: bool = True
 
     @property
@@ -42,7 +42,7 @@ class Window:
         }
 
     def options(self) -> dict[str, object]:
-        """The keyword arguments of our own functions that are not at their defaults."""
+        """The keyword arguments of functions of `ops` that are not at their defaults."""
         values = {"stride": (self.strides, 1), "dilation": (self.dilations, 1)}
         options: dict[str, object] = {
             key: scalar(value)
@@ -55,20 +55,20 @@ class Window:
         return options
 
     def sides(self) -> list[int] | str:
-        """The paddings as our own functions take them: at the beginnings, then at the ends, or
-        auto_pad's name for those that follow from the shape of what is padded."""
+        """The paddings as functions of `ops` take them: all beginnings, then all ends; or the value
+        of auto_pad if they depend on the input's shape at run time."""
         if self.at_run_time:
             return "SAME_UPPER" if self.upper else "SAME_LOWER"
         return [*self.begin, *self.end]
 
     def torch_pads(self) -> list[int]:
-        """The paddings as F.pad wants them: last dimension first, begin and end in turn."""
+        """The paddings in F.pad's order: last dimension first, begin and end in turn."""
         pairs = zip(reversed(self.begin), reversed(self.end), strict=True)
         return [side for pair in pairs for side in pair]
 
 
 def window(n: Node, kernel: list[int] | None) -> Window:
-    """The window of a node. Refuses the node if its attributes do not fit each other."""
+    """The window of a node. Refuses the node if its attributes are inconsistent."""
     if kernel is None:
         n.fail("the shape of its kernel is not known")
     dims = len(kernel)
@@ -95,7 +95,7 @@ def window(n: Node, kernel: list[int] | None) -> Window:
 def _same(
     n: Node, kernel: list[int], strides: list[int], dilations: list[int], upper: bool
 ) -> tuple[list[int], list[int]] | None:
-    """The paddings of auto_pad; None if they follow from a dimension that is not known."""
+    """The paddings of auto_pad SAME; None if they depend on an unknown dimension."""
     shape = n.shape(0)
     begin: list[int] = []
     end: list[int] = []
@@ -111,7 +111,7 @@ def _same(
 
 
 def padded(n: Node, x: SSAValue, w: Window, value: float = 0.0) -> tuple[SSAValue, Window]:
-    """The input with paddings that PyTorch's calls cannot do themselves, and the window left."""
+    """The input, padded explicitly as PyTorch's calls cannot, and the window without paddings."""
     none = [0] * w.dims
     kwargs = {"value": value} if value else {}
     if w.at_run_time:

@@ -263,7 +263,7 @@ cluster.program @p {
 // -----
 
 // Its value goes into a channel that there is not.
-// CHECK: error: cluster.program: there is no channel @z
+// CHECK: error: cluster.program: unknown channel @z
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel input @c : tensor<i1>
@@ -381,7 +381,7 @@ cluster.program @p {
 // -----
 
 // Nobody receives its value.
-// CHECK: error: cluster.program: nobody receives @v
+// CHECK: error: cluster.program: no worker receives @v
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel input @c : tensor<i1>
@@ -428,7 +428,7 @@ cluster.program @p {
 // -----
 
 // Its value is taken, and another worker needs it.
-// CHECK: error: cluster.program: the value channel @v is taken, but others need it, too
+// CHECK: error: cluster.program: the value channel @v cannot be taken: others need it
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel input @c : tensor<i1>

@@ -37,7 +37,7 @@ cluster.program @p {
 // -----
 
 // Its value is taken, and another worker needs it.
-// CHECK: error: cluster.program: the value channel @v is taken, but others need it, too
+// CHECK: error: cluster.program: the value channel @v cannot be taken: others need it
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel value @v : tensor<4xf32>

@@ -43,7 +43,7 @@ cluster.program @p {
 // -----
 
 // Never received.
-// CHECK: error: cluster.program: nobody receives @v
+// CHECK: error: cluster.program: no worker receives @v
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>
@@ -102,7 +102,7 @@ cluster.program @p {
 // -----
 
 // Unknown.
-// CHECK: error: cluster.program: there is no channel @z
+// CHECK: error: cluster.program: unknown channel @z
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>
@@ -129,7 +129,7 @@ cluster.program @p {
 // -----
 
 // A name that is no identifier.
-// CHECK: error: cluster.channel: 'x; import os' is no Python identifier
+// CHECK: error: cluster.channel: 'x; import os' is not a Python identifier
 cluster.program @p {
   cluster.channel input @"x; import os" : tensor<4xf32>
   cluster.worker 0 {
@@ -140,7 +140,7 @@ cluster.program @p {
 // -----
 
 // A keyword for a name.
-// CHECK: error: cluster.channel: 'lambda' is no Python identifier
+// CHECK: error: cluster.channel: 'lambda' is not a Python identifier
 cluster.program @p {
   cluster.channel input @lambda : tensor<4xf32>
   cluster.worker 0 {
@@ -151,7 +151,7 @@ cluster.program @p {
 // -----
 
 // A turn that carries a value.
-// CHECK: error: cluster.channel: a channel has a type, unless it is a turn
+// CHECK: error: cluster.channel: a channel must have a type, unless it is a turn
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel turn @t : tensor<4xf32>
@@ -169,7 +169,7 @@ cluster.program @p {
 // -----
 
 // A value of no type.
-// CHECK: error: cluster.channel: a channel has a type, unless it is a turn
+// CHECK: error: cluster.channel: a channel must have a type, unless it is a turn
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel value @v
@@ -187,7 +187,7 @@ cluster.program @p {
 // -----
 
 // A turn that nobody waits for.
-// CHECK: error: cluster.program: nobody receives @t
+// CHECK: error: cluster.program: no worker receives @t
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel turn @t
@@ -309,7 +309,7 @@ cluster.program @p {
 // -----
 
 // A wait for no channel.
-// CHECK: error: cluster.program: there is no channel @t
+// CHECK: error: cluster.program: unknown channel @t
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.worker 0 {
@@ -371,7 +371,7 @@ cluster.program @p {
 // -----
 
 // What one worker takes, nobody else can have.
-// CHECK: error: cluster.program: the value channel @v is taken, but others need it, too
+// CHECK: error: cluster.program: the value channel @v cannot be taken: others need it
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel value @v : tensor<4xf32>
@@ -390,7 +390,7 @@ cluster.program @p {
 // -----
 
 // An input belongs to the caller.
-// CHECK: error: cluster.program: the input channel @x is taken, but others need it, too
+// CHECK: error: cluster.program: the input channel @x cannot be taken: others need it
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.worker 0 {

@@ -97,7 +97,7 @@ cluster.program @p {
 // -----
 
 // Something between the workers.
-// CHECK: error: cluster.program: a program holds channels and workers, not torch.weight
+// CHECK: error: cluster.program: a program holds only channels and workers, not torch.weight
 cluster.program @p {
   %w = torch.weight "w" : tensor<4xf32>
   cluster.channel input @x : tensor<4xf32>

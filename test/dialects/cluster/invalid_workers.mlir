@@ -99,7 +99,7 @@ cluster.program @p {
 // -----
 
 // A title that would be code.
-// CHECK: error: cluster.section: a title is letters, digits, spaces and ._-, only
+// CHECK: error: cluster.section: a title may only contain letters, digits, spaces and ._-,
 cluster.program @p {
   cluster.channel input @x : tensor<4xf32>
   cluster.channel output @y : tensor<4xf32>
@@ -182,7 +182,7 @@ cluster.program @p {
 // -----
 
 // A weight that is freed: other workers and the next call need it.
-// CHECK: error: torch.free: a weight belongs to the program, which does not free it
+// CHECK: error: torch.free: a weight cannot be freed
 cluster.program @p {
   cluster.worker 0 {
     %w = torch.weight "w" : tensor<4xf32>

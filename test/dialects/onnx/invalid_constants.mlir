@@ -58,7 +58,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // A custom operator without a domain, ...
-// CHECK: error: node "c" (?::Gelu, opset 17): a custom operation needs onnx.domain
+// CHECK: error: node "c" (?::Gelu, opset 17): a custom operation must have onnx.domain
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %custom = onnx.Custom "c"(%x) {onnx.op_type = "Gelu"} : (tensor<2xf32>) -> tensor<2xf32>
@@ -69,7 +69,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // ... without a name, ...
-// CHECK: error: node "custom" (com.microsoft::?, opset 17): a custom operation needs onnx.op_type
+// CHECK: error: node "custom" (com.microsoft::?, opset 17): a custom operation must have onnx.op_type
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %custom = onnx.Custom(%x) {onnx.domain = "com.microsoft"} : (tensor<2xf32>) -> tensor<2xf32>
@@ -80,7 +80,7 @@ builtin.module attributes {onnx.opset = 17 : i64} {
 // -----
 
 // ... and with a number for a name.
-// CHECK: error: node "custom" (com.microsoft::?, opset 17): a custom operation needs onnx.op_type
+// CHECK: error: node "custom" (com.microsoft::?, opset 17): a custom operation must have onnx.op_type
 builtin.module attributes {onnx.opset = 17 : i64} {
   func.func @f(%x: tensor<2xf32>) {
     %custom = onnx.Custom(%x) {onnx.domain = "com.microsoft", onnx.op_type = 1 : i64} : (tensor<2xf32>) -> tensor<2xf32>

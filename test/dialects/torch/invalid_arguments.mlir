@@ -3,7 +3,7 @@
 // What may not be an argument.
 
 // A keyword that is no identifier.
-// CHECK: error: torch.call: 'a=1, b' is no keyword argument
+// CHECK: error: torch.call: 'a=1, b' is not a valid keyword argument
 func.func @f(%x: tensor<4xf32>) {
   %y = "torch.call"(%x) <{callee = "F.relu", args = [#torch.operand<0>], kwargs = {"a=1, b" = 1 : i64}}> : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -12,7 +12,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A keyword of Python.
-// CHECK: error: torch.call: 'lambda' is no keyword argument
+// CHECK: error: torch.call: 'lambda' is not a valid keyword argument
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call F.relu(%x, lambda = 1) : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -56,8 +56,8 @@ func.func @f(%x: tensor<4xf32>) {
 
 // -----
 
-// An attribute that is no literal.
-// CHECK: error: torch.call: f32 is no argument
+// An attribute that is not a literal.
+// CHECK: error: torch.call: f32 is not a valid argument
 func.func @f(%x: tensor<4xf32>) {
   %y = "torch.call"(%x) <{callee = "F.relu", args = [#torch.operand<0>, f32], kwargs = {}}> : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -75,7 +75,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A slice that is no index.
-// CHECK: error: torch.call: a slice stands in an index only
+// CHECK: error: torch.call: a slice is only allowed in an index
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call torch.sum(%x, slice(0, 1, 1)) : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -84,7 +84,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A slice in a list in an index.
-// CHECK: error: torch.call: a slice stands in an index only
+// CHECK: error: torch.call: a slice is only allowed in an index
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call operator.getitem(%x, [[slice(0, 1, 1)]]) : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -93,7 +93,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A slice up to a tensor.
-// CHECK: error: torch.call: the bounds of a slice are integers or none
+// CHECK: error: torch.call: the bounds of a slice must be integers or none
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call operator.getitem(%x, [slice(0, %x, 1)]) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
   func.return

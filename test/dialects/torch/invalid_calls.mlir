@@ -75,7 +75,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // ... a method of a number, ...
-// CHECK: error: torch.call: the first argument of Tensor.reshape is a tensor
+// CHECK: error: torch.call: the first argument of Tensor.reshape must be a tensor
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call Tensor.reshape(1, %x) : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -84,7 +84,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // ... an index of a list.
-// CHECK: error: torch.call: the first argument of operator.getitem is a tensor
+// CHECK: error: torch.call: the first argument of operator.getitem must be a tensor
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call operator.getitem([%x], [0]) : (tensor<4xf32>) -> tensor<4xf32>
   func.return

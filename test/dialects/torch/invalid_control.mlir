@@ -24,7 +24,7 @@ func.func @f(%c: tensor<i1>) {
 
 // -----
 
-// CHECK: error: torch.if: a body takes 1 value(s), this one 0
+// CHECK: error: torch.if: a body must take 1 value(s), this one takes 0
 func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
   torch.if(%c, %x) ({
     torch.yield
@@ -37,7 +37,7 @@ func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
 
 // -----
 
-// CHECK: error: torch.if: a body yields 1 value(s), this one 0
+// CHECK: error: torch.if: a body must yield 1 value(s), this one yields 0
 func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
   %y = torch.if(%c, %x) ({
   ^bb0(%a: tensor<4xf32>):
@@ -51,7 +51,7 @@ func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
 
 // -----
 
-// CHECK: error: torch.if: a body ends with torch.yield
+// CHECK: error: torch.if: a body must end with torch.yield
 func.func @f(%c: tensor<i1>) {
   torch.if(%c) ({
     %y = torch.call torch.full([2], 0.5) : () -> tensor<2xf32>
@@ -76,7 +76,7 @@ func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
 
 // -----
 
-// CHECK: error: torch.if: 'not a name' is no Python identifier
+// CHECK: error: torch.if: 'not a name' is not a Python identifier
 func.func @f(%c: tensor<i1>) {
   torch.if(%c) ({
     torch.yield
@@ -99,7 +99,7 @@ func.func @f(%x: tensor<4xf32>) {
 
 // -----
 
-// CHECK: error: torch.loop: 2 states are more than there are values
+// CHECK: error: torch.loop: 2 states exceed the operands or results
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.loop(%x) ({
   ^bb0(%step: tensor<i64>, %a: tensor<4xf32>):
@@ -111,7 +111,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // More states than results.
-// CHECK: error: torch.loop: 1 states are more than there are values
+// CHECK: error: torch.loop: 1 states exceed the operands or results
 func.func @f(%n: tensor<i64>, %x: tensor<4xf32>) {
   torch.loop(%n, %x) ({
   ^bb0(%step: tensor<i64>, %a: tensor<4xf32>):
@@ -123,7 +123,7 @@ func.func @f(%n: tensor<i64>, %x: tensor<4xf32>) {
 // -----
 
 // A condition that the body does not take.
-// CHECK: error: torch.loop: a body takes 3 value(s), this one 2
+// CHECK: error: torch.loop: a body must take 3 value(s), this one takes 2
 func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
   %y = torch.loop(%c, %x) ({
   ^bb0(%step: tensor<i64>, %a: tensor<4xf32>):
@@ -135,7 +135,7 @@ func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
 // -----
 
 // A body that does not say whether to go on.
-// CHECK: error: torch.loop: a body yields 2 value(s), this one 1
+// CHECK: error: torch.loop: a body must yield 2 value(s), this one yields 1
 func.func @f(%c: tensor<i1>, %x: tensor<4xf32>) {
   %y = torch.loop(%c, %x) ({
   ^bb0(%step: tensor<i64>, %go: tensor<i1>, %a: tensor<4xf32>):

@@ -114,7 +114,7 @@ func.func @main(%x: tensor<4xf32>) {
 // -----
 
 // A weight, which the next call needs.
-// CHECK: error: torch.free: a weight belongs to the program, which does not free it
+// CHECK: error: torch.free: a weight cannot be freed
 func.func @main(%x: tensor<4xf32>) {
   %w = torch.weight "w" : tensor<4xf32>
   %y = torch.call operator.add(%x, %w) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>

@@ -3,7 +3,7 @@
 // Layers that there are none of.
 
 // A class of torch that is not in the list.
-// CHECK: error: torch.layer: 'MultiheadAttention' is no layer
+// CHECK: error: torch.layer: 'MultiheadAttention' is not a layer
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.layer MultiheadAttention(%x) weights {weight = "w" : tensor<4x4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -12,7 +12,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A builtin.
-// CHECK: error: torch.layer: 'exec' is no layer
+// CHECK: error: torch.layer: 'exec' is not a layer
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.layer exec(%x) weights {weight = "w" : tensor<4x4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -21,7 +21,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A layer without its weight.
-// CHECK: error: torch.layer: a layer has a weight
+// CHECK: error: torch.layer: a layer must have a weight
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.layer Linear(%x) weights {bias = "b" : tensor<4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -39,7 +39,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // An operand among the options.
-// CHECK: error: torch.layer: the options of a layer are no tensors
+// CHECK: error: torch.layer: the options of a layer cannot be tensors
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.layer Linear(%x) {bias = %x} weights {weight = "w" : tensor<4x4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -57,7 +57,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // An option that is no identifier.
-// CHECK: error: torch.layer: 'a b' is no keyword argument
+// CHECK: error: torch.layer: 'a b' is not a valid keyword argument
 func.func @f(%x: tensor<4xf32>) {
   %y = "torch.layer"(%x) <{layer = "Linear", config = {"a b" = 1 : i64}, weights = {weight = #onnx.weight<"w">}}> : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -66,7 +66,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A weight that is no identifier.
-// CHECK: error: torch.layer: 'b.c' is no Python identifier
+// CHECK: error: torch.layer: 'b.c' is not a Python identifier
 func.func @f(%x: tensor<4xf32>) {
   %y = "torch.layer"(%x) <{layer = "Linear", config = {}, weights = {weight = #onnx.weight<"w">, "b.c" = #onnx.weight<"w">}}> : (tensor<4xf32>) -> tensor<4xf32>
   func.return

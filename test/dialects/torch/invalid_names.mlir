@@ -3,7 +3,7 @@
 // Names that would be code in the program.
 
 // Code for a name.
-// CHECK: error: torch.call: 'x; import os' is no Python identifier
+// CHECK: error: torch.call: 'x; import os' is not a Python identifier
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call F.relu(%x) {torch.names = ["x; import os"]} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -12,7 +12,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A digit first.
-// CHECK: error: torch.call: '1x' is no Python identifier
+// CHECK: error: torch.call: '1x' is not a Python identifier
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call F.relu(%x) {torch.names = ["1x"]} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -21,7 +21,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // No name.
-// CHECK: error: torch.call: '' is no Python identifier
+// CHECK: error: torch.call: '' is not a Python identifier
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call F.relu(%x) {torch.names = [""]} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -30,7 +30,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A line break after the name.
-// CHECK: error: torch.call: 'x\n' is no Python identifier
+// CHECK: error: torch.call: 'x\n' is not a Python identifier
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call F.relu(%x) {torch.names = ["x\0A"]} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -39,7 +39,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A keyword of Python.
-// CHECK: error: torch.call: 'lambda' is no Python identifier
+// CHECK: error: torch.call: 'lambda' is not a Python identifier
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call F.relu(%x) {torch.names = ["lambda"]} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -48,7 +48,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // Letters that are not ASCII.
-// CHECK: error: torch.call: 'ü' is no Python identifier
+// CHECK: error: torch.call: 'ü' is not a Python identifier
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call F.relu(%x) {torch.names = ["\C3\BC"]} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -57,7 +57,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // A number.
-// CHECK: error: torch.call: '' is no Python identifier
+// CHECK: error: torch.call: '' is not a Python identifier
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.call F.relu(%x) {torch.names = [1 : i64]} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -75,7 +75,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // Code for the name of a layer.
-// CHECK: error: torch.layer: 'a(b)' is no Python identifier
+// CHECK: error: torch.layer: 'a(b)' is not a Python identifier
 func.func @f(%x: tensor<4xf32>) {
   %y = torch.layer Linear(%x) weights {weight = "w" : tensor<4x4xf32>} attributes {torch.layer_name = "a(b)"} : (tensor<4xf32>) -> tensor<4xf32>
   func.return
@@ -84,7 +84,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 // Code for the name of a weight.
-// CHECK: error: torch.weight: 'a.b' is no Python identifier
+// CHECK: error: torch.weight: 'a.b' is not a Python identifier
 func.func @f(%x: tensor<4xf32>) {
   %w = torch.weight "w" {torch.layer_name = "a.b"} : tensor<4xf32>
   func.return

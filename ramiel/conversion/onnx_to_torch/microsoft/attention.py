@@ -18,14 +18,14 @@ Shape = tuple[int | None, ...]
 
 
 def _typed(x: SSAValue, shape: Sequence[int | None] | None) -> Attribute:
-    """A tensor type with the element type of a value."""
+    """The tensor type of a shape with the element type of a value."""
     element = element_of(x.type)
     assert element is not None
     return tensor_type(element, shape)
 
 
 def _dims(x: SSAValue, rank: int) -> Shape:
-    """The dimensions of a value, None for those that are not known."""
+    """The dimensions of a value, None for unknown ones."""
     shape = shape_of(x.type)
     return shape if shape is not None and len(shape) == rank else (None,) * rank
 
@@ -39,7 +39,7 @@ def _split(n: Node, x: SSAValue, heads: int) -> SSAValue:
     """[B, S, N * d] as [B, N, S, d]."""
     batch, length, width = _dims(x, 3)
     if width is not None and width % heads:
-        n.fail(f"{heads} heads cannot share {width} numbers")
+        n.fail(f"{heads} heads do not divide a width of {width}")
     depth = None if width is None else width // heads
     sizes = [heads, -1 if depth is None else depth]
     split = n.call("Tensor.unflatten", x, 2, sizes, type=_typed(x, (batch, length, heads, depth)))
@@ -57,7 +57,7 @@ def _merged(n: Node, x: SSAValue) -> SSAValue:
 
 
 def _extended(n: Node, past: SSAValue, new: SSAValue) -> SSAValue:
-    """Past keys or values [B, N, P, d] with the new ones after them."""
+    """Past keys or values [B, N, P, d], followed by the new ones."""
     batch, heads, length, depth = _dims(new, 4)
     before = _dims(past, 4)[2]
     total = None if length is None or before is None else before + length
@@ -73,7 +73,7 @@ def _attend(
     options: dict[str, object] = {}
     (batch, heads, rows, _), columns = _dims(q, 4), _dims(k, 4)[2]
     if n.rank(mask) == 4:
-        n.fail("a mask with 4 dimensions is not supported")
+        n.fail("a 4-dimensional mask is not supported")
     if n.given(mask) or (causal and (cached or n.given(bias))):
         given: dict[str, object] = {"causal": True} if causal else {}
         low = n.number("mask_filter_value", -10000.0)
@@ -111,7 +111,7 @@ def q_attention(n: Node) -> Lowered:
 
 
 def _sizes(n: Node) -> list[int]:
-    """The widths of queries, keys and values, by the weights [in, width] that are input 1."""
+    """The widths of queries, keys and values, from input 1, the weights [in, width]."""
     if n.integer("do_rotary", 0) or n.integer("past_present_share_buffer", 0):
         n.fail("do_rotary and past_present_share_buffer are not supported")
     if n.rank(0) not in (None, 3) or n.rank(1) not in (None, 2):
@@ -130,8 +130,8 @@ def _sizes(n: Node) -> list[int]:
 def _self_attention(
     n: Node, projected: SSAValue, sizes: list[int], mask: int, past: int, bias: int
 ) -> Lowered:
-    """Attention of queries, keys and values that stand side by side; mask, past and bias are the
-    numbers of inputs."""
+    """Attention of concatenated queries, keys and values [B, S, sum(sizes)]; `mask`, `past` and
+    `bias` are indices of inputs."""
     heads = _heads(n)
     batch, length, _ = _dims(projected, 3)
     types = [_typed(projected, (batch, length, size)) for size in sizes]
@@ -152,7 +152,7 @@ def _self_attention(
 
 
 def _projected(n: Node, width: int) -> SSAValue:
-    """The queries, keys and values of input 0 side by side, by weights [in, width]."""
+    """The concatenated queries, keys and values of input 0, by weights [in, width]."""
     type = n.like((*(n.shape(0) or (None,) * 3)[:2], width))
     if n.is_constant(1) and (not n.given(2) or n.is_constant(2)):
         shape = (n.shape(1) or ())[::-1]
@@ -177,8 +177,8 @@ def multi_head_attention(n: Node) -> Lowered:
         n.fail("its keys and values differ in rank")
     rows, columns = (n.shape(0) or ())[1:2], (n.shape(1) or ())[1 if n.rank(1) == 3 else 2 :][:1]
     if n.integer("unidirectional", 0) and None not in (*rows, *columns) and rows != columns:
-        n.fail("unidirectional attention is of as many queries as there are new keys")
-    separate = n.rank(1) == 4  # [B, N, L, d], to which no bias is added
+        n.fail("unidirectional attention needs as many queries as new keys")
+    separate = n.rank(1) == 4  # keys and values are [B, N, L, d], to which no bias is added
     parts = [n[i] if separate and i else _with_bias(n, i) for i in range(3)]
     q, k, v = (x if separate and i else _split(n, x, heads) for i, x in enumerate(parts))
     cached = n.given(6) and n.given(7)
@@ -189,7 +189,7 @@ def multi_head_attention(n: Node) -> Lowered:
 
 
 def _with_bias(n: Node, i: int) -> SSAValue:
-    """Input i with its part of the bias of all three, which is input 3."""
+    """Input i plus its part of input 3, the concatenated biases of inputs 0, 1 and 2."""
     if not n.given(3):
         return n[i]
     widths = [(n.shape(j) or (None,))[-1] for j in range(3)]
@@ -197,7 +197,7 @@ def _with_bias(n: Node, i: int) -> SSAValue:
         widths[1:] = [widths[0], None]
     before = widths[:i]
     if None in before or (widths[i] is None and i < 2):
-        n.fail("its bias is in three parts, whose sizes are not known")
+        n.fail("the sizes of the three parts of its bias are not known")
     start = sum(w for w in before if w is not None)
     part = slice(start, None if widths[i] is None else start + (widths[i] or 0))
     if n.is_constant(3):
@@ -241,7 +241,7 @@ def group_query_attention(n: Node) -> Lowered:
     tensors = [n.get(i) if i < 7 or i > 9 or rotates else None for i in range(12)]
     sink = tensors[11]
     if n.integer("smooth_softmax", 0) and sink is None:
-        # One more score, of zero.
+        # It adds one score of zero.
         sink = n.call("torch.zeros", [heads], type=n.like([heads]))
     tensors[11] = sink
     q, k, v, past_k, past_v, last, total, cos, sin, positions, bias, sink = tensors

@@ -1,4 +1,4 @@
-"""ONNX Runtime's own operators (com.microsoft) that its optimiser fuses others to."""
+"""ONNX Runtime's fused operators (com.microsoft), which its optimiser creates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ramiel.dialects.onnx.types import shape_of, static_shape_of
 # --- activations -------------------------------------------------------------------------
 
 Activation = Callable[..., SSAValue]
-"""Applies an activation to a value: (node, value, its numbers...)."""
+"""Applies an activation to a value: (node, value, parameters...)."""
 
 
 def _plain(callee: str) -> Activation:
@@ -44,7 +44,7 @@ _ACTIVATIONS: Mapping[str, tuple[Sequence[str], Activation]] = {
     "Softsign": ((), _plain("F.softsign")),
     "Tanh": ((), _plain("torch.tanh")),
 }
-"""The activations that are fused to operators, with the names of their numbers."""
+"""The activations that fused operators may have, with the names of their parameters."""
 
 
 def _activation(n: Node) -> tuple[Sequence[str], Activation] | None:
@@ -52,7 +52,7 @@ def _activation(n: Node) -> tuple[Sequence[str], Activation] | None:
     name = n.text("activation")
     if not name:
         return None
-    return _ACTIVATIONS.get(name) or n.fail(f"has no activation {name!r}")
+    return _ACTIVATIONS.get(name) or n.fail(f"unknown activation {name!r}")
 
 
 @lowers("com.microsoft::FusedConv")
@@ -94,7 +94,7 @@ def fast_gelu(n: Node) -> Lowered:
 
 
 def _biased(n: Node) -> SSAValue:
-    """Input 0 plus the bias that is input 1, if it is given."""
+    """Input 0 plus input 1, the bias, if it is given."""
     x = n.op.operands[0].type
     return n.call("operator.add", n[0], n[1], type=x) if n.given(1) else n[0]
 
@@ -129,7 +129,7 @@ def fused_matmul(n: Node) -> Lowered:
 
 
 def _factor(n: Node, i: int, order: list[int] | None) -> SSAValue:
-    """Factor i, permuted."""
+    """Factor i with its dimensions permuted by `order`."""
     assert isinstance(n.op, Custom)
     if order is None:
         if any(n.integer(f"{flag}{'AB'[i]}", 0) for flag in ("trans", "transBatch")):
@@ -159,7 +159,7 @@ def _layer_norm(
 
 
 def _rms_norm(n: Node, x: SSAValue, scale: int, axis: int, eps: float) -> SSAValue:
-    """RMS normalisation over the dimensions from the axis on."""
+    """RMS normalisation over the dimensions from `axis` on."""
     rank, sizes = n.rank(0), static_shape_of(n.op.operands[scale].type)
     dims = -axis if axis < 0 else None if rank is None else rank - axis
     type = n.op.operands[0].type
@@ -189,14 +189,14 @@ def skip_simplified_layer_norm(n: Node) -> Lowered:
 
 
 def _sum_with_skip(n: Node, bias: int) -> SSAValue:
-    """Input 0 + bias + input 1: in this order a layer before it can take both."""
+    """Input 0 + bias + input 1: in this order both can be fused into a layer before them."""
     type = n.op.operands[0].type
     x = n.call("operator.add", n[0], n[bias], type=type) if n.given(bias) else n[0]
     return n.call("operator.add", x, n[1], type=type)
 
 
 def _with_sum(n: Node, y: SSAValue, total: SSAValue) -> Lowered:
-    """The results of a normalisation of a sum: itself, two statistics, and the sum."""
+    """The results of a normalisation of a sum: the result, two unused statistics, and the sum."""
     _refuse_statistics(n, 3)
     return [y, y, y, total][: len(n.op.results)]
 
@@ -207,9 +207,9 @@ def _first_only(n: Node, y: SSAValue) -> Lowered:
 
 
 def _refuse_statistics(n: Node, end: int) -> None:
-    """Refuses a node whose results from 1 on, up to an end, are used."""
+    """Refuses a node if any of its results [1, end) is used."""
     if any(r.uses for r in n.op.results[1:end]):
-        n.fail("its mean and deviation are used, which is training")
+        n.fail("its mean and standard deviation (training) are not supported")
 
 
 @lowers("com.microsoft::EmbedLayerNormalization")
@@ -232,7 +232,7 @@ def embed_layer_norm(n: Node) -> Lowered:
     y = _layer_norm(n, total, 5, 6, n.number("epsilon", 1e-12), type)
     results = [y, y, total][: len(n.op.results)]
     if len(results) > 1 and n.op.results[1].uses:
-        # The number of tokens of each sample that are no padding, zero without a mask.
+        # The number of tokens of each sample that are not padding; zero without a mask.
         results[1] = n.call("ops.mask_lengths", n[0], n.get(7), type=n.op.results[1].type)
     return results
 

@@ -1,5 +1,5 @@
-"""ONNX Runtime's own operators (com.microsoft) that move, choose and sample numbers, and those
-of ONNX's beginnings that it still has."""
+"""ONNX Runtime's own operators (com.microsoft) that move, select and sample elements, and early
+ONNX operators that it still supports."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def distances(n: Node) -> Lowered:
 def grid_sample(n: Node) -> Lowered:
     mode, padding = n.text("mode", "bilinear"), n.text("padding_mode", "zeros")
     if mode not in ("bilinear", "nearest", "bicubic"):
-        n.fail(f"has no mode {mode!r}")
+        n.fail(f"unknown mode {mode!r}")
     if padding not in ("zeros", "border", "reflection"):
-        n.fail(f"has no padding_mode {padding!r}")
+        n.fail(f"unknown padding_mode {padding!r}")
     aligned = bool(n.integer("align_corners", 0))
     options = {"mode": mode, "padding_mode": padding, "align_corners": aligned}
     return n.call("F.grid_sample", n[0], n[1], **options)
@@ -64,7 +64,7 @@ def grid_sample(n: Node) -> Lowered:
 def crop_and_resize(n: Node) -> Lowered:
     mode, outside = n.text("mode", "bilinear"), n.number("extrapolation_value", 0.0)
     if mode not in ("bilinear", "nearest"):
-        n.fail(f"has no mode {mode!r}")
+        n.fail(f"unknown mode {mode!r}")
     options: dict[str, object] = {} if mode == "bilinear" else {"mode": mode}
     if outside:
         options["outside"] = outside

@@ -1,4 +1,4 @@
-"""Classical models of the domain ai.onnx.ml: features before them, and linear ones."""
+"""The preprocessing operators and linear models of the domain ai.onnx.ml."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from ramiel.dialects.torch.literals import Dtype
 DOMAIN = "ai.onnx.ml"
 FLOAT32, INT64, BOOL = BY_PROTO[1].ir, BY_PROTO[7].ir, BY_PROTO[9].ir
 POST_TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
-"""In the order in which TreeEnsemble numbers them."""
+"""The post-transforms, in the order in which TreeEnsemble numbers them."""
 NORMS = ("MAX", "L1", "L2")
 
 
-# --- what the entries of the domain share ---
+# --- shared by the operators of the domain ---
 
 
 def floats_of(n: Node, name: str) -> npt.NDArray[np.float32]:
@@ -39,7 +39,7 @@ def floats_of(n: Node, name: str) -> npt.NDArray[np.float32]:
 
 
 def choice(n: Node, name: str, choices: Sequence[str], default: str = "NONE") -> str:
-    """A text that has to be one of some."""
+    """A string attribute, which must be one of `choices`."""
     value = n.text(name, default)
     if value not in choices:
         n.fail(f"attribute {name!r} is {value!r}, not one of {', '.join(choices)}")
@@ -47,7 +47,7 @@ def choice(n: Node, name: str, choices: Sequence[str], default: str = "NONE") ->
 
 
 def features(n: Node, dtype: str = "float32") -> SSAValue:
-    """The input as rows of a type, [N, F]."""
+    """The input as rows [N, F] of element type `dtype`."""
     x, shape = n[0], shape_of(n[0].type)
     if shape is None or len(shape) == 1:
         type = None if shape is None else (1, shape[0])
@@ -69,7 +69,7 @@ def matrix(rows: int | None, columns: int | None, element: Attribute = FLOAT32) 
 
 
 def made_weight(n: Node, name: str, array: Array) -> WeightAttr:
-    """A weight of a layer, made of attributes."""
+    """A weight for a layer, from an array that comes from attributes."""
     return WeightAttr(TensorRef.of(n.builder.unique(name), array))
 
 
@@ -77,7 +77,7 @@ def linear(n: Node, x: SSAValue, weight: Array, bias: Array) -> SSAValue:
     """x [N, F] times weight [C, F] plus bias [C]."""
     shape = shape_of(x.type)
     if shape is not None and shape[-1] not in (None, weight.shape[1]):
-        n.fail(f"it has {weight.shape[1]} coefficients for each score, its input {shape[-1]}")
+        n.fail(f"it has {weight.shape[1]} coefficients per score for {shape[-1]} features")
     weights = {"weight": made_weight(n, "coefficients", weight)}
     if bias.any():
         weights["bias"] = made_weight(n, "intercepts", bias)
@@ -85,13 +85,13 @@ def linear(n: Node, x: SSAValue, weight: Array, bias: Array) -> SSAValue:
 
 
 def class_labels(n: Node, name: str = "classlabels_ints") -> Array:
-    """The numbers of the classes, or their names."""
+    """The labels of the classes: integers or strings."""
     labels = words_or_numbers(n, "classlabels_strings", name)
     return n.fail(f"attribute {name!r} is missing") if labels is None else labels
 
 
 def words_or_numbers(n: Node, words: str, numbers: str) -> Array | None:
-    """A list that is one attribute if it is of strings, and another if it is of integers."""
+    """A list given by the attribute `words`, of strings, or `numbers`, of integers; else None."""
     for name, dtype in ((words, np.object_), (numbers, np.int64)):
         given = n.attribute(name)
         if isinstance(given, list) and given:
@@ -100,7 +100,7 @@ def words_or_numbers(n: Node, words: str, numbers: str) -> Array | None:
 
 
 def labelled(n: Node, index: SSAValue, labels: Array) -> SSAValue:
-    """The labels of classes, [N], by their indices."""
+    """The labels [N] of classes, looked up by their indices [N]."""
     if labels.dtype.kind != "O" and (labels == np.arange(len(labels))).all():
         return index
     table = n.tensor(labels, "labels")
@@ -124,7 +124,7 @@ def transformed(n: Node, scores: SSAValue, post: str) -> SSAValue:
 
 
 def of_two(n: Node, score: SSAValue, post: str, complement: bool) -> SSAValue:
-    """The scores of two classes by that of the second."""
+    """The scores of two classes [N, 2] from the score of the second [N, 1]."""
     if post == "PROBIT":
         n.fail("PROBIT of one score for two classes is not defined")
     return n.call("ops.two_scores", score, post, complement, type=matrix(batch(score), 2))
@@ -156,7 +156,7 @@ def dict_vectorizer(n: Node) -> Lowered:
     if vocabulary is None:
         n.fail("it has no vocabulary")
     kind = n.op.operands[0].type
-    value = kind.value if isinstance(kind, MapType) else n.fail("its input is no map")
+    value = kind.value if isinstance(kind, MapType) else n.fail("its input is not a map")
     element = element_of(value)
     assert element is not None
     dtype = None if is_string(value) else n.dtype(value)
@@ -199,7 +199,7 @@ def imputer(n: Node) -> Lowered:
 
 
 def _for_each_feature(n: Node, count: int) -> None:
-    """Refuses a list that is neither one number for all features nor one for each."""
+    """Refuses a list unless it has one number for all features, or one for each."""
     shape = n.shape(0)
     if count == 1 or shape is None or len(shape) == 0:
         return
@@ -278,8 +278,8 @@ def linear_classifier(n: Node) -> Lowered:
 
 
 def _coefficients(n: Node, count: int) -> Array:
-    """The coefficients [C, F] of C scores."""
+    """The coefficients [C, F] of C = `count` scores."""
     numbers = floats_of(n, "coefficients")
     if count < 1 or not numbers.size or numbers.size % count:
-        n.fail(f"{numbers.size} coefficients are not the same number for each of {count} scores")
+        n.fail(f"{numbers.size} coefficients cannot be divided among {count} scores")
     return numbers.reshape(count, -1)

@@ -1,4 +1,4 @@
-"""Decision trees as the tensors of a layer (see ramiel.runtime.trees), from either form of ONNX."""
+"""Decision trees as the tensors of a layer (ramiel.runtime.trees), from both of ONNX's formats."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ MODES: tuple[str, ...] = (
     "BRANCH_NEQ",
     "BRANCH_MEMBER",
 )
-"""The rules of a node; TreeEnsemble numbers them."""
+"""The comparisons of a node, in the order in which TreeEnsemble numbers them."""
 NOT_EQUAL, MEMBER = MODES.index("BRANCH_NEQ"), MODES.index("BRANCH_MEMBER")
 LEAF = "LEAF"
 
 _IS_TRUE = np.array(
-    # a feature that is less than the split, equal, more, not a number
+    # for a feature that is less than, equal to, greater than the split, or NaN
     [
         [1, 1, 0, 0],
         [1, 0, 0, 0],
@@ -40,19 +40,19 @@ _IS_TRUE = np.array(
     ],
     np.bool_,
 )
-"""Whether a rule goes to the true branch, by how the feature compares."""
+"""Whether each mode takes the true branch, by how the feature compares with the split."""
 
 
 @dataclass
 class Nodes:
-    """The inner nodes [I] of all trees; `true` and `false` are numbers of nodes, of which those
-    from I on are leaves."""
+    """The I inner nodes of all trees, as arrays [I]; `true` and `false` are the indices of child
+    nodes, where those from I on denote leaves."""
 
     feature: Indices
     split: Values
     mode: Indices
     missing: Flags
-    """Whether a feature that is not a number goes to the true branch."""
+    """Whether a NaN takes the true branch."""
     true: Indices
     false: Indices
     root: Indices
@@ -60,7 +60,7 @@ class Nodes:
 
 @dataclass
 class Leaves:
-    """The scores of leaves, each an entry of these: [E]."""
+    """The scores of leaves, as arrays [E] with one entry per score; `count` is that of leaves."""
 
     leaf: Indices
     target: Indices
@@ -69,7 +69,7 @@ class Leaves:
 
 
 def tensors_of(n: Node, nodes: Nodes, leaves: Leaves, targets: int) -> dict[str, Values]:
-    """The tensors of a layer. Refuses what are no trees, or do not fit their number of targets."""
+    """The tensors of a layer. Refuses invalid trees and targets out of range."""
     _check(n, nodes, leaves, targets)
     inner, own = len(nodes.feature), np.arange(len(nodes.feature) + leaves.count)
     is_true = _IS_TRUE[nodes.mode]
@@ -108,7 +108,7 @@ def _check(n: Node, nodes: Nodes, leaves: Leaves, targets: int) -> None:
 
 
 def depth_of(n: Node, nodes: Nodes) -> int:
-    """The longest way from a root to a leaf. Refuses nodes that lead back to themselves."""
+    """The number of inner nodes on the longest path from a root to a leaf. Refuses cycles."""
     inner = len(nodes.feature)
     above = np.zeros(inner, np.int64)
     for branch in (nodes.true, nodes.false):
@@ -120,11 +120,11 @@ def depth_of(n: Node, nodes: Nodes) -> int:
         below = below[below < inner]
         np.subtract.at(above, below, 1)
         level = np.unique(below[above[below] == 0])
-    return depth if visited == inner else n.fail("a node of a tree leads back to itself")
+    return depth if visited == inner else n.fail("a tree has a cycle")
 
 
 def _scores(leaves: Leaves, targets: int) -> tuple[Values, Indices | None]:
-    """The scores of leaves [L, K] and their targets [L, K]; None if each leaf has all of them."""
+    """The scores of leaves [L, K] and their targets [L, K], None if each leaf has all targets."""
     order = np.argsort(leaves.leaf, kind="stable")
     leaf, target, weight = leaves.leaf[order], leaves.target[order], leaves.weight[order]
     size = np.bincount(leaf, minlength=leaves.count)
@@ -136,11 +136,11 @@ def _scores(leaves: Leaves, targets: int) -> tuple[Values, Indices | None]:
     return scores, None if every else targeted
 
 
-# --- the two forms ---
+# --- the two formats ---
 
 
 def listed(n: Node, prefix: str, dtype: npt.DTypeLike) -> tuple[Nodes, Leaves]:
-    """TreeEnsembleClassifier and TreeEnsembleRegressor: trees and nodes have numbers."""
+    """Reads TreeEnsembleClassifier and TreeEnsembleRegressor: nodes have tree and node ids."""
     tree, node = (_indices(n, f"nodes_{key}ids") for key in ("tree", "node"))
     feature = _indices(n, "nodes_featureids", len(tree))
     split = numbers_of(n, "nodes_values", dtype)
@@ -152,7 +152,7 @@ def listed(n: Node, prefix: str, dtype: npt.DTypeLike) -> tuple[Nodes, Leaves]:
     if unknown:
         n.fail(f"unknown mode {min(map(str, unknown))!r} of a node")
     is_leaf = np.array([m == LEAF for m in modes], np.bool_)
-    # Leaves are numbered after all others.
+    # Leaves are numbered after all inner nodes.
     rank = np.where(is_leaf, (~is_leaf).sum() + np.cumsum(is_leaf), np.cumsum(~is_leaf)) - 1
     index: dict[tuple[int, int], int] = dict(
         zip(zip(tree.tolist(), node.tolist(), strict=True), rank.tolist(), strict=True)
@@ -183,7 +183,7 @@ def listed(n: Node, prefix: str, dtype: npt.DTypeLike) -> tuple[Nodes, Leaves]:
 
 
 def tabled(n: Node, dtype: npt.DTypeLike) -> tuple[Nodes, Leaves]:
-    """TreeEnsemble: nodes and leaves stand in two tables."""
+    """Reads TreeEnsemble, which has one table of nodes and one of leaves."""
     feature = _indices(n, "nodes_featureids")
     count = len(feature)
     split, mode = numbers_of(n, "nodes_splits", dtype), numbers_of(n, "nodes_modes", np.int64)
@@ -208,7 +208,7 @@ def tabled(n: Node, dtype: npt.DTypeLike) -> tuple[Nodes, Leaves]:
 
 
 def members(n: Node, nodes: Nodes, leaves: Leaves) -> dict[str, Values]:
-    """The sets that features may have to belong to, a row each, and each node's row."""
+    """The sets of BRANCH_MEMBER, one per row (NaN-padded), and each node's row; row 0 is empty."""
     which = np.flatnonzero(nodes.mode == MEMBER)
     if not which.size:
         return {}
@@ -226,7 +226,7 @@ def members(n: Node, nodes: Nodes, leaves: Leaves) -> dict[str, Values]:
 
 
 def numbers_of(n: Node, name: str, dtype: npt.DTypeLike) -> Values:
-    """A list of numbers, given as such or as a tensor; empty if it is not given."""
+    """A list of numbers, given as a list or as a tensor; empty if it is not given."""
     value = n.attribute(name)
     if value is None:
         value = n.attribute(f"{name}_as_tensor")

@@ -32,7 +32,7 @@ KERNELS = ("LINEAR", "POLY", "RBF", "SIGMOID")
 
 @lowers(f"{DOMAIN}::SVMRegressor")
 def svm_regressor(n: Node) -> Lowered:
-    choice(n, "post_transform", POST_TRANSFORMS)  # which runtimes take and do not apply
+    choice(n, "post_transform", POST_TRANSFORMS)  # runtimes accept it but do not apply it
     coefficients, rho = floats_of(n, "coefficients"), floats_of(n, "rho")
     vectors = n.integer("n_supports")
     x = features(n)
@@ -79,16 +79,16 @@ def svm_classifier(n: Node) -> Lowered:
 
 
 def _by_planes(n: Node, x: SSAValue, labels: Array, post: str) -> Lowered:
-    """A classifier without support vectors: a plane for each class."""
+    """A classifier without support vectors: one hyperplane per class."""
     coefficients, rho = floats_of(n, "coefficients"), floats_of(n, "rho")
     classes = len(labels)
     if not rho.size or not coefficients.size or coefficients.size % classes:
-        n.fail(f"it has {coefficients.size} coefficients and {rho.size} 'rho', {classes} classes")
+        n.fail(f"{coefficients.size} coefficients and {rho.size} 'rho' for {classes} classes")
     bias = np.full(classes, rho[0], np.float32)
     scores = linear(n, x, coefficients.reshape(classes, -1), bias)
     index = tensor_type(INT64, (batch(scores),))
     if classes == 2:
-        # The second class wins as soon as any score says that it is a class at all.
+        # The second class wins as soon as any score passes the threshold.
         least = 0.5 if (coefficients >= 0).all() else 0.0
         callee = "operator.ge" if least else "operator.gt"
         any_class = n.call(callee, scores, least, type=matrix(batch(scores), 2, BOOL))
@@ -101,14 +101,14 @@ def _by_planes(n: Node, x: SSAValue, labels: Array, post: str) -> Lowered:
 
 
 def _kernel(n: Node, x: SSAValue, count: int) -> SSAValue:
-    """The kernel of rows and support vectors, [N, V]."""
+    """The kernel of the rows of x and V = `count` support vectors, [N, V]."""
     numbers = floats_of(n, "support_vectors")
     if count < 0 or not numbers.size or numbers.size % count:
         n.fail(f"{numbers.size} numbers do not make {count} support vectors")
     vectors = numbers.reshape(count, -1)
     width = (shape_of(x.type) or (None,))[-1]
     if width not in (None, vectors.shape[1]):
-        n.fail(f"its support vectors have {vectors.shape[1]} features, its input {width}")
+        n.fail(f"its support vectors have {vectors.shape[1]} features, but its input has {width}")
     kind = choice(n, "kernel_type", KERNELS, "LINEAR")
     given = [float(str(v)) for v in floats_of(n, "kernel_params")]
     if len(given) not in (0, 3):
@@ -119,11 +119,10 @@ def _kernel(n: Node, x: SSAValue, count: int) -> SSAValue:
 
 
 def _pairs(n: Node, sizes: list[int]) -> Array:
-    """What each support vector adds to the score of each pair of classes, [P, V].
+    """The weight of each support vector in the score of each pair of classes, [P, V].
 
-    A row of the coefficients [C - 1, V] has those of each class against one other: of a pair, the
-    vectors of the first class are weighted by the row of the second less one, those of the second
-    by the row of the first.
+    Each row of the coefficients [C - 1, V] holds those of every class against one other class: for
+    a pair i < j, the vectors of class i take row j - 1 and those of class j take row i.
     """
     classes, vectors = len(sizes), sum(sizes)
     numbers = floats_of(n, "coefficients")

@@ -98,7 +98,7 @@ def tree_ensemble_classifier(n: Node) -> Lowered:
     tensors = _tensors(n, nodes, leaves, classes, base, (0, 1, 2) if classes == 2 else (0, classes))
     words = labels.dtype.kind == "O"
     if words and classes == 1:
-        n.fail("it names one class, and two scores need a name for the other")
+        n.fail("it names only one of its two classes")
     tensors["labels"] = np.arange(classes) if words else labels
     config: dict[str, object] = {"depth": depth_of(n, nodes), "scores": classes}
     if classes == 2 and post == "PROBIT" and base.size < 2 and not _all_speak_of(1, leaves):
@@ -119,7 +119,7 @@ def tree_ensemble_classifier(n: Node) -> Lowered:
 
 
 def _all_speak_of(target: int, leaves: Leaves) -> bool:
-    """Whether every leaf has a score of a target."""
+    """Whether every leaf has a score for `target`."""
     return len(np.unique(leaves.leaf[leaves.target == target])) == leaves.count
 
 
@@ -140,7 +140,7 @@ def _tensors(
 
 
 def _dtype(n: Node) -> npt.DTypeLike:
-    """What trees compute in: float64 where the input is, else float32."""
+    """The type that trees compute in: float64 if the input has it, else float32."""
     return np.float64 if numpy_dtype_of(n.op.operands[0].type) == np.float64 else np.float32
 
 

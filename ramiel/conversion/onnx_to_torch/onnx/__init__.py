@@ -1,1 +1,1 @@
-"""The operators of ONNX's own domain and its previews, one module a family."""
+"""The operators of ONNX's own domain and its previews, one module per family."""

@@ -1,4 +1,4 @@
-"""Control flow: branches and loops, whose bodies are lowered as the rest of the model is."""
+"""Control flow: branches and loops, whose bodies are lowered like the rest of the model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INT64, _BOOL = BY_PROTO[7].ir, BY_PROTO[9].ir
 @lowers("If")
 def if_(n: Node) -> Lowered:
     captured = captured_by(n.op.regions)
-    # ONNX's attributes in the order of their names: the else branch comes first.
+    # The regions are in the order of the attributes' names: the else branch comes first.
     other, then = n.op.regions
     bodies = tuple(_body(n, region.block, captured)[0] for region in (then, other))
     values = [n.builder.value(v) for v in captured]
@@ -60,8 +60,8 @@ def loop(n: Node) -> Lowered:
 
 
 def _is_conditional(n: Node, body: Block) -> bool:
-    """Whether a loop may end before its count: exporters write `for` with a condition that is
-    true before and stays so."""
+    """Whether a loop may end before its maximum count: exporters write a `for` loop with a
+    condition that is always true."""
     first = n.constant(1) if n.given(1) else np.array(True)
     end = body.last_op
     assert end is not None
@@ -74,7 +74,7 @@ def _is_conditional(n: Node, body: Block) -> bool:
 
 
 def _reshape_step(block: Block) -> None:
-    """Makes the number of the iteration, which is a scalar, the list that a body wants."""
+    """Reshapes the iteration number, a scalar, to [1] for a body that declares it so."""
     old = block.args[0]
     step = block.insert_arg(_scalar(_INT64), 0)
     step.name_hint = "step"
@@ -124,8 +124,8 @@ def scan(n: Node) -> Lowered:
 
 @lowers("Scan", 8)
 def scan_of_samples(n: Node) -> Lowered:
-    """The first Scan: a loop over the samples of a batch, dimension 0, around one over dimension
-    1, which is the first of a sample."""
+    """The first version of Scan: a loop over the samples of a batch (dimension 0), around a loop
+    over dimension 1, the first of a sample."""
     if n.given(0):
         n.fail("lengths of the sequences (sequence_lens) are not supported")
     count = n.integer("num_scan_inputs")
@@ -156,7 +156,7 @@ def scan_of_samples(n: Node) -> Lowered:
 
 
 def _of_sample(type: Attribute) -> Attribute:
-    """The type of a part of a batch."""
+    """The type of one sample of a batch."""
     shape, element = shape_of(type), element_of(type)
     return type if shape is None or element is None else tensor_type(element, shape[1:])
 
@@ -168,8 +168,8 @@ def _over_slices(
     axes: Sequence[int],
     reverse: Sequence[int],
 ) -> Region:
-    """The body of a Scan as that of a loop, which takes the inputs, of the given types, whole
-    after what it captures, and slices them itself."""
+    """The body of a Scan as a loop body: after its captured values it takes the whole inputs, of
+    the types `inputs`, and slices them itself."""
     old = n.op.regions[0].block
     region, block = _body(n, old, captured, extra=inputs)
     step = block.insert_arg(_scalar(_INT64), 0)
@@ -189,7 +189,7 @@ def _over_slices(
 
 
 def _stacked_type(n: Node, i: int, states: int) -> Attribute:
-    """The type of a result as the loop stacks it, along the first dimension."""
+    """The type of result i as the loop stacks it, along dimension 0."""
     axes = n.integer_list("scan_output_axes")
     type = n.result_type(i)
     shape = shape_of(type)
@@ -205,8 +205,8 @@ def _stacked_type(n: Node, i: int, states: int) -> Attribute:
 def _body(
     n: Node, old: Block, captured: Sequence[SSAValue], extra: Sequence[Attribute] = ()
 ) -> tuple[Region, Block]:
-    """A body of ONNX operations as one of `torch` operations, which takes the arguments of the
-    old one, then what it captures, then the extra ones."""
+    """A body lowered to `torch` operations. Its arguments are those of the old one, then the
+    captured values, then `extra` ones."""
     types = [*old.arg_types, *(v.type for v in captured), *extra]
     block = Block(arg_types=types)
     builder = Builder(block, n.builder)
@@ -233,8 +233,8 @@ def _body(
 
 
 def _contradiction(block: Block) -> str | None:
-    """Why a body cannot be run on inputs of these shapes, if that is so: a branch for other inputs
-    than those that a model is specialised for is an error only where it is taken."""
+    """Why a body cannot run on inputs of these shapes, or None. A model may be specialised for
+    shapes for which a branch is invalid; that is an error only if the branch is taken."""
     for op in block.walk():
         if isinstance(op, SchemaOperation):
             try:
@@ -245,7 +245,7 @@ def _contradiction(block: Block) -> str | None:
 
 
 def captured_by(regions: Sequence[Region]) -> list[SSAValue]:
-    """What bodies read from outside. Constants are no part of it: a body has its own."""
+    """The values that regions capture, without constants, which each body gets its own copy of."""
     own: set[SSAValue] = set()
     read: dict[SSAValue, None] = {}
     for region in regions:

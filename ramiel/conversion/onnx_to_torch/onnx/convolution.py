@@ -9,7 +9,7 @@ from ramiel.dialects.torch.literals import scalar
 
 
 def kernel_of(n: Node, weight: int = 1) -> list[int] | None:
-    """The kernel's sides, by the attribute or the shape of the input that is the weight."""
+    """The kernel's spatial sizes, from the attribute or the shape of input `weight`; else None."""
     given = n.integer_list("kernel_shape")
     shape = n.shape(weight)
     if given is not None:
@@ -20,7 +20,7 @@ def kernel_of(n: Node, weight: int = 1) -> list[int] | None:
 
 
 def _weights(n: Node) -> dict[str, WeightAttr] | None:
-    """The layer's weights, if they are known at compile time."""
+    """The layer's weights; None if they are not constant."""
     if not n.is_constant(1) or (n.given(2) and not n.is_constant(2)):
         return None
     weights = {"weight": n.weight(1)}
@@ -73,7 +73,8 @@ def conv_transpose(n: Node) -> Lowered:
 
 
 def _conv_transpose_to_size(n: Node, w: Window, extra: list[int]) -> Lowered:
-    """With sizes of the result that PyTorch's paddings do not give, or not for each input."""
+    """A transposed convolution to an output size that no padding of PyTorch's gives for all
+    inputs."""
     size = n.integer_list("output_shape")
     if size is None:
         n.fail("PyTorch has no transposed convolution with these paddings")
@@ -87,10 +88,10 @@ def _conv_transpose_to_size(n: Node, w: Window, extra: list[int]) -> Lowered:
 
 
 def _crops(n: Node, w: Window, extra: list[int]) -> tuple[list[int], list[int]] | None:
-    """How many rows ONNX takes off the full result at both ends, or adds where negative; None if
-    they follow from a dimension that is not known.
+    """How many rows ONNX crops from the beginning and end of the full result (negative: adds) in
+    each dimension; None if that depends on an unknown dimension.
 
-    It gives them as paddings, or else the size that the result is to have.
+    The node gives them as pads, or implies them by its output size.
     """
     wanted, auto, shape = n.integer_list("output_shape"), n.text("auto_pad", "NOTSET"), n.shape(0)
     if wanted is None and not auto.startswith("SAME"):
@@ -98,7 +99,7 @@ def _crops(n: Node, w: Window, extra: list[int]) -> tuple[list[int], list[int]] 
     begin: list[int] = []
     end: list[int] = []
     for i in range(w.dims):
-        # What SAME takes off is the same for all sizes: the result has one row for each stride.
+        # SAME crops the same for all sizes: the result has `stride` rows for each of the input's.
         total = extra[i] + w.dilations[i] * (w.kernel[i] - 1) + 1 - w.strides[i]
         if wanted:
             size = None if shape is None else shape[2 + i]
@@ -114,11 +115,11 @@ def _crops(n: Node, w: Window, extra: list[int]) -> tuple[list[int], list[int]] 
 def _as_pytorch_crops(
     w: Window, begin: list[int], end: list[int], extra: list[int]
 ) -> tuple[list[int], list[int], list[slice[object, object, object]] | None] | None:
-    """PyTorch's padding and output_padding, and the slice that takes off what they cannot; None
-    if it would have to add rows.
+    """PyTorch's padding and output_padding, and the index that crops the rest (None if nothing is
+    left to crop); None if rows would have to be added.
 
-    PyTorch crops the same at both ends; what was to stay at the end it adds again, up to a
-    limit.
+    PyTorch's padding crops both ends equally; its output_padding adds rows at the end, fewer than
+    the larger of stride and dilation.
     """
     limit = [max(s, d) for s, d in zip(w.strides, w.dilations, strict=True)]
     added = [x + b - e for x, b, e in zip(extra, begin, end, strict=True)]

@@ -82,10 +82,10 @@ def _binary(callee: str, n: Node) -> Lowered:
 
 
 def operands(n: Node) -> tuple[object, object]:
-    """The two operands, of which a constant with one element stands as a number.
+    """The two operands, where a constant of one element becomes a Python number.
 
-    It may not if it has the larger rank, since the result then takes its shape, nor if the
-    other operand is a constant too.
+    It stays a tensor if it has the larger rank, since the result then has its shape, or if the
+    other operand is constant as well.
     """
     a, b = n.rank(0), n.rank(1)
     if a is not None and b is not None:
@@ -107,7 +107,7 @@ def _variadic(callee: str, n: Node) -> SSAValue:
 
 
 def _broadcast(a: Shape, b: Shape) -> Shape:
-    """The shape that two shapes broadcast to, as far as it is known."""
+    """The shape that two shapes broadcast to, with None where it is unknown."""
     if a is None or b is None:
         return None
     rank = max(len(a), len(b))
@@ -146,8 +146,8 @@ def identity(n: Node) -> Lowered:
 
 @lowers("Dropout")
 def dropout(n: Node) -> Lowered:
-    """Inference up to opset 11. Before opset 7 an attribute says so, but exporters leave it out,
-    and ONNX's own converter does not look at it."""
+    """Up to opset 11, always inference. Before opset 7 the attribute `is_test` selects it, but
+    exporters omit it and ONNX's own version converter ignores it."""
     return [n[0], _no_drop(n)][: len(n.op.results)]
 
 
@@ -167,8 +167,8 @@ def dropout_by_mode(n: Node) -> Lowered:
 
 
 def _no_drop(n: Node) -> SSAValue:
-    """The mask of a dropout that drops nothing: of booleans from opset 10 on, before of the
-    input's type."""
+    """The mask of a dropout that drops nothing: of booleans from opset 10 on, of the input's type
+    before."""
     if len(n.op.results) == 1 or not n.op.results[1].uses:
         return n[0]
     type = n.result_type(1)
@@ -204,7 +204,7 @@ def power(n: Node) -> Lowered:
         exponent = int(exponent)
     if isinstance(exponent, int | float) and (n.is_float() or _is_count(exponent)):
         return n.call("operator.pow", n[0], exponent)
-    # PyTorch promotes to the larger of both types; ONNX keeps the base's.
+    # PyTorch promotes to the wider of the two types; ONNX keeps the base's.
     dtype = n.dtype(n.op.operands[0].type)
     if dtype == n.dtype(n.op.operands[1].type):
         return n.call("operator.pow", n[0], n[1])
@@ -232,7 +232,7 @@ def is_inf(n: Node) -> Lowered:
         return n.call("torch.isinf", n[0])
     sign = float("inf") if positive else float("-inf")
     if not positive and not negative:
-        sign = float("nan")  # equal to nothing
+        sign = float("nan")  # equals nothing
     return n.call("operator.eq", n[0], sign)
 
 
@@ -242,12 +242,12 @@ def where(n: Node) -> Lowered:
 
 
 _LARGEST_HALF = 65504.0
-"""float16's largest number, and the largest that PyTorch takes as its bound."""
+"""The largest finite float16, which is also the largest bound that PyTorch takes for one."""
 
 
 @lowers("Clip")
 def clip_by_attributes(n: Node) -> Lowered:
-    # The defaults are the extremes of float32, which say that there is no bound.
+    # The defaults, the extremes of float32, mean that there is no bound.
     low, high = (n.number(k) if k in n.op.properties else None for k in ("min", "max"))
     if numpy_dtype_of(n.op.operands[0].type) == np.float16:
         low = None if low is not None and low < -_LARGEST_HALF else low
@@ -282,7 +282,7 @@ def hard_sigmoid_of(n: Node, x: SSAValue, alpha: float, beta: float) -> SSAValue
 
 @lowers("Softplus")
 def softplus(n: Node) -> Lowered:
-    # From its threshold on PyTorch takes x itself; exp(-20) is nothing beside 20 in float32 alone.
+    # Above its threshold (default 20) PyTorch returns x: exp(-20) is negligible only in float32.
     threshold = {"threshold": 40} if n.of_doubles() else {}
     return n.call("F.softplus", n[0], **threshold)
 
@@ -354,7 +354,7 @@ def prelu(n: Node) -> Lowered:
 
 
 def _softmax(callee: str, legacy: str, n: Node) -> Lowered:
-    """Up to opset 12 everything from the axis on is one dimension."""
+    """Up to opset 12, the dimensions from `axis` on are treated as one."""
     axis = n.integer("axis", 1)
     shape = n.shape(0)
     if shape is None:

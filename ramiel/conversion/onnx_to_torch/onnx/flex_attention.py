@@ -1,4 +1,4 @@
-"""FlexAttention: attention whose scores and probabilities pass through graphs of the model."""
+"""FlexAttention: attention whose scores and probabilities are modified by subgraphs."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def flex_attention(n: Node) -> Lowered:
 
 
 def _precision(n: Node) -> int:
-    """ONNX's number of the type that the softmax is computed in."""
+    """The TensorProto.DataType that the softmax is computed in."""
     row = BY_IR.get(element_of(n.op.operands[0].type))  # pyright: ignore[reportArgumentType]
     default = 11 if row is not None and row.onnx == "double" else 1
     code = n.integer("softmax_precision", default)
-    return code if code in (1, 10, 11, 16) else n.fail(f"its softmax_precision {code} is no float")
+    return code if code in (1, 10, 11, 16) else n.fail(f"softmax_precision {code} is not a float")
 
 
 def _repeated(n: Node, i: int, times: int) -> SSAValue:
-    """Input i with each of its heads so many times."""
+    """Input i with each of its heads repeated `times` times."""
     shape = n.shape(i)
     if times == 1 or shape is None or shape[1] is None:
         return n[i]
@@ -65,7 +65,7 @@ def _as(n: Node, value: SSAValue, element: object, shape: list[int | None]) -> S
 
 
 def _modified(n: Node, name: str, value: SSAValue) -> SSAValue:
-    """What the graph that is an attribute of the operation makes of a value."""
+    """The value after the subgraph that is attribute `name`, if the node has it."""
     assert isinstance(n.op, Custom)
     region = n.op.graphs.get(name)
     if region is None:

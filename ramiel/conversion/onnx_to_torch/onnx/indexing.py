@@ -54,10 +54,10 @@ def one_hot(n: Node) -> Lowered:
 
 
 _FARTHEST = 1 << 62
-"""The largest bound that is written: PyTorch adds it to lengths, in int64."""
+"""The largest bound that is emitted: PyTorch adds it to lengths in int64."""
 _LONGEST = 1 << 31
-"""The longest step that is written. No dimension is longer, so that it takes one element as well,
-and PyTorch multiplies it by the distance of two elements, in int64."""
+"""The largest step that is emitted: it selects one element, like any larger step, as no dimension
+is longer. PyTorch multiplies it by the stride in int64."""
 
 
 def _slice(as_inputs: bool, n: Node) -> Lowered:
@@ -84,7 +84,7 @@ def _part(n: Node, i: int) -> list[int] | SSAValue | None:
 def _getitem(
     n: Node, rank: int, starts: list[int], ends: list[int], axes: list[int], steps: list[int]
 ) -> Lowered:
-    """A slice in Python's own syntax, whose clamping of bounds is ONNX's too."""
+    """A slice in Python's syntax, which clamps bounds as ONNX does."""
     cuts: list[slice[object, object, object]] = [slice(None)] * rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         start, end = (max(-_FARTHEST, min(v, _FARTHEST)) for v in (start, end))

@@ -1,4 +1,4 @@
-"""Operators in their oldest forms, where these differ from later ones in more than name."""
+"""The first versions of operators whose form has changed since."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _BROADCAST = {
     "Sub": "operator.sub",
     "Xor": "operator.xor",
 }
-"""Operators that up to opset 6 have attributes that say how the second operand broadcasts."""
+"""Operators whose attributes, up to opset 6, determine how the second operand broadcasts."""
 
 
 def _binary(op_type: str, callee: str, n: Node) -> Lowered:
-    """The second operand's first dimension stands at an axis of the first operand; without one,
-    its last is the last, as ever since."""
+    """The second operand's first dimension is aligned with `axis` of the first operand; without
+    `axis`, the last dimensions are aligned, as in later opsets."""
     trailing = _trailing(n)
     if not trailing:
         modern = lowering_of(op_type, 7)
@@ -49,7 +49,7 @@ for _op, _callee in _BROADCAST.items():
 
 
 def _trailing(n: Node) -> int:
-    """How many dimensions of size one are to follow those of the second operand."""
+    """The number of dimensions of size 1 to append to the second operand."""
     axis = n.attribute("axis")
     if not n.integer("broadcast", 0) or axis is None:
         return 0
@@ -62,7 +62,7 @@ def _trailing(n: Node) -> int:
 
 
 def _with_ones(n: Node, i: int, count: int) -> SSAValue:
-    """Input i with dimensions of size one after its own."""
+    """Input i with `count` dimensions of size 1 appended."""
     shape = cast("Sequence[int | None]", n.shape(i))
     wide = [*shape, *[1] * count]
     type = n.like(wide, i)
@@ -75,7 +75,7 @@ def _with_ones(n: Node, i: int, count: int) -> SSAValue:
 
 @lowers("PRelu")
 def prelu(n: Node) -> Lowered:
-    """One slope for all channels, or one for each."""
+    """The slope holds one number for all channels, or one for each."""
     slope = n.shape(1)
     if slope is None or len(slope) != 1:
         modern = lowering_of("PRelu", 7)
@@ -120,10 +120,10 @@ def split(n: Node) -> Lowered:
 
 @lowers("Tile")
 def tile(n: Node) -> Lowered:
-    """Copies along one axis."""
+    """The first version copies along one axis."""
     copies, axis = n.scalar(1), n.scalar(2)
     if copies is None or axis is None:
-        n.fail("its tiles and its axis have to be constants")
+        n.fail("its tiles and its axis must be constant")
     repeats = [1] * n.known_rank()
     if not -len(repeats) <= axis < len(repeats):
         n.fail(f"its input has no axis {int(axis)}")

@@ -55,11 +55,11 @@ def gemm(n: Node) -> Lowered:
 
 
 def _factor(n: Node, name: str) -> int | float:
-    """A factor of the product, whole for integers so that it does not make them floats."""
+    """The factor alpha or beta; an int for integer products, so that they stay integers."""
     value = n.number(name, 1.0)
     if n.is_float():
         return value
-    return int(value) if value.is_integer() else n.fail(f"{name} is {value:g}, of integers")
+    return int(value) if value.is_integer() else n.fail(f"{name} must be an integer")
 
 
 def _flat(array: Array) -> Array:
@@ -67,7 +67,7 @@ def _flat(array: Array) -> Array:
 
 
 def _is_bias(n: Node, i: int) -> bool:
-    """Whether constant input i is one number for each column of the result."""
+    """Whether input i is constant and has one number for each column of the result."""
     shape = n.shape(i) if n.is_constant(i) else None
     columns = n.shape(1)
     if not shape or columns is None:

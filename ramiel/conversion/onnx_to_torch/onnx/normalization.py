@@ -10,7 +10,7 @@ from ramiel.dialects.onnx.types import element_of
 
 @lowers("BatchNormalization")
 def batch_norm_by_results(n: Node) -> Lowered:
-    """Up to opset 13 it trains if its statistics are results."""
+    """Up to opset 13, it is in training mode if its statistics outputs are used."""
     training = any(r.uses for r in n.op.results[1:]) and not n.integer("is_test", 0)
     return _batch_norm(n, training, spatial=n.integer("spatial", 1) != 0)
 
@@ -25,7 +25,7 @@ def _batch_norm(n: Node, training: bool, spatial: bool) -> Lowered:
     options: dict[str, object] = {} if spatial else {"spatial": False}
     if training:
         if count == 1:
-            n.fail("in training its running statistics have to be results")
+            n.fail("in training mode its running statistics must be results")
         options |= {"momentum": n.number("momentum", 0.9), "training": True, "results": count}
         return n.calls("ops.batch_norm", *n.inputs(), eps, **options)
     if not spatial or not _is_of_one_type(n):
@@ -40,13 +40,13 @@ def _batch_norm(n: Node, training: bool, spatial: bool) -> Lowered:
 
 
 def _is_of_one_type(n: Node) -> bool:
-    """Whether the types of input, scale and statistics are one, which PyTorch wants."""
+    """Whether all operands have the same element type, as PyTorch requires."""
     return len({element_of(v.type) for v in n.op.operands}) == 1
 
 
 @lowers("InstanceNormalization")
 def instance_norm(n: Node) -> Lowered:
-    # PyTorch's own refuses to normalise a single number, which becomes zero, and no samples.
+    # F.instance_norm refuses a single number per channel (which ONNX makes zero) and empty inputs.
     shape = n.shape(0) or (0,)
     plain = _are_several(n, 2) and shape[0] is not None and 0 not in shape
     callee = "F.instance_norm" if plain else "ops.instance_norm"
@@ -54,7 +54,7 @@ def instance_norm(n: Node) -> Lowered:
 
 
 def _are_several(n: Node, start: int, count: int = 1) -> bool:
-    """Whether more than `count` numbers are sure to lie in the dimensions from one on."""
+    """Whether the dimensions from `start` on are known to hold more than `count` numbers."""
     shape = n.shape(0)
     return shape is not None and math.prod(d or 1 for d in shape[start:]) > count
 
@@ -70,7 +70,7 @@ def group_norm(n: Node) -> Lowered:
 def layer_norm(n: Node) -> Lowered:
     axis, eps, rank = n.integer("axis"), n.number("epsilon"), n.rank(0)
     if len(n.op.results) > 1 and n.integer("stash_type", 1) != 1:
-        n.fail("its mean and deviation are supported in float32 only (stash_type 1)")
+        n.fail("its mean and standard deviation are supported in float32 only (stash_type 1)")
     normalized = (n.shape(0) or ())[axis % rank :] if rank else ()
     fits = bool(normalized) and None not in normalized and n.shape(1) == normalized
     fits = fits and n.shape(2) in (None, normalized)
@@ -89,7 +89,7 @@ def layer_norm(n: Node) -> Lowered:
 def local_response_norm(n: Node) -> Lowered:
     size = n.integer("size")
     config = {"alpha": n.number("alpha"), "beta": n.number("beta"), "k": n.number("bias")}
-    # For an even size PyTorch looks further back, ONNX further ahead.
+    # For an even size, PyTorch's window extends further back, ONNX's further ahead.
     callee = "F.local_response_norm" if size % 2 else "ops.local_response_norm"
     return n.call(callee, n[0], size, **config)
 

@@ -9,8 +9,8 @@ from ramiel.dialects.torch import CallOp
 
 
 def _steps(callee: str, states: int, n: Node, config: Sequence[object]) -> Lowered:
-    """One call for each parameter. Operands and results are those of all parameters together:
-    first the parameters, then the gradients, which have no results, then each state."""
+    """One call for each parameter. The node's operands are grouped by kind: all parameters, all
+    gradients, then all tensors of each state; so are its results, which have no gradients."""
     kinds = 2 + states
     count, rest = divmod(len(n) - 2, kinds)
     if rest or count < 1 or len(n.op.results) != count * (1 + states):

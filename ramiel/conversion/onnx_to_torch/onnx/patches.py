@@ -1,4 +1,4 @@
-"""Norms over windows, windows put back in their places, and decoded pictures."""
+"""Lp pools, MaxUnpool, Col2Im and ImageDecoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ramiel.dialects.torch.literals import scalar
 
 
 def _order(n: Node, integral: bool) -> int | float:
-    """The p of a norm. It is an integer from opset 2 on."""
+    """The p of a norm, an integer from opset 2 on."""
     p = n.integer("p", 2) if integral else n.number("p", 2.0)
     return n.fail("its p must be positive") if p <= 0 else p
 

@@ -11,7 +11,7 @@ from ramiel.dialects.torch.literals import scalar
 
 def _config(n: Node, w: Window) -> dict[str, object]:
     config: dict[str, object] = {"kernel_size": scalar(w.kernel)}
-    # PyTorch's default is the kernel's size, ONNX's is 1.
+    # The stride defaults to the kernel's size in PyTorch, and to 1 in ONNX.
     config["stride"] = scalar(w.strides)
     config |= {k: v for k, v in w.config().items() if k != "stride"}
     if n.integer("ceil_mode", 0):
@@ -20,19 +20,19 @@ def _config(n: Node, w: Window) -> dict[str, object]:
 
 
 def own_config(n: Node, w: Window) -> dict[str, object]:
-    """The keyword arguments of a pool of ours."""
+    """The keyword arguments of a pool of `ops`."""
     ceil = {"ceil_mode": True} if n.integer("ceil_mode", 0) else {}
     return {"kernel_size": w.kernel, **w.options(), **ceil}
 
 
 def _fits(w: Window) -> bool:
-    """Whether PyTorch's pools take the window's paddings."""
+    """Whether PyTorch's pools accept the window's paddings."""
     return w.symmetric and all(2 * b <= k for b, k in zip(w.begin, w.kernel, strict=True))
 
 
 def _covers(n: Node, w: Window) -> bool:
-    """Whether the input is known to be as large as a window without its paddings, which
-    F.avg_pool3d insists on."""
+    """Whether the unpadded input is known to be at least as large as a window, which
+    F.avg_pool3d requires."""
     shape = n.shape(0)
     sizes = [None] * w.dims if shape is None else shape[2:]
     return all(s is not None and s >= k for s, k in zip(sizes, w.kernel, strict=True))
@@ -43,7 +43,7 @@ def max_pool(n: Node) -> Lowered:
     w = window(n, n.integer_list("kernel_shape"))
     if w.dims not in (1, 2, 3):
         n.fail(f"PyTorch has no pool over {w.dims} spatial dimensions")
-    # What is padded beforehand looks like input to PyTorch, which matters to ceil_mode.
+    # With explicit padding, PyTorch counts the padding as input, which matters for ceil_mode.
     padded_ceil = bool(n.integer("ceil_mode", 0)) and not _fits(w)
     if len(n.op.results) > 1 or not n.is_float() or (padded_ceil and not w.at_run_time):
         return _max_pool_by_window(n, w)
@@ -68,7 +68,7 @@ def average_pool(n: Node) -> Lowered:
 
 
 def averages(n: Node, x: SSAValue, type: Attribute) -> SSAValue:
-    """The average pool of x, which stands for the node's first input, as a type."""
+    """The average pool of x, which replaces the node's first input, with a result type."""
     w = window(n, n.integer_list("kernel_shape"))
     include = bool(n.integer("count_include_pad", 0))
     if w.at_run_time and include and w.dims in (1, 2, 3) and set(w.dilations) == {1}:
@@ -91,7 +91,7 @@ def global_average_pool(n: Node) -> Lowered:
 
 
 def global_averages(n: Node, x: SSAValue, type: Attribute) -> SSAValue:
-    """The averages of x, which stands for the node's first input, as a type."""
+    """The global averages of x, which replaces the node's first input, with a result type."""
     rank = n.known_rank()
     if rank in (3, 4, 5):
         return n.call(f"F.adaptive_avg_pool{rank - 2}d", x, 1, type=type)

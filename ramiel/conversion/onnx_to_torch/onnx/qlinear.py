@@ -1,7 +1,7 @@
-"""Operators on quantised numbers, of ONNX and of ONNX Runtime (com.microsoft).
+"""Operators on quantised tensors, of ONNX and of ONNX Runtime (com.microsoft).
 
-Products are integers, exactly; other functions are computed in float32 between a dequantisation
-and a quantisation, as ONNX Runtime's tables and kernels do.
+Products are computed exactly, in integers; other functions in float32, between a dequantisation
+and a quantisation, as in ONNX Runtime's tables and kernels.
 """
 
 from __future__ import annotations
@@ -45,20 +45,21 @@ _Floats = npt.NDArray[np.float32]
 
 
 def _sums_type(n: Node, x: int = 0) -> Attribute:
-    """The type of a node's result as the sums that it is made from."""
+    """The type of the sums that a node's result is computed from: the result's shape, in int32 for
+    integer inputs, else float32."""
     whole = numpy_dtype_of(n.op.operands[x].type)
     integers = whole is None or whole.kind in "iu"
     return tensor_type(INT32 if integers else FLOAT32, shape_of(n.result_type()))
 
 
 def _zero(n: Node, name: str, i: int) -> dict[str, object]:
-    """A zero point as a keyword, if it is not 0."""
+    """A zero point as a keyword argument, unless it is 0."""
     point = zero_point(n, i)
     return {} if point == 0 else {name: point}
 
 
 def _convolution(n: Node, x: int, weight: int, zeros: tuple[int, int], bias: int) -> SSAValue:
-    """The sums of a convolution of integers, in int32, with a bias of int32."""
+    """An integer convolution with its bias, in int32."""
     w = window(n, kernel_of(n, weight))
     if w.dims not in (1, 2, 3):
         n.fail(f"PyTorch has no convolution over {w.dims} spatial dimensions")
@@ -77,8 +78,7 @@ def _convolution(n: Node, x: int, weight: int, zeros: tuple[int, int], bias: int
 def product(
     n: Node, a: int, b: int, zeros: tuple[int, int], type: Attribute | None = None
 ) -> SSAValue:
-    """The sums of a product of matrices of integers, in int32, of the shape of the node's result
-    if no type is given."""
+    """An integer matrix product in int32; by default with the shape of the node's result."""
     points = _zero(n, "a_zero", zeros[0]) | _zero(n, "b_zero", zeros[1])
     return n.call("ops.matmul_integer", n[a], n[b], type=type or _sums_type(n), **points)
 
@@ -96,7 +96,7 @@ def matmul_integer(n: Node) -> Lowered:
 @lowers("QLinearConv", 10)
 def qlinear_conv(n: Node) -> Lowered:
     sums = _convolution(n, 0, 3, (2, 5), 8)
-    # One scale for each output channel.
+    # The weight may have one scale for each output channel.
     shape = [-1] + [1] * ((n.rank(3) or n.known_rank()) - 2)
     return _requantized(n, sums, ratio(n, (1, 4), 6, {4: shape}), 7)
 
@@ -104,7 +104,7 @@ def qlinear_conv(n: Node) -> Lowered:
 @lowers("QLinearMatMul", 10)
 def qlinear_matmul(n: Node) -> Lowered:
     sums = product(n, 0, 3, (2, 5))
-    # One scale for each row of a, or column of b.
+    # There may be one scale for each row of a, or column of b.
     return _requantized(n, sums, ratio(n, (1, 4), 6, {1: [-1, 1]}), 7)
 
 
@@ -112,7 +112,7 @@ def qlinear_matmul(n: Node) -> Lowered:
 def q_gemm(n: Node) -> Lowered:
     for name, i in (("transA", 0), ("transB", 3)):
         if n.rank(i) not in (None, 2):
-            n.fail(f"its input {i} has {n.rank(i)} dimensions, and is to be a matrix ({name})")
+            n.fail(f"its input {i} has {n.rank(i)} dimensions, but must be a matrix ({name})")
     a = n.call("Tensor.mT", n[0], type=n.like(None, 0)) if n.integer("transA", 0) else n[0]
     b = n.call("Tensor.mT", n[3], type=n.like(None, 3)) if n.integer("transB", 0) else n[3]
     points = _zero(n, "a_zero", 2) | _zero(n, "b_zero", 5)
@@ -159,9 +159,9 @@ def ratio(
     shapes: dict[int, list[int]],
     alpha: float = 1.0,
 ) -> float | SSAValue:
-    """The product of two scales, over a third: what a sum of products is multiplied by.
+    """The factor of a sum of products: alpha times the product of two scales, over a third.
 
-    A scale that is a list is first brought into its shape of `shapes`.
+    A scale with more than one element is first reshaped to its shape in `shapes`.
     """
     inputs = [*factors, *([] if divisor is None else [divisor])]
     if all(n.is_constant(i) and n.shape(i) is not None for i in inputs):
@@ -194,7 +194,7 @@ def _constant_ratio(
 
 
 def _requantized(n: Node, sums: SSAValue, by: float | SSAValue, zero: int) -> SSAValue:
-    """Sums of products as the type of the zero point that is input `zero`."""
+    """Sums of products quantised to the type of input `zero`, the zero point."""
     target = row_of(n, zero if n.given(zero) else 0)
     check_target(n, target)
     type = tensor_type(target.ir, shape_of(n.result_type()))
@@ -205,7 +205,7 @@ def _requantized(n: Node, sums: SSAValue, by: float | SSAValue, zero: int) -> SS
 
 
 def _quantized(n: Node, y: SSAValue, by: int, zero: int, like: int) -> SSAValue:
-    """Floats as the type of input `like`, by a scale and a zero point."""
+    """Floats quantised to the type of input `like`, by the inputs `by` (scale) and `zero`."""
     target = row_of(n, like)
     check_target(n, target)
     type = tensor_type(target.ir, shape_of(y.type))
@@ -256,7 +256,7 @@ def _global_average_pool(n: Node, x: SSAValue) -> SSAValue:
 
 def _unary(function: Callable[[Node, SSAValue], SSAValue], n: Node) -> Lowered:
     if n.integer("channels_last", 0):
-        n.fail("channels_last is not supported: convert a model that is not laid out for a device")
+        n.fail("channels_last is not supported: use the model in its default layout")
     return _quantized(n, function(n, dequantized(n, 0, 1, 2)), 3, 4, 0)
 
 
@@ -273,13 +273,13 @@ for _op, _function in (
 @lowers("com.microsoft::QLinearConcat")
 def qlinear_concat(n: Node) -> Lowered:
     if len(n) < 5 or (len(n) - 2) % 3:
-        n.fail("its inputs are not a scale, a zero point and then tensors with theirs")
+        n.fail("its inputs must be a scale, a zero point, and then tensors with their own")
     parts = [dequantized(n, i, i + 1, i + 2) for i in range(2, len(n), 3)]
     joined = n.call("torch.cat", parts, dim=n.integer("axis"), type=_result_floats(n))
     return _quantized(n, joined, 0, 1, 2)
 
 
-# --- weights of a few bits ---
+# --- weights of 2, 4 or 8 bits ---
 
 
 @lowers("com.microsoft::MatMulNBits")
@@ -287,7 +287,7 @@ def matmul_n_bits(n: Node) -> Lowered:
     bits, block = n.integer("bits", 4), n.integer("block_size")
     k, columns = n.integer("K"), n.integer("N")
     if bits not in (2, 4, 8) or block < 1 or block * bits % 8 or k < 1 or columns < 1:
-        n.fail(f"bits={bits}, block_size={block}, K={k} and N={columns} do not go together")
+        n.fail(f"bits={bits}, block_size={block}, K={k} and N={columns} do not match")
     if n.given(4):
         n.fail("g_idx, an order of the rows, is not supported")
     rows = n.shape(0)
@@ -295,7 +295,7 @@ def matmul_n_bits(n: Node) -> Lowered:
     constant = all(n.is_constant(i) for i in (1, 2, 3, 5) if n.given(i))
     packed, blocks = static_shape_of(n.op.operands[1].type), -(-k // block)
     if packed is not None and packed != (columns, blocks, block * bits // 8):
-        n.fail(f"its weight has the shape {list(packed)}, which is not of K={k} and N={columns}")
+        n.fail(f"its weight has the shape {list(packed)}, which does not fit K={k} and N={columns}")
     if not constant or packed is None:
         args = (n[0], n[1], n[2], n.get(3), n.get(5), bits, block)
         return n.call("ops.matmul_n_bits", *args, type=type)
@@ -318,7 +318,7 @@ def matmul_n_bits(n: Node) -> Lowered:
 
 
 def _zero_points(given: Array | None, bits: int, columns: int, blocks: int) -> Array:
-    """[columns, blocks], by default in the middle."""
+    """The zero points [columns, blocks], by default the middle of the range."""
     if given is None:
         return np.full((columns, blocks), 1 << (bits - 1), _integers(bits))
     if given.dtype != np.uint8:
@@ -327,7 +327,7 @@ def _zero_points(given: Array | None, bits: int, columns: int, blocks: int) -> A
 
 
 def _unpacked(packed: Array, bits: int, rows: int) -> Array:
-    """Rows of unsigned integers of so many bits, lowest bits first."""
+    """Rows of unsigned integers of `bits` bits, unpacked from bytes, lowest bits first."""
     flat = cast("npt.NDArray[np.uint8]", packed.reshape(rows, -1, 1))
     values = (flat >> np.arange(0, 8, bits, dtype=np.uint8)) & np.uint8((1 << bits) - 1)
     return values.reshape(rows, -1).astype(_integers(bits))

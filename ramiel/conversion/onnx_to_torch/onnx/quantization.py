@@ -55,7 +55,7 @@ def _row(n: Node, attribute: str) -> ElementType | None:
     number = n.integer(attribute, 0)
     row = BY_PROTO.get(number)
     if row is None and number:
-        n.fail(f"{attribute} is {number}, which is no element type")
+        n.fail(f"{attribute} is {number}, which is not an element type")
     return row
 
 
@@ -67,13 +67,13 @@ def row_of(n: Node, i: int) -> ElementType:
 
 
 def scale(n: Node, i: int) -> float | SSAValue:
-    """A scale as an argument: a number where it is one of float32 that is known."""
+    """A scale as an argument: a Python number if it is a constant float32 scalar."""
     number = n.scalar(i) if row_of(n, i).onnx == "float" else None
     return n[i] if number is None else float(number)
 
 
 def zero_point(n: Node, i: int) -> int | SSAValue:
-    """A zero point as an argument: a number where it is one that is known."""
+    """A zero point as an argument: a Python number if it is a constant scalar or all zeros."""
     array = n.constant(i)
     if not n.given(i) or (array is not None and array.size and not array.astype(np.float32).any()):
         return 0
@@ -83,17 +83,17 @@ def zero_point(n: Node, i: int) -> int | SSAValue:
 
 
 def _granularity(n: Node) -> dict[str, object]:
-    """Axis and block size as keywords, as far as the scale's shape does not make them moot."""
+    """The axis and block size as keyword arguments, unless the scale is a single number."""
     scales, x = n.shape(1), n.shape(0)
     axis, block = n.integer("axis", 1), n.integer("block_size", 0)
     if block < 0:
-        n.fail(f"block_size is {block}")
+        n.fail(f"block_size is {block}, which is negative")
     if scales is not None and not block and (not scales or scales == (1,)):
         return {}
     if x is not None and not -len(x) <= axis < len(x):
-        n.fail(f"axis is {axis}, of {len(x)} dimensions")
+        n.fail(f"axis is {axis}, but its input has {len(x)} dimensions")
     if scales is not None and x is not None and len(scales) != (len(x) if block else 1):
-        n.fail(f"its scale has {len(scales)} dimensions, its input {len(x)}")
+        n.fail(f"its scale has {len(scales)} dimensions, but its input has {len(x)}")
     config: dict[str, object] = {} if axis == 1 else {"axis": axis}
     return {**config, "block": block} if block else config
 
@@ -104,9 +104,9 @@ def quantize_linear(n: Node) -> Lowered:
     given = _row(n, "output_dtype")
     target = row_of(n, 2) if n.given(2) else given or BY_PROTO[2]
     if given is not None and given is not target:
-        n.fail(f"output_dtype is {given.onnx}, its zero point's type {target.onnx}")
+        n.fail(f"output_dtype is {given.onnx}, but its zero point's type is {target.onnx}")
     if given is None and not n.given(2) and n.op.op_type != "QuantizeLinear":
-        n.fail("its zero point is missing, which says what type it quantises to")
+        n.fail("its zero point, which determines the type of its result, is missing")
     check_target(n, target)
     precision = (_row(n, "precision") or row_of(n, 1)).numpy.name
     config = _granularity(n)
@@ -124,7 +124,7 @@ BY_PROTO_NAME = {row.numpy.name: row.ir for row in BY_PROTO.values()}
 
 
 def check_target(n: Node, target: ElementType) -> None:
-    """Refuses a type that nothing is quantised to."""
+    """Refuses a type that cannot be quantised to."""
     n.dtype(tensor_type(target.ir, None))
     name = target.onnx
     whole = name.removeprefix("u").startswith("int") and not name.endswith(("32", "64"))
@@ -150,7 +150,7 @@ def dequantized(
     element: Attribute = FLOAT32,
     config: dict[str, object] | None = None,
 ) -> SSAValue:
-    """Input x as floats, by the inputs that are its scale and its zero point."""
+    """Input x dequantised by the inputs `by` (scale) and `zero` (zero point)."""
     config = dict(config or {})
     type = tensor_type(element, n.shape(x))
     if element != FLOAT32:

@@ -15,7 +15,7 @@ _PARAMETERS = {"uniform": {"low": 0.0, "high": 1.0}, "normal": {"mean": 0.0, "sc
 
 
 def _dtype(n: Node) -> Dtype:
-    """The element type of the result: that of the input if the node does not say."""
+    """The element type of the result: by default that of the input."""
     code = n.attribute("dtype")
     if not isinstance(code, int):
         return n.dtype(n.op.operands[0].type)
@@ -28,7 +28,7 @@ def _dtype(n: Node) -> Dtype:
 
 
 def _seed(n: Node) -> dict[str, object]:
-    """The seed, of which the integer part counts. NaN is none, as in ONNX's reference."""
+    """The integer part of the seed. NaN means no seed, as in ONNX's reference implementation."""
     if n.attribute("seed") is None or math.isnan(n.number("seed")):
         return {}
     seed = n.number("seed")
@@ -60,7 +60,7 @@ for _kind in _PARAMETERS:
 
 @lowers("Bernoulli", 15)
 def bernoulli(n: Node) -> Lowered:
-    """ONNX's own definition by other operators draws ones with the probabilities 1 - x."""
+    """Lowered directly: ONNX's function body draws ones with probability 1 - x instead of x."""
     return n.call("ops.bernoulli", n[0], _dtype(n), **_seed(n))
 
 

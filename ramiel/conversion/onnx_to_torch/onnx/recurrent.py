@@ -1,8 +1,8 @@
-"""Recurrent operators: a call for each direction, so that the two of a bidirectional one can run
-at the same time.
+"""Recurrent operators: one call for each direction, so that the two directions of a bidirectional
+operator can run at the same time.
 
-One whose weights are known and that computes what PyTorch's own does is a layer, by PyTorch's
-fused kernels; any other goes step by step: `ops.lstm(x, w, r, ...)`.
+If the weights are constant and PyTorch's fused kernels compute the operator, it becomes a layer
+that uses them; otherwise it is computed step by step: `ops.lstm(x, w, r, ...)`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ramiel.dialects.torch import CallOp, LayerOp, WeightOp
 
 @dataclass(frozen=True)
 class Kind:
-    """What the operators differ in."""
+    """The properties in which the operators differ."""
 
     layer: str
     callee: str
     gates: Sequence[int]
-    """For each gate in PyTorch's order its place in ONNX's."""
+    """For each gate in PyTorch's order, its index in ONNX's."""
     activations: Sequence[str]
-    """The default for each place."""
+    """The default activations."""
     states: int
 
 
@@ -46,7 +46,7 @@ DIRECTIONS: Mapping[str, Sequence[bool]] = {
     "reverse": [True],
     "bidirectional": [False, True],
 }
-"""Whether each direction of an operator goes backwards."""
+"""Whether each direction of an operator is reversed."""
 
 ACTIVATIONS: Mapping[str, Sequence[float | None]] = {
     "Affine": [None, None],
@@ -61,15 +61,15 @@ ACTIVATIONS: Mapping[str, Sequence[float | None]] = {
     "Tanh": [],
     "ThresholdedRelu": [1.0],
 }
-"""The defaults of alpha and beta, of those that have them; None where ONNX gives none."""
+"""The defaults of alpha and beta, for activations that have them; None where ONNX gives none."""
 
 _BY_LOWER_CASE = {name.lower(): name for name in ACTIVATIONS}
 
 W, R, B, LENGTHS, H, C, P = range(1, 8)
-"""The inputs after x. The states to begin with are H and, of an LSTM, C."""
+"""The inputs after x. The initial states are H and, for an LSTM, C."""
 
 OPTIONAL = {B: "b", LENGTHS: "lengths", H: "h", C: "c", P: "p"}
-"""What `ops.lstm` calls the optional ones."""
+"""The names of the optional inputs as keyword arguments, as of `ops.lstm`."""
 
 Activation = str | list[object]
 T = TypeVar("T")
@@ -77,22 +77,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Recurrent:
-    """One operator that is being lowered."""
+    """An operator that is being lowered."""
 
     n: Node
     kind: Kind
     directions: Sequence[bool]
     activations: Sequence[Sequence[Activation]]
-    """Of each direction."""
+    """The activations of each direction."""
     batch_first: bool
     clip: float | None
     hidden: int | None
 
     @classmethod
     def of(cls, n: Node, kind: Kind, transposed: bool = False) -> Recurrent:
-        """The operator, whose weights w and r may have their last two dimensions exchanged.
+        """The operator of a node; `transposed` if the last two dimensions of w and r are swapped.
 
-        Refuses attributes and shapes that do not fit together.
+        Refuses invalid and inconsistent attributes and shapes.
         """
         direction = n.text("direction", "forward")
         if direction not in DIRECTIONS:
@@ -102,7 +102,7 @@ class Recurrent:
             n.fail(f"layout is {layout}: expected 0 or 1")
         clip = None if n.attribute("clip") is None else n.number("clip")
         if clip is not None and not clip >= 0:
-            n.fail(f"clip is {clip:g}: expected the largest absolute value")
+            n.fail(f"clip is {clip:g}: expected a number >= 0")
         if n.rank(0) not in (None, 3):
             n.fail(f"its input has {n.rank(0)} dimensions: expected 3")
         directions = DIRECTIONS[direction]
@@ -122,8 +122,8 @@ class Recurrent:
     ) -> Lowered:
         """The results of the operator.
 
-        `weights` stand for its inputs w and r, `in_pytorch` says whether PyTorch's kernels have
-        what the options, which are the callee's alone, stand for.
+        `weights` replace its inputs w and r. `options` are keyword arguments of the callee;
+        `in_pytorch` says whether PyTorch's kernels support what they mean.
         """
         count, results = len(self.directions), len(self.n.op.results)
         fused = in_pytorch and weights is None
@@ -133,7 +133,7 @@ class Recurrent:
         ]
         if count == 1:
             return made[0][:results]
-        # The dimension of the directions comes after that of the batch, if the batch is first.
+        # The dimension of directions precedes that of the batch, unless the batch is first.
         axes = [2 if self.batch_first else 1] + [1 if self.batch_first else 0] * self.kind.states
         return [
             self.n.call("torch.cat", list(parts), dim=axis, type=self._type(i, count))
@@ -143,7 +143,7 @@ class Recurrent:
     # --- as a layer ---
 
     def _is_layer(self, i: int) -> bool:
-        """Whether a direction is what PyTorch's kernels compute."""
+        """Whether PyTorch's fused kernels can compute direction i."""
         n, kind, given = self.n, self.kind, self._given()
         activations = [kind.activations, ["Relu"]] if kind is KINDS["RNN"] else [kind.activations]
         return (
@@ -189,7 +189,7 @@ class Recurrent:
         return self.n.new_weight(k, suffix, shape, change)
 
     def _first_state(self, k: int, i: int) -> SSAValue:
-        """What one direction begins with, [1, B, H] or [B, 1, H]."""
+        """The initial state of direction i, [1, B, H] or [B, 1, H]."""
         n = self.n
         if len(self.directions) == 1:
             return n[k]
@@ -217,8 +217,8 @@ class Recurrent:
     # --- both ---
 
     def _given(self) -> set[int]:
-        """The optional inputs that say something: states of zeros and lengths of all steps do
-        not."""
+        """The optional inputs that matter: not zero states, nor lengths that equal the number of
+        steps."""
         n = self.n
         given = {k for k in OPTIONAL if n.given(k)}
         for k in (H, C):
@@ -238,7 +238,7 @@ class Recurrent:
         return [self._type(i) for i in range(1 + self.kind.states)]
 
     def _type(self, i: int, directions: int = 1) -> Attribute:
-        """The type of result i for so many directions: y, or a state."""
+        """The type of result i, y or a state, for a number of directions."""
         n = self.n
         if directions == len(self.directions) and i < len(n.op.results):
             declared = n.result_type(i)
@@ -256,9 +256,9 @@ class Recurrent:
 
 
 def _activations(n: Node, kind: Kind, directions: int) -> list[list[Activation]]:
-    """The activations of each direction, with their numbers unless they take none.
+    """The activations of each direction, with their alpha and beta if they take any.
 
-    As ONNX Runtime does, each takes as many of alpha and beta as are its own, in their order.
+    As in ONNX Runtime, each activation consumes as many of the alphas and betas as it takes.
     """
     count = len(kind.activations)
     if "activations" not in n.op.properties:
@@ -288,7 +288,7 @@ def _activations(n: Node, kind: Kind, directions: int) -> list[list[Activation]]
 def _check_shapes(
     n: Node, kind: Kind, directions: int, hidden: int | None, transposed: bool
 ) -> None:
-    """Refuses weights whose shapes are not those of so many directions and hidden units."""
+    """Refuses weights whose shapes do not match the number of directions and hidden units."""
 
     def times(count: int) -> int | None:
         return None if hidden is None else count * hidden
@@ -308,22 +308,22 @@ def _check_shapes(
 
 
 def _list(n: Node, name: str, kind: type[T]) -> list[T]:
-    """An attribute that is a list of things of a kind, or empty."""
+    """An attribute that is a list of elements of type `kind`; empty if it is not given."""
     given = n.attribute(name)
     items = [] if given is None else given
     if not isinstance(items, list | tuple):
-        n.fail(f"attribute {name!r} is no list")
+        n.fail(f"attribute {name!r} is not a list")
     found = cast("Sequence[object]", items)
     if not all(isinstance(item, kind) for item in found):
-        n.fail(f"attribute {name!r} is no list of {kind.__name__}")
+        n.fail(f"attribute {name!r} is not a list of {kind.__name__}")
     return list(cast("Sequence[T]", found))
 
 
 def _dequantized(n: Node, k: int, scale: int, zero: int) -> SSAValue:
-    """Weights [D, columns, 4*H] of integers as the float32 [D, 4*H, columns] that they stand for,
-    by a scale and a zero [D] or [D, 4*H]."""
+    """Integer weights [D, columns, 4*H], dequantised to float32 [D, 4*H, columns] by a scale and a
+    zero point, each [D] or [D, 4*H]."""
     if not all(n.is_constant(i) for i in (k, scale, zero)):
-        n.fail("its weights, their scales and zeros are supported as constants only")
+        n.fail("its weights, scales and zero points must be constant")
     shape = n.shape(k) or (None,) * 3
     for i in (scale, zero):
         if n.shape(i) not in (shape[:1], shape[::2]):

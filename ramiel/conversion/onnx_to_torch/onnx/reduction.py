@@ -17,8 +17,7 @@ _PLAIN = {
     "ReduceMin": "torch.amin",
 }
 
-# Reductions over one dimension or with another step before or after, and the version from
-# which the axes are an input.
+# The reductions, and the version from which their axes are an input.
 _KINDS = {
     "ReduceSum": 13,
     "ReduceMean": 18,
@@ -47,7 +46,7 @@ def _reduce(op_type: str, axes_are_input: bool, n: Node) -> Lowered:
     if _may_be_of_none(n, axes) and op_type in ("ReduceMax", "ReduceMin"):
         callee = None
     if callee is None or not keeps_type or not isinstance(axes, list):
-        # Only axes that are computed may yet turn out to be none.
+        # Only axes that are computed at run time may still turn out to be empty.
         options = {"keepdims": True} if keep else {}
         if noop and axes is not None and not isinstance(axes, list):
             options["noop"] = True
@@ -59,8 +58,8 @@ def _reduce(op_type: str, axes_are_input: bool, n: Node) -> Lowered:
 
 
 def _may_be_of_none(n: Node, axes: object) -> bool:
-    """Whether a dimension that is reduced may turn out to have no elements, or they are booleans:
-    PyTorch has no extreme of these."""
+    """Whether a reduced dimension may be empty, or the elements are booleans: PyTorch's amax and
+    amin support neither."""
     shape = n.shape(0)
     if numpy_dtype_of(n.op.operands[0].type) == np.bool_ or shape is None:
         return True
@@ -75,7 +74,7 @@ for _op, _since in _KINDS.items():
 def _arg_reduce(callee: str, n: Node) -> Lowered:
     axis, keep = n.integer("axis", 0), bool(n.integer("keepdims", 1))
     last, shape = bool(n.integer("select_last_index", 0)), n.shape(0)
-    if last or shape is None or not shape[axis]:  # PyTorch's raise for an axis without elements
+    if last or shape is None or not shape[axis]:  # PyTorch's raise for an empty axis
         options = {"keepdims": True} if keep else {}
         options |= {"last": True} if last else {}
         return n.call("ops.arg_reduce", n[0], axis, largest=callee == "torch.argmax", **options)
@@ -97,7 +96,7 @@ def cumsum(n: Node) -> Lowered:
 
 
 def running(exclusive: bool, reverse: bool) -> dict[str, object]:
-    """The keyword arguments of running sums and products."""
+    """The keyword arguments of cumulative sums and products."""
     options = {"exclusive": exclusive, "reverse": reverse}
     return {key: True for key, value in options.items() if value}
 

@@ -14,7 +14,7 @@ _MODES = {
     "cubic": {4: "bicubic"},
     "nearest": {3: "nearest", 4: "nearest", 5: "nearest"},
 }
-"""ONNX's modes as F.interpolate calls them, by the rank of the input."""
+"""F.interpolate's names of ONNX's modes, by the rank of the input."""
 
 
 @lowers("Upsample")
@@ -32,11 +32,11 @@ def resize(n: Node) -> Lowered:
 def _resize(
     n: Node, coordinates: str, nearest: str, scales: int, sizes: int | None = None
 ) -> Lowered:
-    """`scales` and `sizes` are the inputs that hold them, of which one is there."""
+    """Lowers a node whose scales or sizes, one of which is given, are inputs of these indices."""
     mode = n.text("mode", "nearest")
-    mode = "linear" if mode == "bilinear" else mode  # the first Upsample's name for it
+    mode = "linear" if mode == "bilinear" else mode  # its name in the first Upsample
     if mode not in _MODES:
-        n.fail(f"mode {mode!r} is unknown")
+        n.fail(f"unknown mode {mode!r}")
     by_size = sizes is not None and n.given(sizes) and n.shape(sizes) != (0,)
     i = sizes if by_size and sizes is not None else scales
     constant = n.constant(i)
@@ -52,7 +52,7 @@ def _resize(
 
 
 def _scales_of_attributes(n: Node) -> list[float]:
-    """The scales of an Upsample that has them no input."""
+    """The scales of an Upsample that has them as attributes."""
     if n.attribute("height_scale") is not None:
         return [1.0, 1.0, n.number("height_scale"), n.number("width_scale")]
     scales = cast("list[float] | None", n.attribute("scales"))
@@ -60,9 +60,9 @@ def _scales_of_attributes(n: Node) -> list[float]:
 
 
 def _spatial_size(n: Node, known: list[float], by_size: bool) -> list[int] | None:
-    """The new spatial size, if batch and channels stay and it is all that PyTorch needs to know.
+    """The new spatial size; None if batch or channels change, or PyTorch needs more than the size.
 
-    With scales, that is if they give whole sizes: else PyTorch would step by another scale.
+    Scales must give whole sizes: otherwise PyTorch would compute with different scales.
     """
     before = n.shape(0)
     if before is None or n.attribute("axes") is not None or len(before) != len(known):
@@ -85,7 +85,7 @@ def _spatial_size(n: Node, known: list[float], by_size: bool) -> list[int] | Non
 def _interpolation(
     n: Node, mode: str, coordinates: str, nearest: str, after: list[int]
 ) -> dict[str, object] | None:
-    """The arguments of F.interpolate; None if it does something else."""
+    """The arguments of F.interpolate; None if it computes something else."""
     name = _MODES[mode].get(len(after) + 2)
     before = [d or 0 for d in (n.shape(0) or ())[2:]]
     grows = all(a >= b for a, b in zip(after, before, strict=True))
@@ -97,7 +97,7 @@ def _interpolation(
         coordinates = "half_pixel"
     if mode == "nearest":
         whole = all(a % b == 0 for a, b in zip(after, before, strict=True))
-        # Between whole multiples of half_pixel there are no ties to round.
+        # With half_pixel and integer scales there are no ties to round.
         rounds = coordinates == "half_pixel" and nearest.startswith("round") and whole
         floors = coordinates == "asymmetric" and (
             nearest == "floor" or (nearest == "simple" and grows)
@@ -113,7 +113,7 @@ def _interpolation(
 
 
 def _nearest_is_exact(after: int, before: int) -> bool:
-    """Whether PyTorch's float32 finds the same neighbours as whole numbers do."""
+    """Whether PyTorch's float32 arithmetic finds the same neighbours as integer arithmetic."""
     position = np.arange(after)
     places = np.floor(position.astype(np.float32) * np.float32(before / after))
     return bool(np.array_equal(places, position * before // after))

@@ -1,4 +1,4 @@
-"""Images read between their pixels, and the pools of regions of interest."""
+"""Interpolated sampling of images, and operators on regions of interest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ramiel.conversion.onnx_to_torch.windows import window
 from ramiel.dialects.onnx.types import numpy_dtype_of
 
 _MODES = {"linear": "bilinear", "cubic": "bicubic"}
-"""ONNX's names as of opset 20 and PyTorch's, which are ONNX's before it."""
+"""ONNX's names from opset 20 on -> PyTorch's names, which ONNX used before."""
 _PADDINGS = ("zeros", "border", "reflection")
 
 
@@ -46,7 +46,7 @@ def grid_sample(n: Node) -> Lowered:
 
 
 def _as(n: Node, i: int, other: int) -> SSAValue:
-    """Input i with the element type of another one."""
+    """Input i, converted to the element type of input `other`."""
     type = n.op.operands[other].type
     if numpy_dtype_of(n.op.operands[i].type) == numpy_dtype_of(type):
         return n[i]

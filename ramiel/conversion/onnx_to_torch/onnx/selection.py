@@ -1,4 +1,4 @@
-"""What picks, reorders or writes slices by the values of another tensor, and BitCast."""
+"""Operators that select, reorder or write slices by the values of another tensor, and BitCast."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ramiel.dialects.onnx.types import BY_PROTO, numpy_dtype_of
 
 
 def axis_of(n: Node, name: str = "axis", default: int | None = None) -> int:
-    """An axis of the first input. Refuses the node if its rank, known, has no such axis."""
+    """An axis attribute of the first input. Refuses the node if the axis is out of range."""
     axis, rank = n.integer(name, default), n.rank(0)
     if rank is not None and not -rank <= axis < rank:
         n.fail(f"a tensor of rank {rank} has no {name} {axis}")
@@ -43,7 +43,7 @@ def cumprod(n: Node) -> Lowered:
     exclusive, reverse = bool(n.integer("exclusive", 0)), bool(n.integer("reverse", 0))
     axis = n.scalar(1)
     if isinstance(axis, int) and not exclusive and not reverse:
-        # PyTorch widens integers where it is not told the type.
+        # PyTorch widens integers unless it is given the type.
         kind = {} if n.is_float() else {"dtype": n.dtype(n.result_type())}
         return n.call("torch.cumprod", n[0], axis, **kind)
     where: int | SSAValue = axis if isinstance(axis, int) else n[1]
@@ -70,7 +70,7 @@ def tensor_scatter(n: Node) -> Lowered:
         n.fail(f"unknown mode {mode!r}")
     axis = axis_of(n, default=-2)
     if n.rank(0) is not None and axis % n.known_rank() == 0:
-        n.fail("it writes along the batch axis")
+        n.fail("its axis cannot be the batch axis")
     starts = n.integers(2)
     where = starts if starts is not None else n.get(2)
     circular = {"circular": True} if mode == "circular" else {}

@@ -19,7 +19,7 @@ def sequence_empty(n: Node) -> Lowered:
 
 
 def _position(n: Node, i: int) -> list[int | SSAValue]:
-    """The position that input i is, as a number if it is known; nothing if it is not given."""
+    """The position in input i, a Python number if it is constant; empty if it is not given."""
     if not n.given(i):
         return []
     known = n.scalar(i)

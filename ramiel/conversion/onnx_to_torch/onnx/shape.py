@@ -1,4 +1,4 @@
-"""Shapes: what moves no numbers, or only moves them."""
+"""Operators on shapes: they compute no elements, but view, move or fill them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def reshape(n: Node) -> Lowered:
 
 
 def reshaped(n: Node, shape: list[int]) -> Lowered:
-    """The input in a shape in which a zero may copy the dimension in its place."""
+    """The input reshaped; without `allowzero`, a 0 in `shape` copies the input's dimension."""
     copies = 0 in shape and not n.integer("allowzero", 0)
     if copies:
         given = n.shape(0)
@@ -54,7 +54,7 @@ def transpose(n: Node) -> Lowered:
 
 
 def _axes(n: Node, as_input: bool) -> object:
-    """The axes as a list, as a value, or None."""
+    """The axes: a list if they are known, else a value; None if not given."""
     if not as_input:
         return n.integer_list("axes")
     if not n.given(1):
@@ -188,7 +188,7 @@ def _pad(as_input: bool, n: Node) -> Lowered:
 
 
 def padded(n: Node, pads: object, value: object, axes: object) -> Lowered:
-    """The input with paddings, each argument as numbers or, where it is computed, as a value."""
+    """The input padded; each argument is a Python number or list, or a value if it is computed."""
     mode, rank = n.text("mode", "constant"), n.rank(0)
     if isinstance(axes, list) and isinstance(pads, list) and rank is not None:
         pads, axes = _spread(pads, axes, rank), None
@@ -214,7 +214,7 @@ def padded(n: Node, pads: object, value: object, axes: object) -> Lowered:
 
 
 def _spread(pads: list[int], axes: list[int], rank: int) -> list[int]:
-    """The paddings of some axes as paddings of all of them."""
+    """The paddings of the given axes as paddings of all axes."""
     spread = [0] * (2 * rank)
     for i, axis in enumerate(axes):
         spread[axis % rank] = pads[i]

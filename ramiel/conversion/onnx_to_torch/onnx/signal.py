@@ -1,4 +1,4 @@
-"""Fourier transforms and what is computed around them."""
+"""Fourier transforms and mel weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _dft(n: Node, axis: int | float | SSAValue) -> Lowered:
         if not -rank <= axis < rank or axis % rank == rank - 1:
             n.fail(f"a signal of rank {rank} has no axis {axis}")
     if shape and shape[-1] not in (None, 1, 2):
-        n.fail("the last dimension of its input holds neither real nor complex numbers")
+        n.fail("the last dimension of its input must have size 1 (real) or 2 (complex)")
     options: dict[str, object] = {"axis": axis}
     options |= {k: True for k in ("inverse", "onesided") if n.integer(k, 0)}
     length = _number(n, 1)

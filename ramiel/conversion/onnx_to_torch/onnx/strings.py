@@ -1,4 +1,4 @@
-"""Strings: what ONNX does with them, and with tables of them."""
+"""Operators on strings, and encoders that look strings or numbers up in tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_string(type: Attribute) -> bool:
 
 
 def cast_of_strings(n: Node, type: Attribute) -> Lowered:
-    """A Cast to a type, of which one or both are strings."""
+    """A Cast from or to strings."""
     if not is_string(type):
         return n.call("ops.parse_numbers", n[0], n.dtype(type))
     return n[0] if is_string(n.op.operands[0].type) else n.call("ops.format_numbers", n[0])
@@ -57,7 +57,7 @@ def _pattern(n: Node, pattern: str) -> str:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        n.fail(f"the pattern {pattern!r} is none of Python's re: {error}")
+        n.fail(f"the pattern {pattern!r} is not valid in Python's re: {error}")
     return pattern
 
 
@@ -73,7 +73,7 @@ def tokenizer(n: Node) -> Lowered:
     elif pattern:
         options["pattern"] = _pattern(n, pattern)
     else:
-        n.fail("it has neither separators nor an expression of tokens")
+        n.fail("it has neither separators nor a token expression")
     return n.call("ops.tokenize", n[0], shortest, n.text("pad_value"), **options)
 
 
