@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import torch
+from commands import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto
 from small_models import branches
-from test_cli import run
 
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.api import load

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import run
 from onnx.parser import parse_model
 from small_models import branches
 
 from ramiel.pipelines import Options, pipeline
-
-
-def run(*args: object, cwd: Path, tool: str = "cli") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"ramiel.tools.{tool}", *map(str, args)]
-    environment = {**os.environ, "COLUMNS": "120"}
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
-    )
 
 
 @pytest.fixture

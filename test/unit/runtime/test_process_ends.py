@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import process_ends
 import pytest
 from process_ends import ENDS
 
 TIMES = 3
-SCRIPT = Path(__file__).with_name("process_ends.py")
+SCRIPT = Path(process_ends.__file__)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
+from commands import run
 from small_models import branches
-from test_cli import run
 from xdsl.dialects.builtin import ModuleOp
 
 import ramiel

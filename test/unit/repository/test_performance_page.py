@@ -15,7 +15,7 @@ import pytest
 import torch
 from onnx import parser
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
 EVERYTHING = """
 <ir_version: 8, opset_import: ["" : 17]>

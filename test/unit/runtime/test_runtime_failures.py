@@ -1,6 +1,7 @@
 """Errors and interrupts: the caller hears of them, nothing hangs, the model goes on."""
 
 import dis
+import os
 import pickle
 import random
 import signal
@@ -9,7 +10,6 @@ import sys
 import threading
 import time
 import types
-from pathlib import Path
 
 import onnx
 import pytest
@@ -262,7 +262,8 @@ def interrupts_at_any_moment() -> None:
 def test_interrupts_at_any_moment() -> None:
     """In a process of its own: there, no interrupt can hit pytest instead."""
     script = "from test_runtime_failures import *; interrupts_at_any_moment()"
-    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent, check=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
 
 
 @pytest.mark.parametrize("how", ["parallel", "serial"])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import run
 from rich.console import Console
 from small_models import branches
-from test_cli import run
 
 from ramiel.compiler import compile_model
 from ramiel.errors import CompileError

@@ -10,7 +10,7 @@ from typing import Any
 import grimp
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "rooms.py"
+SCRIPT = Path(__file__).parents[3] / "docs" / "rooms.py"
 
 
 @pytest.fixture(scope="module")

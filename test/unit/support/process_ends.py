@@ -1,4 +1,6 @@
-"""Ends of processes with a program in them: python test/unit/process_ends.py --times 500 [KIND ...]
+"""Ends of processes with a program in them.
+
+    python test/unit/support/process_ends.py --times 500 [KIND ...]
 
 Each child is a fork of a process that has compiled a model. It calls the model, and ends by the end
 of its script. A line a kind says with which codes the children ended. With --here, this process

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import torch
+from commands import run
 from small_models import branches
 from small_programs import Net, X, net_weights, pool_threads, program
-from test_cli import run
 
 from ramiel.api import load
 from ramiel.compiler import compile_model
