@@ -15,16 +15,16 @@ from xdsl.dialects import func
 
 import ramiel
 from ramiel.compiler import compile_model, run_passes
-from ramiel.dialects.torch import LayerOp
+from ramiel.dialects.torch import LayerOp, TorchOperation
 from ramiel.errors import CompileError
 from ramiel.execution import measured_costs as module_under_test
 from ramiel.execution.cores import cores
 from ramiel.execution.cost_cache import CostCache, cache_path
 from ramiel.execution.measured_costs import MeasuredCosts, fastest_kernels, measured_costs
-from ramiel.execution.profiler import FEWEST, key_of, profile
+from ramiel.execution.profiler import FEWEST, Profile, Progress, key_of, profile
 from ramiel.frontend.importer import import_model
 from ramiel.pipelines import Options, pipeline
-from ramiel.torch_level.candidates import candidates
+from ramiel.torch_level.candidates import Kernel, candidates
 from ramiel.torch_level.tasks import main_function, tasks_of
 
 
@@ -50,9 +50,9 @@ class Calls(list[tuple[int, ...]]):
 def timed(monkeypatch: pytest.MonkeyPatch) -> Calls:
     calls = Calls()
 
-    def counted(function: func.FuncOp, threads: Sequence[int], progress: object) -> object:
+    def counted(function: func.FuncOp, threads: Sequence[int], progress: Progress) -> Profile:
         calls.append(tuple(threads))
-        return profile(function, threads, progress)  # pyright: ignore[reportArgumentType]
+        return profile(function, threads, progress)
 
     monkeypatch.setattr(module_under_test, "profile", counted)
     return calls
@@ -73,7 +73,7 @@ def test_every_operation_is_timed_once_on_each_number_of_threads() -> None:
     assert seen == [(i + 1, runs) for i in range(runs)]
 
 
-def tasks_of_any(function: func.FuncOp) -> Sequence[object]:
+def tasks_of_any(function: func.FuncOp) -> Sequence[TorchOperation]:
     return tasks_of(function, lambda _: 1.0).ops
 
 
@@ -120,6 +120,7 @@ def test_a_kernel_has_to_be_faster_by_some_percent(
 
     monkeypatch.setattr(module_under_test, "profile", timed)
     convolutions = [op for op in function.walk() if isinstance(op, LayerOp)]
+    allowed: dict[TorchOperation, Sequence[Kernel]]
     allowed = {op: candidates(op, "auto") for op in convolutions}
     assert len(allowed) == 2
     kernels = fastest_kernels(function, allowed, [1], no_progress)

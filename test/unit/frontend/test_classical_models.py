@@ -67,7 +67,7 @@ def model_of(
     op: str, opset: int = 3, shape: tuple[int | str, ...] = (4, 3), **attributes: Any
 ) -> Any:
     outputs = ["label", "scores"] if op.endswith("Classifier") else ["y"]
-    given = {
+    given: dict[str, Any] = {
         k: onnx.numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v
         for k, v in attributes.items()
     }
@@ -102,7 +102,7 @@ def test_a_pipeline_runs_as_onnx_runtime_does(tmp_path: Path) -> None:
     with ramiel.compile(model, workers=2) as program:
         label, q = program(torch.from_numpy(x))
     np.testing.assert_array_equal(label.numpy(), want[0])
-    np.testing.assert_allclose(q.numpy(), want[1], rtol=1e-5)
+    np.testing.assert_allclose(q.numpy(), np.asarray(want[1]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("names", [[3, 5, 1], ["ann", "bob", "eve"]])
@@ -131,7 +131,7 @@ def test_maps_become_features(names: list[int] | list[str], kind: str) -> None:
         assert found.tolist() == program.serial(x).tolist() == [[value, nothing, value]]
         if kind == "FLOAT":  # the only values that its maps in Python have
             session = onnxruntime.InferenceSession(model.SerializeToString())
-            assert session.run(None, {"x": x})[0].tolist() == found.tolist()
+            assert np.asarray(session.run(None, {"x": x})[0]).tolist() == found.tolist()
         with pytest.raises(TypeError, match='input "x": expected a dict, got list'):
             program([x])
 

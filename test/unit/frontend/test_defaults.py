@@ -131,7 +131,7 @@ def test_as_onnxruntime(name: str) -> None:
     with ramiel.compile(source, workers=2) as program:
         for more in ({}, others, {}):
             wanted: Any = session.run(None, {**given, **more})[0]
-            for call in (program, program.serial):  # pyright: ignore
+            for call in (program, program.serial):
                 np.testing.assert_allclose(call(**given, **more), wanted, 1e-5, 1e-5)
 
 
@@ -159,7 +159,8 @@ def test_in_the_program(tmp_path: Path) -> None:
         program.save(path)
         for copied in (copy.deepcopy(program), pickle.loads(pickle.dumps(program.inputs))):
             inputs = copied if isinstance(copied, tuple) else copied.inputs
-            assert inputs[1].default.tolist() == [2]
+            default = inputs[1].default
+            assert isinstance(default, torch.Tensor) and default.tolist() == [2]
     run = subprocess.run([sys.executable, path, "--runs", "1"], capture_output=True, text=True)
     assert "agree bit for bit" in run.stdout, run.stderr
 

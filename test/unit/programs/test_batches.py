@@ -22,7 +22,7 @@ from small_models import branches
 import ramiel
 from ramiel.api import CompiledProgram
 from ramiel.errors import CompileError
-from ramiel.runtime import OpError
+from ramiel.runtime import OpError, Weights
 from ramiel.runtime.measure import same_bits
 from ramiel.runtime.program import as_tuple
 
@@ -354,7 +354,7 @@ def test_saved_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "batch_of_two", module)
     spec.loader.exec_module(module)
-    weights = ramiel.runtime.Weights.open(path.with_suffix(".safetensors"))
+    weights = Weights.open(path.with_suffix(".safetensors"))
     # Weights of a file begin anywhere, and products may round otherwise: not to the bit.
     with module.G(weights) as loaded, pickle.loads(pickle.dumps(loaded)) as again:
         assert_same(loaded(x, ids), loaded.serial(x, ids))

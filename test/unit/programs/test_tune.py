@@ -69,9 +69,9 @@ def test_the_fastest_is_the_program(batch: int, monkeypatch: pytest.MonkeyPatch)
         ({"refine_s": 0.0}, "a budget of 0 s"),
     ],
 )
-def test_mistakes(options: dict[str, object], message: str) -> None:
+def test_mistakes(options: dict[str, Any], message: str) -> None:
     with pytest.raises(CompileError, match=message):
-        build(branches(), replace(QUICK, **options))  # pyright: ignore
+        build(branches(), replace(QUICK, **options))
 
 
 @pytest.mark.parametrize("batch", [1, 2])

@@ -52,6 +52,7 @@ def test_any_layout(layout: str) -> None:
 def test_what_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other types and ranks, masks of booleans, gradients, and scores that need much memory."""
     q = torch.randn(2, 3, 6, 8)
+    cases: list[tuple[Tensor, Tensor, Tensor, Tensor | None]]
     cases = [(x := q.to(torch.bfloat16), x, x, None), (q[0], q[0], q[0], None)]
     cases.append((q, q, q, torch.ones(6, 6, dtype=torch.bool)))
     for case in cases:

@@ -110,7 +110,7 @@ def test_a_wrong_kernel_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> 
         calls.append(x)
         return WRONG[name](x, other)
 
-    monkeypatch.setitem(CONVOLUTIONS, "mkldnn", lambda spec: kernel)  # pyright: ignore
+    monkeypatch.setitem(CONVOLUTIONS, "mkldnn", lambda spec: kernel)
     layer = Conv2d(Weights.from_tensors({"m.weight": WEIGHTS}), "m", padding=1, kernel="mkldnn")
     x = torch.randn(SHAPE[Conv2d])
     for _ in range(3):
@@ -134,9 +134,9 @@ def test_a_kernel_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return counted
 
-    monkeypatch.setitem(CONVOLUTIONS, "onednn", lambda spec: None)  # pyright: ignore
-    monkeypatch.setitem(CONVOLUTIONS, "mkldnn", raising)  # pyright: ignore
-    monkeypatch.setitem(CONVOLUTIONS, "plain", plain)  # pyright: ignore
+    monkeypatch.setitem(CONVOLUTIONS, "onednn", lambda spec: None)
+    monkeypatch.setitem(CONVOLUTIONS, "mkldnn", raising)
+    monkeypatch.setitem(CONVOLUTIONS, "plain", plain)
     layer, x = made(Conv2d, None), torch.randn(SHAPE[Conv2d])
     for _ in range(2):
         check(layer(x), reference(layer, x))

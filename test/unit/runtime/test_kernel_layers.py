@@ -107,56 +107,56 @@ def _assign(layer: PreparedLayer) -> PreparedLayer:
     return layer
 
 
-def _set_bias(layer: PreparedLayer) -> PreparedLayer:
-    layer.bias = torch.randn_like(layer.bias)  # pyright: ignore
+def _set_bias(layer: Any) -> PreparedLayer:
+    layer.bias = torch.randn_like(layer.bias)
     return layer
 
 
-def _set_weight(layer: PreparedLayer) -> PreparedLayer:
-    layer.weight = torch.randn_like(layer.weight)  # pyright: ignore
+def _set_weight(layer: Any) -> PreparedLayer:
+    layer.weight = torch.randn_like(layer.weight)
     return layer
 
 
-def _in_place(layer: PreparedLayer) -> PreparedLayer:
-    layer.weight.mul_(-2)  # pyright: ignore
+def _in_place(layer: Any) -> PreparedLayer:
+    layer.weight.mul_(-2)
     return layer
 
 
-def _bias_in_place(layer: PreparedLayer) -> PreparedLayer:
-    layer.bias[1:3] += 1  # pyright: ignore
+def _bias_in_place(layer: Any) -> PreparedLayer:
+    layer.bias[1:3] += 1
     return layer
 
 
-def _by_view(layer: PreparedLayer) -> PreparedLayer:
-    layer.weight.view(-1)[::2].zero_()  # pyright: ignore
+def _by_view(layer: Any) -> PreparedLayer:
+    layer.weight.view(-1)[::2].zero_()
     return layer
 
 
-def _data(layer: PreparedLayer) -> PreparedLayer:
-    layer.weight.data = layer.weight * 3  # pyright: ignore
+def _data(layer: Any) -> PreparedLayer:
+    layer.weight.data = layer.weight * 3
     return layer
 
 
-def _bias_data(layer: PreparedLayer) -> PreparedLayer:
-    layer.bias.data = torch.randn_like(layer.bias)  # pyright: ignore
+def _bias_data(layer: Any) -> PreparedLayer:
+    layer.bias.data = torch.randn_like(layer.bias)
     return layer
 
 
-def _in_inference_mode(layer: PreparedLayer) -> PreparedLayer:
+def _in_inference_mode(layer: Any) -> PreparedLayer:
     with torch.inference_mode():
-        layer.weight.add_(1)  # pyright: ignore
+        layer.weight.add_(1)
     return layer
 
 
-def _forgets(layer: PreparedLayer) -> PreparedLayer:
-    layer.weight.data.mul_(2)  # pyright: ignore  # which is not counted
+def _forgets(layer: Any) -> PreparedLayer:
+    layer.weight.data.mul_(2)  # which is not counted
     layer.forget()
     return layer
 
 
-def _made_in_inference_mode(layer: PreparedLayer) -> PreparedLayer:
+def _made_in_inference_mode(layer: Any) -> PreparedLayer:
     with torch.inference_mode():
-        layer.weight = torch.randn_like(layer.weight)  # pyright: ignore
+        layer.weight = torch.randn_like(layer.weight)
     return layer
 
 
@@ -270,7 +270,7 @@ def test_inference_mode(
     kind: type[PreparedLayer], name: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is made in it is used outside of it, too."""
-    monkeypatch.setattr(winograd, "_workspaces", type(winograd._workspaces)())  # pyright: ignore
+    monkeypatch.setattr(winograd, "_workspaces", type(winograd._workspaces)())
     layer, x = made(kind, name), torch.randn(SHAPE[kind])
     with torch.inference_mode():
         check(layer(x), reference(layer, x))

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from ramiel.runtime import (
     BatchNorm,
@@ -61,7 +61,7 @@ def test_convolutions(transposed: bool, rank: int, bias: bool, config: dict[str,
     module = theirs(4, 6, 3, bias=bias, **config)
     layer = kind(weights_of(module), "m", **config)
     torch.testing.assert_close(layer(x), module(x))
-    as_tuples = {k: (v,) * rank if k != "groups" else v for k, v in config.items()}
+    as_tuples: dict[str, Any] = {k: (v,) * rank if k != "groups" else v for k, v in config.items()}
     torch.testing.assert_close(kind(weights_of(module), "m", **as_tuples)(x), module(x))
 
 
@@ -84,7 +84,7 @@ def test_batch_norm(size: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("shape", [(6,), (5, 6)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_layer_norm(shape: tuple[int, ...], bias: bool) -> None:
-    module = nn.LayerNorm(shape, eps=0.1, bias=bias)
+    module = nn.LayerNorm(list(shape), eps=0.1, bias=bias)
     x = torch.randn(3, 5, 6)
     assert torch.equal(LayerNorm(weights_of(module), "m", eps=0.1)(x), module(x))
 
@@ -121,7 +121,7 @@ def test_layers_are_modules() -> None:
     zeros = {name: torch.zeros_like(t) for name, t in layer.state_dict().items()}
     assert not torch.func.functional_call(layer, zeros, x).any()
     torch.testing.assert_close(copy.deepcopy(layer)(x), module(x))
-    called: list[Tensor] = []
+    called: list[object] = []
     layer.register_forward_hook(lambda _module, _args, output: called.append(output))
     assert layer.to(torch.float64)(x.double()).dtype == torch.float64
     assert len(called) == 1

@@ -21,7 +21,7 @@ there = library()
 needs_onednn = pytest.mark.skipif(there is None, reason=why_not() or "it is there")
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc")
 
-ANSWERS = (library, why_not, onednn_library._find)  # pyright: ignore[reportPrivateUsage]
+ANSWERS = (library, why_not, onednn_library._find)
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +123,7 @@ def built(tmp_path: Path) -> Build:
     """Compiles a library with all functions of oneDNN. Each returns 0, but for the `bodies`."""
 
     def build(major: int = 3, runtime: int = 2, more: str = "", **bodies: str) -> Path:
-        prototypes = onednn_library._PROTOTYPES  # pyright: ignore[reportPrivateUsage]
+        prototypes = onednn_library._PROTOTYPES
         functions = [f"int {name}() {{ {bodies.get(name, 'return 0;')} }}" for name in prototypes]
         functions += [
             "void *dnnl_primitive_desc_query_md() { return 0; }",

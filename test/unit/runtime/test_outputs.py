@@ -50,7 +50,7 @@ def schedule(request: pytest.FixtureRequest) -> str:
 def calls(text: str, schedule: str) -> Iterator[Callable[..., tuple[Tensor, ...]]]:
     with ramiel.compile(parser.parse_model(text), workers=2, schedule=schedule) as program:
         yield program
-        yield program.serial  # pyright: ignore
+        yield program.serial
 
 
 def test_nothing_is_shared(schedule: str) -> None:

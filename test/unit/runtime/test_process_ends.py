@@ -6,12 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import process_ends
 import pytest
 from process_ends import ENDS
 
 TIMES = 3
-SCRIPT = Path(process_ends.__file__)
+SCRIPT = Path(__file__).parents[1] / "support" / "process_ends.py"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

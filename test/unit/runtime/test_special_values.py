@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -58,6 +59,13 @@ def test_sums(kind: type[PreparedLayer], name: str | None, value: float) -> None
     same(layer(x, other), torch.relu(reference(layer, x, other)))
 
 
+MAX_POOLS: tuple[dict[str, Any], ...] = (
+    {"padding": 1},
+    {"stride": 2, "ceil_mode": True},
+    {"stride": 1, "dilation": 2},
+)
+
+
 @pytest.mark.parametrize(
     ("value", "everywhere", "last"), [*product(SPECIAL, (False, True), (False, True))]
 )
@@ -66,7 +74,7 @@ def test_max_pool(value: float, everywhere: bool, last: bool) -> None:
     if last:
         x = x.contiguous(memory_format=torch.channels_last)
     x[(...,) if everywhere else (0, 1, 4, 5)] = value
-    for options in ({"padding": 1}, {"stride": 2, "ceil_mode": True}, {"stride": 1, "dilation": 2}):
+    for options in MAX_POOLS:
         same(kernels.max_pool2d(x, 3, **options), F.max_pool2d(x, 3, **options))
 
 

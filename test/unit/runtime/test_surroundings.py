@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import onnx
 import pytest
@@ -49,7 +50,7 @@ def image() -> Tensor:
 
 
 @contextmanager
-def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+def default_dtype(dtype: torch.dtype) -> Generator[None]:
     torch.set_default_dtype(dtype)
     try:
         yield
@@ -58,7 +59,7 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 
 @contextmanager
-def default_device(device: str) -> Iterator[None]:
+def default_device(device: str) -> Generator[None]:
     torch.set_default_device(device)
     try:
         yield
@@ -67,7 +68,7 @@ def default_device(device: str) -> Iterator[None]:
 
 
 @contextmanager
-def deterministic() -> Iterator[None]:
+def deterministic() -> Generator[None]:
     torch.use_deterministic_algorithms(True)
     try:
         yield
@@ -100,7 +101,7 @@ def results(program: CompiledProgram) -> list[Tensor]:
 def test_settings(setting: str, schedule: str, provider: str) -> None:
     """A program that was compiled and called before, one that is called first, and one that is
     compiled meanwhile."""
-    options = {"workers": 2, "schedule": schedule, "provider": provider}
+    options: dict[str, Any] = {"workers": 2, "schedule": schedule, "provider": provider}
     with ramiel.compile(model(), **options) as program, ramiel.compile(model(), **options) as new:
         wanted = results(program)
         with SETTINGS[setting]():

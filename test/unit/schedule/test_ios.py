@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import combinations, pairwise
 from math import prod
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.blocks import blocks, contract_chains, contract_light, halves, subgraph
 from ramiel.schedule.endings import EndingGraph, endings
 from ramiel.schedule.greedy import greedy_stages, sequential_stages
-from ramiel.schedule.ios import ios
+from ramiel.schedule.ios import Merges, Strategies, ios
 from ramiel.schedule.stages import StagePlan, share_out
 
 EMPTY = TaskGraph((), ())
@@ -173,7 +174,7 @@ def test_no_sequence_of_stages_is_better(
     st.sampled_from(["both", "merge"]),
 )
 def test_merging_is_optimal_too(
-    graph: TaskGraph, data: st.DataObject, pruning: tuple[int, int], strategies: str
+    graph: TaskGraph, data: st.DataObject, pruning: tuple[int, int], strategies: Strategies
 ) -> None:
     sets = [frozenset(c) for k in (2, 3) for c in combinations(range(len(graph)), k)]
     chosen = data.draw(st.lists(st.sampled_from(sets), unique=True)) if sets else []
@@ -186,7 +187,7 @@ def test_merging_is_optimal_too(
         s=s,
         wide=False,
         merges={tasks: {1: time} for tasks, time in merges.items()},
-        strategies=strategies,  # type: ignore[arg-type]
+        strategies=strategies,
     )
     expected = best_latency(graph, 2, r, s, merges, False, strategies == "both")
     assert plan.latency == pytest.approx(expected)
@@ -219,14 +220,16 @@ def test_plans_become_placements_that_are_no_slower(
 
 @settings(deadline=None, derandomize=True)
 @given(graphs(), st.sampled_from([30, 1000, 20_000]), st.sampled_from(["both", "merge"]))
-def test_merging_survives_every_fallback(graph: TaskGraph, limit: int, strategies: str) -> None:
+def test_merging_survives_every_fallback(
+    graph: TaskGraph, limit: int, strategies: Strategies
+) -> None:
     """Whatever reads the same value may be merged, two by two."""
     merges = {
         frozenset(pair): {1: 0.5 * sum(graph.costs[t] for t in pair), 2: 0.0}
         for consumers in graph.successors
         for pair in pairwise(consumers)
     }
-    plan = ios(graph, 2, merges=merges, strategies=strategies, max_transitions=limit)  # type: ignore[arg-type]
+    plan = ios(graph, 2, merges=merges, strategies=strategies, max_transitions=limit)
     assert covers_once(graph, plan) and stages_are_legal(graph, plan)
     for stage in plan.stages:
         assert all(group == tuple(sorted(group)) for group in stage.groups)
@@ -307,7 +310,7 @@ def test_a_unit_of_merged_tasks_ends_with_what_follows_them() -> None:
     """Two convolutions with activations, of one input, and their sum."""
     edges = ((0, 1), (0, 3), (1, 2), (3, 4), (2, 5), (4, 5))
     graph = TaskGraph((100.0, 100.0, 1.0, 100.0, 1.0, 100.0), edges)
-    merges = {frozenset((1, 3)): {1: 120.0, 2: 70.0}}
+    merges: Merges = {frozenset((1, 3)): {1: 120.0, 2: 70.0}}
     plan = ios(graph, 2, merges=merges, wide=False)
     assert [(stage.groups, stage.merged) for stage in plan.stages] == [
         (((0,),), False),
@@ -427,9 +430,9 @@ def test_shares_are_longest_first() -> None:
 
 @pytest.mark.parametrize("name", ["workers", "r", "s", "max_transitions"])
 def test_numbers_below_one_are_refused(name: str) -> None:
-    arguments = {"workers": 1, name: 0}
+    arguments: dict[str, Any] = {"workers": 1, name: 0}
     with pytest.raises(ValueError, match=f"{name} is 0: need at least 1"):
-        ios(EMPTY, **arguments)  # type: ignore[arg-type]
+        ios(EMPTY, **arguments)
 
 
 def test_bad_merges_and_strategies_are_refused() -> None:
@@ -443,7 +446,7 @@ def test_bad_merges_and_strategies_are_refused() -> None:
         with pytest.raises(ValueError, match=message):
             ios(graph, 1, merges={frozenset(tasks): times})
     with pytest.raises(ValueError, match="strategies are both, parallel, merge, not 'all'"):
-        ios(graph, 1, strategies="all")  # type: ignore[arg-type]
+        ios(graph, 1, strategies=cast(Any, "all"))
     with pytest.raises(ValueError, match="at least 1 worker"):
         greedy_stages(graph, 0)
     with pytest.raises(ValueError, match="at least 1 worker"):

@@ -1,6 +1,7 @@
 """Local search, the windows it judges moves by, and the lower bound that it ends at."""
 
 from random import Random
+from typing import Any
 
 import pytest
 from brute_force import moldable_graphs, optimum
@@ -196,10 +197,10 @@ def test_progress_goes_to_the_end() -> None:
         (1.0, {"memory_limit": 15.0}, "bytes"),
     ],
 )
-def test_bad_options_are_refused(budget: float, options: dict[str, float], problem: str) -> None:
+def test_bad_options_are_refused(budget: float, options: dict[str, Any], problem: str) -> None:
     graph = TaskGraph((1.0, 1.0), (), sizes=(10.0, 10.0))
     with pytest.raises(ValueError, match=problem):
-        refine(graph, on(2, graph), budget, **options)  # pyright: ignore[reportArgumentType]
+        refine(graph, on(2, graph), budget, **options)
 
 
 def test_nothing_to_refine() -> None:

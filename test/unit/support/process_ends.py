@@ -85,7 +85,7 @@ def _threads_calling(p: CompiledProgram) -> None:
 
 
 def _threads_calling_serial(p: CompiledProgram) -> None:
-    _behind(p.serial, p.serial)  # pyright: ignore
+    _behind(p.serial, p.serial)
 
 
 def _exit_while_called(p: CompiledProgram) -> None:
