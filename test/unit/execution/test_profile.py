@@ -9,6 +9,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from made_up_costs import make_up_costs, make_up_overheads, usual
 from onnx import helper, parser
 from small_models import BRANCHES, branches
 from xdsl.dialects import func
@@ -18,6 +19,7 @@ from ramiel.compiler import compile_model, run_passes
 from ramiel.dialects.torch import LayerOp, TorchOperation
 from ramiel.errors import CompileError
 from ramiel.execution import measured_costs as module_under_test
+from ramiel.execution import overheads
 from ramiel.execution.cores import cores
 from ramiel.execution.cost_cache import CostCache, cache_path
 from ramiel.execution.measured_costs import MeasuredCosts, fastest_kernels, measured_costs
@@ -31,6 +33,7 @@ from ramiel.torch_level.tasks import main_function, tasks_of
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
+    make_up_overheads(monkeypatch)
     return cache_path()
 
 
@@ -161,10 +164,11 @@ def test_more_threads_than_cores_are_extrapolated() -> None:
     assert alone.of(op, 8) == 100.0
 
 
-def test_results_do_not_depend_on_costs() -> None:
-    """But for their last digits: another kernel may be the fastest one."""
+def test_results_do_not_depend_on_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for their last digits: another kernel may be the fastest one, as here."""
     import torch
 
+    make_up_costs(monkeypatch, lambda key: 1.0 if 'kernel="plain"' in key else usual(key))
     x = torch.randn(1, 8, 16, 16)
     with (
         ramiel.compile(branches(), workers=2, schedule="linear", profile=True) as measured,
@@ -172,6 +176,8 @@ def test_results_do_not_depend_on_costs() -> None:
     ):
         for a, b in zip(measured(x), estimated(x), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+        assert measured.source.count('kernel="plain"') == 2
+        assert 'kernel="plain"' not in estimated.source
 
 
 def test_profiling_leaves_the_number_of_threads_alone() -> None:
@@ -179,6 +185,17 @@ def test_profiling_leaves_the_number_of_threads_alone() -> None:
 
     before = torch.get_num_threads()
     profile(function_of(branches()), [1, 2], lambda done, total: None)
+    assert torch.get_num_threads() == before
+
+
+def test_overheads() -> None:
+    """However long they take, they are times, and measuring leaves the number of threads alone."""
+    import torch
+
+    before = torch.get_num_threads()
+    assert 0 < overheads.measure_hand_over(3) < float("inf")
+    assert 0 <= overheads._measure_waking(2, 3) < float("inf")
+    assert 0 <= overheads._measure_spinning(2, 3) < float("inf")
     assert torch.get_num_threads() == before
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import run
+from commands import run, run_here
+from made_up_costs import make_up_costs
 from rich.console import Console
 from small_models import branches
 
@@ -33,7 +34,6 @@ OPTIONS = {
 @pytest.fixture(autouse=True)
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("ramiel.execution.profiler.BUDGET_S", 0.0)
     monkeypatch.setattr(tool, "TRACED", 3)
 
 
@@ -140,13 +140,17 @@ def test_a_failing_program() -> None:
         bench(Path("x.onnx"), compilation, True, Inputs({}), 1, 1.0)
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "branches.onnx").write_bytes(branches().SerializeToString())
+    monkeypatch.chdir(tmp_path)
+    make_up_costs(monkeypatch)
     arguments = ["branches.onnx", "--schedule", "linear", "--workers", 2, "--provider", "torch"]
-    result = run("bench", *arguments, "--runs", 2, "--json", "b.json", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert "by the profile" in result.stdout and "Conv2d" in result.stdout
-    assert result.stdout.endswith("wrote b.json\n")
+    assert run_here("bench", *arguments, "--runs", 2, "--json", "b.json") == 0
+    told = capsys.readouterr().out
+    assert "by the profile" in told and "Conv2d" in told
+    assert told.endswith("wrote b.json\n")
     numbers = json.loads((tmp_path / "b.json").read_text())
     assert numbers["runs"] == 2 and numbers["profiled"] and len(numbers["operations"]) == 5
     piped = ["--no-profile", "--measure-seconds", 0.01, "--json", "-"]
