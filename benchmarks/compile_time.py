@@ -20,6 +20,7 @@ import time
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from synthetic import layered_model
 
@@ -64,7 +65,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    result: dict[str, object] = {"models": {}, "synthetic": {}}
+    result: dict[str, Any] = {"models": {}, "synthetic": {}}
     for model in options.models:
         seconds = model_seconds(model, options.rounds)
         result["models"][model.stem] = round(seconds, 2)

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from machine import machine
 
@@ -34,7 +35,7 @@ from ramiel.backend.pytorch.printer import print_program
 from ramiel.compiler import Compilation, Report, compile_model, run_passes
 from ramiel.dialects.cluster import ProgramOp
 from ramiel.frontend.importer import import_model
-from ramiel.pipelines import SIMPLIFY, Options, pipeline
+from ramiel.pipelines import SIMPLIFY, Options, PassOptions, Pipeline, pipeline
 from ramiel.runtime.measure import interleaved, random_inputs
 from ramiel.runtime.program import Program
 from ramiel.schedule.choose import choose_automatically
@@ -47,6 +48,7 @@ from ramiel.schedule.list_scheduling import list_schedule
 from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 from ramiel.schedule.refine import refine
+from ramiel.schedule.stages import StagePlan
 from ramiel.torch_level.tasks import main_function, tasks_of
 
 WORKERS = 2
@@ -92,8 +94,10 @@ def quartiles(values: list[float]) -> list[float]:
     return statistics.quantiles(values, n=4)
 
 
-def contest(forms: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, object]:
-    """Medians in µs, and quartiles of the rounds' ratios of the first form to each."""
+def contest(
+    forms: Mapping[str, Callable[[], object]], seconds: float
+) -> dict[str, dict[str, object]]:
+    """Medians in µs, and the quartiles of each round's ratio of the first form to each."""
     interleaved(list(forms.values()), 2)  # warm up
     start = time.perf_counter()
     interleaved(list(forms.values()), 1)
@@ -111,13 +115,13 @@ def contest(forms: Mapping[str, Callable[[], object]], seconds: float) -> dict[s
 
 def measured(model: Path, seconds: float) -> dict[str, object]:
     """The programs of batch 1."""
-    reports: dict[str, object] = {}
+    reports: dict[str, dict[str, object]] = {}
     programs: dict[str, Program] = {}
     for name, way in compilations(model).items():
         start = time.perf_counter()
         compilation = way()
         taken = time.perf_counter() - start
-        reports[name] = asdict(compilation.report) | {"compile_s": taken}
+        reports[name] = {**asdict(compilation.report), "compile_s": taken}
         programs[name] = load(compilation)
     inputs = random_inputs(programs["serial"].inputs, {}, 0)
     forms = {name: partial(program, *inputs) for name, program in programs.items()}
@@ -136,7 +140,7 @@ def measured_batches(model: Path, seconds: float) -> dict[str, object]:
             "switched": Options(WORKERS, "hyper", batch=batch, switched=True, profile=True),
             "auto": Options(WORKERS, "auto", batch=batch, profile=True),
         }
-        reports: dict[str, object] = {}
+        reports: dict[str, dict[str, object]] = {}
         programs: dict[str, Program] = {}
         for name, options in ways.items():
             compilation = compile_model(model, options)
@@ -222,7 +226,7 @@ def ios_variants(graph: TaskGraph, workers: int) -> dict[str, object]:
     """The five columns of IOS's table, on one thread an operation, and its pruning."""
     narrow = replace(graph, wide={})
 
-    def row(plan_of: Callable[[], object]) -> dict[str, object]:
+    def row(plan_of: Callable[[], StagePlan]) -> dict[str, object]:
         start = time.perf_counter()
         plan = plan_of()
         taken = time.perf_counter() - start
@@ -251,15 +255,15 @@ def ios_variants(graph: TaskGraph, workers: int) -> dict[str, object]:
 
 def measured_ios(model: Path, seconds: float) -> dict[str, object]:
     """The five columns of IOS's table, as programs."""
-    ways: dict[str, list[tuple[str, dict[str, object]]]] = {
+    ways: dict[str, Pipeline] = {
         "sequential": [("cluster-serial", {})],
         "greedy": [("cluster-greedy", {"workers": WORKERS})],
     }
     for strategies in ("merge", "parallel", "both"):
-        options = {"workers": WORKERS, "strategies": strategies, "wide": False}
+        options: PassOptions = {"workers": WORKERS, "strategies": strategies, "wide": False}
         ways[strategies] = [("cluster-ios", options), ("torch-merge-convolutions", {})]
     programs: dict[str, Program] = {}
-    reports: dict[str, object] = {}
+    reports: dict[str, dict[str, object]] = {}
     for name, passes in ways.items():
         steps = pipeline(Options(WORKERS, "linear", profile=True))
         cut = [step[0] for step in steps].index("cluster-place")
@@ -271,7 +275,7 @@ def measured_ios(model: Path, seconds: float) -> dict[str, object]:
         run_passes(module, steps[cut + 1 :])
         program = next(op for op in module.ops if isinstance(op, ProgramOp))
         report = Report.of(program)
-        reports[name] = asdict(report) | {"search_s": taken}
+        reports[name] = {**asdict(report), "search_s": taken}
         programs[name] = load(Compilation(module, print_program(module), report))
     inputs = random_inputs(programs["sequential"].inputs, {}, 0)
     result = contest({n: partial(p, *inputs) for n, p in programs.items()}, seconds)
@@ -335,7 +339,7 @@ def main() -> None:
         (model,) = options.models
         print(json.dumps(PARTS[options.part](model, options.seconds)))
         return
-    document = {"models": {}}
+    document: dict[str, Any] = {"models": {}}
     if options.out.exists():
         document = json.loads(options.out.read_text())
     for part in [options.part] if options.part else PARTS:

@@ -15,6 +15,7 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
+from xdsl.dialects.builtin import IntegerAttr
 
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
@@ -52,14 +53,15 @@ def main() -> None:
     plt.rcParams["svg.hashsalt"] = "ramiel"  # the same picture for the same schedule
     figure, axes = plt.subplots(figsize=(10, 0.9 + 0.7 * len(program.workers)))
     for i, op in enumerate(tasks.ops):
-        cluster = op.attributes[CLUSTER].value.data
+        cluster = op.attributes[CLUSTER]
+        assert isinstance(cluster, IntegerAttr)
         start, end = timeline.start[i] / 1e3, timeline.finish[i] / 1e3
         axes.barh(
             worker_of[i],
             end - start,
             0.55,
             start,
-            color=colours[cluster % len(colours)],
+            color=colours[cluster.value.data % len(colours)],
             edgecolor="white",
             linewidth=0.4,
         )

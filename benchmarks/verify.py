@@ -15,11 +15,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ramiel.pipelines import SCHEDULES
 
 
-def arguments(model: Path, specs: list[dict[str, object]]) -> list[str]:
+def arguments(model: Path, specs: list[dict[str, Any]]) -> list[str]:
     spec = next((s for s in specs if Path(str(s["file"])).name == model.name), None)
     extra: list[str] = []
     for given in spec["inputs"] if spec else ():

@@ -6,6 +6,7 @@ import builtins
 import itertools
 import linecache
 import types
+from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -25,6 +26,7 @@ _numbers = itertools.count()
 class CompiledProgram(Program):
     """A compiled model, ready to be called. Its source can be read and saved."""
 
+    serial: Callable[..., Any]
     source: str
     report: Report
     _emitted: Emitted

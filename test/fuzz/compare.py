@@ -95,8 +95,8 @@ def _check_bits(case: Case, title: str, outputs: Sequence[Array], wanted: Sequen
         text = f"{name}: {title} differs from an earlier one"
         np.testing.assert_array_equal(one, other, text)
         if one.dtype.kind == "f":
-            signs = (np.signbit(a[~np.isnan(a)]) for a in (one, other))
-            np.testing.assert_array_equal(*signs, f"{text} in a sign")
+            sign, wanted_sign = (np.signbit(a[~np.isnan(a)]) for a in (one, other))
+            np.testing.assert_array_equal(sign, wanted_sign, f"{text} in a sign")
 
 
 def _check_answers(case: Case, outputs: Sequence[Array], wanted: Answers) -> None:

@@ -91,7 +91,7 @@ def loop(g: Graph) -> object:
     trips = g.constant(np.array(count, np.int64)) if g.choose.chance(4) else None
     if trips is None and g.choose.flag():
         trips = g.find(
-            lambda v: v.dtype == "int64" and v.array.size == 1 and v.rank == 0 and v.array < 5
+            lambda v: v.dtype == "int64" and v.array.size == 1 and v.rank == 0 and bool(v.array < 5)
         )
     start = g.choose.pick([None, True, True, False])
     states = [

@@ -100,7 +100,10 @@ def _ordered(functions: Sequence[onnx.FunctionProto]) -> list[onnx.FunctionProto
 
 def _node_lists(model: onnx.ModelProto) -> list[MutableSequence[onnx.NodeProto]]:
     """The nodes of the graph, of each function, and of their bodies."""
-    found = [model.graph.node, *(f.node for f in model.functions)]
+    found: list[MutableSequence[onnx.NodeProto]] = [
+        model.graph.node,
+        *(f.node for f in model.functions),
+    ]
     for nodes in list(found):
         for node in all_nodes(nodes):
             found += [a.g.node for a in node.attribute if a.HasField("g")]

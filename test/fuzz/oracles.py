@@ -97,13 +97,13 @@ def run_reference(model: onnx.ModelProto, feed: Mapping[str, Array]) -> Answer |
 def run_by_node(model: onnx.ModelProto, feed: Mapping[str, Array]) -> Answer | None:
     """The model's nodes one by one, by whoever runs the node: neither may run them all."""
     values = values_by_node(model, feed)
-    return values and [values[o.name] for o in model.graph.output]
+    return [values[o.name] for o in model.graph.output] if values else None
 
 
 def run_by_reference_node(model: onnx.ModelProto, feed: Mapping[str, Array]) -> Answer | None:
     """The same, but of two answers to a node the reference's is taken."""
     values = values_by_node(model, feed, -1)
-    return values and [values[o.name] for o in model.graph.output]
+    return [values[o.name] for o in model.graph.output] if values else None
 
 
 ORACLES = (run_model, run_reference, run_by_node, run_by_reference_node)
@@ -288,7 +288,7 @@ def _call(
     imports = {o.domain: o for o in (*model.opset_import, *function.opset_import)}
     scope = model_of(body, [], [], [], imports.values(), model.functions)
     made = _run_nodes(body, inside, scope, choice)
-    return made and [made[name] for name in function.output]
+    return [made[name] for name in function.output] if made else None
 
 
 def bound(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:

@@ -1,5 +1,7 @@
 """Random models, the same ones each time; run.py draws others for as long as one likes."""
 
+from typing import cast
+
 import pytest
 from case import Case
 from compare import NothingToCompareError, check
@@ -18,7 +20,7 @@ def test_random_models(kind: str) -> None:
         derandomize=True,
         deadline=None,
         database=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=cast("list[HealthCheck]", list(HealthCheck)),
         phases=[Phase.generate, Phase.shrink],
     )
     @given(cases(kind))

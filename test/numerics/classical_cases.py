@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from one_node import Case, Input, case, f32, i64, rand
+from one_node import Case, Input, case, each, f32, i64, rand
 
 POSTS = ("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT")
 X = f32(4, 3)
@@ -47,7 +47,7 @@ CASES: list[Case] = [
         for y in (i64(0, 2, 2), i64(1).reshape(1, 1), i64(0, 1, 1, 2).reshape(2, 2))
         for c in ((), (1,))
     ),
-    *(ml("Binarizer", X, **a) for a in ({}, {"threshold": 0.25})),
+    *(ml("Binarizer", X, **a) for a in each({}, {"threshold": 0.25})),
     ml("Binarizer", rand("int64", 3, 2), threshold=0.5, reference=True),
     ml("Binarizer", rand("float64", 3, 2), threshold=0.5, reference=True),
     *(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -180,7 +180,7 @@ _XS = np.arange(12, dtype=np.float32).reshape(4, 3) / 4
 _PLANES = np.sin(np.arange(30, dtype=np.float32)).reshape(2, 5, 3)
 _IMAGE = np.cos(np.arange(144, dtype=np.float32)).reshape(1, 4, 6, 6)
 
-CASES: Mapping[str, tuple[str, list[Feed]]] = {
+CASES: Mapping[str, tuple[str, Sequence[Feed]]] = {
     "branches": (BRANCHES, [{"c": True, "x": X}, {"c": False, "x": X}]),
     "shapes": (SHAPES, [{"c": [True], "x": X}, {"c": [False], "x": X}]),
     "counted": (COUNTED, [{"n": n, "x": X} for n in (0, 1, 4)]),

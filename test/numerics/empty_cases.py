@@ -4,7 +4,7 @@
 """
 
 import numpy as np
-from one_node import Case, Random, case, f32, i64, rand, scalar
+from one_node import Case, Random, case, each, f32, i64, rand, scalar
 
 NONE = Random((2, 0, 4), "float32")
 EXTREMES = ("ReduceMax", "ReduceMin")
@@ -52,18 +52,18 @@ STATISTICS = (f32(4), f32(4), f32(4), f32(4, low=0.5, high=2.0))
 OF_NO_SAMPLES = [
     *(
         case("Conv", f32(*NO_BATCH), f32(6, 4, 3, 3), f32(6), const=c, **a)
-        for a in ({"pads": [1] * 4}, {"auto_pad": "SAME_UPPER", "strides": [2, 2]})
+        for a in each({"pads": [1] * 4}, {"auto_pad": "SAME_UPPER", "strides": [2, 2]})
         for c in ((), (1, 2))
     ),
     *(
         case("ConvTranspose", f32(*NO_BATCH), f32(4, 6, 3, 3), f32(6), const=c, strides=[2, 2], **a)
-        for a in ({}, {"output_shape": [10, 10]})
+        for a in each({}, {"output_shape": [10, 10]})
         for c in ((), (1, 2))
     ),
     *(
         case(op, f32(*NO_BATCH), kernel_shape=[2, 2], **a)
         for op in ("MaxPool", "AveragePool", "LpPool")
-        for a in ({}, {"pads": [1, 0, 1, 1]}, {"auto_pad": "SAME_LOWER", "strides": [2, 2]})
+        for a in each({}, {"pads": [1, 0, 1, 1]}, {"auto_pad": "SAME_LOWER", "strides": [2, 2]})
     ),
     *(case(op, f32(*NO_BATCH)) for op in ("GlobalMaxPool", "GlobalAveragePool")),
     *(case("BatchNormalization", f32(*NO_BATCH), *STATISTICS, const=c) for c in ((), (1, 2, 3, 4))),
@@ -79,7 +79,9 @@ OF_NO_SAMPLES = [
     *(
         case(op, f32(3, 0, 2), f32(1, 3 * g, 2), f32(1, 3 * g, 3), f32(1, 6 * g), **a)
         for op, g in (("RNN", 1),)
-        for a in ({"hidden_size": 3, "outputs": 2}, {"hidden_size": 3, "outputs": 2, "const": (1,)})
+        for a in each(
+            {"hidden_size": 3, "outputs": 2}, {"hidden_size": 3, "outputs": 2, "const": (1,)}
+        )
     ),
     case("Col2Im", f32(0, 4, 9), i64(4, 4), i64(2, 2)),
     case("DFT", f32(0, 4, 1), np.array(4), np.array(1), opset=20),
@@ -118,7 +120,7 @@ INDICES = [
         case("NonMaxSuppression", f32(*b), f32(*s), i64(3))
         for b, s in (((1, 0, 4), (1, 2, 0)), ((0, 5, 4), (0, 2, 5)), ((1, 5, 4), (1, 0, 5)))
     ),
-    *(case("Compress", f32(3, 4), np.zeros(3, np.bool_), **a) for a in ({}, {"axis": 0})),
+    *(case("Compress", f32(3, 4), np.zeros(3, np.bool_), **a) for a in each({}, {"axis": 0})),
     *(case("Concat", f32(*s), f32(0, 4), f32(2, 4), axis=0) for s in ((0, 4), (3, 4))),
     *(case("Tile", f32(2, 3), r, const=c) for r in (i64(0, 2), i64(2, 0)) for c in ((), (1,))),
     *(case("Reshape", f32(0, 3), s, const=(1,)) for s in (i64(0, 3), i64(-1, 3, 1))),

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from numpy.typing import DTypeLike
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from xdsl.context import Context
@@ -60,8 +61,13 @@ def i64(*values: int) -> Array:
     return np.array(values, np.int64)
 
 
-def scalar(value: float, dtype: str = "float32") -> Array:
+def scalar(value: float | np.floating, dtype: DTypeLike = "float32") -> Array:
     return np.array(value, dtype)
+
+
+def each(*attributes: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Attributes to make a case of, one after another."""
+    return attributes
 
 
 Input = Random | Array | None

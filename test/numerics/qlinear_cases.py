@@ -166,7 +166,7 @@ PRODUCTS = [
 
 
 def ms(op: str, *inputs: Any, **options: Any) -> Case:
-    return case(f"com.microsoft::{op}", *inputs, **{"tolerance": 1, **options})
+    return case(f"com.microsoft::{op}", *inputs, **dict[str, Any](tolerance=1) | options)
 
 
 Q = (U8, scalar(0.05), scalar(128, "uint8"))

@@ -1,7 +1,9 @@
 """Cases of shapes, indexing and reductions."""
 
+from typing import Any
+
 import numpy as np
-from one_node import Case, case, f32, i64, rand, scalar
+from one_node import Case, case, each, f32, i64, rand, scalar
 
 X = f32(2, 3, 4)
 MAX, MIN = 2**63 - 1, -(2**63)
@@ -21,8 +23,8 @@ SHAPE = [
             (f32(), (1, 1), {}),
             (f32(0, 3), (3, -1), {}),
             (f32(0, 3), (0, 1, 3), {}),
-            (f32(0, 3), (3, 0), {"allowzero": 1}),
-            (X, (2, 12), {"opset": 5}),
+            (f32(0, 3), (3, 0), dict[str, Any](allowzero=1)),
+            (X, (2, 12), dict[str, Any](opset=5)),
         )
         for c in BOTH
     ),
@@ -43,7 +45,7 @@ SHAPE = [
     ),
     *(
         case("Squeeze", f32(1, 3, 1, 2), opset=11, **a)
-        for a in ({}, {"axes": [0]}, {"axes": [0, -2]})
+        for a in each({}, {"axes": [0]}, {"axes": [0, -2]})
     ),
     case("Squeeze", f32(1, 3, 1)),
     case("Squeeze", f32(1, 1)),
@@ -88,7 +90,7 @@ SHAPE = [
         for c in BOTH
     ),
     *(case("Tile", f32(2, 3), i64(*r), const=c) for r in ((1, 2), (3, 0), (2, 2)) for c in BOTH),
-    *(case("Shape", X, **a) for a in ({}, {"start": 1}, {"end": -1}, {"start": -2, "end": 9})),
+    *(case("Shape", X, **a) for a in each({}, {"start": 1}, {"end": -1}, {"start": -2, "end": 9})),
     case("Shape", f32()),
     case("Size", X),
     case("Size", f32()),
@@ -128,7 +130,7 @@ SHAPE = [
     *(case("DepthToSpace", f32(1, 8, 2, 3), blocksize=2, mode=m) for m in ("DCR", "CRD")),
     case("DepthToSpace", f32(1, 8, 2, 3), blocksize=2, opset=1, reference=True),
     case("SpaceToDepth", f32(1, 2, 4, 6), blocksize=2),
-    *(case("EyeLike", f32(3, 4), k=k, **a) for k in (0, 1, -2) for a in ({}, {"dtype": 7})),
+    *(case("EyeLike", f32(3, 4), k=k, **a) for k in (0, 1, -2) for a in each({}, {"dtype": 7})),
     *(
         case("Trilu", rand(t, 2, 3, 4), *k, upper=u, const=c)
         for t in ("float32", "int64")
@@ -316,7 +318,7 @@ REDUCTION = [
         case(op, Y, opset=11, keepdims=k, **a)
         for op in (*FLOAT_ONLY, *INTEGER)
         for k in (0, 1)
-        for a in ({}, {"axes": [1]}, {"axes": [-1, 0]})
+        for a in each({}, {"axes": [1]}, {"axes": [-1, 0]})
     ),
     *(case(op, Y, keepdims=k) for op in (*FLOAT_ONLY, *INTEGER) for k in (0, 1)),
     # ONNX Runtime leaves out the steps around a reduction over no axes.

@@ -1,7 +1,7 @@
 """Cases of transforms of signals, and of what selects and reorders by values."""
 
 import numpy as np
-from one_node import Case, TensorProto, case, f32, i64, rand, scalar
+from one_node import Case, TensorProto, case, each, f32, i64, rand, scalar
 
 COMPLEX = f32(2, 8, 3, 2)
 REAL = f32(2, 8, 3, 1)
@@ -61,7 +61,7 @@ STFT = [
     *(
         case("STFT", f32(2, 20), STEP, f32(8), opset=17, const=c, **o)
         for c in ((), (1,))
-        for o in ({}, {"onesided": 0})
+        for o in each({}, {"onesided": 0})
     ),
 ]
 
@@ -85,7 +85,7 @@ SELECTION = [
     *(
         case("Unique", x, sorted=s, outputs=o, **a)
         for s in (0, 1)
-        for a in ({}, {"axis": 0}, {"axis": 1}, {"axis": -1})
+        for a in each({}, {"axis": 0}, {"axis": 1}, {"axis": -1})
         for x in (SHUFFLED, SHUFFLED.astype(np.int64))
         for o in (1, 4)
     ),

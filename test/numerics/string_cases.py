@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from one_node import Case, case, i64, scalar
+from one_node import Case, case, each, i64, scalar
 
 
 def text(*values: str) -> np.ndarray[Any, Any]:
@@ -42,12 +42,12 @@ TOKENS = [
         case(_TOKENIZER, TEXTS, mark=m, mincharnum=n, pad_value="#", opset=17, **how)
         for m in (0, 1)
         for n in (1, 3)
-        for how in ({"tokenexp": "[a-z]+"}, {"separators": [" "]})
+        for how in each({"tokenexp": "[a-z]+"}, {"separators": [" "]})
     ),
     *(
         case(_TOKENIZER, TEXTS, mark=m, mincharnum=1, pad_value="", opset=17, **how)
         for m in (0, 1)
-        for how in (
+        for how in each(
             {"separators": [""]},
             {"separators": ["o", " "]},
             {"separators": ["(l)+", "."]},

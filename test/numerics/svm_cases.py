@@ -1,19 +1,25 @@
 """Cases of ai.onnx.ml: support vector machines."""
 
+from typing import Any
+
 from classical_cases import POSTS, X, ml, typed
-from one_node import Case, f32
+from one_node import Case, each, f32
 
 VECTORS = [0.1, 0.2, -0.3, 0.4, 0.5, -0.6, 0.7, -0.8, 0.9, 0.3, 0.2, -0.1]
-FOUR = {"support_vectors": VECTORS, "kernel_params": [0.5, 0.1, 3.0]}
-LINEAR = {"kernel_params": [0.0, 0.0, 0.0]}
+FOUR: dict[str, Any] = {"support_vectors": VECTORS, "kernel_params": [0.5, 0.1, 3.0]}
+LINEAR: dict[str, Any] = {"kernel_params": [0.0, 0.0, 0.0]}
 KERNELS = ("LINEAR", "POLY", "RBF", "SIGMOID")
 WEIGHTS = [0.5, -0.3, 0.8, -0.2, 0.9, -0.4, 0.1, 0.6]
-TWO = {"vectors_per_class": [1, 3], "rho": [0.05], "coefficients": WEIGHTS[:4]}
-THREE = {"vectors_per_class": [1, 2, 1], "rho": [0.05, -0.1, 0.2], "coefficients": WEIGHTS}
+TWO: dict[str, Any] = {"vectors_per_class": [1, 3], "rho": [0.05], "coefficients": WEIGHTS[:4]}
+THREE: dict[str, Any] = {
+    "vectors_per_class": [1, 2, 1],
+    "rho": [0.05, -0.1, 0.2],
+    "coefficients": WEIGHTS,
+}
 PROBABILITIES = {"prob_a": [-1.2, -3.0, -0.8], "prob_b": [0.1, 0.2, 0.0]}
 
 
-def proba(pairs: int) -> dict[str, list[float]]:
+def proba(pairs: int) -> dict[str, Any]:
     return {name: numbers[:pairs] for name, numbers in PROBABILITIES.items()}
 
 
@@ -39,7 +45,7 @@ CASES: list[Case] = [
         ml("SVMClassifier", X, outputs=2, kernel_type=k, classlabels_ints=labels, **FOUR, **a, **p)
         for k in KERNELS
         for labels, a, pairs in (([4, 7], TWO, 1), ([0, 1, 2], THREE, 3))
-        for p in ({}, proba(pairs))
+        for p in each({}, proba(pairs))
     ),
     *(
         ml(
@@ -55,7 +61,7 @@ CASES: list[Case] = [
         )
         for post in POSTS[1:]
         for labels, a, pairs in (([4, 7], TWO, 1), ([0, 1, 2], THREE, 3))
-        for p in ({}, proba(pairs))
+        for p in each({}, proba(pairs))
         if post != "PROBIT" or pairs > 1 or p
     ),
     *(

@@ -30,6 +30,7 @@ from one_node import assert_same
 from onnx import parser
 
 import ramiel
+from ramiel.api import CompiledProgram
 from ramiel.errors import CompileError
 from ramiel.runtime import OpError
 from ramiel.runtime.trace import trace
@@ -217,7 +218,7 @@ endless (bool go, float[3] x) => (float[3] y, float[M] z, float[N] w) {
 
 
 @pytest.fixture
-def endless() -> Iterator[ramiel.api.CompiledProgram]:
+def endless() -> Iterator[CompiledProgram]:
     with ramiel.compile(model(ENDLESS), workers=2, schedule="list") as program:
         assert "def worker_1" in program.source and program.source.count(" self.") >= 4
         yield program

@@ -44,7 +44,7 @@ def function(signature: str, body: str, opset: int = 18, domain: str = "l") -> s
 def result(source: onnx.ModelProto) -> Array:
     """The result, parallel and serial the same."""
     with ramiel.compile(source, workers=2) as program:
-        y, serial = program(X).numpy(), program.serial(X).numpy()  # pyright: ignore
+        y, serial = program(X).numpy(), program.serial(X).numpy()
     np.testing.assert_array_equal(y, serial)
     return y
 
@@ -53,7 +53,7 @@ def expected(source: onnx.ModelProto) -> Array:
     session = onnxruntime.InferenceSession(
         source.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    return session.run(None, {"x": X})[0]
+    return np.asarray(session.run(None, {"x": X})[0])
 
 
 def close(got: Array, wanted: Array) -> None:

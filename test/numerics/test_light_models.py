@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
+import torch
 
 import ramiel
 from ramiel.pipelines import SCHEDULES
+from ramiel.runtime import Program
 from ramiel.runtime.measure import same_bits
 from ramiel.tools.demo import LIGHT_MODELS, TOLERANCE, expected_output, light_input
 
 MODELS = sorted(LIGHT_MODELS.glob("light_*.onnx"))
+
+
+def input_of(model: Program) -> torch.Tensor:
+    return light_input(cast("tuple[int, ...]", model.inputs[0].shape))
 
 
 def test_there_are_nine() -> None:
@@ -21,7 +28,7 @@ def test_there_are_nine() -> None:
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_light_model(path: Path) -> None:
     with ramiel.compile(path, workers=2, schedule="linear") as model:
-        x = light_input(model.inputs[0].shape)
+        x = input_of(model)
         parallel, serial, expected = model(x), model.serial(x), expected_output(path)
     assert same_bits(parallel, serial)
     difference = (parallel - expected).abs().max() / expected.abs().max()
@@ -33,7 +40,7 @@ def test_schedules(name: str) -> None:
     """The same bits whatever the schedule, where operations run on the same number of threads."""
     path = LIGHT_MODELS / f"{name}.onnx"
     with ramiel.compile(path, workers=1, schedule="serial") as model:
-        x = light_input(model.inputs[0].shape)
+        x = input_of(model)
         reference = model(x)
     for schedule in SCHEDULES:
         with ramiel.compile(path, workers=2, schedule=schedule, seconds=0.2) as model:

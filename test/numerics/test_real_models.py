@@ -99,7 +99,7 @@ def test_real_model(package: str, file: str, feeds: dict[str, Feed], specialised
     inputs = {name: fill(*feed) for name, feed in feeds.items()}
     shapes = {name: shape for name, (shape, _) in feeds.items()} if specialised else None
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    expected = session.run(None, inputs)
+    expected = [np.asarray(a) for a in session.run(None, inputs)]
     with ramiel.compile(path, workers=2, schedule="linear", shapes=shapes) as model:
         serial = results(model.serial(**inputs))
         for result, reference in zip(serial, expected, strict=True):

@@ -62,7 +62,7 @@ def graph(
 
 
 K = constant("k", *AWKWARD)
-BRANCHES = {
+BRANCHES: dict[str, Any] = {
     "then_branch": graph([node("Concat", ["s", "k"], ["u"], axis=0)], ["u"], [K], []),
     "else_branch": graph([], ["k"], [K], []),
 }
@@ -167,7 +167,7 @@ def test_as_onnxruntime(name: str, tmp_path: Path) -> None:
     wanted: list[Any] = session.run(None, feeds)  # pyright: ignore
     with ramiel.compile(source, workers=2) as program:
         program.save(tmp_path / "saved.py")
-        for call in (program, program.serial):  # pyright: ignore
+        for call in (program, program.serial):
             got = call(**feeds)
             for ours, theirs in zip(got if len(outputs) > 1 else [got], wanted, strict=True):
                 array = np.asarray(ours)

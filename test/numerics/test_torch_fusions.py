@@ -47,13 +47,15 @@ class Graph:
     def draw(self, *shape: int) -> Array:
         return self.rng.uniform(-2, 2, shape).astype(np.float32)
 
-    def __call__(self, op: str, *inputs: str | float | Array, **attributes: Any) -> str:
+    def __call__(
+        self, op: str, *inputs: str | float | np.floating | Array, **attributes: Any
+    ) -> str:
         names = [i if isinstance(i, str) else self._constant(i) for i in inputs]
         name = f"v{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, names, [name], name=f"/{name}", **attributes))
         return name
 
-    def _constant(self, value: float | Array) -> str:
+    def _constant(self, value: float | np.floating | Array) -> str:
         array = value if isinstance(value, np.ndarray) else np.array(value, np.float32)
         self.constants.append(numpy_helper.from_array(array, f"c{len(self.constants)}"))
         return self.constants[-1].name

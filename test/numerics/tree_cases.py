@@ -56,7 +56,7 @@ def trees(
     for tree in range(count):
         grow(tree, 3)
     columns = list(zip(*nodes, strict=True))[: len(NODE)]
-    found = {f"nodes_{k}": list(v) for k, v in zip(NODE, columns, strict=True)}
+    found: dict[str, Any] = {f"nodes_{k}": list(v) for k, v in zip(NODE, columns, strict=True)}
     if missing:
         found["nodes_missing_value_tracks_true"] = [n[7] for n in nodes]
     for key, column in zip(ENTRY, zip(*leaves, strict=True), strict=True):

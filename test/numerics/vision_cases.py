@@ -1,7 +1,9 @@
 """Cases of operators on images: sampling, regions of interest, patches."""
 
+from typing import Any
+
 import numpy as np
-from one_node import Case, case, f32, i64, rand
+from one_node import Case, case, each, f32, i64, rand
 
 MODES = ("bilinear", "bicubic", "nearest")
 NEW_MODES = ("linear", "cubic", "nearest")
@@ -117,7 +119,7 @@ ROI = [
         for v, how in (
             (10, {}),
             (16, {}),
-            (16, {"coordinate_transformation_mode": "output_half_pixel"}),
+            (16, dict[str, Any](coordinate_transformation_mode="output_half_pixel")),
             (22, {}),
         )
     ),
@@ -129,12 +131,17 @@ ROI = [
 ]
 
 
-def _deform(strides: int, dilations: int, pads: list[int], **options: object) -> list[Case]:
+def _deform(strides: int, dilations: int, pads: list[int], **options: Any) -> list[Case]:
     """A 3x2 kernel over 5x6 pixels, with and without groups, bias and mask."""
     rows = (5 + pads[0] + pads[2] - 2 * dilations - 1) // strides + 1
     columns = (6 + pads[1] + pads[3] - dilations - 1) // strides + 1
     x, out = f32(2, 4, 5, 6), (rows, columns)
-    config = {"strides": [strides] * 2, "dilations": [dilations] * 2, "pads": pads, **options}
+    config: dict[str, Any] = {
+        "strides": [strides] * 2,
+        "dilations": [dilations] * 2,
+        "pads": pads,
+        **options,
+    }
     return [
         case("DeformConv", x, f32(6, 4, 3, 2), f32(2, 12, *out), **config),
         case(
@@ -157,7 +164,7 @@ DEFORM = [
     *_deform(1, 2, [1, 1, 1, 1], reference=True),
 ]
 
-LP_ATTRIBUTES = (
+LP_ATTRIBUTES = each(
     {"kernel_shape": [3, 2]},
     {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 1, 1, 1]},
     {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 1, 1, 0]},
@@ -165,7 +172,7 @@ LP_ATTRIBUTES = (
     {"kernel_shape": [3, 2], "auto_pad": "SAME_UPPER", "strides": [2, 2]},
     {"kernel_shape": [3, 2], "auto_pad": "SAME_LOWER"},
 )
-LP_18 = (
+LP_18 = each(
     {"kernel_shape": [2, 2], "dilations": [2, 3]},
     {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1},
     {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4, "ceil_mode": 1},
@@ -184,7 +191,7 @@ LP_POOL = [
 ]
 
 FOUR = i64(5, 7, 13, 15).reshape(1, 1, 2, 2)
-HALVES = {"kernel_shape": [2, 2], "strides": [2, 2]}
+HALVES: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
 PATCHES = [
     *(case("MaxUnpool", f32(1, 1, 2, 2), FOUR, opset=v, **HALVES) for v in (9, 11, 22)),
     *(
@@ -196,9 +203,9 @@ PATCHES = [
         case("Col2Im", x, i64(*image), i64(*block), const=c, opset=18, **a)
         for x, image, block, a in (
             (f32(2, 12, 16), (5, 5), (2, 2), {}),
-            (f32(2, 12, 9), (5, 5), (2, 2), {"dilations": [2, 2]}),
-            (f32(2, 12, 9), (5, 5), (2, 2), {"strides": [2, 2], "pads": [1, 1, 0, 0]}),
-            (f32(2, 12, 36), (5, 5), (2, 2), {"pads": [1, 1, 1, 1]}),
+            (f32(2, 12, 9), (5, 5), (2, 2), dict[str, Any](dilations=[2, 2])),
+            (f32(2, 12, 9), (5, 5), (2, 2), dict[str, Any](strides=[2, 2], pads=[1, 1, 0, 0])),
+            (f32(2, 12, 36), (5, 5), (2, 2), dict[str, Any](pads=[1, 1, 1, 1])),
             (f32(2, 8, 24), (3, 4, 5), (2, 2, 2), {}),
             (f32(2, 6, 4), (6,), (3,), {}),
         )

@@ -1,9 +1,9 @@
 """Cases of convolutions, pools and normalisations."""
 
 import numpy as np
-from one_node import Case, case, f32, rand
+from one_node import Case, case, each, f32, rand
 
-CONV_ATTRIBUTES = (
+CONV_ATTRIBUTES = each(
     {},
     {"strides": [2, 3], "pads": [1, 2, 1, 2]},
     {"pads": [1, 0, 2, 1]},
@@ -50,7 +50,7 @@ CONV = [
     case("Conv", f32(1, 2, 5, 5), f32(3, 2, 3, 3), f32(3), const=(1, 2), opset=1),
 ]
 
-TRANSPOSE_ATTRIBUTES = (
+TRANSPOSE_ATTRIBUTES = each(
     {},
     {"strides": [2, 3]},
     {"strides": [2, 3], "output_padding": [1, 2]},
@@ -102,7 +102,7 @@ CONV_TRANSPOSE = [
     case("ConvTranspose", f32(1, 2, 3, 4), f32(2, 3, 3, 3), const=(1,), dynamic=True, pads=[1] * 4),
 ]
 
-POOL_ATTRIBUTES = (
+POOL_ATTRIBUTES = each(
     {"kernel_shape": [3, 2]},
     {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 1, 1, 1]},
     {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 1, 1, 0]},
@@ -159,7 +159,7 @@ POOL = [
             kernel_shape=[3] * n,
         )
         for n in (1, 2, 3)
-        for a in ({"pads": [1] * 2 * n}, {"auto_pad": "SAME_UPPER"})
+        for a in each({"pads": [1] * 2 * n}, {"auto_pad": "SAME_UPPER"})
         for i in (0, 1)
         for d in (False, True)
     ),

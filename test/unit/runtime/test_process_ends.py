@@ -1,0 +1,31 @@
+"""A process with a program in it ends as any of Python's does, and does not abort."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from process_ends import ENDS
+
+TIMES = 3
+SCRIPT = Path(__file__).parents[1] / "support" / "process_ends.py"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+
+
+@pytest.mark.parametrize("kind", ENDS)
+def test_processes(kind: str) -> None:
+    ended = run("--here", kind)
+    assert ended.returncode == ENDS[kind][1], ended.stderr
+
+
+def test_forked_children() -> None:
+    ended = run("--times", str(TIMES))
+    wanted = [f"{kind}: {{{code}: {TIMES}}}" for kind, (_, code) in ENDS.items()]
+    assert ended.stdout.splitlines() == wanted, ended.stderr
+    assert ended.returncode == 0
