@@ -196,7 +196,8 @@ def machines(document: Document) -> str:
         line = f"{of['cpu']}, {of['cores']} cores, Python {of['python']}, {packages}; "
         lines[f"{line}{section['threads']} threads."] = None
     rounds = sorted({section["rounds"] for section in every})
-    lines[f"Rounds in a sitting: {' to '.join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))}."] = None
+    span = dict.fromkeys((rounds[0], rounds[-1]))
+    lines[f"Rounds in a sitting: {' to '.join(map(str, span))}."] = None
     noisy = max(section["others_cores"] + section["stolen_cores"] for section in every)
     if noisy > QUIET:
         lines[

@@ -10,7 +10,6 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 from torch import Tensor
 from xdsl.context import Context
@@ -196,7 +195,7 @@ def _call(program: CompiledProgram, inputs: Sequence[Tensor]) -> Callable[[], ob
 
 def _agrees(program: CompiledProgram, inputs: Sequence[Tensor]) -> bool:
     """Whether the workers compute what the serial form does; the first calls also prepare."""
-    serial = as_tuple(cast(Any, program).serial(*inputs))
+    serial = as_tuple(program.serial(*inputs))
     parallel = [as_tuple(program(*inputs)) for _ in range(2)]
     return all(same_bits(a, b) for run in parallel for a, b in zip(run, serial, strict=True))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -155,7 +155,7 @@ def bench(
     with load(compilation) as program:
         inputs = inputs_of(program, how)
         forms: list[Callable[[], object]] = [
-            partial(cast(Any, program).serial, *inputs),
+            partial(program.serial, *inputs),
             partial(program, *inputs),
         ]
         try:

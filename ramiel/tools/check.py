@@ -70,7 +70,7 @@ def compare(
     with load(compilation) as program:
         inputs = inputs_of(program, how)
         try:
-            serial = as_tuple(cast(Any, program).serial(*inputs))
+            serial = as_tuple(program.serial(*inputs))
             parallel = as_tuple(program(*inputs))
             differing = _differing(program, inputs, serial, calls, threads)
         except OpError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import onnx
@@ -56,7 +56,7 @@ def demo() -> None:
     with load(compilation) as program:
         shape = cast("tuple[int, ...]", program.inputs[0].shape)
         x = light_input(shape)
-        serial = cast(Any, program).serial
+        serial = program.serial
         parallel_result, serial_result = program(x), serial(x)
         expected = expected_output(model)
         difference = float((parallel_result - expected).abs().max() / expected.abs().max())

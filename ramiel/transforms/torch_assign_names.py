@@ -12,17 +12,6 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 
-from ramiel.backend.pytorch.names import (
-    Names,
-    attribute_name,
-    class_name,
-    common_prefix,
-    identifier,
-    method_name,
-    node_words,
-    says_something,
-    snake,
-)
 from ramiel.dialects.onnx.operation import DEFAULT, MODEL, NAME
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import (
@@ -42,6 +31,17 @@ from ramiel.dialects.torch.operation import (
     PARAMETERS,
     PYTHON_NAME,
     SUFFIX,
+)
+from ramiel.torch_level.names import (
+    Names,
+    attribute_name,
+    class_name,
+    common_prefix,
+    identifier,
+    method_name,
+    node_words,
+    says_something,
+    snake,
 )
 from ramiel.torch_level.tasks import main_function
 

@@ -19,7 +19,6 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.passes import ModulePass
 
-from ramiel.backend.pytorch.names import Names, identifier
 from ramiel.dialects.cluster import ProgramOp
 from ramiel.dialects.cluster.attributes import COST, MERGE, WIDE_COST
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
@@ -28,6 +27,7 @@ from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation, We
 from ramiel.dialects.torch.operation import LAYER_NAME, NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
 from ramiel.torch_level.merging import channels_of, costs_of_merged, merged_layer
+from ramiel.torch_level.names import Names, identifier
 from ramiel.torch_level.tasks import main_function
 
 

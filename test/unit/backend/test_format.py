@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import ramiel.runtime
 from ramiel.backend.pytorch.format import INDENT, Bracket, Expression, Operation, quoted, statement
-from ramiel.backend.pytorch.names import LONGEST, PROGRAM_NAMES, Names, class_name, identifier
 from ramiel.dialects.torch.callees import BINARY_OPERATORS, LAYERS
 from ramiel.runtime import Program
+from ramiel.torch_level.names import LONGEST, PROGRAM_NAMES, Names, class_name, identifier
 from ramiel.transforms.torch_assign_names import ROOM
 
 STATEMENTS = 3000

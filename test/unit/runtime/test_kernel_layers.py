@@ -288,10 +288,10 @@ def test_inference_mode(
 def test_images_of_one_channel(name: str | None) -> None:
     """Strides of channels_last describe the same memory as those of a contiguous tensor, and some
     convolutions of PyTorch's read the wrong elements."""
-    weights = Weights.from_tensors({"m.weight": torch.randn(3, 1, 3, 3)})
-    layer = Conv2d(weights, "m", stride=(1, 2), kernel=name)
+    weight = torch.randn(3, 1, 3, 3)
+    layer = Conv2d(Weights.from_tensors({"m.weight": weight}), "m", stride=(1, 2), kernel=name)
     x = torch.randn(2, 1, 5, 4)
-    expected = F.conv2d(x.double(), layer.weight.double(), stride=(1, 2)).float()
+    expected = F.conv2d(x.double(), weight.double(), stride=(1, 2)).float()
     for image in (x, x.as_strided(x.shape, (20, 1, 4, 1))):
         for _ in range(2):
             check(layer(image), expected)

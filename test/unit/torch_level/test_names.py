@@ -22,9 +22,9 @@ from torch import nn
 import ramiel
 import ramiel.runtime
 from ramiel.api import CompiledProgram
-from ramiel.backend.pytorch.names import BUILTINS, class_name, identifier, method_name
 from ramiel.runtime import Channels, Program
 from ramiel.runtime.program import as_tuple
+from ramiel.torch_level.names import BUILTINS, class_name, identifier, method_name
 
 pytestmark = pytest.mark.timeout(120)
 
