@@ -138,15 +138,11 @@ def told_apart(x: Tensor) -> Tensor:
     """
     if x.dim() != 4 or x.shape[1] > 1 or not x.is_contiguous():
         return x
-    return x.as_strided(x.shape, channels_last_strides(tuple(x.shape)), x.storage_offset())
+    _, _, height, width = x.shape
+    return x.as_strided(x.shape, (height * width, height * width, width, 1), x.storage_offset())
 
 
 def channels_last_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The strides of a dense tensor [N, C, H, W] in the order N, H, W, C."""
     _, channels, height, width = shape
-    return (
-        height * width * channels,
-        1 if channels > 1 else height * width,
-        width * channels,
-        channels,
-    )
+    return height * width * channels, 1, width * channels, channels
