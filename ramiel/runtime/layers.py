@@ -35,6 +35,7 @@ from ramiel.runtime.kernels.geometry import (
 )
 from ramiel.runtime.kernels.plain import finished
 from ramiel.runtime.memory import give_back_surplus
+from ramiel.runtime.replay.tape import changes
 from ramiel.runtime.weights import Weights
 
 Ints = int | tuple[int, ...]
@@ -61,6 +62,14 @@ class Layer(nn.Module):
         """The name of the kernel for the shapes of input and added tensor; None for PyTorch's own
         call, or if the layer has not been called with them."""
         return None
+
+    def register_forward_hook(self, *args: Any, **kwargs: Any) -> Any:
+        changes.note()
+        return super().register_forward_hook(*args, **kwargs)
+
+    def register_forward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
+        changes.note()
+        return super().register_forward_pre_hook(*args, **kwargs)
 
     def extra_repr(self) -> str:
         shapes = [f"{name}={list(t.shape)}" for name, t in self.named_buffers()]
@@ -131,12 +140,14 @@ class _Prepared(Layer):
         super().__init__(weights, name, config)
         self._activation = find_activation(spec)
         self._kernel = kernel
-        self.forget()
+        self._source: tuple[object, ...] = _NO_SOURCE
+        self._renew()
 
     def forget(self) -> None:
         """Drop all kernels: the next call prepares them again from the current weights."""
-        self._source: tuple[object, ...] = _NO_SOURCE
+        self._source = _NO_SOURCE
         self._renew()
+        changes.note()
 
     def _renew(self) -> None:
         self._kernels: dict[object, Kernel] = {}

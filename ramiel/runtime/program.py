@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from types import CodeType, TracebackType
 from typing import Any, ClassVar, Self
@@ -16,9 +17,11 @@ from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
+from ramiel.runtime.replay.plans import Plans
+from ramiel.runtime.replay.tape import NotCapturable, Tape, TapedChannels, running
 from ramiel.runtime.surroundings import has_lost_its_team, with_one_thread
 from ramiel.runtime.weights import Weights
-from ramiel.runtime.workers import Pool
+from ramiel.runtime.workers import Pool, Worker
 
 Outputs = Any
 """A program's output, or a tuple of them."""
@@ -55,6 +58,7 @@ class Program(nn.Module):
         ends = chain.from_iterable(self._inputs + self._outputs)
         self._channels = tuple(dict.fromkeys((*ends, *self.channels)))
         self._pool = Pool(type(self).__name__)
+        self._plans = Plans()
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor, ...]:
         """Run the workers; return the output, or a tuple of them in the order of `outputs`.
@@ -97,13 +101,69 @@ class Program(nn.Module):
             results += self._run_apart(samples[full:])
         return joined(results)
 
-    def _run_batch(self, samples: Sequence[Sequence[Tensor]]) -> list[tuple[Tensor, ...]]:
+    def capture(self, *args: Any, **kwargs: Any) -> None:
+        """Prepare a plan for inputs of these shapes, by which later calls run without Python.
+
+        Calls do so by themselves, at the second call for some shapes, unless RAMIEL_CAPTURE is 0.
+        Inputs are those of forward(), and so are errors; NotCapturable if the program does
+        something that cannot be replayed, such as to choose by a value what to compute.
+        """
+        with_one_thread(self._capture, args, kwargs)
+
+    def _capture(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        inputs = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
+        samples = [inputs] if self.batch == 1 else samples_of(self.inputs, inputs)[: self.batch]
+        self._run_in_python(samples)  # prepares the kernels
+        self._taped(samples)
+        if (reason := self._plans.reason(list(chain.from_iterable(samples)))) is not None:
+            raise NotCapturable(reason)
+
+    def _run_batch(self, samples: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The outputs of as many samples as the workers run at a time."""
-        channels = Channels(self._channels)
+        inputs = list(chain.from_iterable(samples))
+        if not has_lost_its_team():
+            with self._pool.visit():
+                outputs = self._plans.replay(inputs)
+            if outputs is None and self._plans.is_due(inputs):
+                outputs = self._taped(samples)
+            if outputs is not None:
+                width = len(self.outputs)
+                return [tuple(outputs[i : i + width]) for i in range(0, len(outputs), width)]
+        results = self._run_in_python(samples)
+        self._plans.ran(inputs)
+        return results
+
+    def _taped(self, samples: Sequence[Sequence[Any]]) -> list[Any] | None:
+        """Run the workers while they are taped, and make a plan of that; the outputs, if all went
+        well."""
+
+        def run() -> tuple[list[Tape], list[Any], list[Any]]:
+            tapes = [Tape() for _ in self._workers]
+            # Copies, so that no two inputs share memory, and none is a part of a larger tensor.
+            copies = [[x.clone() if isinstance(x, Tensor) else x for x in s] for s in samples]
+            methods = [getattr(self, name) for name in self._workers]
+            workers = [partial(_tape, *pair) for pair in zip(methods, tapes, strict=True)]
+            channels = TapedChannels(self._channels)
+            outputs = self._run_workers(channels, workers, copies, apart=True)
+            return tapes, list(chain.from_iterable(copies)), list(chain.from_iterable(outputs))
+
+        return self._plans.capture(self, list(chain.from_iterable(samples)), run)
+
+    def _run_in_python(self, samples: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        workers = [getattr(self, name) for name in self._workers]
+        return self._run_workers(Channels(self._channels), workers, samples)
+
+    def _run_workers(
+        self,
+        channels: Channels,
+        workers: Sequence[Callable[[Channels], None]],
+        samples: Sequence[Sequence[Any]],
+        apart: bool = False,
+    ) -> list[tuple[Any, ...]]:
         for names, tensors in zip(self._inputs, samples, strict=True):
             for name, tensor in zip(names, tensors, strict=True):
                 getattr(channels, name).send(tensor)
-        self._pool.run(channels, [getattr(self, name) for name in self._workers])
+        self._pool.run(channels, workers, apart)
         return [tuple(getattr(channels, name).sent() for name in row) for row in self._outputs]
 
     def _run_apart(self, samples: Sequence[Sequence[Tensor]]) -> list[tuple[Tensor, ...]]:
@@ -148,6 +208,8 @@ class Program(nn.Module):
         return f"{type(self).__name__}({inputs}) -> ({', '.join(self.outputs)}) on {workers}"
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Tensor | nn.Module) and "_plans" in self.__dict__:
+            self._plans.clear()
         # A weight that belongs to no layer is a buffer too, for state_dict() and to().
         if isinstance(value, Tensor) and name not in self._buffers:
             self.register_buffer(name, value)
@@ -162,14 +224,21 @@ class Program(nn.Module):
             self.__dict__.pop(name, None)
         super().__delattr__(name)
 
-    # copy and pickle: everything but the threads, which the copy starts for itself.
+    # copy and pickle: everything but the threads and plans, which the copy makes for itself.
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_pool"}
+        own = ("_pool", "_plans")
+        return {name: value for name, value in self.__dict__.items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._pool = Pool(type(self).__name__)
+        self._plans = Plans()
+
+
+def _tape(worker: Worker, tape: Tape, channels: Channels) -> None:
+    with running(tape):
+        worker(channels)
 
 
 def _codes(program: type[Program]) -> set[CodeType]:

@@ -84,6 +84,7 @@ def traces(program: Program, *inputs: Any, runs: int) -> list[Trace]:
     if runs < 1:
         raise ValueError(f"need at least 1 run, not {runs}")
     traced = copy.copy(program)
+    traced._plans.are_automatic = False  # pyright: ignore[reportPrivateUsage]
     names = traced._workers  # pyright: ignore[reportPrivateUsage]
     clocks = [_Clock(getattr(program, name)) for name in names]
     statements = _statements_of_codes([clock.__code__ for clock in clocks])

@@ -13,7 +13,8 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
 
 import torch
@@ -163,12 +164,15 @@ class Pool:
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._runs: set[_Run] = set()
+        self._visits: set[object] = set()
         self._threads: list[threading.Thread] = []
         self._queues: list[_Jobs] = []
         self._end = weakref.finalize(self, _end, self._queues)
 
-    def run(self, channels: Channels, workers: Sequence[Worker]) -> None:
+    def run(self, channels: Channels, workers: Sequence[Worker], apart: bool = False) -> None:
         """Run one function per worker, the first in this thread, until all have returned.
+
+        `apart` has the first in a thread of its own, where no Ctrl-C comes.
 
         A run may have fewer workers than an earlier one. In a thread that has lost its team to a
         fork the first function gets a thread of its own, too.
@@ -179,7 +183,7 @@ class Pool:
         run = _Run(channels)
         failure: BaseException | None = None
         outer = _current.run
-        here = 0 if has_lost_its_team() else 1
+        here = 0 if apart or has_lost_its_team() else 1
         try:
             self._begin(run, workers[here:])
             _current.run = run
@@ -215,11 +219,33 @@ class Pool:
             run.errors.clear()
             del failure
 
+    @contextmanager
+    def visit(self) -> Generator[None]:
+        """A call that needs none of the threads: close() waits for it, too.
+
+        RuntimeError after close().
+        """
+        visit = object()
+        with self._lock:
+            self._check_open()
+            self._visits.add(visit)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._visits.discard(visit)
+                if self._closed:
+                    self._idle.notify_all()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(f"{self._model} is closed")
+
     def close(self) -> None:
         """Wait for the calls that are running, and end the threads. Idempotent."""
         with self._lock:
             self._closed = True
-            while self._runs:
+            while self._runs or self._visits:
                 self._idle.wait()
         self._end()
         for thread in self._threads:
@@ -236,8 +262,7 @@ class Pool:
 
     def _begin(self, run: _Run, workers: Sequence[Worker]) -> None:
         with self._lock:
-            if self._closed:
-                raise RuntimeError(f"{self._model} is closed")
+            self._check_open()
             self._runs.add(run)
             if workers:
                 _quick_switching.begin(run)

@@ -72,12 +72,12 @@ def _prepared(
 
     def run(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         weights = torch.empty(shape, dtype=torch.float32)
-        first(query.data_ptr(), key.data_ptr(), weights.data_ptr())
+        first(query, key, weights)
         if mask is not None:
             weights += mask
         weights = torch.softmax(weights, -1)
         y = torch.empty_strided(result, result_strides, dtype=torch.float32)
-        second(weights.data_ptr(), value.data_ptr(), y.data_ptr())
+        second(weights, value, y)
         return y
 
     return run

@@ -13,6 +13,7 @@ from torch._C import _is_tracing, _len_torch_dispatch_stack  # pyright: ignore
 from torch._C._functorch import peek_interpreter_stack
 
 from ramiel.runtime.kernels.activations import Activation
+from ramiel.runtime.replay.tape import here
 
 Kernel = Callable[[Tensor, Tensor | None], Tensor]
 """Maps the input, and a tensor to add before the activation, to the result."""
@@ -116,12 +117,15 @@ def is_ordinary(x: Tensor, dtype: torch.dtype) -> bool:
 
 def is_watched() -> bool:
     """Whether PyTorch records or transforms calls (jit.trace, a dispatch mode, vmap), which it
-    could not see in a kernel."""
-    return _is_tracing() or _len_torch_dispatch_stack() > 0 or bool(peek_interpreter_stack())
+    could not see in a kernel. A tape sees kernels."""
+    modes = _len_torch_dispatch_stack() - (here.tape is not None)
+    return _is_tracing() or modes > 0 or bool(peek_interpreter_stack())
 
 
 def is_finite(x: Tensor) -> bool:
     """Whether a tensor has neither NaN nor infinities. May be False for very large numbers."""
+    if (tape := here.tape) is not None:
+        return tape.finite(x, is_finite)
     return math.isfinite(x.sum().item())
 
 

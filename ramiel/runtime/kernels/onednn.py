@@ -73,10 +73,10 @@ def convolution(spec: Convolution) -> Kernel | None:
         x = channels_last(x)
         y = torch.empty_like(blank)
         if other is None:
-            run(x.data_ptr(), y.data_ptr())
+            run(x, y)
         else:
             other = channels_last(other)
-            run(x.data_ptr(), other.data_ptr(), y.data_ptr())
+            run(x, other, y)
         return y if finish is None else finish(y)
 
     return kernel
@@ -104,10 +104,10 @@ def product(spec: Product) -> Kernel | None:
         x = x.contiguous()
         y = x.new_empty((*x.shape[:-1], columns))
         if other is None:
-            run(x.data_ptr(), y.data_ptr())
+            run(x, y)
         else:
             other = other.contiguous()
-            run(x.data_ptr(), other.data_ptr(), y.data_ptr())
+            run(x, other, y)
         return y if finish is None else finish(y)
 
     return kernel
@@ -140,7 +140,7 @@ def pool(spec: Pool) -> Kernel | None:
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
         x = channels_last(x)
         y = torch.empty_like(blank)
-        run(x.data_ptr(), y.data_ptr())
+        run(x, y)
         return y
 
     return kernel

@@ -29,6 +29,7 @@ from ramiel.runtime.kernels.onednn_library import (
     dims,
     library,
 )
+from ramiel.runtime.replay.tape import Run, here
 
 TYPES = {torch.float32: 3, torch.bfloat16: 2}
 
@@ -140,6 +141,24 @@ class Primitive:
         engine = self._lib.engine
         return self._handles.make("memory", "dnnl_memory_create", descriptor, engine, address)
 
+    @property
+    def scratch_bytes(self) -> int:
+        return self._scratch
+
+    def bound_to(self, addresses: Sequence[int]) -> Bound:
+        """A call with fixed addresses: of what is given, in its order, and of the scratchpad."""
+        handles = Handles(self._lib)
+        engine = self._lib.engine
+        memories = [
+            (kind, handles.make("memory", "dnnl_memory_create", desc, engine, address))
+            for (kind, desc), address in zip(self._given, addresses, strict=True)
+        ]
+        arguments = (Argument * (len(self._fixed) + len(memories)))(*self._fixed, *memories)
+        stream = handles.make("stream", "dnnl_stream_create", engine, IN_ORDER)
+        address = ctypes.c_void_p(ctypes.addressof(arguments))
+        call = (self._primitive, stream, len(arguments), address)
+        return Bound((handles, self), arguments, call, None)
+
     def _bind(self) -> Bound:
         memories = [(kind, self._memory(desc, None)) for kind, desc in self._given]
         arguments = (Argument * (len(self._fixed) + len(memories)))(*self._fixed, *memories)
@@ -158,17 +177,19 @@ class Primitive:
             scratch,
         )
 
-    def __call__(self, first: int, second: int, third: int = 0) -> None:
-        """Run on the addresses of what is given, in its order. RuntimeError if oneDNN fails."""
+    def __call__(self, first: Tensor, second: Tensor, third: Tensor | None = None) -> None:
+        """Run on what is given, in its order, the result last. RuntimeError if oneDNN fails."""
+        if (tape := here.tape) is not None:
+            tape.note(Run(self, (first, second) if third is None else (first, second, third)))
         try:
             bound = self._idle.pop()
         except IndexError:
             bound = self._bind()
         memories, set_address = bound.memories, self._set
-        set_address(memories[0], first)
-        set_address(memories[1], second)
-        if third:
-            set_address(memories[2], third)
+        set_address(memories[0], first.data_ptr())
+        set_address(memories[1], second.data_ptr())
+        if third is not None:
+            set_address(memories[2], third.data_ptr())
         if bound.scratch is None:
             scratch = torch.empty(self._scratch, dtype=torch.uint8)
             set_address(memories[-1], scratch.data_ptr())

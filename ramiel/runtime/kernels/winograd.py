@@ -34,6 +34,7 @@ from ramiel.runtime.kernels.geometry import (
 )
 from ramiel.runtime.kernels.onednn_library import library
 from ramiel.runtime.kernels.onednn_primitive import Operand, matmul
+from ramiel.runtime.replay.tape import Tape, here, off
 
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0, 2.0, -0.5, 1.5, -1.5)
 """Where the polynomials are evaluated, apart from infinity; small numbers keep errors small."""
@@ -142,7 +143,10 @@ def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kern
             return direct(x, other)
         buffers: _Buffers | None = own.__dict__.get("buffers")
         if buffers is None or not buffers.are_current():
-            buffers = own.buffers = _Buffers(spec, grid)
+            with off():  # a replay has copies of what the thread keeps
+                buffers = own.buffers = _Buffers(spec, grid)
+        if (tape := here.tape) is not None:
+            buffers.renew(tape)
         buffers.inside.copy_(x)
         buffers.tiles.copy_(buffers.windows)
         for step in steps:
@@ -201,6 +205,11 @@ class _Buffers:
             _, _, h, w = spec.result
             exact = (h, w) == whole[1:3]
             self.cropped = None if exact else image[:, :h, :w].permute(0, 3, 1, 2)
+
+    def renew(self, tape: Tape) -> None:
+        """Tells a tape that nothing in the workspaces matters any more."""
+        for part in self._parts:
+            tape.renew(part)
 
     def are_current(self) -> bool:
         """Whether the thread's workspaces are still the ones that the views are of."""
@@ -290,9 +299,9 @@ def _prepared_steps(spec: Convolution, grid: _Grid) -> Steps | None:
     if forward is None or multiply is None or back is None:
         return None
     return (
-        lambda b: forward(b.source.data_ptr(), b.transformed.data_ptr()),
-        lambda b: multiply(b.transformed.data_ptr(), b.products.data_ptr()),
-        lambda b: back(b.products.data_ptr(), b.back.data_ptr()),
+        lambda b: forward(b.source, b.transformed),
+        lambda b: multiply(b.transformed, b.products),
+        lambda b: back(b.products, b.back),
     )
 
 

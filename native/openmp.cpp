@@ -1,0 +1,306 @@
+#include "openmp.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "team.h"
+
+namespace ramiel {
+namespace {
+
+// What this thread is: in a replay where there is a lender, and in a region where there is one.
+struct Here {
+  Lender* lender = nullptr;
+  int width = 1;
+  Region* region = nullptr;
+  int index = 0;
+  int nested = 0;  // regions inside of that one, which run on this thread alone
+  Region own;  // the region that this thread enters
+  long next = 0, last = 0, step = 0, chunk = 0;  // iterations of a loop, the next of this thread
+};
+
+thread_local Here here;
+
+int size_here() { return here.region && !here.nested ? here.region->size : 1; }
+
+int index_here() { return here.region && !here.nested ? here.index : 0; }
+
+bool answers() { return here.lender != nullptr || here.region != nullptr; }
+
+void enter(void (*function)(void*), void* data, unsigned threads) {
+  if (here.region) {
+    ++here.nested;
+    return;
+  }
+  Region& region = here.own;
+  region.function = function;
+  region.data = data;
+  region.size = threads ? static_cast<int>(threads) : here.width;
+  region.done.store(0, std::memory_order_relaxed);
+  region.arrived.store(0, std::memory_order_relaxed);
+  region.passed.store(0, std::memory_order_relaxed);
+  here.region = &region;
+  here.index = 0;
+  if (region.size > 1) here.lender->lend(region);
+}
+
+void leave() {
+  if (here.nested) {
+    --here.nested;
+    return;
+  }
+  Region& region = here.own;
+  int turns = 0;
+  while (region.done.load(std::memory_order_acquire) != region.size - 1) {
+    if (++turns % 4096 == 0) sched_yield();
+    pause();
+  }
+  here.region = nullptr;
+}
+
+void barrier() {
+  Region& region = *here.region;
+  int passed = region.passed.load(std::memory_order_acquire);
+  if (region.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == region.size) {
+    region.arrived.store(0, std::memory_order_relaxed);
+    region.passed.store(passed + 1, std::memory_order_release);
+    return;
+  }
+  int turns = 0;
+  while (region.passed.load(std::memory_order_acquire) == passed) {
+    if (++turns % 4096 == 0) sched_yield();
+    pause();
+  }
+}
+
+// The iterations of a loop with a static schedule: without a chunk one run of them for each thread,
+// else chunks in turn.
+bool next_iterations(long start, long increment, long* first, long* end) {
+  if (here.next >= here.last) return false;
+  long stop = std::min(here.next + here.chunk, here.last);
+  *first = start + here.next * increment;
+  *end = start + stop * increment;
+  here.next += here.step;
+  return true;
+}
+
+thread_local long loop_start, loop_increment;
+
+bool begin_loop(long start, long end, long increment, long chunk, long* first, long* stop) {
+  long size = size_here(), index = index_here();
+  long count = increment > 0 ? (end - start + increment - 1) / increment
+                             : (start - end - increment - 1) / -increment;
+  count = std::max(count, 0L);
+  if (chunk == 0) {
+    long share = count / size, rest = count % size;
+    here.next = index * share + std::min(index, rest);
+    here.chunk = share + (index < rest);
+    here.last = here.next + here.chunk;
+    here.step = std::max(here.chunk, 1L);
+  } else {
+    here.next = index * chunk;
+    here.chunk = chunk;
+    here.last = count;
+    here.step = size * chunk;
+  }
+  loop_start = start;
+  loop_increment = increment;
+  return next_iterations(start, increment, first, stop);
+}
+
+// --- the entry points, and GNU's, which they lead on to --------------------------------------
+
+using Function = void (*)(void*);
+
+void (*gnu_parallel_start)(Function, void*, unsigned);
+void (*gnu_parallel_end)();
+void (*gnu_barrier)();
+bool (*gnu_loop_static_start)(long, long, long, long, long*, long*);
+bool (*gnu_loop_static_next)(long*, long*);
+void (*gnu_loop_end_nowait)();
+int (*gnu_get_max_threads)();
+int (*gnu_get_num_threads)();
+int (*gnu_get_thread_num)();
+int (*gnu_in_parallel)();
+void (*gnu_parallel)(Function, void*, unsigned, unsigned);
+
+void parallel_start(Function function, void* data, unsigned threads) {
+  if (answers()) {
+    enter(function, data, threads);
+  } else {
+    gnu_parallel_start(function, data, threads);
+  }
+}
+
+void parallel_end() { answers() ? leave() : gnu_parallel_end(); }
+
+void parallel(Function function, void* data, unsigned threads, unsigned flags) {
+  if (!answers()) return gnu_parallel(function, data, threads, flags);
+  enter(function, data, threads);
+  function(data);
+  leave();
+}
+
+void at_barrier() {
+  if (!answers()) return gnu_barrier();
+  if (size_here() > 1) barrier();
+}
+
+bool loop_static_start(long start, long end, long increment, long chunk, long* first, long* stop) {
+  return answers() ? begin_loop(start, end, increment, chunk, first, stop)
+                   : gnu_loop_static_start(start, end, increment, chunk, first, stop);
+}
+
+bool loop_static_next(long* first, long* stop) {
+  return answers() ? next_iterations(loop_start, loop_increment, first, stop)
+                   : gnu_loop_static_next(first, stop);
+}
+
+void loop_end_nowait() {
+  if (!answers()) gnu_loop_end_nowait();
+}
+
+int get_max_threads() { return answers() ? here.width : gnu_get_max_threads(); }
+
+int get_num_threads() { return answers() ? size_here() : gnu_get_num_threads(); }
+
+int get_thread_num() { return answers() ? index_here() : gnu_get_thread_num(); }
+
+int in_parallel() {
+  return answers() ? here.region && here.region->size > 1 : gnu_in_parallel();
+}
+
+struct Entry {
+  const char* name;
+  void* ours;
+  void** gnu;
+};
+
+template <typename F>
+Entry entry(const char* name, F* ours, F** gnu) {
+  return {name, reinterpret_cast<void*>(ours), reinterpret_cast<void**>(gnu)};
+}
+
+const Entry kEntries[] = {
+    entry("GOMP_parallel_start", parallel_start, &gnu_parallel_start),
+    entry("GOMP_parallel_end", parallel_end, &gnu_parallel_end),
+    entry("GOMP_parallel", parallel, &gnu_parallel),
+    entry("GOMP_barrier", at_barrier, &gnu_barrier),
+    entry("GOMP_loop_static_start", loop_static_start, &gnu_loop_static_start),
+    entry("GOMP_loop_static_next", loop_static_next, &gnu_loop_static_next),
+    entry("GOMP_loop_end_nowait", loop_end_nowait, &gnu_loop_end_nowait),
+    entry("omp_get_max_threads", get_max_threads, &gnu_get_max_threads),
+    entry("omp_get_num_threads", get_num_threads, &gnu_get_num_threads),
+    entry("omp_get_thread_num", get_thread_num, &gnu_get_thread_num),
+    entry("omp_in_parallel", in_parallel, &gnu_in_parallel),
+};
+
+bool is_openmp(const char* name) {
+  return std::strncmp(name, "GOMP_", 5) == 0 || std::strncmp(name, "omp_", 4) == 0;
+}
+
+void write_pointer(void** place, void* value) {
+  uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  uintptr_t start = reinterpret_cast<uintptr_t>(place) & ~(page - 1);
+  // The page may be read-only since the library was linked. It stays writable: who made it so is
+  // not known.
+  mprotect(reinterpret_cast<void*>(start), page, PROT_READ | PROT_WRITE);
+  *place = value;
+}
+
+// The tables of a loaded library that say which functions it imports.
+struct Imports {
+  const char* strings = nullptr;
+  const ElfW(Sym)* symbols = nullptr;
+  struct Table {
+    const ElfW(Rela)* first = nullptr;
+    size_t bytes = 0;
+  } calls, others;
+};
+
+Imports imports_of(const link_map& map) {
+  Imports found;
+  for (const ElfW(Dyn)* entry = map.l_ld; entry->d_tag != DT_NULL; ++entry) {
+    auto at = entry->d_un.d_ptr;
+    switch (entry->d_tag) {
+      case DT_STRTAB: found.strings = reinterpret_cast<const char*>(at); break;
+      case DT_SYMTAB: found.symbols = reinterpret_cast<const ElfW(Sym)*>(at); break;
+      case DT_JMPREL: found.calls.first = reinterpret_cast<const ElfW(Rela)*>(at); break;
+      case DT_PLTRELSZ: found.calls.bytes = entry->d_un.d_val; break;
+      case DT_RELA: found.others.first = reinterpret_cast<const ElfW(Rela)*>(at); break;
+      case DT_RELASZ: found.others.bytes = entry->d_un.d_val; break;
+      default: break;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+void help(Region& region, int index) {
+  here.region = &region;
+  here.index = index;
+  region.function(region.data);
+  here.region = nullptr;
+  region.done.fetch_add(1, std::memory_order_release);
+}
+
+void set_crew(Lender* lender, int width) {
+  here.lender = lender;
+  here.width = width;
+}
+
+void on_threads(int threads, void (*function)(void*, int, int), void* data) {
+  struct Part {
+    void (*function)(void*, int, int);
+    void* data;
+  } part{function, data};
+  enter(
+      [](void* given) {
+        auto& part = *static_cast<Part*>(given);
+        part.function(part.data, index_here(), size_here());
+      },
+      &part, static_cast<unsigned>(threads));
+  part.function(data, index_here(), size_here());
+  leave();
+}
+
+int answer_openmp_of(void* library) {
+  link_map* map = nullptr;
+  if (dlinfo(library, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) return -1;
+  Imports imports = imports_of(*map);
+  if (!imports.strings || !imports.symbols) return -1;
+  for (bool writes : {false, true}) {
+    int count = 0;
+    for (const Imports::Table& table : {imports.calls, imports.others}) {
+      for (size_t i = 0; table.first && i < table.bytes / sizeof(ElfW(Rela)); ++i) {
+        const ElfW(Rela)& place = table.first[i];
+        const ElfW(Sym)& symbol = imports.symbols[ELF64_R_SYM(place.r_info)];
+        if (ELF64_R_SYM(place.r_info) == 0 || symbol.st_shndx != SHN_UNDEF) continue;
+        const char* name = imports.strings + symbol.st_name;
+        if (!is_openmp(name)) continue;
+        const Entry* known = std::find_if(std::begin(kEntries), std::end(kEntries),
+                                          [&](const Entry& e) { return !std::strcmp(e.name, name); });
+        if (known == std::end(kEntries)) return -1;
+        ++count;
+        if (!writes) continue;
+        if (!*known->gnu) *known->gnu = dlsym(library, name);
+        if (!*known->gnu) *known->gnu = dlsym(RTLD_DEFAULT, name);
+        if (!*known->gnu) return -1;
+        write_pointer(reinterpret_cast<void**>(map->l_addr + place.r_offset), known->ours);
+      }
+    }
+    if (writes) return count;
+  }
+  return -1;
+}
+
+}  // namespace ramiel

@@ -1,0 +1,49 @@
+// OpenMP for oneDNN, answered by the threads of a replay.
+//
+// A kernel on several threads enters a parallel region of OpenMP, which GNU's runtime would run on
+// a pool of its own: one pool for each thread that ever called it, whose idle threads spin on cores
+// that a schedule has given to others. So the entry points that the library calls lead here. In a
+// thread that replays a plan, a region runs on threads that the plan has reserved; in any other
+// thread, everything goes on to GNU's runtime.
+
+#pragma once
+
+#include <atomic>
+
+namespace ramiel {
+
+// A parallel region: `function(data)` once on each of `size` threads.
+struct Region {
+  void (*function)(void*) = nullptr;
+  void* data = nullptr;
+  int size = 1;
+  std::atomic<int> done{0};     // threads, without the one that entered it, that have returned
+  std::atomic<int> arrived{0};  // threads at the barrier
+  std::atomic<int> passed{0};   // barriers so far
+};
+
+// Runs the part of one thread, 1..size-1, of a region that another thread entered.
+void help(Region& region, int index);
+
+// Who finds threads for a region.
+class Lender {
+ public:
+  // Has `help(region, i)` called in a thread of its own for i = 1..size-1.
+  virtual void lend(Region& region) = 0;
+
+ protected:
+  ~Lender() = default;
+};
+
+// In this thread, until it is called again, regions get up to `width` threads from a lender.
+// With no lender, they are OpenMP's.
+void set_crew(Lender* lender, int width);
+
+// In a thread with a lender: `function(data, index, size)` once on each of `threads` threads.
+void on_threads(int threads, void (*function)(void* data, int index, int size), void* data);
+
+// Leads the calls of OpenMP that a loaded library makes to here. Returns how many functions that
+// were, or -1 if the library calls a function of GNU's runtime that is not answered here.
+int answer_openmp_of(void* library);
+
+}  // namespace ramiel

@@ -1,0 +1,266 @@
+// Plans: what each worker of a program does, as a flat list of prepared steps, and their replay.
+
+#include <sched.h>
+#include <time.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "kernels.h"
+#include "openmp.h"
+#include "team.h"
+
+namespace ramiel {
+namespace {
+
+// What a step does, and with which fields. `size` counts elements if nothing else is said.
+enum Kind : int32_t {
+  kExecute,       // primitive, stream, arguments; `size` of these
+  kReceive,       // channel number `size`
+  kSend,          // channel number `size`
+  kFinite,        // first
+  kRelu,          // first to second
+  kBinary,        // first and second to third, by `number`, a Binary
+  kBinaryNumber,  // first and `number` to second, by a Binary at third
+  kCopy,          // first to second, by a Copy at third
+  kCall,          // function number `size` of Python's
+};
+
+// As ramiel/runtime/replay/native.py declares it.
+struct Step {
+  int32_t kind;
+  int32_t threads;
+  void* first;
+  void* second;
+  void* third;
+  int64_t size;
+  double number;
+};
+
+// What a run ends with. More than that are the statuses of oneDNN and of calls.
+enum Status : int32_t { kDone = 0, kNotFinite = -1, kStopped = -2 };
+
+int (*execute)(void* primitive, void* stream, int count, void* arguments);
+int (*call)(int64_t index);
+
+constexpr uint64_t kSent = uint64_t{1} << 63;
+
+class Plan final : public Lender {
+ public:
+  Plan(int workers, int seats, int channels, const Step* const* steps, const int64_t* counts)
+      : channels_(channels), seats_(seats) {
+    for (int k = 0; k < workers; ++k) steps_.emplace_back(steps[k], steps[k] + counts[k]);
+  }
+
+  // One run at a time. `failed` gets worker and step, `times` (if it is there) ns before the first
+  // and after each step, worker by worker.
+  int run(int spins, int64_t* failed, int64_t* times) {
+    spins_ = spins;
+    for (auto& channel : channels_) channel.store(0, std::memory_order_relaxed);
+    status_.store(kDone, std::memory_order_relaxed);
+    finished_.store(0, std::memory_order_relaxed);
+    left_.store(0, std::memory_order_relaxed);
+    int workers = static_cast<int>(steps_.size()), seats = static_cast<int>(seats_.size());
+    for (auto& seat : seats_) seat.state.store(kBusy, std::memory_order_relaxed);
+    int64_t* begin = times;
+    for (int k = 1; k < seats; ++k) {
+      if (begin && k <= workers) begin += steps_[k - 1].size() + 1;
+      int64_t* mine = k < workers ? begin : nullptr;
+      run_on_team([this, k, mine] {
+        take_part(k, mine);
+        left_.fetch_add(1, std::memory_order_release);
+      });
+    }
+    take_part(0, times);
+    // Nobody may be in this plan any more when it is run again.
+    while (left_.load(std::memory_order_acquire) != seats - 1) {
+      if (spins_ == 0) sched_yield();
+      pause();
+    }
+    failed[0] = failed_worker_;
+    failed[1] = failed_step_;
+    return status_.load(std::memory_order_relaxed);
+  }
+
+  void lend(Region& region) override {
+    int index = 1;
+    for (int turn = 0; index < region.size; ++turn) {
+      for (size_t k = 0; k < seats_.size() && index < region.size; ++k) {
+        Seat& seat = seats_[k];
+        int free = kFree;
+        if (seat.state.load(std::memory_order_relaxed) == kFree &&
+            seat.state.compare_exchange_strong(free, kLent)) {
+          seat.index = index++;
+          seat.region.store(&region);
+          seat.bed.wake();
+        }
+      }
+      if (turn % 256 == 255) sched_yield();
+      // A schedule that reserves cores has them free soon. One that does not gets more threads.
+      for (; turn > kPatience && index < region.size; ++index) {
+        run_on_team([&region, index] { help(region, index); });
+      }
+      pause();
+    }
+  }
+
+ private:
+  enum { kBusy, kFree, kLent };
+
+  // Where a thread sits in a run: a worker, or a helper without steps of its own. While it waits it
+  // is free to help others.
+  struct alignas(64) Seat {
+    std::atomic<int> state{kBusy};
+    std::atomic<Region*> region{nullptr};
+    int index = 0;
+    Bed bed;
+  };
+
+  static constexpr int kPatience = 20000;
+
+  void take_part(int k, int64_t* times) {
+    if (k < static_cast<int>(steps_.size())) {
+      work(k, times);
+      set_crew(nullptr, 1);
+      if (finished_.fetch_add(1) + 1 == static_cast<int>(steps_.size())) wake_all();
+    }
+    wait(seats_[k], [this] { return finished_.load() == static_cast<int>(steps_.size()); });
+  }
+
+  void work(int k, int64_t* times) {
+    int threads = 0;
+    const std::vector<Step>& steps = steps_[k];
+    if (times) *times++ = now();
+    for (size_t i = 0; i < steps.size(); ++i) {
+      const Step& step = steps[i];
+      if (step.threads != threads) set_crew(this, threads = step.threads);
+      if (int status = perform(step, k); status != kDone) return fail(status, k, i);
+      if (times) *times++ = now();
+    }
+  }
+
+  int perform(const Step& step, int k) {
+    auto x = static_cast<const float*>(step.first);
+    auto y = static_cast<float*>(step.second);
+    switch (step.kind) {
+      case kExecute:
+        return execute(step.first, step.second, static_cast<int>(step.size), step.third);
+      case kReceive:
+        return receive(channels_[step.size], k);
+      case kSend:
+        send(channels_[step.size]);
+        return kDone;
+      case kFinite:
+        return all_finite(x, step.size, step.threads) ? kDone : kNotFinite;
+      case kRelu:
+        relu(x, y, step.size, step.threads);
+        return kDone;
+      case kBinary:
+        binary(static_cast<Binary>(step.number), x, y, static_cast<float*>(step.third), step.size,
+               step.threads);
+        return kDone;
+      case kBinaryNumber:
+        binary(*static_cast<Binary*>(step.third), x, static_cast<float>(step.number), y, step.size,
+               step.threads);
+        return kDone;
+      case kCopy:
+        copy(*static_cast<Copy*>(step.third), static_cast<char*>(step.first),
+             static_cast<char*>(step.second), step.threads);
+        return kDone;
+      case kCall:
+        return call(step.size);
+    }
+    return kStopped;
+  }
+
+  // A channel is a set of the seats that wait for it, modulo 63, and whether it was sent.
+  void send(std::atomic<uint64_t>& channel) {
+    uint64_t waiting = channel.fetch_or(kSent);
+    if (waiting == 0) return;
+    for (size_t k = 0; k < seats_.size(); ++k) {
+      if (waiting >> k % 63 & 1) seats_[k].bed.wake();
+    }
+  }
+
+  int receive(std::atomic<uint64_t>& channel, int k) {
+    if (!(channel.load(std::memory_order_acquire) & kSent)) {
+      channel.fetch_or(uint64_t{1} << k % 63);
+      wait(seats_[k], [this, &channel] { return (channel.load() & kSent) || status_.load(); });
+    }
+    return channel.load(std::memory_order_acquire) & kSent ? kDone : kStopped;
+  }
+
+  template <typename Ready>
+  void wait(Seat& seat, Ready ready) {
+    for (;;) {
+      if (ready()) return;
+      seat.state.store(kFree);
+      wait_until(seat.bed, spins_, [&] { return ready() || seat.state.load() == kLent; });
+      int free = kFree;
+      if (seat.state.compare_exchange_strong(free, kBusy)) continue;
+      Region* region;
+      while (!(region = seat.region.exchange(nullptr))) pause();
+      int index = seat.index;
+      seat.state.store(kBusy);
+      help(*region, index);
+    }
+  }
+
+  void fail(int status, int k, size_t step) {
+    int done = kDone;
+    if (status != kStopped && status_.compare_exchange_strong(done, status)) {
+      failed_worker_ = k;
+      failed_step_ = static_cast<int64_t>(step);
+      wake_all();
+    }
+  }
+
+  void wake_all() {
+    for (auto& seat : seats_) seat.bed.wake();
+  }
+
+  static int64_t now() {
+    timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return int64_t{t.tv_sec} * 1000000000 + t.tv_nsec;
+  }
+
+  std::vector<std::vector<Step>> steps_;
+  std::vector<std::atomic<uint64_t>> channels_;
+  std::vector<Seat> seats_;
+  int spins_ = 0;
+  std::atomic<int> status_{kDone};
+  std::atomic<int> finished_{0};  // workers
+  std::atomic<int> left_{0};      // threads, but for the caller's
+  int64_t failed_worker_ = 0, failed_step_ = 0;
+};
+
+}  // namespace
+}  // namespace ramiel
+
+#define RAMIEL_API __attribute__((visibility("default")))
+
+extern "C" {
+
+using ramiel::Plan;
+using ramiel::Step;
+
+RAMIEL_API int ramiel_attach(void* library, void* execute, void* call) {
+  ramiel::execute = reinterpret_cast<decltype(ramiel::execute)>(execute);
+  ramiel::call = reinterpret_cast<decltype(ramiel::call)>(call);
+  return ramiel::answer_openmp_of(library);
+}
+
+RAMIEL_API void* ramiel_plan_new(int workers, int seats, int channels, const Step* const* steps,
+                      const int64_t* counts) {
+  return new Plan(workers, seats, channels, steps, counts);
+}
+
+RAMIEL_API int ramiel_plan_run(void* plan, int spins, int64_t* failed, int64_t* times) {
+  return static_cast<Plan*>(plan)->run(spins, failed, times);
+}
+
+RAMIEL_API void ramiel_plan_delete(void* plan) { delete static_cast<Plan*>(plan); }
+}

@@ -1,0 +1,51 @@
+// The threads that replay plans, and how they wait: spin for a moment, then park on a futex.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+namespace ramiel {
+
+// One relaxed turn of a loop that waits.
+void pause();
+
+// Where one thread sleeps until another wakes it.
+class Bed {
+ public:
+  // Sleeps unless `ready()`; may return early.
+  template <typename Ready>
+  void sleep_unless(Ready ready) {
+    asleep_.store(1, std::memory_order_seq_cst);
+    if (!ready()) wait();
+    asleep_.store(0, std::memory_order_relaxed);
+  }
+
+  // What makes `ready()` true must have been stored before, sequentially consistent.
+  void wake() {
+    if (asleep_.load(std::memory_order_seq_cst) && asleep_.exchange(0)) signal();
+  }
+
+ private:
+  void wait();
+  void signal();
+
+  std::atomic<uint32_t> asleep_{0};
+};
+
+// Waits until `ready()`: spins so often, then sleeps.
+template <typename Ready>
+void wait_until(Bed& bed, int spins, Ready ready) {
+  for (int i = 0; i < spins; ++i) {
+    if (ready()) return;
+    pause();
+  }
+  while (!ready()) bed.sleep_unless(ready);
+}
+
+// Has a thread of the process's team run a job. Threads are started when none is idle, keep
+// waiting for the next job, and end with the process.
+void run_on_team(std::function<void()> job);
+
+}  // namespace ramiel

@@ -1,0 +1,154 @@
+"""The native part: steps, and who replays them."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from ctypes import POINTER, c_double, c_int, c_int32, c_int64, c_void_p
+from enum import IntEnum
+from typing import Any
+
+from ramiel.runtime.kernels.onednn_library import Library, library
+
+
+class Kind(IntEnum):
+    """What a step does, as native/plan.cpp says it."""
+
+    EXECUTE = 0
+    RECEIVE = 1
+    SEND = 2
+    FINITE = 3
+    RELU = 4
+    BINARY = 5
+    BINARY_NUMBER = 6
+    COPY = 7
+    CALL = 8
+
+
+class Binary(IntEnum):
+    """As native/kernels.h says it."""
+
+    ADD = 0
+    SUBTRACT = 1
+    MULTIPLY = 2
+    DIVIDE = 3
+
+
+class Step(ctypes.Structure):
+    """One step of a worker, as native/plan.cpp declares it."""
+
+    _fields_ = (
+        ("kind", c_int32),
+        ("threads", c_int32),
+        ("first", c_void_p),
+        ("second", c_void_p),
+        ("third", c_void_p),
+        ("size", c_int64),
+        ("number", c_double),
+    )
+
+
+MOST_DIMS = 8
+_Dims = c_int64 * MOST_DIMS
+
+
+class Copy(ctypes.Structure):
+    """A copy of a box of elements, as native/kernels.h declares it."""
+
+    _fields_ = (
+        ("dims", c_int32),
+        ("itemsize", c_int32),
+        ("sizes", _Dims),
+        ("source", _Dims),
+        ("target", _Dims),
+    )
+
+
+MODULE = "ramiel.runtime.replay._native"
+
+
+class Native:
+    """The loaded library, led to oneDNN and to the functions that steps may call."""
+
+    def __init__(self, path: str, onednn: Library) -> None:
+        """OSError if it does not load or does not fit this oneDNN."""
+        self.functions = ctypes.CDLL(path)
+        self.functions.ramiel_attach.argtypes = (c_void_p, c_void_p, c_void_p)
+        self.functions.ramiel_plan_new.argtypes = (
+            *(c_int, c_int, c_int),
+            *(POINTER(POINTER(Step)), POINTER(c_int64)),
+        )
+        self.functions.ramiel_plan_new.restype = c_void_p
+        self.functions.ramiel_plan_run.argtypes = (c_void_p, c_int, c_void_p, c_void_p)
+        self.functions.ramiel_plan_delete.argtypes = (c_void_p,)
+        self.functions.ramiel_plan_delete.restype = None
+        self._call = ctypes.CFUNCTYPE(c_int, c_int64)(_call)
+        handle: Any = onednn.functions
+        execute = ctypes.cast(onednn.functions.dnnl_primitive_execute, c_void_p)
+        call = ctypes.cast(self._call, c_void_p)
+        if self.functions.ramiel_attach(handle._handle, execute, call) < 0:
+            raise OSError(f"{onednn.path} calls functions of OpenMP that are not known here")
+
+    def new_plan(
+        self, workers: Sequence[ctypes.Array[Step]], seats: int, channels: int
+    ) -> c_void_p:
+        """A plan of each worker's steps, for so many threads; delete() it."""
+        steps = (POINTER(Step) * len(workers))(*(ctypes.cast(w, POINTER(Step)) for w in workers))
+        counts = (c_int64 * len(workers))(*map(len, workers))
+        return self.functions.ramiel_plan_new(len(workers), seats, channels, steps, counts)
+
+    def run(self, plan: c_void_p, spins: int) -> int:
+        """0, or what made the run stop."""
+        failed = (c_int64 * 2)()
+        return self.functions.ramiel_plan_run(plan, spins, failed, None)
+
+    def delete(self, plan: c_void_p) -> None:
+        self.functions.ramiel_plan_delete(plan)
+
+
+@functools.cache
+def native() -> Native | None:
+    """The native part; None if it was not built, or there is no oneDNN."""
+    found, onednn = importlib.util.find_spec(MODULE), library()
+    if found is None or found.origin is None or onednn is None:
+        return None
+    try:
+        return Native(os.fspath(found.origin), onednn)
+    except OSError:
+        return None
+
+
+# --- functions of Python that steps call ---
+
+_functions: dict[int, Callable[[], object]] = {}
+_errors: dict[int, BaseException] = {}
+_FAILED = 1
+
+
+def add_function(function: Callable[[], object]) -> int:
+    """A number that a step calls a function by."""
+    number = max(_functions, default=-1) + 1
+    _functions[number] = function
+    return number
+
+
+def remove_function(number: int) -> None:
+    _functions.pop(number, None)
+    _errors.pop(number, None)
+
+
+def error_of(number: int) -> BaseException | None:
+    """What the last call of a function raised."""
+    return _errors.pop(number, None)
+
+
+def _call(number: int) -> int:
+    try:
+        _functions[number]()
+    except BaseException as error:  # the caller of the plan will raise it
+        _errors[number] = error
+        return _FAILED
+    return 0

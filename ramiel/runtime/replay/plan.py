@@ -1,0 +1,317 @@
+"""Plans: a taped run of a program, prepared for replay."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ramiel.runtime.replay import memory
+from ramiel.runtime.replay.native import (
+    Kind,
+    Native,
+    Step,
+    add_function,
+    error_of,
+    remove_function,
+)
+from ramiel.runtime.replay.steps import NATIVE, is_dense
+from ramiel.runtime.replay.tape import (
+    Call,
+    Event,
+    Finite,
+    NotCapturable,
+    Receive,
+    Renewed,
+    Run,
+    Send,
+    Tape,
+    found_in,
+    replaced,
+    used,
+    written,
+)
+
+SPINS = 2000
+"""How often a thread that waits spins before it sleeps: for about 50 µs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A tensor of a plan: memory number `block`, and what part of it."""
+
+    block: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+    dtype: torch.dtype
+
+    @property
+    def end(self) -> int:
+        """Where it ends, in bytes from the beginning of the memory."""
+        if 0 in self.shape:
+            return 0
+        last = sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        return (self.offset + last + 1) * self.dtype.itemsize
+
+
+@dataclass
+class _Block:
+    """Memory that a plan uses: a value's, at an offset of the arena, or another tensor's. Where a
+    step writes to that, each copy of the plan has a copy of it."""
+
+    tensor: Tensor | None = None
+    size: int = 0
+    offset: int = 0
+    is_written: bool = False
+
+    def memory(self, arena: Tensor) -> Tensor:
+        """The block's bytes in one copy of a plan."""
+        if self.tensor is None:
+            return arena[self.offset : self.offset + self.size]
+        storage = self.tensor.untyped_storage()
+        whole = torch.empty(0, dtype=torch.uint8).set_(storage)  # pyright: ignore
+        return whole.clone() if self.is_written else whole
+
+
+class Plan:
+    """A run, ready to be replayed with other inputs of the same types, shapes and strides.
+
+    Each copy of it (`_Instance`) replays one call at a time; there are as many as calls at a time.
+    """
+
+    def __init__(
+        self,
+        native: Native,
+        tapes: Sequence[Tape],
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+    ) -> None:
+        """Raises NotCapturable if a step has to do with what is no plain tensor of the CPU."""
+        self._native = native
+        self.blocks: list[_Block] = []
+        self.scratch: dict[tuple[int, int], int] = {}
+        self._numbers: dict[int, int] = {}
+        self._fresh = {address for tape in tapes for address in tape.fresh}
+        self._fresh.update(x.untyped_storage().data_ptr() for x in inputs)
+        self.inputs = [self._view(x) for x in inputs]
+        self.workers = self._abstract(tapes)
+        self.outputs = [self._view(y) for y in outputs]
+        self.threads = max((n for steps in self.workers for _, n in steps), default=1)
+        self.arena_bytes = self._place()
+        self._idle = [_Instance(self, native)]
+
+    @property
+    def seats(self) -> int:
+        return max(len(self.workers), self.threads)
+
+    def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | None:
+        """The outputs, in memory of their own; None if the run has to be made in Python: values
+        are not finite that were when it was taped, or a step has failed, which Python will say
+        more about."""
+        try:
+            instance = self._idle.pop()
+        except IndexError:
+            instance = _Instance(self, self._native)
+        outputs = instance.run(inputs)
+        self._idle.append(instance)
+        return outputs
+
+    # --- from tensors to blocks
+
+    def _view(self, tensor: Tensor) -> _View:
+        if type(tensor) is not Tensor or not tensor.is_cpu or tensor.layout is not torch.strided:
+            raise NotCapturable(f"a {type(tensor).__name__} of {tensor.device}, {tensor.layout}")
+        storage = tensor.untyped_storage()
+        address = storage.data_ptr()
+        number = self._numbers.get(address)
+        if number is None:
+            number = self._numbers[address] = len(self.blocks)
+            self.blocks.append(_Block() if address in self._fresh else _Block(tensor))
+        shape, strides = tuple(tensor.shape), tensor.stride()
+        view = _View(number, shape, strides, int(tensor.storage_offset()), tensor.dtype)
+        block = self.blocks[number]
+        block.size = max(block.size, view.end)
+        return view
+
+    def _abstract(self, tapes: Sequence[Tape]) -> list[list[tuple[Event, int]]]:
+        """The workers' events with views in the place of tensors."""
+        sent = {event.channel for t in tapes for event, _ in t.events if isinstance(event, Send)}
+        workers: list[list[tuple[Event, int]]] = []
+        for tape in tapes:
+            steps: list[tuple[Event, int]] = []
+            for event, threads in tape.events:
+                if isinstance(event, Renewed):
+                    self._numbers.pop(event.address, None)
+                elif not isinstance(event, Receive) or event.channel in sent:
+                    steps.append((self._with_views(event), threads))
+                    for view in written(steps[-1][0], _View):
+                        self.blocks[view.block].is_written = True
+            workers.append(steps)
+        return workers
+
+    def _with_views(self, event: Event) -> Event:
+        match event:
+            case Call(function, args, kwargs, results):
+                parts = (args, dict(kwargs), results)
+                return Call(function, *(replaced(part, Tensor, self._view) for part in parts))
+            case Run(primitive, tensors):
+                return Run(primitive, replaced(tensors, Tensor, self._view))
+            case Finite(tensor):
+                return Finite(replaced(tensor, Tensor, self._view))
+            case _:
+                return event
+
+    def _place(self) -> int:
+        """Gives each value and each primitive's scratchpad a place in the arena; its bytes."""
+        clocks = memory.clocks([[event for event, _ in steps] for steps in self.workers])
+        count, never = len(self.workers), np.iinfo(np.int64).max
+        lives: list[memory.Life] = [memory.Life.unused(count) for _ in self.blocks]
+        for view in self.inputs:
+            lives[view.block].begin[:] = 0
+        for w, steps in enumerate(self.workers):
+            for i, (event, _) in enumerate(steps):
+                for view in used(event, _View):
+                    lives[view.block].use(w, i, clocks[w][i])
+                if isinstance(event, Run) and event.primitive.scratch_bytes:
+                    self.scratch[w, i] = len(self.blocks)
+                    self.blocks.append(_Block(size=event.primitive.scratch_bytes))
+                    lives.append(memory.Life.unused(count))
+                    lives[-1].use(w, i, clocks[w][i])
+        for view in self.outputs:
+            lives[view.block].end[:] = never
+        values = [i for i, block in enumerate(self.blocks) if block.tensor is None]
+        found, total = memory.offsets(
+            [self.blocks[i].size for i in values], [lives[i] for i in values]
+        )
+        for value, offset in zip(values, found, strict=True):
+            self.blocks[value].offset = offset
+        return total
+
+
+class _Instance:
+    """A copy of a plan, with memory of its own."""
+
+    def __init__(self, plan: Plan, native: Native) -> None:
+        self._native = native
+        arena = torch.empty(plan.arena_bytes + memory.ALIGNMENT, dtype=torch.uint8)
+        arena = arena[-arena.data_ptr() % memory.ALIGNMENT :]
+        self._memory = [block.memory(arena) for block in plan.blocks]
+        self._functions: list[int] = []
+        self._kept: list[object] = []
+        self._inputs = [self.tensor(view) for view in plan.inputs]
+        self._outputs = [self.tensor(view) for view in plan.outputs]
+        self._seats = plan.seats
+        events = [event for steps in plan.workers for event, _ in steps]
+        sent = [event.channel for event in events if isinstance(event, Send)]
+        channels = {name: number for number, name in enumerate(sent)}
+        arrays: list[ctypes.Array[Step]] = []
+        for w, steps in enumerate(plan.workers):
+            made = [
+                step
+                for i, (event, threads) in enumerate(steps)
+                for step in self._steps(event, threads, plan.scratch.get((w, i)), channels)
+            ]
+            arrays.append((Step * len(made))(*made))
+        self._plan = native.new_plan(arrays, plan.seats, len(channels))
+
+    def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | None:
+        for slot, given in zip(self._inputs, inputs, strict=True):
+            slot.copy_(given)
+        spins = SPINS if self._seats <= _cores() else 0
+        if self._native.run(self._plan, spins):
+            self._raise_interrupt()
+            return None
+        return [output.clone(memory_format=torch.contiguous_format) for output in self._outputs]
+
+    def _raise_interrupt(self) -> None:
+        """Raises what is no error of the run, Ctrl-C for example."""
+        errors = [error for number in self._functions if (error := error_of(number)) is not None]
+        for error in errors:
+            if not isinstance(error, Exception):
+                raise error
+
+    def tensor(self, view: _View) -> Tensor:
+        bytes_ = self._memory[view.block]
+        whole = bytes_[: bytes_.numel() // view.dtype.itemsize * view.dtype.itemsize]
+        whole = whole.view(view.dtype)
+        return whole.as_strided(view.shape, view.strides, whole.storage_offset() + view.offset)
+
+    def __del__(self) -> None:
+        if plan := self.__dict__.get("_plan"):
+            self._native.delete(plan)
+        for number in self.__dict__.get("_functions", ()):
+            remove_function(number)
+
+    # --- steps
+
+    def _steps(
+        self, event: Event, threads: int, scratch: int | None, channels: dict[str, int]
+    ) -> Iterator[Step]:
+        match event:
+            case Send(channel):
+                yield Step(Kind.SEND, threads, None, None, None, channels[channel])
+            case Receive(channel):
+                yield Step(Kind.RECEIVE, threads, None, None, None, channels[channel])
+            case Run(primitive, views):
+                addresses = [self.tensor(view).data_ptr() for view in views]  # pyright: ignore
+                if scratch is not None:
+                    addresses.append(self._memory[scratch].data_ptr())
+                bound = primitive.bound_to(addresses)
+                self._kept.append(bound)
+                first, second, count, third = bound.call
+                yield Step(Kind.EXECUTE, threads, first, second, third, count)
+            case Finite(view):
+                yield self._finite(self.tensor(view), threads)  # pyright: ignore
+            case Call():
+                yield from self._call(event, threads)
+
+    def _finite(self, x: Tensor, threads: int) -> Step:
+        if x.dtype is torch.float32 and is_dense(x):
+            return Step(Kind.FINITE, threads, x.data_ptr(), None, None, x.numel())
+
+        def check() -> None:
+            if not torch.isfinite(x).all():
+                raise FloatingPointError
+
+        return self._function(check, threads)
+
+    def _call(self, event: Call, threads: int) -> Iterator[Step]:
+        args, kwargs = replaced((event.args, dict(event.kwargs)), _View, self.tensor)
+        results = [self.tensor(view) for view in event.results]  # pyright: ignore
+        function = event.function
+        make = NATIVE.get(function.overloadpacket.__name__)
+        steps = make and make(*args, result=results[0], **kwargs)
+        if steps:
+            for step, kept in steps:
+                step.threads = threads
+                self._kept.append(kept)
+                yield step
+            return
+
+        def compute() -> None:
+            made = found_in(function(*args, **kwargs), Tensor)
+            for y, result in zip(results, made, strict=True):
+                if y.data_ptr() != result.data_ptr():
+                    y.copy_(result)
+
+        yield self._function(compute, threads)
+
+    def _function(self, function: Callable[[], object], threads: int) -> Step:
+        def run() -> None:
+            torch.set_grad_enabled(False)
+            torch.set_num_threads(threads)
+            function()
+
+        number = add_function(run)
+        self._functions.append(number)
+        return Step(Kind.CALL, threads, None, None, None, number)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))

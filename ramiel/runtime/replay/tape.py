@@ -1,0 +1,280 @@
+"""What the workers of a program call in one run, taped in order.
+
+A tape is a thread's: while it runs, PyTorch's dispatcher reports each operator, oneDNN's primitives
+and the channels report themselves. What a tape cannot see would be replayed with the values of the
+run that was taped, so whatever turns values of tensors into numbers of Python is refused.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import (
+    TorchDispatchMode,
+    _disable_current_modes,  # pyright: ignore[reportPrivateUsage]
+)
+
+from ramiel.runtime.channels import Channel, Channels
+
+if TYPE_CHECKING:
+    from ramiel.runtime.kernels.onednn_primitive import Primitive
+
+
+Kept = TypeVar("Kept")
+
+
+class NotCapturable(Exception):
+    """A run does something that cannot be replayed; the message says what."""
+
+
+class Call(NamedTuple):
+    """An operator of PyTorch's that computes something."""
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    results: tuple[Tensor, ...]
+
+
+class Run(NamedTuple):
+    """A primitive of oneDNN's, with its tensors, the result last."""
+
+    primitive: Primitive
+    tensors: tuple[Tensor, ...]
+
+
+class Finite(NamedTuple):
+    """A choice of what to call next, made because all elements of a tensor are finite."""
+
+    tensor: Tensor
+
+
+class Renewed(NamedTuple):
+    """Memory that a thread keeps from call to call is used anew: what was in it does not matter."""
+
+    address: int
+
+
+class Send(NamedTuple):
+    channel: str
+
+
+class Receive(NamedTuple):
+    channel: str
+
+
+Event = Call | Run | Finite | Renewed | Send | Receive
+
+
+@dataclass
+class Tape:
+    """A worker's events, and the number of threads that each had."""
+
+    fresh: dict[int, torch.UntypedStorage] = field(default_factory=dict)
+    """Memory that was allocated in the run, by its address. It stays allocated as long as this
+    lives, so that an address is one value's."""
+    events: list[tuple[Event, int]] = field(default_factory=list)
+
+    def note(self, event: Event) -> None:
+        self.events.append((event, torch.get_num_threads()))
+
+    def finite(self, tensor: Tensor, is_finite: Callable[[Tensor], bool]) -> bool:
+        """Whether a tensor is finite, which each replay finds out anew: a kernel for all values
+        replaces one that is for finite ones only."""
+        with off():
+            finite = is_finite(tensor)
+        if finite:
+            self.note(Finite(tensor))
+        return finite
+
+    def renew(self, tensor: Tensor) -> None:
+        self.allocated(tensor)
+        self.note(Renewed(tensor.untyped_storage().data_ptr()))
+
+    def allocated(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        self.fresh[storage.data_ptr()] = storage
+
+
+class TapedChannel(Channel):
+    """A channel that tells the tapes of who sends and who receives."""
+
+    __slots__ = ()
+
+    def send(self, value: Any = None) -> None:
+        if (tape := here.tape) is not None:
+            tape.note(Send(self.name))
+        super().send(value)
+
+    def recv(self) -> Any:
+        value = super().recv()
+        if (tape := here.tape) is not None:
+            tape.note(Receive(self.name))
+        return value
+
+
+class TapedChannels(Channels):
+    def __init__(self, names: Iterable[str]) -> None:
+        self.__dict__.update({name: TapedChannel(name) for name in names})
+
+
+class _Changes:
+    """Counts what happens to layers that makes plans wrong, hooks for example."""
+
+    count = 0
+
+    def note(self) -> None:
+        self.count += 1
+
+
+changes = _Changes()
+
+
+class _Here(threading.local):
+    tape: Tape | None = None
+
+
+here = _Here()
+"""The calling thread's tape, if one is running."""
+
+
+@contextmanager
+def running(tape: Tape) -> Generator[None]:
+    """Tapes what this thread calls. Raises NotCapturable where it cannot be replayed."""
+    with _Functions(), _Operators(tape):
+        here.tape = tape
+        try:
+            yield
+        finally:
+            here.tape = None
+
+
+@contextmanager
+def off() -> Generator[None]:
+    """Calls that are not taped."""
+    tape, here.tape = here.tape, None
+    try:
+        with _disable_current_modes(), torch._C.DisableTorchFunction():
+            yield
+    finally:
+        here.tape = tape
+
+
+_READING = frozenset(
+    getattr(Tensor, name)
+    for name in (
+        "__array__",
+        "__bool__",
+        "__complex__",
+        "__contains__",
+        "__dlpack__",
+        "__float__",
+        "__index__",
+        "__int__",
+        "item",
+        "numpy",
+        "tolist",
+    )
+)
+_REFUSED = frozenset(
+    {
+        torch.Tag.data_dependent_output,
+        torch.Tag.dynamic_output_shape,
+        torch.Tag.nondeterministic_seeded,
+    }
+)
+_ALLOCATING = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
+
+
+class _Functions(TorchFunctionMode):
+    """Refuses functions that read values of tensors."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _READING:
+            raise NotCapturable(f"Tensor.{func.__name__} reads values")
+        return func(*args, **(kwargs or {}))
+
+
+class _Operators(TorchDispatchMode):
+    def __init__(self, tape: Tape) -> None:
+        super().__init__()
+        self._tape = tape
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if not _REFUSED.isdisjoint(func.tags):
+            raise NotCapturable(f"{func} depends on values or on chance")
+        outcome = func(*args, **kwargs)
+        results = tuple(found_in(outcome, Tensor))
+        schema = func._schema
+        if func.overloadpacket.__name__ in _ALLOCATING:
+            for result in results:
+                self._tape.allocated(result)
+            return outcome
+        known = {t.untyped_storage().data_ptr() for t in found_in((args, kwargs), Tensor)}
+        fresh = [r for r in results if r.untyped_storage().data_ptr() not in known]
+        if results and not fresh and not schema.is_mutable:
+            return outcome  # views
+        for result in fresh:
+            self._tape.allocated(result)
+        self._tape.note(Call(func, tuple(args), kwargs, results))
+        return outcome
+
+
+def found_in(value: object, kind: type[Kept]) -> Iterator[Kept]:
+    """What is of a kind in nested tuples, lists and dicts."""
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:  # pyright: ignore[reportUnknownVariableType]
+            yield from found_in(item, kind)  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(value, dict):
+        for item in value.values():  # pyright: ignore[reportUnknownVariableType]
+            yield from found_in(item, kind)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def replaced(value: object, kind: type[Kept], replace: Callable[[Kept], Any]) -> Any:
+    """Nested tuples, lists and dicts with what is of a kind replaced."""
+    if isinstance(value, kind):
+        return replace(value)
+    if isinstance(value, list | tuple):
+        return type(value)(replaced(item, kind, replace) for item in value)  # pyright: ignore
+    if isinstance(value, dict):
+        return {key: replaced(item, kind, replace) for key, item in value.items()}  # pyright: ignore
+    return value
+
+
+def used(event: Event, kind: type[Kept]) -> list[Kept]:
+    """The tensors that an event reads or writes, which may have been replaced by another kind."""
+    match event:
+        case Call(_, args, kwargs, results):
+            return list(found_in((args, kwargs, results), kind))
+        case Run(_, tensors):
+            return list(found_in(tensors, kind))
+        case Finite(tensor):
+            return list(found_in(tensor, kind))
+        case _:
+            return []
+
+
+def written(event: Event, kind: type[Kept]) -> list[Kept]:
+    """Those that it writes to."""
+    match event:
+        case Call(function, args, kwargs, results):
+            mutated = [
+                args[i] if i < len(args) else kwargs.get(argument.name)
+                for i, argument in enumerate(function._schema.arguments)
+                if argument.alias_info is not None and argument.alias_info.is_write
+            ]
+            return list(found_in((results, mutated), kind))
+        case Run(_, tensors):
+            return list(found_in(tensors[-1:], kind))
+        case _:
+            return []

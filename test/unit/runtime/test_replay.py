@@ -1,0 +1,364 @@
+"""Replay: a captured program computes what the program computes, whatever happens in between."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import parser
+from torch import Tensor
+
+import ramiel
+from ramiel.api import CompiledProgram
+from ramiel.runtime import OpError
+from ramiel.runtime.replay import memory
+from ramiel.runtime.replay.native import native
+from ramiel.runtime.replay.plan import Plan
+from ramiel.runtime.replay.tape import NotCapturable, Receive, Send
+
+pytestmark = pytest.mark.skipif(native() is None, reason="without the native part or oneDNN")
+
+MODEL = """
+<ir_version: 8, opset_import: ["" : 17]>
+branches (float[1, 8, 20, 20] x, float[1, 8, 20, 20] z) => (y, pooled)
+{
+  shape = Constant <value_ints = [8, 8, 3, 3]> ()
+  a_w = ConstantOfShape <value = float[1] {0.01}> (shape)
+  b_w = ConstantOfShape <value = float[1] {-0.02}> (shape)
+  a = Conv <pads = [1, 1, 1, 1]> (x, a_w)
+  a_relu = Relu (a)
+  b = Conv <pads = [1, 1, 1, 1]> (z, b_w)
+  b_pool = MaxPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (b)
+  c = Conv <pads = [1, 1, 1, 1]> (a_relu, b_w)
+  d = Add (c, b_pool)
+  e = Sigmoid (d)
+  y = Concat <axis = 1> (a_relu, e, b_pool)
+  pooled = GlobalAveragePool (y)
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def model() -> onnx.ModelProto:
+    return parser.parse_model(MODEL)
+
+
+@pytest.fixture
+def program(model: onnx.ModelProto) -> Iterator[CompiledProgram]:
+    with ramiel.compile(model, workers=2, schedule="linear") as program:
+        yield program
+
+
+def inputs(seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    x, z = (torch.randn(1, 8, 20, 20, generator=generator) for _ in range(2))
+    return x, z
+
+
+def plans(program: CompiledProgram) -> list[Plan]:
+    return [p for p in program._plans._plans.values() if isinstance(p, Plan)]
+
+
+def check(program: CompiledProgram, *given: Any) -> None:
+    for got, expected in zip(program(*given), program.serial(*given), strict=True):
+        assert got.is_contiguous()
+        assert torch.equal(got, expected) or (got - expected).abs().max() < 1e-5
+
+
+def replays(program: CompiledProgram, *given: Any) -> bool:
+    """Whether a call is replayed: Python's workers are not run."""
+    before = program._run_in_python
+    called: list[object] = []
+    program.__dict__["_run_in_python"] = lambda samples: called.append(1) or before(samples)
+    try:
+        program(*given)
+    finally:
+        del program.__dict__["_run_in_python"]
+    return not called
+
+
+@pytest.mark.parametrize("schedule", ["serial", "intra-op", "linear", "list", "dsc", "ios"])
+@pytest.mark.parametrize("workers", [1, 2, 3, 16])
+def test_replays_are_bit_for_bit_the_program(
+    model: onnx.ModelProto, schedule: str, workers: int
+) -> None:
+    with ramiel.compile(model, workers=workers, schedule=schedule) as program:
+        expected = [program(*inputs(seed)) for seed in (0, 1)]
+        program.capture(*inputs())
+        for seed in (0, 1, 0, 1):
+            assert replays(program, *inputs(seed))
+            for got, want in zip(program(*inputs(seed)), expected[seed], strict=True):
+                assert torch.equal(got, want)
+
+
+def test_calls_capture_by_themselves(program: CompiledProgram) -> None:
+    assert [replays(program, *inputs()) for _ in range(4)] == [False, True, True, True]
+    check(program, *inputs(1))
+    assert len(plans(program)) == 1
+
+
+def test_the_variable_switches_it_off(
+    model: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAMIEL_CAPTURE", "0")
+    with ramiel.compile(model, workers=2) as program:
+        assert not any(replays(program, *inputs()) for _ in range(4))
+        program.capture(*inputs())
+        assert replays(program, *inputs())
+
+
+def test_batches(model: onnx.ModelProto) -> None:
+    with ramiel.compile(model, workers=2, schedule="hyper", batch=2) as program:
+        given = [torch.cat([a, b]) for a, b in zip(inputs(0), inputs(1), strict=True)]
+        for _ in range(4):
+            check(program, *given)
+        assert plans(program)
+
+
+def test_inputs_that_share_memory(program: CompiledProgram) -> None:
+    x, z = inputs()
+    program.capture(x, x)
+    check(program, x, z)
+    check(program, z, x)
+    y, _ = program(x, z)
+    check(program, y[:, :8], y[:, 8:16])
+
+
+def test_other_shapes_and_strides(program: CompiledProgram) -> None:
+    x, z = inputs()
+    program.capture(x, z)
+    for image in (x.to(memory_format=torch.channels_last), x.mT, x[:, :1].expand(-1, 8, -1, -1)):
+        for _ in range(3):
+            check(program, image, z)
+    with pytest.raises(ValueError, match="expected float32"):
+        program(x[:, :1], z)
+    check(program, x, z)
+
+
+def test_open_dimensions_keep_the_last_plans() -> None:
+    text = MODEL.replace("float[1, 8, 20, 20]", "float[N, 8, 20, 20]")
+    with ramiel.compile(parser.parse_model(text), workers=2, schedule="linear") as program:
+        for size in range(1, 12):
+            given = [torch.randn(size, 8, 20, 20) for _ in range(2)]
+            for _ in range(3):
+                check(program, *given)
+        assert 0 < len(plans(program)) <= 8
+
+
+def test_values_that_are_not_finite(program: CompiledProgram) -> None:
+    x, z = inputs()
+    program.capture(x, z)
+    z[0, 3, 5, 5] = float("nan")
+    z[0, 1, 2, 2] = -float("inf")
+    for got, want in zip(program(x, z), program.serial(x, z), strict=True):
+        assert torch.allclose(got, want, equal_nan=True)
+    check(program, *inputs(2))
+    assert replays(program, *inputs(2))
+
+
+def test_results_are_the_callers(program: CompiledProgram) -> None:
+    x, z = inputs()
+    program.capture(x, z)
+    first = program(x, z)
+    kept = [y.clone() for y in first]
+    for y in program(z, x):
+        y.zero_()
+    assert all(map(torch.equal, first, kept))
+    check(program, x, z)
+
+
+def _change_in_place(program: Any) -> None:
+    next(iter(program.buffers())).mul_(2)
+
+
+def _change_data(program: Any) -> None:
+    tensor = next(iter(program.buffers()))
+    tensor.data = tensor.data * 3
+
+
+def _load(program: Any) -> None:
+    program.load_state_dict({k: v * 4 for k, v in program.state_dict().items()})
+
+
+def _exchange_tensor(program: Any) -> None:
+    layer = next(iter(program.children()))
+    layer.weight = layer.weight * 5
+
+
+def _exchange_layer(program: Any) -> None:
+    name, layer = next(iter(program.named_children()))
+    new = copy.deepcopy(layer)
+    new.weight.mul_(6)
+    setattr(program, name, new)
+
+
+def _forget(program: Any) -> None:
+    layer = next(iter(program.children()))
+    layer.weight.data.mul_(7)
+    for layer in program.children():
+        layer.forget()
+
+
+def _hook(program: Any) -> None:
+    layer = next(iter(program.children()))
+    layer.register_forward_hook(lambda module, args, y: y * 8)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_change_in_place, _change_data, _load, _exchange_tensor, _exchange_layer, _forget, _hook],
+)
+def test_changes_are_noticed(program: CompiledProgram, change: Any) -> None:
+    x, z = inputs()
+    program.capture(x, z)
+    before = program(x, z)
+    change(program)
+    for _ in range(4):
+        check(program, x, z)
+    assert not torch.equal(program(x, z)[0], before[0])
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))]
+)
+def test_copies(program: CompiledProgram, duplicate: Any) -> None:
+    program.capture(*inputs())
+    other = duplicate(program)
+    with other:
+        for _ in range(3):
+            check(other, *inputs(1))
+    check(program, *inputs(1))
+
+
+@pytest.mark.parametrize("workers", [2, 16])
+def test_calls_from_several_threads(model: onnx.ModelProto, workers: int) -> None:
+    with ramiel.compile(model, workers=workers, schedule="list") as program:
+        program.capture(*inputs())
+        expected = [program.serial(*inputs(seed)) for seed in range(4)]
+
+        def call(seed: int) -> bool:
+            return all(
+                torch.equal(a, b) or (a - b).abs().max() < 1e-5
+                for _ in range(200)
+                for a, b in zip(program(*inputs(seed)), expected[seed], strict=True)
+            )
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(call, range(4)))
+
+
+REFUSED = {
+    "reads values": """
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[4, 4] x, int64[2] shape) => (y) { a = Relu (x)  y = Reshape (a, shape) }
+    """,
+    "depends on values": """
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[4, 4] x, int64[2] shape) => (y) { a = Relu (x)  y = NonZero (a) }
+    """,
+    "on chance": """
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[4, 4] x, int64[2] shape) => (y) { a = RandomNormalLike (x)  y = Add (a, x) }
+    """,
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_what_is_not_captured_says_why(reason: str) -> None:
+    with ramiel.compile(parser.parse_model(REFUSED[reason]), workers=2) as program:
+        given = torch.randn(4, 4), torch.tensor([2, 8])
+        with pytest.raises(NotCapturable, match=reason):
+            program.capture(*given)
+        assert not replays(program, *given)
+        program(given[0], torch.tensor([8, 2]))
+
+
+def test_errors_name_the_node() -> None:
+    text = """
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[4, 4] x, int64[2] rows) => (y) { a = Relu (x)  [pick] y = Gather (a, rows) }
+    """
+    with ramiel.compile(parser.parse_model(text), workers=2) as program:
+        x = torch.randn(4, 4)
+        program.capture(x, torch.tensor([0, 1]))
+        with pytest.raises(OpError, match="pick"):
+            program(x, torch.tensor([0, 9]))
+        assert replays(program, x, torch.tensor([3, 1]))
+        assert torch.equal(program(x, torch.tensor([3, 1])), x.relu()[[3, 1]])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="without fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child(program: CompiledProgram) -> None:
+    program.capture(*inputs())
+    expected = program(*inputs(1))
+    child = os.fork()
+    if child == 0:
+        got = program(*inputs(1))
+        os._exit(0 if all(map(torch.equal, got, expected)) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    check(program, *inputs())
+
+
+def test_closed(program: CompiledProgram) -> None:
+    program.capture(*inputs())
+    program.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        program(*inputs())
+
+
+def test_collected(model: onnx.ModelProto) -> None:
+    program = ramiel.compile(model, workers=2, schedule="list")
+    program.capture(*inputs())
+    program(*inputs())
+    thread = threading.Thread(target=program.close)
+    thread.start()
+    thread.join()
+    del program
+
+
+# --- where values lie
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 500), st.integers(0, 8), st.integers(0, 4)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_values_that_live_at_a_time_do_not_overlap(values: list[tuple[int, int, int]]) -> None:
+    lives: list[memory.Life] = []
+    for _, first, steps in values:
+        life = memory.Life.unused(1)
+        for step in (first, first + steps):
+            life.use(0, step, np.array([step]))
+        lives.append(life)
+    starts, total = memory.offsets([size for size, _, _ in values], lives)
+    for i, (size, first, steps) in enumerate(values):
+        assert starts[i] % memory.ALIGNMENT == 0 and starts[i] + size <= total
+        for j in range(i):
+            other, begin, more = values[j]
+            if first <= begin + more and begin <= first + steps:
+                assert starts[i] + size <= starts[j] or starts[j] + other <= starts[i]
+
+
+def test_clocks_follow_channels() -> None:
+    one = [Send("a"), Send("b"), Receive("c")]
+    two = [Receive("b"), Send("c")]
+    first, second = memory.clocks([one, two])
+    assert second.tolist() == [[2, 0], [2, 1]]
+    assert first.tolist() == [[0, 0], [1, 0], [2, 2]]
+    with pytest.raises(NotCapturable, match="nobody sends"):
+        memory.clocks([[Receive("x")]])
