@@ -9,7 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string>
+#include <mutex>
 
 #include "team.h"
 
@@ -24,7 +24,11 @@ struct Here {
   int index = 0;
   int nested = 0;  // regions inside of that one, which run on this thread alone
   Region own;  // the region that this thread enters
-  long next = 0, last = 0, step = 0, chunk = 0;  // iterations of a loop, the next of this thread
+  int construct = 0;  // of the region, counted by this thread
+  Share* share = nullptr;  // the one that this thread is in
+  long ordered = 0;  // the first iteration that it has of that
+  long start = 0, increment = 0;  // a loop with a static schedule
+  long next = 0, last = 0, step = 0, chunk = 0;  // its iterations, the next of this thread
 };
 
 thread_local Here here;
@@ -44,11 +48,10 @@ void enter(void (*function)(void*), void* data, unsigned threads) {
   region.function = function;
   region.data = data;
   region.size = threads ? static_cast<int>(threads) : here.width;
-  region.done.store(0, std::memory_order_relaxed);
-  region.arrived.store(0, std::memory_order_relaxed);
-  region.passed.store(0, std::memory_order_relaxed);
+  region.reset();
   here.region = &region;
   here.index = 0;
+  here.construct = 0;
   if (region.size > 1) here.lender->lend(region);
 }
 
@@ -81,24 +84,27 @@ void barrier() {
   }
 }
 
-// The iterations of a loop with a static schedule: without a chunk one run of them for each thread,
-// else chunks in turn.
-bool next_iterations(long start, long increment, long* first, long* end) {
+long iterations(long start, long end, long increment) {
+  long count = increment > 0 ? (end - start + increment - 1) / increment
+                             : (start - end - increment - 1) / -increment;
+  return std::max(count, 0L);
+}
+
+// A loop with a static schedule: without a chunk one run of iterations for each thread, else chunks
+// in turn.
+bool next_static(long* first, long* end) {
   if (here.next >= here.last) return false;
   long stop = std::min(here.next + here.chunk, here.last);
-  *first = start + here.next * increment;
-  *end = start + stop * increment;
+  *first = here.start + here.next * here.increment;
+  *end = here.start + stop * here.increment;
   here.next += here.step;
   return true;
 }
 
-thread_local long loop_start, loop_increment;
-
-bool begin_loop(long start, long end, long increment, long chunk, long* first, long* stop) {
-  long size = size_here(), index = index_here();
-  long count = increment > 0 ? (end - start + increment - 1) / increment
-                             : (start - end - increment - 1) / -increment;
-  count = std::max(count, 0L);
+bool begin_static(long start, long end, long increment, long chunk, long* first, long* stop) {
+  long size = size_here(), index = index_here(), count = iterations(start, end, increment);
+  here.start = start;
+  here.increment = increment;
   if (chunk == 0) {
     long share = count / size, rest = count % size;
     here.next = index * share + std::min(index, rest);
@@ -111,9 +117,78 @@ bool begin_loop(long start, long end, long increment, long chunk, long* first, l
     here.last = count;
     here.step = size * chunk;
   }
-  loop_start = start;
-  loop_increment = increment;
-  return next_iterations(start, increment, first, stop);
+  return next_static(first, stop);
+}
+
+// A thread that is in no region of ours, or in a nested one, has a share to itself.
+thread_local Share alone;
+
+Share& next_share(bool* created) {
+  if (here.region && !here.nested) return here.region->share(here.construct++, created);
+  *created = true;
+  alone.next.store(0);
+  alone.turn.store(0);
+  return alone;
+}
+
+// A loop with a dynamic schedule: chunks as threads come for them.
+bool next_dynamic(long* first, long* end) {
+  Share& share = *here.share;
+  long begin = share.next.fetch_add(share.chunk);
+  // The iterations before have been handed out, and their ordered parts come first.
+  here.ordered = begin;
+  if (begin >= share.count) return false;
+  *first = share.start + begin * share.increment;
+  *end = share.start + std::min(begin + share.chunk, share.count) * share.increment;
+  return true;
+}
+
+void set_up(Share& share, long start, long end, long increment, long chunk) {
+  share.start = start;
+  share.increment = increment;
+  share.chunk = std::max(chunk, 1L);
+  share.count = iterations(start, end, increment);
+}
+
+bool begin_dynamic(long start, long end, long increment, long chunk, long* first, long* stop) {
+  bool created = false;
+  here.share = &next_share(&created);
+  // All threads of the region say the same of the loop, but only one may write it.
+  if (size_here() == 1) {
+    set_up(*here.share, start, end, increment, chunk);
+  } else {
+    static std::mutex mutex;
+    std::lock_guard<std::mutex> guard(mutex);
+    if (here.share->count == 0) set_up(*here.share, start, end, increment, chunk);
+  }
+  return next_dynamic(first, stop);
+}
+
+void pass_on() {  // the turn of an ordered loop, after a chunk
+  Share& share = *here.share;
+  long mine = here.ordered, done = std::min(mine + share.chunk, share.count);
+  while (share.turn.load() < mine) sched_yield();
+  if (share.turn.load() < done) share.turn.store(done);
+}
+
+void begin_ordered() {
+  while (here.share->turn.load() < here.ordered) sched_yield();
+}
+
+bool begin_single() {
+  bool created = false;
+  next_share(&created);
+  return created;
+}
+
+unsigned next_section() {
+  long first, end;
+  return next_dynamic(&first, &end) ? static_cast<unsigned>(first) : 0;
+}
+
+unsigned begin_sections(unsigned count) {
+  long first, end;
+  return begin_dynamic(1, long{count} + 1, 1, 1, &first, &end) ? static_cast<unsigned>(first) : 0;
 }
 
 // --- the entry points, and GNU's, which they lead on to --------------------------------------
@@ -122,22 +197,29 @@ using Function = void (*)(void*);
 
 void (*gnu_parallel_start)(Function, void*, unsigned);
 void (*gnu_parallel_end)();
+void (*gnu_parallel)(Function, void*, unsigned, unsigned);
 void (*gnu_barrier)();
 bool (*gnu_loop_static_start)(long, long, long, long, long*, long*);
 bool (*gnu_loop_static_next)(long*, long*);
+bool (*gnu_loop_dynamic_start)(long, long, long, long, long*, long*);
+bool (*gnu_loop_dynamic_next)(long*, long*);
+bool (*gnu_loop_ordered_dynamic_start)(long, long, long, long, long*, long*);
+bool (*gnu_loop_ordered_dynamic_next)(long*, long*);
+void (*gnu_loop_end)();
 void (*gnu_loop_end_nowait)();
+void (*gnu_ordered_start)();
+void (*gnu_ordered_end)();
+bool (*gnu_single_start)();
+unsigned (*gnu_sections_start)(unsigned);
+unsigned (*gnu_sections_next)();
+void (*gnu_sections_end_nowait)();
 int (*gnu_get_max_threads)();
 int (*gnu_get_num_threads)();
 int (*gnu_get_thread_num)();
 int (*gnu_in_parallel)();
-void (*gnu_parallel)(Function, void*, unsigned, unsigned);
 
 void parallel_start(Function function, void* data, unsigned threads) {
-  if (answers()) {
-    enter(function, data, threads);
-  } else {
-    gnu_parallel_start(function, data, threads);
-  }
+  answers() ? enter(function, data, threads) : gnu_parallel_start(function, data, threads);
 }
 
 void parallel_end() { answers() ? leave() : gnu_parallel_end(); }
@@ -155,17 +237,59 @@ void at_barrier() {
 }
 
 bool loop_static_start(long start, long end, long increment, long chunk, long* first, long* stop) {
-  return answers() ? begin_loop(start, end, increment, chunk, first, stop)
+  return answers() ? begin_static(start, end, increment, chunk, first, stop)
                    : gnu_loop_static_start(start, end, increment, chunk, first, stop);
 }
 
 bool loop_static_next(long* first, long* stop) {
-  return answers() ? next_iterations(loop_start, loop_increment, first, stop)
-                   : gnu_loop_static_next(first, stop);
+  return answers() ? next_static(first, stop) : gnu_loop_static_next(first, stop);
+}
+
+bool loop_dynamic_start(long start, long end, long increment, long chunk, long* first, long* stop) {
+  return answers() ? begin_dynamic(start, end, increment, chunk, first, stop)
+                   : gnu_loop_dynamic_start(start, end, increment, chunk, first, stop);
+}
+
+bool loop_dynamic_next(long* first, long* stop) {
+  return answers() ? next_dynamic(first, stop) : gnu_loop_dynamic_next(first, stop);
+}
+
+bool loop_ordered_start(long start, long end, long increment, long chunk, long* first, long* stop) {
+  return answers() ? begin_dynamic(start, end, increment, chunk, first, stop)
+                   : gnu_loop_ordered_dynamic_start(start, end, increment, chunk, first, stop);
+}
+
+bool loop_ordered_next(long* first, long* stop) {
+  if (!answers()) return gnu_loop_ordered_dynamic_next(first, stop);
+  pass_on();
+  return next_dynamic(first, stop);
+}
+
+void ordered_start() { answers() ? begin_ordered() : gnu_ordered_start(); }
+
+void ordered_end() {
+  if (!answers()) gnu_ordered_end();
+}
+
+void loop_end() {
+  if (!answers()) return gnu_loop_end();
+  at_barrier();
 }
 
 void loop_end_nowait() {
   if (!answers()) gnu_loop_end_nowait();
+}
+
+bool single_start() { return answers() ? begin_single() : gnu_single_start(); }
+
+unsigned sections_start(unsigned count) {
+  return answers() ? begin_sections(count) : gnu_sections_start(count);
+}
+
+unsigned sections_next() { return answers() ? next_section() : gnu_sections_next(); }
+
+void sections_end_nowait() {
+  if (!answers()) gnu_sections_end_nowait();
 }
 
 int get_max_threads() { return answers() ? here.width : gnu_get_max_threads(); }
@@ -196,11 +320,29 @@ const Entry kEntries[] = {
     entry("GOMP_barrier", at_barrier, &gnu_barrier),
     entry("GOMP_loop_static_start", loop_static_start, &gnu_loop_static_start),
     entry("GOMP_loop_static_next", loop_static_next, &gnu_loop_static_next),
+    entry("GOMP_loop_dynamic_start", loop_dynamic_start, &gnu_loop_dynamic_start),
+    entry("GOMP_loop_dynamic_next", loop_dynamic_next, &gnu_loop_dynamic_next),
+    entry("GOMP_loop_ordered_dynamic_start", loop_ordered_start, &gnu_loop_ordered_dynamic_start),
+    entry("GOMP_loop_ordered_dynamic_next", loop_ordered_next, &gnu_loop_ordered_dynamic_next),
+    entry("GOMP_loop_end", loop_end, &gnu_loop_end),
     entry("GOMP_loop_end_nowait", loop_end_nowait, &gnu_loop_end_nowait),
+    entry("GOMP_ordered_start", ordered_start, &gnu_ordered_start),
+    entry("GOMP_ordered_end", ordered_end, &gnu_ordered_end),
+    entry("GOMP_single_start", single_start, &gnu_single_start),
+    entry("GOMP_sections_start", sections_start, &gnu_sections_start),
+    entry("GOMP_sections_next", sections_next, &gnu_sections_next),
+    entry("GOMP_sections_end_nowait", sections_end_nowait, &gnu_sections_end_nowait),
     entry("omp_get_max_threads", get_max_threads, &gnu_get_max_threads),
     entry("omp_get_num_threads", get_num_threads, &gnu_get_num_threads),
     entry("omp_get_thread_num", get_thread_num, &gnu_get_thread_num),
     entry("omp_in_parallel", in_parallel, &gnu_in_parallel),
+};
+
+// What has nothing to do with regions: locks of the process, and settings of a thread.
+const char* const kLeftToGnu[] = {
+    "GOMP_critical_start", "GOMP_critical_end",   "GOMP_critical_name_start",
+    "GOMP_critical_name_end", "GOMP_atomic_start", "GOMP_atomic_end",
+    "omp_set_num_threads", "omp_get_num_procs",
 };
 
 bool is_openmp(const char* name) {
@@ -245,9 +387,24 @@ Imports imports_of(const link_map& map) {
 
 }  // namespace
 
+Share& Region::share(int construct, bool* created) {
+  std::lock_guard<std::mutex> guard(mutex_);
+  auto [place, is_new] = shares_.try_emplace(construct);
+  *created = is_new;
+  return place->second;
+}
+
+void Region::reset() {
+  done.store(0, std::memory_order_relaxed);
+  arrived.store(0, std::memory_order_relaxed);
+  passed.store(0, std::memory_order_relaxed);
+  shares_.clear();
+}
+
 void help(Region& region, int index) {
   here.region = &region;
   here.index = index;
+  here.construct = 0;
   region.function(region.data);
   here.region = nullptr;
   region.done.fetch_add(1, std::memory_order_release);
@@ -289,7 +446,12 @@ int answer_openmp_of(void* library) {
         if (!is_openmp(name)) continue;
         const Entry* known = std::find_if(std::begin(kEntries), std::end(kEntries),
                                           [&](const Entry& e) { return !std::strcmp(e.name, name); });
-        if (known == std::end(kEntries)) return -1;
+        if (known == std::end(kEntries)) {
+          bool is_left = std::any_of(std::begin(kLeftToGnu), std::end(kLeftToGnu),
+                                     [&](const char* left) { return !std::strcmp(left, name); });
+          if (!is_left) return -1;
+          continue;
+        }
         ++count;
         if (!writes) continue;
         if (!*known->gnu) *known->gnu = dlsym(library, name);

@@ -1,16 +1,25 @@
-// OpenMP for oneDNN, answered by the threads of a replay.
+// OpenMP for oneDNN and PyTorch, answered by the threads of a replay.
 //
 // A kernel on several threads enters a parallel region of OpenMP, which GNU's runtime would run on
 // a pool of its own: one pool for each thread that ever called it, whose idle threads spin on cores
-// that a schedule has given to others. So the entry points that the library calls lead here. In a
+// that a schedule has given to others. So the entry points that a library calls lead here. In a
 // thread that replays a plan, a region runs on threads that the plan has reserved; in any other
 // thread, everything goes on to GNU's runtime.
 
 #pragma once
 
 #include <atomic>
+#include <map>
+#include <mutex>
 
 namespace ramiel {
+
+// A loop, sections or a single block that the threads of a region share out among them.
+struct Share {
+  long start = 0, increment = 1, chunk = 1, count = 0;  // iterations
+  std::atomic<long> next{0};                            // the first that nobody has
+  std::atomic<long> turn{0};                            // the first whose ordered part is to come
+};
 
 // A parallel region: `function(data)` once on each of `size` threads.
 struct Region {
@@ -20,6 +29,15 @@ struct Region {
   std::atomic<int> done{0};     // threads, without the one that entered it, that have returned
   std::atomic<int> arrived{0};  // threads at the barrier
   std::atomic<int> passed{0};   // barriers so far
+
+  // The share of one construct, counted from the beginning of the region. `created` says whether
+  // the caller is the first to come to it.
+  Share& share(int construct, bool* created);
+  void reset();
+
+ private:
+  std::mutex mutex_;
+  std::map<int, Share> shares_;  // empty as a rule: most loops are divided without
 };
 
 // Runs the part of one thread, 1..size-1, of a region that another thread entered.

@@ -247,11 +247,12 @@ extern "C" {
 using ramiel::Plan;
 using ramiel::Step;
 
-RAMIEL_API int ramiel_attach(void* library, void* execute, void* call) {
+RAMIEL_API void ramiel_attach(void* execute, void* call) {
   ramiel::execute = reinterpret_cast<decltype(ramiel::execute)>(execute);
   ramiel::call = reinterpret_cast<decltype(ramiel::call)>(call);
-  return ramiel::answer_openmp_of(library);
 }
+
+RAMIEL_API int ramiel_answer_openmp_of(void* library) { return ramiel::answer_openmp_of(library); }
 
 RAMIEL_API void* ramiel_plan_new(int workers, int seats, int channels, const Step* const* steps,
                       const int64_t* counts) {

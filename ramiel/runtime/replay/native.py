@@ -9,7 +9,10 @@ import os
 from collections.abc import Callable, Sequence
 from ctypes import POINTER, c_double, c_int, c_int32, c_int64, c_void_p
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from ramiel.runtime.kernels.onednn_library import Library, library
 
@@ -76,7 +79,9 @@ class Native:
     def __init__(self, path: str, onednn: Library) -> None:
         """OSError if it does not load or does not fit this oneDNN."""
         self.functions = ctypes.CDLL(path)
-        self.functions.ramiel_attach.argtypes = (c_void_p, c_void_p, c_void_p)
+        self.functions.ramiel_attach.argtypes = (c_void_p, c_void_p)
+        self.functions.ramiel_attach.restype = None
+        self.functions.ramiel_answer_openmp_of.argtypes = (c_void_p,)
         self.functions.ramiel_plan_new.argtypes = (
             *(c_int, c_int, c_int),
             *(POINTER(POINTER(Step)), POINTER(c_int64)),
@@ -86,11 +91,18 @@ class Native:
         self.functions.ramiel_plan_delete.argtypes = (c_void_p,)
         self.functions.ramiel_plan_delete.restype = None
         self._call = ctypes.CFUNCTYPE(c_int, c_int64)(_call)
-        handle: Any = onednn.functions
         execute = ctypes.cast(onednn.functions.dnnl_primitive_execute, c_void_p)
-        call = ctypes.cast(self._call, c_void_p)
-        if self.functions.ramiel_attach(handle._handle, execute, call) < 0:
+        self.functions.ramiel_attach(execute, ctypes.cast(self._call, c_void_p))
+        if not self._answers(onednn.functions):
             raise OSError(f"{onednn.path} calls functions of OpenMP that are not known here")
+        self.answers_pytorch = self._answers(_pytorch())
+        """Whether PyTorch's operators run on the threads of a plan, too."""
+
+    def _answers(self, library: ctypes.CDLL | None) -> bool:
+        if library is None:
+            return False
+        handle: Any = library
+        return self.functions.ramiel_answer_openmp_of(handle._handle) > 0
 
     def new_plan(
         self, workers: Sequence[ctypes.Array[Step]], seats: int, channels: int
@@ -107,6 +119,15 @@ class Native:
 
     def delete(self, plan: c_void_p) -> None:
         self.functions.ramiel_plan_delete(plan)
+
+
+def _pytorch() -> ctypes.CDLL | None:
+    """The loaded library with PyTorch's operators, if that is how it was built."""
+    path = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    try:
+        return ctypes.CDLL(str(path), os.RTLD_NOLOAD | os.RTLD_LAZY)
+    except OSError:
+        return None
 
 
 @functools.cache

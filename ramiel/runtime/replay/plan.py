@@ -305,7 +305,8 @@ class _Instance:
     def _function(self, function: Callable[[], object], threads: int) -> Step:
         def run() -> None:
             torch.set_grad_enabled(False)
-            torch.set_num_threads(threads)
+            if torch.get_num_threads() != threads:
+                torch.set_num_threads(threads)
             function()
 
         number = add_function(run)
