@@ -99,6 +99,10 @@ def _destroy_all(lib: Library, objects: list[tuple[str, int]]) -> None:
         getattr(lib.quick, function)(handle)
 
 
+Execution = tuple[ctypes.c_void_p, ctypes.c_void_p, int, ctypes.c_void_p]
+"""The arguments of dnnl_primitive_execute: primitive, stream, number of arguments, arguments."""
+
+
 class Primitive:
     """A primitive and its arguments: some fixed, the others given as addresses at each call."""
 
@@ -145,8 +149,9 @@ class Primitive:
     def scratch_bytes(self) -> int:
         return self._scratch
 
-    def bound_to(self, addresses: Sequence[int]) -> Bound:
-        """A call with fixed addresses: of what is given, in its order, and of the scratchpad."""
+    def bound_to(self, addresses: Sequence[int]) -> tuple[Execution, object]:
+        """What dnnl_primitive_execute takes for fixed addresses: of what is given, in its order, and
+        of the scratchpad. With it, what must be kept as long as that is used."""
         handles = Handles(self._lib)
         engine = self._lib.engine
         memories = [
@@ -156,8 +161,7 @@ class Primitive:
         arguments = (Argument * (len(self._fixed) + len(memories)))(*self._fixed, *memories)
         stream = handles.make("stream", "dnnl_stream_create", engine, IN_ORDER)
         address = ctypes.c_void_p(ctypes.addressof(arguments))
-        call = (self._primitive, stream, len(arguments), address)
-        return Bound((handles, self), arguments, call, None)
+        return (self._primitive, stream, len(arguments), address), (self, handles, arguments)
 
     def _bind(self) -> Bound:
         memories = [(kind, self._memory(desc, None)) for kind, desc in self._given]
@@ -205,7 +209,7 @@ class Bound(NamedTuple):
 
     memories: tuple[ctypes.c_void_p, ...]
     arguments: ctypes.Array[Argument]
-    call: tuple[ctypes.c_void_p, ctypes.c_void_p, int, ctypes.c_void_p]
+    call: Execution
     scratch: Tensor | None
 
 

@@ -262,14 +262,15 @@ class _Instance:
                 addresses = [self.tensor(view).data_ptr() for view in views]  # pyright: ignore
                 if scratch is not None:
                     addresses.append(self._memory[scratch].data_ptr())
-                bound = primitive.bound_to(addresses)
-                self._kept.append(bound)
-                first, second, count, third = bound.call
+                (first, second, count, third), kept = primitive.bound_to(addresses)
+                self._kept.append(kept)
                 yield Step(Kind.EXECUTE, threads, first, second, third, count)
             case Finite(view):
                 yield self._finite(self.tensor(view), threads)  # pyright: ignore
             case Call():
                 yield from self._call(event, threads)
+            case Renewed():
+                pass
 
     def _finite(self, x: Tensor, threads: int) -> Step:
         if x.dtype is torch.float32 and is_dense(x):

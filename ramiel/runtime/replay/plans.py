@@ -76,7 +76,7 @@ class Plans:
             self._changes = changes.count
         outputs = None
         try:
-            if any(m._forward_hooks or m._forward_pre_hooks for m in program.children()):
+            if any(map(_has_hooks, program.children())):
                 raise NotCapturable("a layer has hooks")
             tapes, taped, outputs = run()
             self._keep(key, _plan(tapes, taped, outputs))
@@ -129,10 +129,14 @@ def _key(inputs: Sequence[Any]) -> object:
 def _tensors(program: nn.Module) -> Iterator[tuple[dict[str, Any], str, Tensor, int, int]]:
     """All tensors of a program: where they are found, and what changes if they do."""
     for module in program.modules():
-        for tensors in (module._buffers, module._parameters):
+        for tensors in (module._buffers, module._parameters):  # pyright: ignore[reportPrivateUsage]
             for name, tensor in tensors.items():
                 if tensor is not None:
                     yield tensors, name, tensor, _version(tensor), tensor.data_ptr()
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)  # pyright: ignore[reportPrivateUsage]
 
 
 def _version(tensor: Tensor) -> int:

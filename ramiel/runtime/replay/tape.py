@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch._C import DisableTorchFunction  # pyright: ignore[reportPrivateUsage]
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import (
     TorchDispatchMode,
@@ -161,7 +162,7 @@ def off() -> Generator[None]:
     """Calls that are not taped."""
     tape, here.tape = here.tape, None
     try:
-        with _disable_current_modes(), torch._C.DisableTorchFunction():
+        with _disable_current_modes(), DisableTorchFunction():
             yield
     finally:
         here.tape = tape
