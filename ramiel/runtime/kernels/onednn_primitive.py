@@ -150,8 +150,8 @@ class Primitive:
         return self._scratch
 
     def bound_to(self, addresses: Sequence[int]) -> tuple[Execution, object]:
-        """What dnnl_primitive_execute takes for fixed addresses: of what is given, in its order, and
-        of the scratchpad. With it, what must be kept as long as that is used."""
+        """What dnnl_primitive_execute takes for fixed addresses: of what is given, in its order,
+        and of the scratchpad. With it, what must be kept as long as that is used."""
         handles = Handles(self._lib)
         engine = self._lib.engine
         memories = [
