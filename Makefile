@@ -6,7 +6,7 @@ MODELS := $(VENV)/.models
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types lit pytest format bench papers performance conformance models clean
+.PHONY: help setup demo test lint types lit pytest sanitize format bench papers performance conformance models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,13 @@ lit: $(SETUP) ## Run the tests on IR
 
 pytest: $(MODELS) ## Run the unit and numerical tests
 	$(BIN)/python -m pytest -n 2
+
+sanitize: ## Run the native part under ThreadSanitizer and AddressSanitizer
+	mkdir -p build
+	for kind in thread address,undefined; do \
+		$(CXX) -std=c++17 -O1 -g -fopenmp -fsanitize=$$kind -pthread native/*.cpp -ldl -o build/stress \
+			&& build/stress || exit 1; \
+	done
 
 format: $(SETUP) ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix

@@ -84,7 +84,8 @@ void copy(const Copy& box, const char* from, char* to, int threads) {
 }
 
 // The loops, for the vectors of the processor that runs them.
-#if defined(__x86_64__) && defined(__GNUC__)
+// ThreadSanitizer is not ready yet when they are chosen.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_THREAD__)
 #define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define FOR_EACH_CPU

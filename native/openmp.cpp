@@ -212,6 +212,7 @@ void (*gnu_ordered_end)();
 bool (*gnu_single_start)();
 unsigned (*gnu_sections_start)(unsigned);
 unsigned (*gnu_sections_next)();
+void (*gnu_sections_end)();
 void (*gnu_sections_end_nowait)();
 int (*gnu_get_max_threads)();
 int (*gnu_get_num_threads)();
@@ -288,6 +289,11 @@ unsigned sections_start(unsigned count) {
 
 unsigned sections_next() { return answers() ? next_section() : gnu_sections_next(); }
 
+void sections_end() {
+  if (!answers()) return gnu_sections_end();
+  at_barrier();
+}
+
 void sections_end_nowait() {
   if (!answers()) gnu_sections_end_nowait();
 }
@@ -322,6 +328,8 @@ const Entry kEntries[] = {
     entry("GOMP_loop_static_next", loop_static_next, &gnu_loop_static_next),
     entry("GOMP_loop_dynamic_start", loop_dynamic_start, &gnu_loop_dynamic_start),
     entry("GOMP_loop_dynamic_next", loop_dynamic_next, &gnu_loop_dynamic_next),
+    entry("GOMP_loop_nonmonotonic_dynamic_start", loop_dynamic_start, &gnu_loop_dynamic_start),
+    entry("GOMP_loop_nonmonotonic_dynamic_next", loop_dynamic_next, &gnu_loop_dynamic_next),
     entry("GOMP_loop_ordered_dynamic_start", loop_ordered_start, &gnu_loop_ordered_dynamic_start),
     entry("GOMP_loop_ordered_dynamic_next", loop_ordered_next, &gnu_loop_ordered_dynamic_next),
     entry("GOMP_loop_end", loop_end, &gnu_loop_end),
@@ -331,6 +339,7 @@ const Entry kEntries[] = {
     entry("GOMP_single_start", single_start, &gnu_single_start),
     entry("GOMP_sections_start", sections_start, &gnu_sections_start),
     entry("GOMP_sections_next", sections_next, &gnu_sections_next),
+    entry("GOMP_sections_end", sections_end, &gnu_sections_end),
     entry("GOMP_sections_end_nowait", sections_end_nowait, &gnu_sections_end_nowait),
     entry("omp_get_max_threads", get_max_threads, &gnu_get_max_threads),
     entry("omp_get_num_threads", get_num_threads, &gnu_get_num_threads),

@@ -10,34 +10,11 @@
 
 #include "kernels.h"
 #include "openmp.h"
+#include "step.h"
 #include "team.h"
 
 namespace ramiel {
 namespace {
-
-// What a step does, and with which fields. `size` counts elements if nothing else is said.
-enum Kind : int32_t {
-  kExecute,       // primitive, stream, arguments; `size` of these
-  kReceive,       // channel number `size`
-  kSend,          // channel number `size`
-  kFinite,        // first
-  kRelu,          // first to second
-  kBinary,        // first and second to third, by `number`, a Binary
-  kBinaryNumber,  // first and `number` to second, by a Binary at third
-  kCopy,          // first to second, by a Copy at third
-  kCall,          // function number `size` of Python's
-};
-
-// As ramiel/runtime/replay/native.py declares it.
-struct Step {
-  int32_t kind;
-  int32_t threads;
-  void* first;
-  void* second;
-  void* third;
-  int64_t size;
-  double number;
-};
 
 // What a run ends with. More than that are the statuses of oneDNN and of calls.
 enum Status : int32_t { kDone = 0, kNotFinite = -1, kStopped = -2 };

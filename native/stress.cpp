@@ -1,0 +1,210 @@
+// Replays plans of random tasks and channels, many at a time, for the sanitizers: `make sanitize`.
+//
+// Each plan is a random graph: every worker adds to numbers that it gets through channels, on one
+// thread or, by OpenMP, on several. A wrong sum, a hang or a race is a fault of the executor.
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "openmp.h"
+#include "step.h"
+
+extern "C" {
+void ramiel_attach(void* execute, void* call);
+int ramiel_answer_openmp_of(void* library);
+void* ramiel_plan_new(int workers, int seats, int channels, const ramiel::Step* const* steps,
+                      const int64_t* counts);
+int ramiel_plan_run(void* plan, int spins, int64_t* failed, int64_t* times);
+void ramiel_plan_delete(void* plan);
+}
+
+namespace {
+
+// What a step of a test does: adds its inputs and one to its result, `threads` times, one part each.
+struct Task {
+  std::vector<const int64_t*> inputs;
+  int64_t* result;
+  int threads;
+  bool fails;
+};
+
+// OpenMP's constructs, all of which this program's own calls of GNU's runtime lead to openmp.cpp for.
+bool openmp_is_right(int threads) {
+  int64_t dynamic = 0, chunks = 0, singles = 0, sections = 0, wrong = 0;
+  std::vector<int> order;
+#pragma omp parallel num_threads(threads)
+  {
+#pragma omp for schedule(dynamic, 3)
+    for (int i = 0; i < 50; ++i) {
+#pragma omp atomic
+      dynamic += i;
+    }
+#pragma omp single
+    ++singles;
+#pragma omp for schedule(static, 4) nowait
+    for (int i = 100; i > 0; i -= 3) {
+#pragma omp atomic
+      chunks += i;
+    }
+#pragma omp barrier
+    if (chunks != 1717) {
+#pragma omp atomic
+      ++wrong;
+    }
+#pragma omp sections
+    {
+#pragma omp section
+      {
+#pragma omp atomic
+        sections += 1;
+      }
+#pragma omp section
+      {
+#pragma omp atomic
+        sections += 10;
+      }
+    }
+#pragma omp for ordered schedule(dynamic, 2)
+    for (int i = 0; i < 9; ++i) {
+#pragma omp ordered
+      order.push_back(i);
+    }
+#pragma omp parallel num_threads(3)
+    {
+#pragma omp single
+      {
+#pragma omp atomic
+        ++singles;
+      }
+    }
+  }
+  bool in_order = order == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8};
+  return dynamic == 1225 && singles == 1 + threads && sections == 11 && !wrong && in_order;
+}
+
+int perform(int64_t address) {
+  auto& task = *reinterpret_cast<Task*>(address);
+  int64_t sum = 1;
+  for (const int64_t* input : task.inputs) sum += *input;
+  std::atomic<int64_t> parts{0};
+  struct Work {
+    std::atomic<int64_t>& parts;
+    int64_t sum;
+  } work{parts, sum};
+  ramiel::on_threads(
+      task.threads,
+      [](void* data, int, int) {
+        auto& work = *static_cast<Work*>(data);
+        work.parts.fetch_add(work.sum);
+      },
+      &work);
+  if (!openmp_is_right(task.threads)) return 9;
+  *task.result = parts.load() / task.threads;
+  return task.fails ? 7 : 0;
+}
+
+struct Random {
+  std::mt19937 engine;
+  int below(int n) { return static_cast<int>(engine() % static_cast<unsigned>(n)); }
+};
+
+// A plan of random tasks, and what they compute.
+class Graph {
+ public:
+  Graph(unsigned seed, int workers, int tasks) : random_{std::mt19937(seed)} {
+    results_.resize(tasks);
+    expected_.resize(tasks);
+    steps_.resize(workers);
+    // A channel for each task that another worker reads.
+    std::vector<int> worker(tasks), channel(tasks, -1);
+    int channels = 0;
+    for (int t = 0; t < tasks; ++t) {
+      worker[t] = random_.below(workers);
+      auto task = std::make_unique<Task>();
+      task->result = &results_[t];
+      task->threads = random_.below(4) == 0 ? 1 + random_.below(workers) : 1;
+      task->fails = false;
+      expected_[t] = 1;
+      for (int k = random_.below(3); k > 0 && t > 0; --k) {
+        int from = std::max(0, t - 1 - random_.below(6));
+        task->inputs.push_back(&results_[from]);
+        expected_[t] += expected_[from];
+        if (worker[from] != worker[t]) {
+          if (channel[from] < 0) channel[from] = channels++;
+          add(worker[t], {ramiel::kReceive, 1, nullptr, nullptr, nullptr, channel[from], 0});
+        }
+      }
+      // Numbers stay small enough for an int64.
+      if (expected_[t] > (int64_t{1} << 40)) {
+        task->inputs.clear();
+        expected_[t] = 1;
+      }
+      int64_t address = reinterpret_cast<int64_t>(task.get());
+      add(worker[t], {ramiel::kCall, task->threads, nullptr, nullptr, nullptr, address, 0});
+      // Whether somebody will read it is not known yet: all are sent that may be.
+      if (channel[t] < 0) channel[t] = channels++;
+      add(worker[t], {ramiel::kSend, 1, nullptr, nullptr, nullptr, channel[t], 0});
+      tasks_.push_back(std::move(task));
+    }
+    std::vector<const ramiel::Step*> lists;
+    std::vector<int64_t> counts;
+    for (auto& list : steps_) {
+      lists.push_back(list.data());
+      counts.push_back(static_cast<int64_t>(list.size()));
+    }
+    plan_ = ramiel_plan_new(workers, workers, channels, lists.data(), counts.data());
+  }
+
+  ~Graph() { ramiel_plan_delete(plan_); }
+
+  bool run(int spins) {
+    int64_t failed[2];
+    bool fails = random_.below(8) == 0;
+    Task& task = *tasks_[random_.below(static_cast<int>(tasks_.size()))];
+    task.fails = fails;
+    int status = ramiel_plan_run(plan_, spins, failed, nullptr);
+    task.fails = false;
+    return fails ? status == 7 : status == 0 && results_ == expected_;
+  }
+
+ private:
+  void add(int worker, ramiel::Step step) { steps_[worker].push_back(step); }
+
+  Random random_;
+  std::vector<int64_t> results_, expected_;
+  std::vector<std::unique_ptr<Task>> tasks_;
+  std::vector<std::vector<ramiel::Step>> steps_;
+  void* plan_;
+};
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  int runs = count > 1 ? std::atoi(arguments[1]) : 200;
+  ramiel_attach(nullptr, reinterpret_cast<void*>(perform));
+  if (ramiel_answer_openmp_of(dlopen(nullptr, RTLD_LAZY)) <= 0) return 2;
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> callers;
+  for (unsigned caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([=, &wrong] {
+      for (unsigned seed = 0; seed < 20; ++seed) {
+        Graph graph(seed * 4 + caller, 1 + static_cast<int>(seed % 5), 60);
+        for (int i = 0; i < runs / 20; ++i) {
+          if (!graph.run(i % 2 ? 2000 : 0)) wrong.fetch_add(1);
+        }
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  std::printf("%d calls, %d wrong\n", 4 * runs, wrong.load());
+  return wrong.load() ? 1 : 0;
+}
