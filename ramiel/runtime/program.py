@@ -118,6 +118,12 @@ class Program(nn.Module):
         if (reason := self._plans.reason(list(chain.from_iterable(samples)))) is not None:
             raise NotCapturable(reason)
 
+    def capture_status(self, *args: Any, **kwargs: Any) -> str:
+        """`captured` if calls with such inputs are replayed, or why they run in Python."""
+        inputs = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
+        samples = [inputs] if self.batch == 1 else samples_of(self.inputs, inputs)[: self.batch]
+        return self._plans.reason(list(chain.from_iterable(samples))) or "captured"
+
     def _run_batch(self, samples: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The outputs of as many samples as the workers run at a time."""
         inputs = list(chain.from_iterable(samples))

@@ -128,6 +128,8 @@ class Bench:
     speedup_quartiles: tuple[float, float]
     of_bound: float
     """The bound over the parallel time."""
+    replay: str
+    """Whether the parallel runs were replays: `captured`, or why they were made in Python."""
     traced_ms: float
     workers: tuple[WorkerTimes, ...]
     groups: tuple[Group, ...]
@@ -161,6 +163,7 @@ def bench(
         try:
             interleaved(forms, 2)  # to prepare kernels, and to warm up
             serial, parallel = interleaved(forms, runs, seconds)
+            replay = program.capture_status(*inputs)
             traced = traces(program, *inputs, runs=TRACED)
         except OpError as error:
             raise CompileError(f"the program fails: {error}", file=str(model)) from error
@@ -177,6 +180,7 @@ def bench(
         speedup=statistics.median(ratios),
         speedup_quartiles=_quartiles(ratios),
         of_bound=compilation.report.bound_us / (in_parallel.median * 1e3),
+        replay=replay,
         traced_ms=median_of(traced).makespan_us / 1e3,
         workers=tuple(_workers(traced, compilation.report.workers)),
         groups=tuple(_groups(operations)),
@@ -335,7 +339,8 @@ def _show_summary(found: Bench, console: Console) -> None:
         "expected": f"{milliseconds(report.parallel_us)}, by the {source}",
         "parallel": f"{_times(found.parallel_ms)}, median of {found.runs}; the bound is "
         f"{found.of_bound:.0%} of it",
-        "serial": f"{_times(found.serial_ms)}, in turns with it",
+        "replay": found.replay,
+        "serial": f"{_times(found.serial_ms)}, in turns with it, in Python",
         "speed-up": f"{found.speedup:.2f}, half of the runs in {low:.2f} to {high:.2f}",
         "traced": f"{found.traced_ms:.2f} ms; the tables are from {TRACED} such runs",
     }

@@ -23,8 +23,8 @@ names, and no line uses those builtins."""
 
 PROGRAM_NAMES = BUILTINS | frozenset(
     "F T_destination Tensor add_module apply batch bfloat16 bind buffers call_super_init capture "
-    "ch channels children close compile cpu cuda double dump_patches eval extra_repr float "
-    "forward get_buffer get_extra_state get_parameter get_submodule half inputs ipu kernels "
+    "capture_status ch channels children close compile cpu cuda double dump_patches eval "
+    "extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half inputs ipu kernels "
     "load_state_dict main modules mtia named_buffers named_children named_modules "
     "named_parameters nodes one_thread operator ops outputs parameters register_backward_hook "
     "register_buffer register_forward_hook register_forward_pre_hook "

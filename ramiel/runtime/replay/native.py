@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from ramiel.runtime.kernels.onednn_library import Library, library
+from ramiel.runtime.kernels.onednn_library import why_not as why_no_onednn
 
 
 class Kind(IntEnum):
@@ -132,14 +133,31 @@ def _pytorch() -> ctypes.CDLL | None:
 
 @functools.cache
 def native() -> Native | None:
-    """The native part; None if it was not built, or there is no oneDNN."""
-    found, onednn = importlib.util.find_spec(MODULE), library()
-    if found is None or found.origin is None or onednn is None:
-        return None
+    """The native part, loaded once; None if programs have to run in Python."""
     try:
-        return Native(os.fspath(found.origin), onednn)
+        return _find()
     except OSError:
         return None
+
+
+@functools.cache
+def why_not() -> str:
+    """Why there is no native part, in one line; empty if there is one."""
+    try:
+        _find()
+    except OSError as reason:
+        return str(reason)
+    return ""
+
+
+@functools.cache
+def _find() -> Native:
+    found, onednn = importlib.util.find_spec(MODULE), library()
+    if found is None or found.origin is None:
+        raise OSError("Ramiel was installed without its native part, which takes a C++ compiler")
+    if onednn is None:
+        raise OSError(why_no_onednn())
+    return Native(found.origin, onednn)
 
 
 # --- functions of Python that steps call ---

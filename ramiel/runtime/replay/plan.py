@@ -32,6 +32,7 @@ from ramiel.runtime.replay.tape import (
     Send,
     Tape,
     found_in,
+    is_opaque,
     replaced,
     used,
     written,
@@ -124,8 +125,11 @@ class Plan:
 
     # --- from tensors to blocks
 
+    def _given(self, tensor: Tensor) -> _View | Tensor:
+        return tensor if is_opaque(tensor) else self._view(tensor)
+
     def _view(self, tensor: Tensor) -> _View:
-        if type(tensor) is not Tensor or not tensor.is_cpu or tensor.layout is not torch.strided:
+        if type(tensor) is not Tensor or not tensor.is_cpu or is_opaque(tensor):
             raise NotCapturable(f"a {type(tensor).__name__} of {tensor.device}, {tensor.layout}")
         storage = tensor.untyped_storage()
         address = storage.data_ptr()
@@ -158,8 +162,8 @@ class Plan:
     def _with_views(self, event: Event) -> Event:
         match event:
             case Call(function, args, kwargs, results):
-                parts = (args, dict(kwargs), results)
-                return Call(function, *(replaced(part, Tensor, self._view) for part in parts))
+                args, kwargs = replaced((args, dict(kwargs)), Tensor, self._given)
+                return Call(function, args, kwargs, replaced(results, Tensor, self._view))
             case Run(primitive, tensors):
                 return Run(primitive, replaced(tensors, Tensor, self._view))
             case Finite(tensor):

@@ -11,7 +11,7 @@ from torch.nn.modules.module import (
     _has_any_global_hook as has_any_global_hook,  # pyright: ignore[reportPrivateUsage]
 )
 
-from ramiel.runtime.replay.native import native
+from ramiel.runtime.replay.native import native, why_not
 from ramiel.runtime.replay.plan import Plan
 from ramiel.runtime.replay.tape import NotCapturable, Tape, changes
 
@@ -23,7 +23,7 @@ MOST = 8
 TapedRun = Callable[[], tuple[list[Tape], list[Any], list[Any]]]
 """Runs a program while its workers are taped; returns tapes, inputs and outputs."""
 
-_SEEN = "was called once"
+_SEEN = "called only once so far"
 
 
 class Plans:
@@ -88,8 +88,13 @@ class Plans:
 
     def reason(self, inputs: Sequence[Any]) -> str | None:
         """Why there is no plan for such inputs; None if there is one."""
-        plan = self._plans.get(_key(inputs), "was not called")
+        plan = self._plans.get(_key(inputs), self._why_never())
         return plan if isinstance(plan, str) else None
+
+    def _why_never(self) -> str:
+        if native() is None:
+            return why_not()
+        return "not called so far" if self.are_automatic else f"{VARIABLE} is 0"
 
     def clear(self) -> None:
         self._plans.clear()
@@ -115,7 +120,7 @@ class Plans:
 def _plan(tapes: Sequence[Tape], inputs: Sequence[Any], outputs: Sequence[Any]) -> Plan:
     lib = native()
     if lib is None:
-        raise NotCapturable("the native part of Ramiel is not there")
+        raise NotCapturable(why_not())
     for value in (*inputs, *outputs):
         if type(value) is not Tensor:
             raise NotCapturable(f"an input or output is a {type(value).__name__}")

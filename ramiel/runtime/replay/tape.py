@@ -219,7 +219,8 @@ class _Operators(TorchDispatchMode):
             for result in results:
                 self._tape.allocated(result)
             return outcome
-        known = {t.untyped_storage().data_ptr() for t in found_in((args, kwargs), Tensor)}
+        given = [t for t in found_in((args, kwargs), Tensor) if not is_opaque(t)]
+        known = {t.untyped_storage().data_ptr() for t in given}
         fresh = [r for r in results if r.untyped_storage().data_ptr() not in known]
         if results and not fresh and not schema.is_mutable:
             return outcome  # views
@@ -227,6 +228,11 @@ class _Operators(TorchDispatchMode):
             self._tape.allocated(result)
         self._tape.note(Call(func, tuple(args), kwargs, results))
         return outcome
+
+
+def is_opaque(tensor: Tensor) -> bool:
+    """Whether a tensor has no memory that it tells of, as weights that mkldnn has packed."""
+    return tensor.layout is not torch.strided
 
 
 def found_in(value: object, kind: type[Kept]) -> Iterator[Kept]:

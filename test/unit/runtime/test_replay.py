@@ -102,6 +102,14 @@ def test_replays_are_bit_for_bit_the_program(
                 assert torch.equal(got, want)
 
 
+def test_weights_that_only_pytorch_can_read(model: onnx.ModelProto) -> None:
+    with ramiel.compile(model, workers=2, schedule="linear", provider="torch") as program:
+        expected = program(*inputs(1))
+        program.capture(*inputs())
+        assert replays(program, *inputs(1))
+        assert all(map(torch.equal, program(*inputs(1)), expected))
+
+
 def test_calls_capture_by_themselves(program: CompiledProgram) -> None:
     assert [replays(program, *inputs()) for _ in range(4)] == [False, True, True, True]
     check(program, *inputs(1))
