@@ -176,8 +176,9 @@ class Plan:
         clocks = memory.clocks([[event for event, _ in steps] for steps in self.workers])
         count, never = len(self.workers), np.iinfo(np.int64).max
         lives: list[memory.Life] = [memory.Life.unused(count) for _ in self.blocks]
-        for view in self.inputs:
+        for view in self.inputs:  # written before the first step, and so all at the same time
             lives[view.block].begin[:] = 0
+            lives[view.block].end[:] = 1
         for w, steps in enumerate(self.workers):
             for i, (event, _) in enumerate(steps):
                 for view in used(event, _View):
