@@ -20,7 +20,7 @@ KERNELS = "torch.kernels"
 
 _WINOGRAD = ("winograd", "winograd-2")
 _CANDIDATES: Mapping[str, tuple[tuple[Kernel, ...], tuple[Kernel, ...]]] = {
-    "auto": ((None, "mkldnn", "plain"), _WINOGRAD),
+    "auto": ((None, "plain"), _WINOGRAD),
     "torch": (("mkldnn", "plain"), tuple(f"mkldnn-{name}" for name in _WINOGRAD)),
 }
 """By provider: kernels for all layers, and further ones where Winograd's algorithm applies."""
