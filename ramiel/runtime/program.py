@@ -18,7 +18,7 @@ from ramiel.runtime.errors import op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
 from ramiel.runtime.replay.plans import Plans
-from ramiel.runtime.replay.tape import NotCapturable, Tape, TapedChannels, running
+from ramiel.runtime.replay.tape import NotCapturable, Tape, TapedChannels, running, tapes_of
 from ramiel.runtime.surroundings import has_lost_its_team, with_one_thread
 from ramiel.runtime.weights import Weights
 from ramiel.runtime.workers import Pool, Worker
@@ -144,7 +144,7 @@ class Program(nn.Module):
         well."""
 
         def run() -> tuple[list[Tape], list[Any], list[Any]]:
-            tapes = [Tape() for _ in self._workers]
+            tapes = tapes_of(len(self._workers))
             # Copies, so that no two inputs share memory, and none is a part of a larger tensor.
             copies = [[x.clone() if isinstance(x, Tensor) else x for x in s] for s in samples]
             methods = [getattr(self, name) for name in self._workers]

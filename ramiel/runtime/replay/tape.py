@@ -7,6 +7,8 @@ run that was taped, so whatever turns values of tensors into numbers of Python i
 
 from __future__ import annotations
 
+import math
+import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -82,6 +84,8 @@ class Tape:
     """Memory that was allocated in the run, by its address. It stays allocated as long as this
     lives, so that an address is one value's."""
     events: list[tuple[Event, int]] = field(default_factory=list)
+    limit: float = math.inf
+    """The most bytes of such memory."""
 
     def note(self, event: Event) -> None:
         self.events.append((event, torch.get_num_threads()))
@@ -101,7 +105,18 @@ class Tape:
 
     def allocated(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
+        self.limit -= storage.nbytes()
+        if self.limit < 0:
+            raise NotCapturable(
+                "all values together, which a taped run keeps, take too much memory"
+            )
         self.fresh[storage.data_ptr()] = storage
+
+
+def tapes_of(workers: int) -> list[Tape]:
+    """A tape for each worker. Together they may keep an eighth of the machine's memory."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return [Tape(limit=memory / 8 / workers) for _ in range(workers)]
 
 
 class TapedChannel(Channel):

@@ -292,6 +292,28 @@ def test_what_is_not_captured_says_why(reason: str) -> None:
         program(given[0], torch.tensor([8, 2]))
 
 
+def test_a_run_that_takes_too_much_memory(
+    program: CompiledProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sysconf", lambda name: 100)
+    with pytest.raises(NotCapturable, match="too much memory"):
+        program.capture(*inputs())
+    check(program, *inputs())
+
+
+def test_inputs_that_no_step_reads() -> None:
+    text = """
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[2, 3] x, float[2, 3] unused, float[2, 3] z) => (y, x) { y = Relu (z) }
+    """
+    with ramiel.compile(parser.parse_model(text), workers=2) as program:
+        given = [torch.randn(2, 3) for _ in range(3)]
+        program.capture(*given)
+        assert replays(program, *given)
+        y, x = program(*given)
+        assert torch.equal(y, given[2].relu()) and torch.equal(x, given[0])
+
+
 def test_errors_name_the_node() -> None:
     text = """
         <ir_version: 8, opset_import: ["" : 17]>
