@@ -105,12 +105,12 @@ class Tape:
 
     def allocated(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
+        if storage.data_ptr() in self.fresh:
+            return
+        self.fresh[storage.data_ptr()] = storage
         self.limit -= storage.nbytes()
         if self.limit < 0:
-            raise NotCapturable(
-                "all values together, which a taped run keeps, take too much memory"
-            )
-        self.fresh[storage.data_ptr()] = storage
+            raise NotCapturable("its values, which a taped run keeps, take too much memory")
 
 
 def tapes_of(workers: int) -> list[Tape]:
