@@ -28,7 +28,9 @@ class Plan final : public Lender {
  public:
   Plan(int workers, int seats, int channels, const Step* const* steps, const int64_t* counts)
       : channels_(channels), seats_(seats) {
-    for (int k = 0; k < workers; ++k) steps_.emplace_back(steps[k], steps[k] + counts[k]);
+    for (int k = 0; k < workers; ++k) {
+      steps_.push_back({steps[k], static_cast<size_t>(counts[k])});
+    }
   }
 
   // One run at a time. `failed` gets worker and step, `times` (if it is there) ns before the first
@@ -43,7 +45,7 @@ class Plan final : public Lender {
     for (auto& seat : seats_) seat.state.store(kBusy, std::memory_order_relaxed);
     int64_t* begin = times;
     for (int k = 1; k < seats; ++k) {
-      if (begin && k <= workers) begin += steps_[k - 1].size() + 1;
+      if (begin && k <= workers) begin += steps_[k - 1].count + 1;
       int64_t* mine = k < workers ? begin : nullptr;
       run_on_team([this, k, mine] {
         take_part(k, mine);
@@ -108,10 +110,10 @@ class Plan final : public Lender {
 
   void work(int k, int64_t* times) {
     int threads = 0;
-    const std::vector<Step>& steps = steps_[k];
+    const Steps& steps = steps_[k];
     if (times) *times++ = now();
-    for (size_t i = 0; i < steps.size(); ++i) {
-      const Step& step = steps[i];
+    for (size_t i = 0; i < steps.count; ++i) {
+      const Step& step = steps.first[i];
       if (step.threads != threads) set_crew(this, threads = step.threads);
       if (int status = perform(step, k); status != kDone) return fail(status, k, i);
       if (times) *times++ = now();
@@ -204,7 +206,13 @@ class Plan final : public Lender {
     return int64_t{t.tv_sec} * 1000000000 + t.tv_nsec;
   }
 
-  std::vector<std::vector<Step>> steps_;
+  // The caller's, who may change addresses in them between runs.
+  struct Steps {
+    const Step* first;
+    size_t count;
+  };
+
+  std::vector<Steps> steps_;
   std::vector<std::atomic<uint64_t>> channels_;
   std::vector<Seat> seats_;
   int spins_ = 0;

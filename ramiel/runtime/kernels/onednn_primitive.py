@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -101,6 +102,8 @@ def _destroy_all(lib: Library, objects: list[tuple[str, int]]) -> None:
 
 Execution = tuple[ctypes.c_void_p, ctypes.c_void_p, int, ctypes.c_void_p]
 """The arguments of dnnl_primitive_execute: primitive, stream, number of arguments, arguments."""
+Move = Callable[[int], object]
+"""Has something lie at another address."""
 
 
 class Primitive:
@@ -149,9 +152,9 @@ class Primitive:
     def scratch_bytes(self) -> int:
         return self._scratch
 
-    def bound_to(self, addresses: Sequence[int]) -> tuple[Execution, object]:
-        """What dnnl_primitive_execute takes for fixed addresses: of what is given, in its order,
-        and of the scratchpad. With it, what must be kept as long as that is used."""
+    def bound_to(self, addresses: Sequence[int]) -> tuple[Execution, list[Move], object]:
+        """What dnnl_primitive_execute takes for addresses: of what is given, in its order, and of
+        the scratchpad. With it, how each of them is changed, and what must be kept meanwhile."""
         handles = Handles(self._lib)
         engine = self._lib.engine
         memories = [
@@ -161,7 +164,9 @@ class Primitive:
         arguments = (Argument * (len(self._fixed) + len(memories)))(*self._fixed, *memories)
         stream = handles.make("stream", "dnnl_stream_create", engine, IN_ORDER)
         address = ctypes.c_void_p(ctypes.addressof(arguments))
-        return (self._primitive, stream, len(arguments), address), (self, handles, arguments)
+        moves = [partial(self._set, memory) for _, memory in memories]
+        execution = (self._primitive, stream, len(arguments), address)
+        return execution, moves, (self, handles, arguments)
 
     def _bind(self) -> Bound:
         memories = [(kind, self._memory(desc, None)) for kind, desc in self._given]

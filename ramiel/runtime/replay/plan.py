@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ramiel.runtime.kernels.onednn_primitive import Move
 from ramiel.runtime.replay import memory
 from ramiel.runtime.replay.native import (
     Kind,
@@ -38,6 +41,8 @@ from ramiel.runtime.replay.tape import (
     written,
 )
 
+LARGE = 1 << 16
+"""Bytes of an input or output for which a copy costs more than telling each step its address."""
 SPINS = 2000
 """How often a thread that waits spins before it sleeps: for about 50 µs."""
 
@@ -70,9 +75,14 @@ class _Block:
     size: int = 0
     offset: int = 0
     is_written: bool = False
+    is_apart: bool = False
+    """Whether it is no part of the arena: a large input or output, which need not be copied if
+    the steps can be told where it lies in each call."""
 
     def memory(self, arena: Tensor) -> Tensor:
         """The block's bytes in one copy of a plan."""
+        if self.is_apart:
+            return torch.empty(self.size, dtype=torch.uint8)
         if self.tensor is None:
             return arena[self.offset : self.offset + self.size]
         storage = self.tensor.untyped_storage()
@@ -104,6 +114,7 @@ class Plan:
         self.workers = self._abstract(tapes)
         self.outputs = [self._view(y) for y in outputs]
         self.threads = max((n for steps in self.workers for _, n in steps), default=1)
+        self._set_apart()
         self.arena_bytes = self._place()
         self._idle = [_Instance(self, native)]
 
@@ -171,6 +182,25 @@ class Plan:
             case _:
                 return event
 
+    def _set_apart(self) -> None:
+        """Large inputs that no step writes to, and large outputs that are blocks of their own."""
+        ends = [view.block for view in (*self.inputs, *self.outputs)]
+        for view in (*self.inputs, *self.outputs):
+            block = self.blocks[view.block]
+            block.is_apart = (
+                block.tensor is None
+                and block.size >= LARGE
+                and view.offset == 0
+                and view.end == block.size == math.prod(view.shape) * view.dtype.itemsize
+                and ends.count(view.block) == 1
+            )
+        for view in self.inputs:
+            block = self.blocks[view.block]
+            block.is_apart = block.is_apart and not block.is_written
+        for view in self.outputs:
+            block = self.blocks[view.block]
+            block.is_apart = block.is_apart and view.strides == _contiguous(view.shape)
+
     def _place(self) -> int:
         """Gives each value and each primitive's scratchpad a place in the arena; its bytes."""
         clocks = memory.clocks([[event for event, _ in steps] for steps in self.workers])
@@ -190,13 +220,33 @@ class Plan:
                     lives[-1].use(w, i, clocks[w][i])
         for view in self.outputs:
             lives[view.block].end[:] = never
-        values = [i for i, block in enumerate(self.blocks) if block.tensor is None]
+        values = [i for i, b in enumerate(self.blocks) if b.tensor is None and not b.is_apart]
         found, total = memory.offsets(
             [self.blocks[i].size for i in values], [lives[i] for i in values]
         )
         for value, offset in zip(values, found, strict=True):
             self.blocks[value].offset = offset
         return total
+
+
+@dataclass
+class _Apart:
+    """Memory that may lie elsewhere in each call."""
+
+    address: int
+    size: int
+    moves: list[tuple[int, Move]] = field(default_factory=list[tuple[int, Move]])
+    """Who is told of a new address, and how far from its beginning."""
+    is_movable: bool = True
+
+    @staticmethod
+    def of(memory: Tensor) -> _Apart:
+        return _Apart(memory.data_ptr(), memory.numel())
+
+    def move_to(self, tensor: Tensor) -> None:
+        address = tensor.data_ptr()
+        for offset, move in self.moves:
+            move(address + offset)
 
 
 class _Instance:
@@ -215,24 +265,53 @@ class _Instance:
         events = [event for steps in plan.workers for event, _ in steps]
         sent = [event.channel for event in events if isinstance(event, Send)]
         channels = {name: number for number, name in enumerate(sent)}
-        arrays: list[ctypes.Array[Step]] = []
+        self._apart = {
+            view.block: _Apart.of(self._memory[view.block])
+            for view in (*plan.inputs, *plan.outputs)
+            if plan.blocks[view.block].is_apart
+        }
+        self._arrays: list[ctypes.Array[Step]] = []
         for w, steps in enumerate(plan.workers):
             made = [
                 step
                 for i, (event, threads) in enumerate(steps)
                 for step in self._steps(event, threads, plan.scratch.get((w, i)), channels)
             ]
-            arrays.append((Step * len(made))(*made))
-        self._plan = native.new_plan(arrays, plan.seats, len(channels))
+            array = (Step * len(made))(*made)
+            for step in array:
+                for name in ("first", "second", "third"):
+                    self._note_address(getattr(step, name), partial(setattr, step, name))
+            self._arrays.append(array)
+        self._moved = [self._apart.get(v.block) for v in (*plan.inputs, *plan.outputs)]
+        self._plan = native.new_plan(self._arrays, plan.seats, len(channels))
 
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | None:
-        for slot, given in zip(self._inputs, inputs, strict=True):
-            slot.copy_(given)
+        count = len(inputs)
+        kept: list[Tensor] = []
+        for slot, given, apart in zip(self._inputs, inputs, self._moved[:count], strict=True):
+            if apart is None or not apart.is_movable:
+                slot.copy_(given)
+                continue
+            if given.stride() != slot.stride():
+                layout = torch.empty_strided(slot.shape, slot.stride(), dtype=slot.dtype)
+                given = layout.copy_(given)
+            kept.append(given)
+            apart.move_to(given)
+        outputs = [
+            torch.empty(slot.shape, dtype=slot.dtype) if apart and apart.is_movable else None
+            for slot, apart in zip(self._outputs, self._moved[count:], strict=True)
+        ]
+        for output, apart in zip(outputs, self._moved[count:], strict=True):
+            if output is not None and apart is not None:
+                apart.move_to(output)
         spins = SPINS if self._seats <= _cores() else 0
         if self._native.run(self._plan, spins):
             self._raise_interrupt()
             return None
-        return [output.clone(memory_format=torch.contiguous_format) for output in self._outputs]
+        return [
+            slot.clone(memory_format=torch.contiguous_format) if output is None else output
+            for slot, output in zip(self._outputs, outputs, strict=True)
+        ]
 
     def _raise_interrupt(self) -> None:
         """Raises what is no error of the run, Ctrl-C for example."""
@@ -267,8 +346,10 @@ class _Instance:
                 addresses = [self.tensor(view).data_ptr() for view in views]  # pyright: ignore
                 if scratch is not None:
                     addresses.append(self._memory[scratch].data_ptr())
-                (first, second, count, third), kept = primitive.bound_to(addresses)
+                (first, second, count, third), moves, kept = primitive.bound_to(addresses)
                 self._kept.append(kept)
+                for address, move in zip(addresses, moves, strict=True):
+                    self._note_address(address, move)
                 yield Step(Kind.EXECUTE, threads, first, second, third, count)
             case Finite(view):
                 yield self._finite(self.tensor(view), threads)  # pyright: ignore
@@ -280,6 +361,8 @@ class _Instance:
     def _finite(self, x: Tensor, threads: int) -> Step:
         if x.dtype is torch.float32 and is_dense(x):
             return Step(Kind.FINITE, threads, x.data_ptr(), None, None, x.numel())
+
+        self._stays(x)
 
         def check() -> None:
             if not torch.isfinite(x).all():
@@ -300,6 +383,9 @@ class _Instance:
                 yield step
             return
 
+        for tensor in found_in((args, kwargs, results), Tensor):
+            self._stays(tensor)
+
         def compute() -> None:
             made = found_in(function(*args, **kwargs), Tensor)
             for y, result in zip(results, made, strict=True):
@@ -307,6 +393,18 @@ class _Instance:
                     y.copy_(result)
 
         yield self._function(compute, threads)
+
+    def _note_address(self, address: int | None, move: Move) -> None:
+        """Notes who has to be told when memory that lies apart moves."""
+        for apart in self._apart.values():
+            if address is not None and 0 <= address - apart.address < apart.size:
+                apart.moves.append((address - apart.address, move))
+
+    def _stays(self, tensor: Tensor) -> None:
+        """Notes that a tensor is used by a function of Python, which has its address for good."""
+        for apart in self._apart.values():
+            if not is_opaque(tensor) and 0 <= tensor.data_ptr() - apart.address < apart.size:
+                apart.is_movable = False
 
     def _function(self, function: Callable[[], object], threads: int) -> Step:
         def run() -> None:
@@ -322,3 +420,8 @@ class _Instance:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
+
+
+def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a contiguous tensor."""
+    return torch.empty(shape, device="meta").stride()
