@@ -45,7 +45,7 @@ def measure(model: Path, cores: int, seconds: float) -> dict[str, Any]:
     options.intra_op_num_threads = cores
     session = onnxruntime.InferenceSession(str(model), options)
     feeds = {i.name: x.numpy() for i, x in zip(session.get_inputs(), inputs, strict=True)}
-    expected = session.run(None, feeds)
+    expected: Any = session.run(None, feeds)
     runs: dict[str, Callable[[], object]] = {"ONNX Runtime": lambda: session.run(None, feeds)}
     facts: dict[str, Any] = {}
     for name, program in programs.items():
