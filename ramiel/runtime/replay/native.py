@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from ctypes import POINTER, c_double, c_int, c_int32, c_int64, c_void_p
@@ -164,12 +165,13 @@ def _find() -> Native:
 
 _functions: dict[int, Callable[[], object]] = {}
 _errors: dict[int, BaseException] = {}
+_numbers = itertools.count()
 _FAILED = 1
 
 
 def add_function(function: Callable[[], object]) -> int:
     """A number that a step calls a function by."""
-    number = max(_functions, default=-1) + 1
+    number = next(_numbers)
     _functions[number] = function
     return number
 

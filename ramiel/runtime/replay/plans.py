@@ -38,7 +38,7 @@ class Plans:
     def __init__(self) -> None:
         self.are_automatic = os.environ.get(VARIABLE) != "0"
         self._plans: dict[object, Plan | str] = {}
-        self._source: list[tuple[dict[str, Any], str, Tensor, int, int]] = []
+        self._source: list[tuple[dict[str, Any], str, Tensor, int, int]] | None = None
         self._changes = 0
 
     def replay(self, inputs: Sequence[Any]) -> list[Tensor] | None:
@@ -70,7 +70,7 @@ class Plans:
         After it, reason() says why there is no plan.
         """
         key = _key(inputs)
-        if not self._plans or not self._are_current():
+        if self._source is None or not self._are_current():
             self.clear()
             self._source = list(_tensors(program))
             self._changes = changes.count
@@ -98,7 +98,7 @@ class Plans:
 
     def clear(self) -> None:
         self._plans.clear()
-        self._source = []
+        self._source = None
 
     def _keep(self, key: object, plan: Plan | str) -> None:
         self._plans.pop(key, None)
@@ -107,7 +107,7 @@ class Plans:
         self._plans[key] = plan
 
     def _are_current(self) -> bool:
-        if changes.count != self._changes:
+        if self._source is None or changes.count != self._changes:
             return False
         return all(
             buffers.get(name) is tensor

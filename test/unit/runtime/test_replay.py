@@ -25,7 +25,7 @@ from ramiel.runtime import OpError
 from ramiel.runtime.replay import memory
 from ramiel.runtime.replay.native import native
 from ramiel.runtime.replay.plan import Plan
-from ramiel.runtime.replay.tape import NotCapturable, Receive, Send
+from ramiel.runtime.replay.tape import NotCapturable, Receive, Send, changes
 
 pytestmark = pytest.mark.skipif(native() is None, reason="without the native part or oneDNN")
 
@@ -227,9 +227,17 @@ def _hook(program: Any) -> None:
     "change",
     [_change_in_place, _change_data, _load, _exchange_tensor, _exchange_layer, _forget, _hook],
 )
-def test_changes_are_noticed(program: CompiledProgram, change: Any) -> None:
+@pytest.mark.parametrize("automatic", [False, True])
+def test_changes_are_noticed(
+    program: CompiledProgram, change: Any, automatic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "count", 0)  # as in a process where nothing has changed so far
     x, z = inputs()
-    program.capture(x, z)
+    if automatic:
+        program(x, z), program(x, z)
+    else:
+        program.capture(x, z)
+    assert replays(program, x, z)
     before = program(x, z)
     change(program)
     for _ in range(4):
