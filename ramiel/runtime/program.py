@@ -243,6 +243,7 @@ class Program(nn.Module):
 
 
 def _tape(worker: Worker, tape: Tape, channels: Channels) -> None:
+    tape.code = inspect.unwrap(worker).__code__
     with running(tape):
         worker(channels)
 

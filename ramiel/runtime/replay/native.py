@@ -114,10 +114,11 @@ class Native:
         counts = (c_int64 * len(workers))(*map(len, workers))
         return self.functions.ramiel_plan_new(len(workers), seats, channels, steps, counts)
 
-    def run(self, plan: c_void_p, spins: int) -> int:
-        """0, or what made the run stop."""
+    def run(self, plan: c_void_p, spins: int, times: ctypes.Array[c_int64] | None = None) -> int:
+        """0, or what made the run stop. `times` gets ns before the first and after each step,
+        worker by worker."""
         failed = (c_int64 * 2)()
-        return self.functions.ramiel_plan_run(plan, spins, failed, None)
+        return self.functions.ramiel_plan_run(plan, spins, failed, times)
 
     def delete(self, plan: c_void_p) -> None:
         self.functions.ramiel_plan_delete(plan)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -29,6 +30,7 @@ from ramiel.runtime.replay.tape import (
     Event,
     Finite,
     NotCapturable,
+    Noted,
     Receive,
     Renewed,
     Run,
@@ -113,7 +115,7 @@ class Plan:
         self.inputs = [self._view(x) for x in inputs]
         self.workers = self._abstract(tapes)
         self.outputs = [self._view(y) for y in outputs]
-        self.threads = max((n for steps in self.workers for _, n in steps), default=1)
+        self.threads = max((noted.threads for w in self.workers for noted in w), default=1)
         self._set_apart()
         self.arena_bytes = self._place()
         self._idle = [_Instance(self, native)]
@@ -126,13 +128,23 @@ class Plan:
         """The outputs, in memory of their own; None if the run has to be made in Python: values
         are not finite that were when it was taped, or a step has failed, which Python will say
         more about."""
+        with self._instance() as instance:
+            return instance.run(inputs)
+
+    def times(self, inputs: Sequence[Tensor]) -> list[list[int]] | None:
+        """When each worker began, and when each of its events (`workers`) had ended, in one run,
+        in ns of `time.monotonic_ns()`; None if the run has to be made in Python."""
+        with self._instance() as instance:
+            return instance.times(inputs)
+
+    @contextmanager
+    def _instance(self) -> Generator[_Instance]:
         try:
             instance = self._idle.pop()
         except IndexError:
             instance = _Instance(self, self._native)
-        outputs = instance.run(inputs)
+        yield instance
         self._idle.append(instance)
-        return outputs
 
     # --- from tensors to blocks
 
@@ -154,18 +166,20 @@ class Plan:
         block.size = max(block.size, view.end)
         return view
 
-    def _abstract(self, tapes: Sequence[Tape]) -> list[list[tuple[Event, int]]]:
+    def _abstract(self, tapes: Sequence[Tape]) -> list[list[Noted]]:
         """The workers' events with views in the place of tensors."""
-        sent = {event.channel for t in tapes for event, _ in t.events if isinstance(event, Send)}
-        workers: list[list[tuple[Event, int]]] = []
+        events = (noted.event for tape in tapes for noted in tape.events)
+        sent = {event.channel for event in events if isinstance(event, Send)}
+        workers: list[list[Noted]] = []
         for tape in tapes:
-            steps: list[tuple[Event, int]] = []
-            for event, threads in tape.events:
+            steps: list[Noted] = []
+            for noted in tape.events:
+                event = noted.event
                 if isinstance(event, Renewed):
                     self._numbers.pop(event.address, None)
                 elif not isinstance(event, Receive) or event.channel in sent:
-                    steps.append((self._with_views(event), threads))
-                    for view in written(steps[-1][0], _View):
+                    steps.append(noted._replace(event=self._with_views(event)))
+                    for view in written(steps[-1].event, _View):
                         self.blocks[view.block].is_written = True
             workers.append(steps)
         return workers
@@ -203,14 +217,14 @@ class Plan:
 
     def _place(self) -> int:
         """Gives each value and each primitive's scratchpad a place in the arena; its bytes."""
-        clocks = memory.clocks([[event for event, _ in steps] for steps in self.workers])
+        clocks = memory.clocks([[noted.event for noted in steps] for steps in self.workers])
         count, never = len(self.workers), np.iinfo(np.int64).max
         lives: list[memory.Life] = [memory.Life.unused(count) for _ in self.blocks]
         for view in self.inputs:  # written before the first step, and so all at the same time
             lives[view.block].begin[:] = 0
             lives[view.block].end[:] = 1
         for w, steps in enumerate(self.workers):
-            for i, (event, _) in enumerate(steps):
+            for i, (event, *_) in enumerate(steps):
                 for view in used(event, _View):
                     lives[view.block].use(w, i, clocks[w][i])
                 if isinstance(event, Run) and event.primitive.scratch_bytes:
@@ -262,7 +276,7 @@ class _Instance:
         self._inputs = [self.tensor(view) for view in plan.inputs]
         self._outputs = [self.tensor(view) for view in plan.outputs]
         self._seats = plan.seats
-        events = [event for steps in plan.workers for event, _ in steps]
+        events = [noted.event for steps in plan.workers for noted in steps]
         sent = [event.channel for event in events if isinstance(event, Send)]
         channels = {name: number for number, name in enumerate(sent)}
         self._apart = {
@@ -271,12 +285,15 @@ class _Instance:
             if plan.blocks[view.block].is_apart
         }
         self._arrays: list[ctypes.Array[Step]] = []
+        self._ends: list[list[int]] = []
+        """For each worker, the number of steps until the end of each of its events."""
         for w, steps in enumerate(plan.workers):
-            made = [
-                step
-                for i, (event, threads) in enumerate(steps)
-                for step in self._steps(event, threads, plan.scratch.get((w, i)), channels)
-            ]
+            made: list[Step] = []
+            ends: list[int] = []
+            for i, (event, threads, _) in enumerate(steps):
+                made += self._steps(event, threads, plan.scratch.get((w, i)), channels)
+                ends.append(len(made))
+            self._ends.append(ends)
             array = (Step * len(made))(*made)
             for step in array:
                 for name in ("first", "second", "third"):
@@ -285,7 +302,20 @@ class _Instance:
         self._moved = [self._apart.get(v.block) for v in (*plan.inputs, *plan.outputs)]
         self._plan = native.new_plan(self._arrays, plan.seats, len(channels))
 
-    def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | None:
+    def times(self, inputs: Sequence[Tensor]) -> list[list[int]] | None:
+        times = (ctypes.c_int64 * sum(len(array) + 1 for array in self._arrays))()
+        if self.run(inputs, times) is None:
+            return None
+        taken: list[list[int]] = []
+        begin = 0
+        for array, ends in zip(self._arrays, self._ends, strict=True):
+            taken.append([times[begin], *(times[begin + end] for end in ends)])
+            begin += len(array) + 1
+        return taken
+
+    def run(
+        self, inputs: Sequence[Tensor], times: ctypes.Array[ctypes.c_int64] | None = None
+    ) -> list[Tensor] | None:
         count = len(inputs)
         kept: list[Tensor] = []
         for slot, given, apart in zip(self._inputs, inputs, self._moved[:count], strict=True):
@@ -305,7 +335,7 @@ class _Instance:
             if output is not None and apart is not None:
                 apart.move_to(output)
         spins = SPINS if self._seats <= _cores() else 0
-        if self._native.run(self._plan, spins):
+        if self._native.run(self._plan, spins, times):
             self._raise_interrupt()
             return None
         return [

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
@@ -76,6 +78,15 @@ class Receive(NamedTuple):
 Event = Call | Run | Finite | Renewed | Send | Receive
 
 
+class Noted(NamedTuple):
+    """An event, the number of threads that it had, and the line of the worker that it belongs to;
+    0 if the tape does not follow lines."""
+
+    event: Event
+    threads: int
+    line: int
+
+
 @dataclass
 class Tape:
     """A worker's events, and the number of threads that each had."""
@@ -83,12 +94,18 @@ class Tape:
     fresh: dict[int, torch.UntypedStorage] = field(default_factory=dict)
     """Memory that was allocated in the run, by its address. It stays allocated as long as this
     lives, so that an address is one value's."""
-    events: list[tuple[Event, int]] = field(default_factory=list)
+    events: list[Noted] = field(default_factory=list[Noted])
     limit: float = math.inf
     """The most bytes of such memory."""
+    code: CodeType | None = None
+    """The function whose lines the events are told by."""
 
     def note(self, event: Event) -> None:
-        self.events.append((event, torch.get_num_threads()))
+        frame = sys._getframe(1) if self.code else None  # pyright: ignore[reportPrivateUsage]
+        while frame is not None and frame.f_code is not self.code:
+            frame = frame.f_back
+        line = frame.f_lineno if frame is not None else 0
+        self.events.append(Noted(event, torch.get_num_threads(), line))
 
     def finite(self, tensor: Tensor, is_finite: Callable[[Tensor], bool]) -> bool:
         """Whether a tensor is finite, which each replay finds out anew: a kernel for all values
