@@ -18,7 +18,14 @@ from ramiel.runtime.errors import op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
 from ramiel.runtime.replay.plans import Plans
-from ramiel.runtime.replay.tape import NotCapturable, Tape, TapedChannels, running, tapes_of
+from ramiel.runtime.replay.tape import (
+    NotCapturable,
+    Tape,
+    TapedChannels,
+    line_in,
+    running,
+    tapes_of,
+)
 from ramiel.runtime.surroundings import has_lost_its_team, with_one_thread
 from ramiel.runtime.weights import Weights
 from ramiel.runtime.workers import Pool, Worker
@@ -243,7 +250,7 @@ class Program(nn.Module):
 
 
 def _tape(worker: Worker, tape: Tape, channels: Channels) -> None:
-    tape.code = inspect.unwrap(worker).__code__
+    tape.line = partial(line_in, inspect.unwrap(worker).__code__)
     with running(tape):
         worker(channels)
 

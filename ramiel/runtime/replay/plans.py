@@ -36,7 +36,7 @@ class Plans:
     """
 
     def __init__(self) -> None:
-        self.are_automatic = os.environ.get(VARIABLE) != "0"
+        self.are_automatic = captures_by_itself()
         self._plans: dict[object, Plan | str] = {}
         self._source: list[tuple[dict[str, Any], str, Tensor, int, int]] | None = None
         self._changes = 0
@@ -115,6 +115,11 @@ class Plans:
             and tensor.data_ptr() == address
             for buffers, name, tensor, version, address in self._source
         )
+
+
+def captures_by_itself() -> bool:
+    """Whether calls make plans by themselves."""
+    return os.environ.get(VARIABLE) != "0"
 
 
 def _plan(tapes: Sequence[Tape], inputs: Sequence[Any], outputs: Sequence[Any]) -> Plan:

@@ -79,8 +79,7 @@ Event = Call | Run | Finite | Renewed | Send | Receive
 
 
 class Noted(NamedTuple):
-    """An event, the number of threads that it had, and the line of the worker that it belongs to;
-    0 if the tape does not follow lines."""
+    """An event, the number of threads that it had, and the line of the worker that it came from."""
 
     event: Event
     threads: int
@@ -97,15 +96,11 @@ class Tape:
     events: list[Noted] = field(default_factory=list[Noted])
     limit: float = math.inf
     """The most bytes of such memory."""
-    code: CodeType | None = None
-    """The function whose lines the events are told by."""
+    line: Callable[[], int] = lambda: 0
+    """Where the worker is."""
 
     def note(self, event: Event) -> None:
-        frame = sys._getframe(1) if self.code else None  # pyright: ignore[reportPrivateUsage]
-        while frame is not None and frame.f_code is not self.code:
-            frame = frame.f_back
-        line = frame.f_lineno if frame is not None else 0
-        self.events.append(Noted(event, torch.get_num_threads(), line))
+        self.events.append(Noted(event, torch.get_num_threads(), self.line()))
 
     def finite(self, tensor: Tensor, is_finite: Callable[[Tensor], bool]) -> bool:
         """Whether a tensor is finite, which each replay finds out anew: a kernel for all values
@@ -187,6 +182,14 @@ def running(tape: Tape) -> Generator[None]:
             yield
         finally:
             here.tape = None
+
+
+def line_in(code: CodeType) -> int:
+    """The line at which a function is that has called, however indirectly; 0 if it has not."""
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame.f_lineno if frame is not None else 0
 
 
 @contextmanager
