@@ -205,7 +205,7 @@ def _handle_of(tensor: Tensor) -> int:
 
 
 def _as_tensor(value: Any, first: Tensor | None) -> Tensor:
-    """A number that is computed with the first tensor, as a tensor that changes no result's type."""
+    """A number that is computed with a tensor, as one that changes no type of a result."""
     if first is None or not isinstance(value, int | float):
         raise _Unsupported
     if torch.result_type(first, value) is not first.dtype:
