@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "dispatcher.h"
 #include "kernels.h"
 #include "openmp.h"
 #include "step.h"
@@ -20,7 +21,7 @@ namespace {
 enum Status : int32_t { kDone = 0, kNotFinite = -1, kStopped = -2 };
 
 int (*execute)(void* primitive, void* stream, int count, void* arguments);
-int (*call)(int64_t index);
+int (*call_python)(int64_t index);
 
 constexpr uint64_t kSent = uint64_t{1} << 63;
 
@@ -30,6 +31,15 @@ class Plan final : public Lender {
       : channels_(channels), seats_(seats) {
     for (int k = 0; k < workers; ++k) {
       steps_.push_back({steps[k], static_cast<size_t>(counts[k])});
+    }
+  }
+
+  ~Plan() {
+    for (const Steps& steps : steps_) {
+      for (size_t i = 0; i < steps.count; ++i) {
+        const Step& step = steps.first[i];
+        if (step.kind == kOperator) release(*static_cast<Operation*>(step.first));
+      }
     }
   }
 
@@ -110,11 +120,15 @@ class Plan final : public Lender {
 
   void work(int k, int64_t* times) {
     int threads = 0;
+    OperatorMode mode;
     const Steps& steps = steps_[k];
     if (times) *times++ = now();
     for (size_t i = 0; i < steps.count; ++i) {
       const Step& step = steps.first[i];
-      if (step.threads != threads) set_crew(this, threads = step.threads);
+      if (step.threads != threads) {
+        set_crew(this, threads = step.threads);
+        mode.set_threads(threads);
+      }
       if (int status = perform(step, k); status != kDone) return fail(status, k, i);
       if (times) *times++ = now();
     }
@@ -133,23 +147,21 @@ class Plan final : public Lender {
         return kDone;
       case kFinite:
         return all_finite(x, step.size, step.threads) ? kDone : kNotFinite;
-      case kRelu:
-        relu(x, y, step.size, step.threads);
+      case kClamp:
+        clamp(x, y, static_cast<float*>(step.third), step.size, step.threads);
         return kDone;
       case kBinary:
-        binary(static_cast<Binary>(step.number), x, y, static_cast<float*>(step.third), step.size,
-               step.threads);
-        return kDone;
-      case kBinaryNumber:
-        binary(*static_cast<Binary*>(step.third), x, static_cast<float>(step.number), y, step.size,
-               step.threads);
+        binary(*reinterpret_cast<Binary*>(step.size), static_cast<char*>(step.first),
+               static_cast<char*>(step.second), static_cast<char*>(step.third), step.threads);
         return kDone;
       case kCopy:
         copy(*static_cast<Copy*>(step.third), static_cast<char*>(step.first),
              static_cast<char*>(step.second), step.threads);
         return kDone;
+      case kOperator:
+        return call(*static_cast<Operation*>(step.first));
       case kCall:
-        return call(step.size);
+        return call_python(step.size);
     }
     return kStopped;
   }
@@ -234,7 +246,11 @@ using ramiel::Step;
 
 RAMIEL_API void ramiel_attach(void* execute, void* call) {
   ramiel::execute = reinterpret_cast<decltype(ramiel::execute)>(execute);
-  ramiel::call = reinterpret_cast<decltype(ramiel::call)>(call);
+  ramiel::call_python = reinterpret_cast<decltype(ramiel::call_python)>(call);
+}
+
+RAMIEL_API int ramiel_attach_dispatcher(void* library) {
+  return ramiel::attach_dispatcher(library);
 }
 
 RAMIEL_API int ramiel_answer_openmp_of(void* library) { return ramiel::answer_openmp_of(library); }

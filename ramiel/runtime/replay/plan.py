@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from ramiel.runtime.kernels.onednn_primitive import Move
 from ramiel.runtime.replay import memory
+from ramiel.runtime.replay.dispatcher import Prepared
 from ramiel.runtime.replay.native import (
     Kind,
     Native,
@@ -115,6 +118,7 @@ class Plan:
         self.inputs = [self._view(x) for x in inputs]
         self.workers = self._abstract(tapes)
         self.outputs = [self._view(y) for y in outputs]
+        self.read = self._find_read()
         self.threads = max((noted.threads for w in self.workers for noted in w), default=1)
         self._set_apart()
         self.arena_bytes = self._place()
@@ -195,6 +199,15 @@ class Plan:
                 return Finite(replaced(tensor, Tensor, self._view))
             case _:
                 return event
+
+    def _find_read(self) -> set[int]:
+        """The blocks that more than one event uses, or the caller."""
+        uses: Counter[int] = Counter()
+        for steps in self.workers:
+            for event, *_ in steps:
+                uses.update({view.block for view in used(event, _View)})
+        outputs = {view.block for view in self.outputs}
+        return outputs | {block for block, count in uses.items() if count > 1}
 
     def _set_apart(self) -> None:
         """Large inputs that no step writes to, and large outputs that are blocks of their own."""
@@ -277,6 +290,7 @@ class _Instance:
         self._outputs = [self.tensor(view) for view in plan.outputs]
         self._seats = plan.seats
         events = [noted.event for steps in plan.workers for noted in steps]
+        self._read = plan.read
         sent = [event.channel for event in events if isinstance(event, Send)]
         channels = {name: number for number, name in enumerate(sent)}
         self._apart = {
@@ -413,6 +427,14 @@ class _Instance:
                 yield step
             return
 
+        if prepared := self._prepared(event, args, kwargs, results):
+            self._kept.append(prepared)
+            for address, move in prepared.moves:
+                self._note_address(address, move)
+            prepared.step.threads = threads
+            yield prepared.step
+            return
+
         for tensor in found_in((args, kwargs, results), Tensor):
             self._stays(tensor)
 
@@ -423,6 +445,18 @@ class _Instance:
                     y.copy_(result)
 
         yield self._function(compute, threads)
+
+    def _prepared(
+        self, event: Call, args: Sequence[Any], kwargs: Mapping[str, Any], results: Sequence[Tensor]
+    ) -> Prepared | None:
+        """A step that calls an operator without Python."""
+        library = self._native.dispatcher
+        made = {view.block for view in event.results}  # pyright: ignore
+        given = {view.block for view in found_in((event.args, event.kwargs), _View)}
+        if library is None or (made & given and not event.function._schema.is_mutable):
+            return None
+        are_read = [view.block in self._read for view in event.results]  # pyright: ignore
+        return Prepared.of(library, event.function, args, kwargs, results, are_read)
 
     def _note_address(self, address: int | None, move: Move) -> None:
         """Notes who has to be told when memory that lies apart moves."""
