@@ -1,8 +1,5 @@
 // Plans: what each worker of a program does, as a flat list of prepared steps, and their replay.
 
-#include <sched.h>
-#include <time.h>
-
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -11,6 +8,7 @@
 #include "dispatcher.h"
 #include "kernels.h"
 #include "openmp.h"
+#include "pressure.h"
 #include "step.h"
 #include "team.h"
 
@@ -46,7 +44,10 @@ class Plan final : public Lender {
   // One run at a time. `failed` gets worker and step, `times` (if it is there) ns before the first
   // and after each step, worker by worker.
   int run(int spins, int64_t* failed, int64_t* times) {
-    spins_ = spins;
+    static Pressure pressure;
+    int64_t start = now_ns();
+    spins_ = pressure.is_high(start) ? 0 : spins;
+    preemptions_.store(0, std::memory_order_relaxed);
     for (auto& channel : channels_) channel.store(0, std::memory_order_relaxed);
     status_.store(kDone, std::memory_order_relaxed);
     finished_.store(0, std::memory_order_relaxed);
@@ -64,9 +65,11 @@ class Plan final : public Lender {
     }
     take_part(0, times);
     // Nobody may be in this plan any more when it is run again.
-    while (left_.load(std::memory_order_acquire) != seats - 1) {
-      if (spins_ == 0) sched_yield();
-      pause();
+    Turns turns;
+    while (left_.load(std::memory_order_acquire) != seats - 1) turns.next();
+    if (spins_ > 0 && seats > 1) {
+      int64_t end = now_ns();
+      pressure.note(end - start, preemptions_.load(std::memory_order_relaxed), end);
     }
     failed[0] = failed_worker_;
     failed[1] = failed_step_;
@@ -75,7 +78,7 @@ class Plan final : public Lender {
 
   void lend(Region& region) override {
     int index = 1;
-    for (int turn = 0; index < region.size; ++turn) {
+    for (Turns turns; index < region.size; turns.next()) {
       for (size_t k = 0; k < seats_.size() && index < region.size; ++k) {
         Seat& seat = seats_[k];
         int free = kFree;
@@ -86,12 +89,10 @@ class Plan final : public Lender {
           seat.bed.wake();
         }
       }
-      if (turn % 256 == 255) sched_yield();
       // A schedule that reserves cores has them free soon. One that does not gets more threads.
-      for (; turn > kPatience && index < region.size; ++index) {
+      for (; turns.are(kPatience) && index < region.size; ++index) {
         run_on_team([&region, index] { help(region, index); });
       }
-      pause();
     }
   }
 
@@ -110,19 +111,21 @@ class Plan final : public Lender {
   static constexpr int kPatience = 20000;
 
   void take_part(int k, int64_t* times) {
+    int64_t before = spins_ > 0 ? preemptions() : 0;
     if (k < static_cast<int>(steps_.size())) {
       work(k, times);
       set_crew(nullptr, 1);
       if (finished_.fetch_add(1) + 1 == static_cast<int>(steps_.size())) wake_all();
     }
     wait(seats_[k], [this] { return finished_.load() == static_cast<int>(steps_.size()); });
+    if (spins_ > 0) preemptions_.fetch_add(preemptions() - before, std::memory_order_relaxed);
   }
 
   void work(int k, int64_t* times) {
     int threads = 0;
     OperatorMode mode;
     const Steps& steps = steps_[k];
-    if (times) *times++ = now();
+    if (times) *times++ = now_ns();
     for (size_t i = 0; i < steps.count; ++i) {
       const Step& step = steps.first[i];
       if (step.threads != threads) {
@@ -130,7 +133,7 @@ class Plan final : public Lender {
         mode.set_threads(threads);
       }
       if (int status = perform(step, k); status != kDone) return fail(status, k, i);
-      if (times) *times++ = now();
+      if (times) *times++ = now_ns();
     }
   }
 
@@ -212,12 +215,6 @@ class Plan final : public Lender {
     for (auto& seat : seats_) seat.bed.wake();
   }
 
-  static int64_t now() {
-    timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return int64_t{t.tv_sec} * 1000000000 + t.tv_nsec;
-  }
-
   // The caller's, who may change addresses in them between runs.
   struct Steps {
     const Step* first;
@@ -228,6 +225,7 @@ class Plan final : public Lender {
   std::vector<std::atomic<uint64_t>> channels_;
   std::vector<Seat> seats_;
   int spins_ = 0;
+  std::atomic<int64_t> preemptions_{0};
   std::atomic<int> status_{kDone};
   std::atomic<int> finished_{0};  // workers
   std::atomic<int> left_{0};      // threads, but for the caller's

@@ -45,8 +45,8 @@ def measure_hand_over(times: int = 200) -> float:
 
 
 def measure_replayed_hand_over(native: Native, times: int = 50) -> float:
-    """The least mean µs from a send of one worker to the return of another that waits, in replay, where
-    workers that wait are awake."""
+    """The least mean µs from a send of one worker to the return of another that waits, in replay,
+    where workers that wait are awake."""
     workers = [(Step * (2 * times))() for _ in range(2)]
     for i in range(2 * times):  # a channel is used once
         for k, worker in enumerate(workers):
