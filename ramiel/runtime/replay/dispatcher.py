@@ -201,7 +201,7 @@ def _handle_of(tensor: Tensor) -> int:
     pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
     pointer_of.restype = c_void_p
     pointer_of.argtypes = (ctypes.py_object, c_char_p)
-    aoti: Any = getattr(torch._C, "_aoti", None)
+    aoti: Any = getattr(torch._C, "_aoti", None)  # pyright: ignore[reportPrivateUsage]
     if aoti is None:
         raise _Unsupported
     return pointer_of(aoti.unsafe_alloc_void_ptr_from_tensor(tensor), None)
