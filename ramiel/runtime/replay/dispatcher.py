@@ -16,9 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._C import (
-    _aoti,  # pyright: ignore[reportPrivateUsage]
-)
-from torch._C import (
     _dispatch_has_kernel_for_dispatch_key as _has_kernel,  # pyright: ignore[reportPrivateUsage]
 )
 
@@ -47,6 +44,10 @@ class Argument(ctypes.Structure):
     _anonymous_ = ("value",)
     _fields_ = (("kind", c_int32), ("count", c_int32), ("value", _Value))
 
+
+FREES_STRINGS = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 14)
+"""Whether the dispatcher frees strings that it is given. Earlier, each call of such an operator, of
+gelu for example, would take 48 bytes for good."""
 
 NONE, SOME, BITS, TENSOR, STRING, LIST = range(6)
 """Kinds of arguments."""
@@ -135,7 +136,7 @@ class Prepared:
                 value = _as_tensor(value, first)
                 self._kept.append(value)
             return Argument(TENSOR, 1, _Value(pointer=ctypes.addressof(self._tensor(value))))
-        if kind == "StringType" and isinstance(value, str):
+        if kind == "StringType" and isinstance(value, str) and FREES_STRINGS:
             string = ctypes.create_string_buffer(value.encode())
             self._kept.append(string)
             return Argument(STRING, len(string) - 1, _Value(pointer=ctypes.addressof(string)))
@@ -200,8 +201,10 @@ def _handle_of(tensor: Tensor) -> int:
     pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
     pointer_of.restype = c_void_p
     pointer_of.argtypes = (ctypes.py_object, c_char_p)
-    capsule: Any = _aoti.unsafe_alloc_void_ptr_from_tensor(tensor)
-    return pointer_of(capsule, None) or 0
+    aoti: Any = getattr(torch._C, "_aoti", None)  # pyright: ignore[reportPrivateUsage]
+    if aoti is None:
+        raise _Unsupported
+    return pointer_of(aoti.unsafe_alloc_void_ptr_from_tensor(tensor), None)
 
 
 def _as_tensor(value: Any, first: Tensor | None) -> Tensor:
@@ -223,8 +226,8 @@ def _best_form(
     copied to. None stands for those that have their place, or need none."""
     copy_to = torch.ops.aten.copy_.default
     if function is torch.ops.aten._to_copy.default:  # to a type and layout that the plan has
-        return copy_to, _bound(copy_to._schema, (results[0], given["self"]), {}), [None]
-    if "number" in map(_type, function._schema.arguments):
+        return copy_to, {"self": results[0], "src": given["self"], "non_blocking": False}, [None]
+    if any("number" in _type(argument) for argument in function._schema.arguments):
         function = _overload(function, lambda type_: type_.replace("number", "Tensor")) or function
     aliases = [returned.alias_info for returned in function._schema.returns]
     if any(aliases):
@@ -241,8 +244,8 @@ def _best_form(
 def _overload(
     function: Any, type_of: Callable[[str], str] = lambda type_: type_, outs: int = 0
 ) -> Any:
-    """Another overload with a kernel for the CPU that takes the same, but for types, and `outs`
-    tensors to write to."""
+    """Another overload that takes the same, but for types, and `outs` tensors to write to, which
+    a kernel for the CPU does without a copy."""
     wanted = [(a.name, type_of(_type(a))) for a in function._schema.arguments]
     for name in function.overloadpacket.overloads():
         form = getattr(function.overloadpacket, name)
@@ -251,7 +254,7 @@ def _overload(
             form is not function
             and [(a.name, _type(a)) for a in arguments if not a.is_out] == wanted
             and sum(argument.is_out for argument in arguments) == outs
-            and _has_kernel(form.name(), "CPU")
+            and (not outs or _has_kernel(form.name(), "CPU"))
         ):
             return form
     return None

@@ -27,7 +27,7 @@ from ramiel.runtime.replay.native import (
     error_of,
     remove_function,
 )
-from ramiel.runtime.replay.steps import NATIVE, is_dense
+from ramiel.runtime.replay.steps import NATIVE, constant, is_dense
 from ramiel.runtime.replay.tape import (
     Call,
     Event,
@@ -420,7 +420,10 @@ class _Instance:
         results = [self.tensor(view) for view in event.results]  # pyright: ignore
         function = event.function
         make = NATIVE.get(function.overloadpacket.__name__)
-        steps = make and make(*args, result=results[0], **kwargs)
+        if len(results) == 1 and next(found_in((args, kwargs), Tensor), None) is None:
+            steps = constant(function(*args, **kwargs), results[0])
+        else:
+            steps = make and make(*args, result=results[0], **kwargs)
         if steps:
             for step, kept in steps:
                 step.threads = threads

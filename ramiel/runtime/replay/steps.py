@@ -151,22 +151,41 @@ def _cat(tensors: Sequence[Tensor], dim: int = 0, *, result: Tensor) -> Steps:
     return steps
 
 
+def _fill_like(value: Number) -> Callable[..., Steps]:
+    def make(like: Tensor, *, result: Tensor, **options: object) -> Steps:
+        return _fill(value, result)
+
+    return make
+
+
+def _full_like(like: Tensor, value: Number, *, result: Tensor, **options: object) -> Steps:
+    return _fill(value, result)
+
+
+def _fill(value: Number, result: Tensor) -> Steps:
+    return constant(torch.tensor(value, dtype=result.dtype), result)
+
+
+def constant(value: Tensor, result: Tensor) -> Steps:
+    """A step that copies what is the same in each call, or nothing as for other copies."""
+    return [(step, (kept, value)) for step, kept in copies(value, result)]
+
+
 def _stack(tensors: Sequence[Tensor], dim: int = 0, *, result: Tensor) -> Steps:
     return _cat([tensor.unsqueeze(dim) for tensor in tensors], dim, result=result)
 
 
 def _pad(x: Tensor, pad: Sequence[int], value: Number = 0, *, result: Tensor) -> Steps:
     steps: list[tuple[Step, object]] = []
-    fill = torch.tensor(value, dtype=result.dtype)
     for dim, before, after in zip(range(x.dim() - 1, -1, -1), pad[::2], pad[1::2], strict=False):
         x = x.narrow(dim, max(-before, 0), x.shape[dim] + min(before, 0) + min(after, 0))
         size = result.shape[dim]
         for start, length in ((0, before), (size - after, after)):
             if length > 0 and result.numel():
-                step = copies(fill, result.narrow(dim, start, length))
-                steps += [(made, (kept, fill)) for made, kept in step]
+                step = _fill(value, result.narrow(dim, start, length))
                 if not step:
                     return ()
+                steps += step
         result = result.narrow(dim, max(before, 0), x.shape[dim])
     inner = copies(x, result)
     return [*steps, *inner] if inner else ()
@@ -227,6 +246,9 @@ NATIVE: Mapping[str, Callable[..., Steps]] = {
     "div_": _divide,
     "pow": _power,
     "pow_": _power,
+    "zeros_like": _fill_like(0),
+    "ones_like": _fill_like(1),
+    "full_like": _full_like,
     "copy_": _copy,
     "clone": _clone,
     "cat": _cat,

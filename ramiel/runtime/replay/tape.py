@@ -229,6 +229,15 @@ _REFUSED = frozenset(
 _ALLOCATING = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
 
 
+def _picks_by_number(function: Any, args: tuple[Any, ...]) -> bool:
+    """Whether an operator picks elements by numbers, and not by masks, whose values would say how
+    many there are."""
+    masks = (torch.bool, torch.uint8)
+    return function is torch.ops.aten.index.Tensor and all(
+        index is None or index.dtype not in masks for index in args[1]
+    )
+
+
 class _Functions(TorchFunctionMode):
     """Refuses functions that read values of tensors."""
 
@@ -245,7 +254,7 @@ class _Operators(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if not _REFUSED.isdisjoint(func.tags):
+        if not _REFUSED.isdisjoint(func.tags) and not _picks_by_number(func, args):
             raise NotCapturable(f"{func} depends on values or on chance")
         outcome = func(*args, **kwargs)
         results = tuple(found_in(outcome, Tensor))
