@@ -39,7 +39,8 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
 
     A value is available when its producer finishes, or `graph.hand_over` µs later on another
     worker; the same holds for a core that another worker lends. To change the number of threads
-    takes `graph.switch` µs. Start times are longest paths in the graph of the edges and of each
+    takes `graph.switch` µs. On a single core, tasks are faster by `graph.crowding`. Start times
+    are longest paths in the graph of the edges and of each
     worker's program order, computed in O(V + E + entries of the placement).
 
     Raises ValueError if the placement misses or repeats a task or runs one on a number of
@@ -47,7 +48,8 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
     """
     leader, threads = placement.leaders(len(graph)), placement.threads(len(graph))
     costs = {count: graph.costs_on(count) for count in set(threads)}
-    duration = [costs[count][task] for task, count in enumerate(threads)]
+    slower = graph.crowding if sum(map(bool, placement.workers)) == 1 else 1.0
+    duration = [costs[count][task] / slower for task, count in enumerate(threads)]
     waits_for = [len(producers) for producers in graph.predecessors]
     followers: list[list[int]] = [[] for _ in graph.costs]
     start = [0.0] * len(graph)

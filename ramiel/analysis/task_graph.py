@@ -27,6 +27,9 @@ class TaskGraph:
     """Thread count (2 or more) -> the run time of each task on that many threads, in µs."""
     switch: float = 0.0
     """The time that a worker takes to change its thread count, in µs."""
+    crowding: float = 1.0
+    """How much longer tasks take while other cores are busy, which is what costs are for, than
+    where a single core runs all."""
     sizes: tuple[float, ...] = ()
     """The bytes of each task's result, 0 for a view of an operand. Empty if not known."""
 
@@ -41,6 +44,8 @@ class TaskGraph:
         for name, time in (("hand_over", self.hand_over), ("switch", self.switch)):
             if not (isfinite(time) and time >= 0):
                 raise ValueError(f"{name} is {time}: not a finite number >= 0")
+        if not (isfinite(self.crowding) and self.crowding >= 1):
+            raise ValueError(f"crowding is {self.crowding}: not a finite number >= 1")
         if self.sizes and len(self.sizes) != len(self.costs):
             raise ValueError(f"{len(self.sizes)} sizes are given for {len(self.costs)} tasks")
         for producer, consumer in self.edges:
@@ -80,8 +85,13 @@ class TaskGraph:
 
     @cached_property
     def work(self) -> float:
-        """The time of all tasks on one worker, in µs."""
+        """The time that all tasks take of the cores if each is on one thread, in µs."""
         return sum(self.costs, 0.0)
+
+    @property
+    def serial(self) -> float:
+        """The time of all tasks on one worker while there is no other, in µs."""
+        return self.work / self.crowding
 
     def _adjacency(self, arcs: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
         heads: list[list[int]] = [[] for _ in self.costs]

@@ -20,7 +20,7 @@ from ramiel.execution.overheads import (
     measure_replayed_hand_over,
     measure_switch,
 )
-from ramiel.execution.profiler import FEWEST, are_replayed, key_of, profile
+from ramiel.execution.profiler import ALONE, FEWEST, are_replayed, key_of, profile
 from ramiel.runtime.kernels.onednn_library import library
 from ramiel.runtime.replay.native import native
 from ramiel.torch_level.candidates import Kernel, set_kernel
@@ -45,6 +45,8 @@ class MeasuredCosts:
     """The thread counts that were measured, ascending from 1."""
     hand_over: float
     switch: float
+    crowding: float = 1.0
+    """How much longer the operations take on one thread while the other cores are busy, too."""
 
     def of(self, op: TorchOperation, threads: int) -> float:
         """The cost of an operation in µs.
@@ -79,7 +81,11 @@ def measured_costs(
         costs = _costs(
             function, measured, progress, {HAND_OVER: partial(measure_replayed_hand_over, lib)}
         )
-        return MeasuredCosts(costs, measured, costs[HAND_OVER], 0.0)
+        tasks = [op for op in function.body.block.ops if isinstance(op, Task)]
+        keys = [key_of(op, 1) for op in tasks if (key_of(op, 1) + ALONE, 1) in costs]
+        alone = sum(costs[key + ALONE, 1] for key in keys)
+        crowding = sum(costs[key, 1] for key in keys) / alone if alone else 1.0
+        return MeasuredCosts(costs, measured, costs[HAND_OVER], 0.0, max(crowding, 1.0))
     switch = (" ".join((SWITCH, waiting())).strip(), measured[-1])
     overheads = {
         HAND_OVER: measure_hand_over,
@@ -131,6 +137,8 @@ def _costs(
     """µs of a function's operations on numbers of threads, and of some overheads."""
     tasks = [op for op in function.body.block.ops if isinstance(op, Task)]
     keys = {count: {key_of(op, count) for op in tasks} for count in counts}
+    if cores() > 1 and counts[0] == 1 and are_replayed():
+        keys[1] |= {key + ALONE for key in keys[1]}
     wanted = {(key, count) for count in counts for key in keys[count]} | overheads.keys()
     machine = machine_fingerprint(_kernels())
     known = _cached(machine, wanted)

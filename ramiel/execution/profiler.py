@@ -12,6 +12,7 @@ import hashlib
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import NamedTuple, cast
 
@@ -27,6 +28,7 @@ from ramiel.dialects.onnx.weights import defaults_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, Task, TorchOperation, WeightOp
 from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.errors import CompileError
+from ramiel.execution.cores import cores
 from ramiel.execution.evaluator import Evaluator
 from ramiel.execution.tensors import tensor_of
 from ramiel.runtime.memory import keep_memory
@@ -37,10 +39,12 @@ from ramiel.runtime.replay.tape import NotCapturable, running, tapes_of
 from ramiel.torch_level.candidates import KERNELS, callee_of, kernel_of
 from ramiel.torch_level.lifetimes import ENOUGH, freed_after
 
-FEWEST, MOST = 7, 31
-"""Timed runs of the whole function on each number of threads, after one to warm up."""
+FEWEST, MOST = 3, 10
+"""Rounds, in each of which the whole function is run on each number of threads."""
+BURST = 3
+"""Timed runs on a number of threads in a round, after one to warm up."""
 BUDGET_S = 2.0
-"""The seconds for which runs are added beyond the fewest."""
+"""The seconds for which rounds are added beyond the fewest."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of runs done, and of all runs."""
@@ -71,11 +75,20 @@ def key_of(op: TorchOperation, threads: int = 1) -> str:
     return f"{text}: ({given}) -> ({made})"
 
 
+ALONE = ", alone"
+"""Added to the key of an operation: on one thread, while the other cores are idle."""
+
+
 class Profile(NamedTuple):
     """The time in µs of each distinct operation on each number of threads, and the number of runs.
 
     It is the lower quartile of the runs, since disturbances only make them longer, on several
     threads by much. Operations of one key share their mean.
+
+    Where they are replayed, all cores are busy: k threads are measured while as many other teams
+    of k threads as there are cores for do the same. Cores that share caches, memory, power or
+    execution units are slower then. Times on one thread while the others are idle have keys with
+    ALONE added.
     """
 
     costs: dict[tuple[str, int], float]
@@ -83,7 +96,8 @@ class Profile(NamedTuple):
 
 
 def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -> Profile:
-    """Times the operations of a function on some numbers of threads, which take turns.
+    """Times the operations of a function on some numbers of threads, which take turns: a burst
+    each, so that weights and values are in caches as in calls that follow each other.
 
     Raises CompileError if an input's shape is open, or an operation fails.
     """
@@ -95,42 +109,65 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
     evaluator.run((op for op in ops if isinstance(op, WeightOp)), env)
     env |= zip(function.body.block.args, inputs, strict=True)
     calls = [op for op in ops if not isinstance(op, WeightOp)]
-    rows: dict[int, list[list[float]]] = {count: [] for count in threads}
+    settings = [_Setting(count, max(cores() // count, 1)) for count in threads]
+    if cores() > 1 and 1 in threads:
+        settings.append(_Setting(1, 1, ALONE))
+    rows: dict[_Setting, list[list[float]]] = {setting: [] for setting in settings}
     keep_memory()  # as programs do
     before = torch.get_num_threads()
 
-    def run(plan: Plan | None) -> list[float]:
-        replayed = plan and _replayed_times(plan, inputs, len(calls))
-        return replayed or _times(calls, dict(env), freed, evaluator)
+    def run(setting: _Setting) -> list[list[float]]:
+        plan = plans[setting.threads]
+        if plan is not None:
+            taken = teams.map(plan.times, [inputs] * setting.teams)
+            replayed = [_times_of(plan, times, len(calls)) for times in taken if times]
+            if replayed:
+                return replayed
+        torch.set_num_threads(setting.threads)
+        return [_times(calls, dict(env), freed, evaluator)]
 
     def once() -> float:
         start = time.perf_counter()
-        for count, plan in plans.items():
-            torch.set_num_threads(count)
-            rows[count].append(run(plan))
+        for setting, found in rows.items():
+            run(setting)  # finds what the other settings have left in the caches
+            for _ in range(BURST):
+                found += run(setting)
         return time.perf_counter() - start
 
+    teams = ThreadPoolExecutor(cores())
     try:
         plans: dict[int, Plan | None] = {}
-        for count in threads:
-            torch.set_num_threads(count)
-            run(None)  # to warm up, and to prepare kernels
-            plans[count] = _plan(calls, dict(env), inputs, evaluator) if are_replayed() else None
-            run(plans[count])
-        runs = max(FEWEST, min(MOST, int(BUDGET_S / once())))
-        for i in range(1, runs):
-            progress(i, runs)
+        for setting in settings:
+            if setting.threads in plans:
+                continue
+            plans[setting.threads] = None
+            run(setting)  # prepares kernels
+            if are_replayed():
+                plans[setting.threads] = _plan(calls, dict(env), inputs, evaluator)
+        rounds = max(FEWEST, min(MOST, int(BUDGET_S / once())))
+        for i in range(1, rounds):
+            progress(i, rounds)
             once()
-        progress(runs, runs)
+        progress(rounds, rounds)
     finally:
         torch.set_num_threads(before)
+        teams.shutdown()
     costs: dict[tuple[str, int], float] = {}
-    for count in threads:
+    for setting, found in rows.items():
         by_key: dict[str, list[float]] = {}
-        for op, *row in zip(calls, *rows[count], strict=True):
-            by_key.setdefault(key_of(op), []).append(statistics.quantiles(row, n=4)[0])
-        costs |= {(key, count): statistics.fmean(group) for key, group in by_key.items()}
-    return Profile(costs, runs)
+        for op, *row in zip(calls, *found, strict=True):
+            key = key_of(op) + setting.suffix
+            by_key.setdefault(key, []).append(statistics.quantiles(row, n=4)[0])
+        costs |= {(key, setting.threads): statistics.fmean(group) for key, group in by_key.items()}
+    return Profile(costs, rounds * BURST)
+
+
+class _Setting(NamedTuple):
+    """How operations are timed: on so many threads, in so many teams at a time."""
+
+    threads: int
+    teams: int
+    suffix: str = ""
 
 
 def are_replayed() -> bool:
@@ -160,11 +197,8 @@ def _plan(
         return None
 
 
-def _replayed_times(plan: Plan, inputs: Sequence[Tensor], count: int) -> list[float] | None:
-    """µs of each of so many operations, in one replay; None if it failed."""
-    taken = plan.times(inputs)
-    if taken is None:
-        return None
+def _times_of(plan: Plan, taken: Sequence[Sequence[int]], count: int) -> list[float]:
+    """µs of each of so many operations, from what one replay took."""
     times = [0.0] * count
     for noted, (begin, end) in zip(plan.workers[0], pairwise(taken[0]), strict=True):
         times[noted.line] += (end - begin) / 1e3

@@ -33,6 +33,7 @@ def replicate(graph: TaskGraph, batch: int) -> TaskGraph:
         hand_over=graph.hand_over,
         wide={threads: costs * batch for threads, costs in graph.wide.items()},
         switch=graph.switch,
+        crowding=graph.crowding,
         sizes=graph.sizes * batch,
     )
 

@@ -163,7 +163,7 @@ def page(
         hand_overs=counted(len(view.hand_overs), "hand-over"),
         cores=counted(len(placed.placement.workers), "worker"),
         workers=counted(workers, "worker"),
-        serial_us=placed.graph.work,
+        serial_us=placed.graph.serial,
         chunks=chunks,
         data=data,
         style=Markup(_asset("style.css")),
@@ -206,7 +206,11 @@ def _headline(
         ("Work", milliseconds(work), "all operations, one after the other"),
         ("Critical path", milliseconds(path_us), f"parallelism {_ratio(work, path_us)}"),
         ("Bound", milliseconds(least), f"no schedule on {counted(workers, 'worker')} is faster"),
-        ("Predicted", milliseconds(makespan), f"{_ratio(work, makespan)}× as fast as serial"),
+        (
+            "Predicted",
+            milliseconds(makespan),
+            f"{_ratio(graph.serial, makespan)}× as fast as serial",
+        ),
     ]
     if run is not None:
         note = f"{_ratio(run.makespan_us, makespan)}× the prediction"

@@ -12,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.dialects.cluster.attributes import (
     COST,
+    CROWDING,
     HAND_OVER,
     SWITCH,
     THREADS,
@@ -73,6 +74,7 @@ def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | No
             hand_over=_number(function, HAND_OVER, DEFAULT_HAND_OVER),
             wide={} if cost else _wide_costs(function, ops),
             switch=_number(function, SWITCH, DEFAULT_SWITCH),
+            crowding=_number(function, CROWDING, 1.0),
             sizes=tuple(_size(op) for op in ops),
         )
     except ValueError as error:

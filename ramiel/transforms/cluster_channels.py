@@ -99,7 +99,7 @@ class ClusterChannelsPass(ModulePass):
                 "workers": IntegerAttr(max(len(leading), 1), i64),
                 "cores": IntegerAttr(len(placement.workers), i64),
                 "channels": IntegerAttr(timeline.hand_overs, i64),
-                "serial_us": _us(graph.work),
+                "serial_us": _us(graph.serial),
                 "parallel_us": _us(timeline.makespan),
                 "critical_path_us": _us(critical_path(graph)[0]),
                 "bound_us": _us(bound(graph, available)),

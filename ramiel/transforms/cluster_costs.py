@@ -12,7 +12,14 @@ from xdsl.passes import ModulePass
 
 from ramiel.analysis.static_cost import static_cost
 from ramiel.console.progress import progress_of
-from ramiel.dialects.cluster.attributes import COST, HAND_OVER, SWITCH, THREADS, WIDE_COST
+from ramiel.dialects.cluster.attributes import (
+    COST,
+    CROWDING,
+    HAND_OVER,
+    SWITCH,
+    THREADS,
+    WIDE_COST,
+)
 from ramiel.dialects.torch import Task, TorchOperation
 from ramiel.errors import CompileError
 from ramiel.torch_level.placements import check_workers
@@ -70,6 +77,7 @@ def _profile(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost
     costs = measured_costs(function, counts, progress_of(ctx))
     function.attributes[HAND_OVER] = FloatAttr(round(costs.hand_over, 1), f64)
     function.attributes[SWITCH] = FloatAttr(round(costs.switch, 1), f64)
+    function.attributes[CROWDING] = FloatAttr(round(costs.crowding, 3), f64)
     return costs.of
 
 
