@@ -49,7 +49,7 @@ class Work:
 
 
 PRICES = Work(
-    calls=8.0,
+    calls=1.0,
     product=1 / 260_000,
     convolution=1 / 240_000,
     filtered=1 / 740_000,

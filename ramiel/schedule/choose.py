@@ -17,9 +17,9 @@ from ramiel.schedule.list_scheduling import list_schedule
 from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 
-SHARING = 1.1
+SHARING = 1.05
 """The factor by which concurrent workers are slower than simulated, as they share memory."""
-TURN = 15.0
+TURN = 1.0
 """The time in µs that each operation of a worker waits, if there are other workers, for the GIL and
 for other overheads that are not simulated."""
 

@@ -156,7 +156,7 @@ func.func @main(%x: tensor<1x4xf32> {torch.name = "x"}) -> tensor<1x4xf32> attri
   func.return %b : tensor<1x4xf32>
 }
 
-// CHECK:      cluster.program @main_parallel{{.*}}batch = 2 : i64, workers = 2 : i64, cores = 2 : i64, channels = 2 : i64, serial_us = 6.000000e+01 : f64, parallel_us = 5.400000e+01 : f64
+// CHECK:      cluster.program @main_parallel{{.*}}batch = 2 : i64, workers = 2 : i64, cores = 2 : i64, channels = 2 : i64, serial_us = 6.000000e+01 : f64, parallel_us = 3.100000e+01 : f64
 // CHECK-NEXT:   cluster.channel input @x_0 : tensor<1x4xf32>
 // CHECK-NEXT:   cluster.channel value @a_0 : tensor<1x4xf32>
 // CHECK-NEXT:   cluster.channel output @b_0 : tensor<1x4xf32>

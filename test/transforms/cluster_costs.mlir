@@ -23,14 +23,14 @@ func.func @main(%x: tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32> {
 
 // CHECK:      attributes {cluster.threads = array<i64>}
 // CHECK:      torch.weight "scale" : tensor<64x1x1xf32>
-// CHECK-NEXT: torch.layer Conv2d{{.*}}cluster.cost = {{[0-9.e+]+}} : f64}
-// CHECK-NEXT: torch.call operator.mul{{.*}}cluster.cost = {{[0-9.e+]+}} : f64}
-// CHECK-NEXT: torch.call Tensor.reshape{{.*}}cluster.cost = {{[0-9.e+]+}} : f64}
-// CHECK-NEXT: torch.call torch.full{{.*}}cluster.cost = {{[0-9.e+]+}} : f64}
+// CHECK-NEXT: torch.layer Conv2d{{.*}}cluster.cost = {{[0-9.e+-]+}} : f64}
+// CHECK-NEXT: torch.call operator.mul{{.*}}cluster.cost = {{[0-9.e+-]+}} : f64}
+// CHECK-NEXT: torch.call Tensor.reshape{{.*}}cluster.cost = {{[0-9.e+-]+}} : f64}
+// CHECK-NEXT: torch.call torch.full{{.*}}cluster.cost = {{[0-9.e+-]+}} : f64}
 
 // TWO:      attributes {cluster.threads = array<i64: 2>}
 // TWO:      torch.layer Conv2d{{.*}}cluster.cost = 9.{{[0-9]+}}e+02 : f64, cluster.wide_cost = array<f64: {{[45]}}.{{[0-9]+}}e+02>}
-// TWO:      torch.call Tensor.reshape{{.*}}cluster.cost = [[VIEW:[0-9.e+]+]] : f64, cluster.wide_cost = array<f64: [[VIEW]]>}
+// TWO:      torch.call Tensor.reshape{{.*}}cluster.cost = [[VIEW:[0-9.e+-]+]] : f64, cluster.wide_cost = array<f64: [[VIEW]]>}
 
 // SIX:      attributes {cluster.threads = array<i64: 2, 4, 6>}
-// SIX:      torch.layer Conv2d{{.*}}cluster.wide_cost = array<f64: {{[0-9.e+]+}}, {{[0-9.e+]+}}, {{[0-9.e+]+}}>}
+// SIX:      torch.layer Conv2d{{.*}}cluster.wide_cost = array<f64: {{[0-9.e+-]+}}, {{[0-9.e+-]+}}, {{[0-9.e+-]+}}>}

@@ -58,7 +58,7 @@
 // PY:        self.square = Conv2d(
 // PY-NEXT:     weights, "square", padding=1, activation="relu", kernel="winograd"
 // PY:        = kernels.max_pool2d(x, 2)
-func.func @main(%x: tensor<1x128x28x28xf32>, %s: tensor<1x128x3x4xf32>, %o: tensor<1x128x?x28xf32>, %d: tensor<1x128x28x28xf64>, %v: tensor<1x32x32xf32>) -> (tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x14x14xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x16x28x28xf32>, tensor<1x128x3x4xf32>, tensor<1x128x?x28xf32>, tensor<1x128x28x28xf64>, tensor<1x32x32xf32>, tensor<1x32x32xf32>, tensor<1x128x14x14xf32>, tensor<1x128x14x14xf32>, tensor<1x128x1x1xf32>, tensor<1x32x16xf32>) {
+func.func @main(%x: tensor<1x128x28x28xf32>, %s: tensor<1x128x3x4xf32>, %o: tensor<1x128x?x28xf32>, %d: tensor<1x128x28x28xf64>, %v: tensor<1x32x32xf32>) -> (tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x14x14xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x4x28x28xf32>, tensor<1x128x3x4xf32>, tensor<1x128x?x28xf32>, tensor<1x128x28x28xf64>, tensor<1x32x32xf32>, tensor<1x32x32xf32>, tensor<1x128x14x14xf32>, tensor<1x128x14x14xf32>, tensor<1x128x1x1xf32>, tensor<1x32x16xf32>) {
   %square = torch.layer Conv2d(%x) {padding = 1, activation = "relu"} weights {weight = "square" : tensor<128x128x3x3xf32>} : (tensor<1x128x28x28xf32>) -> tensor<1x128x28x28xf32>
   %wide = torch.layer Conv2d(%x) {padding = [0, 3]} weights {weight = "wide" : tensor<128x128x1x7xf32>} : (tensor<1x128x28x28xf32>) -> tensor<1x128x28x28xf32>
   %stride = torch.layer Conv2d(%x) {stride = 2, padding = 1} weights {weight = "stride" : tensor<128x128x3x3xf32>} : (tensor<1x128x28x28xf32>) -> tensor<1x128x14x14xf32>
@@ -66,7 +66,7 @@ func.func @main(%x: tensor<1x128x28x28xf32>, %s: tensor<1x128x3x4xf32>, %o: tens
   %dilated = torch.layer Conv2d(%x) {padding = 2, dilation = 2} weights {weight = "dilated" : tensor<128x128x3x3xf32>} : (tensor<1x128x28x28xf32>) -> tensor<1x128x28x28xf32>
   %point = torch.layer Conv2d(%x) weights {weight = "point" : tensor<128x128x1x1xf32>} : (tensor<1x128x28x28xf32>) -> tensor<1x128x28x28xf32>
   %large = torch.layer Conv2d(%x) {padding = 3} weights {weight = "large" : tensor<128x128x7x7xf32>} : (tensor<1x128x28x28xf32>) -> tensor<1x128x28x28xf32>
-  %narrow = torch.layer Conv2d(%x) {padding = 1} weights {weight = "narrow" : tensor<16x128x3x3xf32>} : (tensor<1x128x28x28xf32>) -> tensor<1x16x28x28xf32>
+  %narrow = torch.layer Conv2d(%x) {padding = 1} weights {weight = "narrow" : tensor<4x128x3x3xf32>} : (tensor<1x128x28x28xf32>) -> tensor<1x4x28x28xf32>
   %small = torch.layer Conv2d(%s) {padding = 1} weights {weight = "small" : tensor<128x128x3x3xf32>} : (tensor<1x128x3x4xf32>) -> tensor<1x128x3x4xf32>
   %open = torch.layer Conv2d(%o) {padding = 1} weights {weight = "open" : tensor<128x128x3x3xf32>} : (tensor<1x128x?x28xf32>) -> tensor<1x128x?x28xf32>
   %double = torch.layer Conv2d(%d) {padding = 1} weights {weight = "double" : tensor<128x128x3x3xf64>} : (tensor<1x128x28x28xf64>) -> tensor<1x128x28x28xf64>
@@ -76,5 +76,5 @@ func.func @main(%x: tensor<1x128x28x28xf32>, %s: tensor<1x128x3x4xf32>, %o: tens
   %average = torch.call F.avg_pool2d(%x, 3, stride = 2, padding = 1) : (tensor<1x128x28x28xf32>) -> tensor<1x128x14x14xf32>
   %global = torch.call F.adaptive_avg_pool2d(%x, 1) : (tensor<1x128x28x28xf32>) -> tensor<1x128x1x1xf32>
   %line = torch.call F.max_pool1d(%v, 2) : (tensor<1x32x32xf32>) -> tensor<1x32x16xf32>
-  func.return %square, %wide, %stride, %groups, %dilated, %point, %large, %narrow, %small, %open, %double, %linear, %norm, %max, %average, %global, %line : tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x14x14xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x16x28x28xf32>, tensor<1x128x3x4xf32>, tensor<1x128x?x28xf32>, tensor<1x128x28x28xf64>, tensor<1x32x32xf32>, tensor<1x32x32xf32>, tensor<1x128x14x14xf32>, tensor<1x128x14x14xf32>, tensor<1x128x1x1xf32>, tensor<1x32x16xf32>
+  func.return %square, %wide, %stride, %groups, %dilated, %point, %large, %narrow, %small, %open, %double, %linear, %norm, %max, %average, %global, %line : tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x14x14xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x128x28x28xf32>, tensor<1x4x28x28xf32>, tensor<1x128x3x4xf32>, tensor<1x128x?x28xf32>, tensor<1x128x28x28xf64>, tensor<1x32x32xf32>, tensor<1x32x32xf32>, tensor<1x128x14x14xf32>, tensor<1x128x14x14xf32>, tensor<1x128x1x1xf32>, tensor<1x32x16xf32>
 }
