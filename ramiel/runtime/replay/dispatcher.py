@@ -218,6 +218,17 @@ def _as_tensor(value: Any, first: Tensor | None) -> Tensor:
 
 # --- forms of operators
 
+_OF_NUMBERS = frozenset(
+    {
+        *("eq", "ne", "lt", "le", "gt", "ge"),
+        *("clamp", "clamp_min", "clamp_max", "masked_fill"),
+        *("remainder", "fmod", "floor_divide"),
+        *("bitwise_and", "bitwise_or", "bitwise_xor"),
+    }
+)
+"""Operators that compute with a number what they compute with a tensor of it, in the same way. The
+dispatcher's C interface has no numbers whose type is open."""
+
 
 def _best_form(
     function: Any, given: dict[str, Any], results: Sequence[Tensor], are_read: Sequence[bool]
@@ -227,7 +238,7 @@ def _best_form(
     copy_to = torch.ops.aten.copy_.default
     if function is torch.ops.aten._to_copy.default:  # to a type and layout that the plan has
         return copy_to, {"self": results[0], "src": given["self"], "non_blocking": False}, [None]
-    if any("number" in _type(argument) for argument in function._schema.arguments):
+    if function.overloadpacket.__name__.rstrip("_") in _OF_NUMBERS:
         function = _overload(function, lambda type_: type_.replace("number", "Tensor")) or function
     aliases = [returned.alias_info for returned in function._schema.returns]
     if any(aliases):

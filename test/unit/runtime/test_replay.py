@@ -392,6 +392,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "conversion to bool": lambda x: x.bool(),
     "view": lambda x: x.mT.softmax(-1),
     "number": lambda x: x < 0.5,
+    "remainder": lambda x: x.remainder(0.3) + x.fmod(0.7),
     "integer for a float": lambda x: torch.where(x > 1, x, 3),
     "clamp": lambda x: x.clamp(-0.3, 0.4) + x.clamp_min(0.1) + x.clamp_max(0.1),
     "clamp of another type": lambda x: (x * 9).int().clamp(-2, 3),
@@ -484,12 +485,13 @@ def test_special_values(value: float) -> None:
 
 
 @pytest.mark.usefixtures("restored_threads")
-def test_operators_that_only_python_calls() -> None:
-    plan = capture(lambda x: F.leaky_relu(x), torch.randn(2, 8, 64, 64), 2)
+@pytest.mark.parametrize("function", [F.leaky_relu, F.elu, lambda x: x**3])
+def test_operators_that_only_python_calls(function: Callable[[Tensor], Tensor]) -> None:
+    plan = capture(function, torch.randn(2, 8, 64, 64), 2)
     assert python_steps(plan) == 1
     x = torch.randn(2, 8, 64, 64)
     (got,) = plan.run([x]) or [None]
-    assert got is not None and torch.equal(got, F.leaky_relu(x))
+    assert got is not None and torch.equal(got, function(x))
 
 
 def test_an_operator_that_fails() -> None:
