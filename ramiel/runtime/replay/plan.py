@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ramiel.runtime.kernels.onednn_primitive import Move
 from ramiel.runtime.replay import memory
+from ramiel.runtime.replay.concatenations import divided
 from ramiel.runtime.replay.dispatcher import Prepared
 from ramiel.runtime.replay.native import (
     Kind,
@@ -45,31 +46,13 @@ from ramiel.runtime.replay.tape import (
     used,
     written,
 )
+from ramiel.runtime.replay.views import View
 
 LARGE = 1 << 16
 """Bytes of an input or output for which a copy costs more than telling each step its address."""
 SPINS = 40_000
 """How often a thread that waits within a run spins before it sleeps: for 1 to 2 ms, all but the
 first 50 µs of which it offers its core to others."""
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A tensor of a plan: memory number `block`, and what part of it."""
-
-    block: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    offset: int
-    dtype: torch.dtype
-
-    @property
-    def end(self) -> int:
-        """Where it ends, in bytes from the beginning of the memory."""
-        if 0 in self.shape:
-            return 0
-        last = sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
-        return (self.offset + last + 1) * self.dtype.itemsize
 
 
 @dataclass
@@ -117,7 +100,7 @@ class Plan:
         self._fresh = {address for tape in tapes for address in tape.fresh}
         self._fresh.update(x.untyped_storage().data_ptr() for x in inputs)
         self.inputs = [self._view(x) for x in inputs]
-        self.workers = self._abstract(tapes)
+        self.workers = divided(self._abstract(tapes))
         self.outputs = [self._view(y) for y in outputs]
         self.read = self._find_read()
         self.threads = max((noted.threads for w in self.workers for noted in w), default=1)
@@ -153,10 +136,10 @@ class Plan:
 
     # --- from tensors to blocks
 
-    def _given(self, tensor: Tensor) -> _View | Tensor:
+    def _given(self, tensor: Tensor) -> View | Tensor:
         return tensor if is_opaque(tensor) else self._view(tensor)
 
-    def _view(self, tensor: Tensor) -> _View:
+    def _view(self, tensor: Tensor) -> View:
         if type(tensor) is not Tensor or not tensor.is_cpu or is_opaque(tensor):
             raise NotCapturable(f"a {type(tensor).__name__} of {tensor.device}, {tensor.layout}")
         storage = tensor.untyped_storage()
@@ -166,7 +149,7 @@ class Plan:
             number = self._numbers[address] = len(self.blocks)
             self.blocks.append(_Block() if address in self._fresh else _Block(tensor))
         shape, strides = tuple(tensor.shape), tensor.stride()
-        view = _View(number, shape, strides, int(tensor.storage_offset()), tensor.dtype)
+        view = View(number, shape, strides, int(tensor.storage_offset()), tensor.dtype)
         block = self.blocks[number]
         block.size = max(block.size, view.end)
         return view
@@ -184,7 +167,7 @@ class Plan:
                     self._numbers.pop(event.address, None)
                 elif not isinstance(event, Receive) or event.channel in sent:
                     steps.append(noted._replace(event=self._with_views(event)))
-                    for view in written(steps[-1].event, _View):
+                    for view in written(steps[-1].event, View):
                         self.blocks[view.block].is_written = True
             workers.append(steps)
         return workers
@@ -206,7 +189,7 @@ class Plan:
         uses: Counter[int] = Counter()
         for steps in self.workers:
             for event, *_ in steps:
-                uses.update({view.block for view in used(event, _View)})
+                uses.update({view.block for view in used(event, View)})
         outputs = {view.block for view in self.outputs}
         return outputs | {block for block, count in uses.items() if count > 1}
 
@@ -239,7 +222,7 @@ class Plan:
             lives[view.block].end[:] = 1
         for w, steps in enumerate(self.workers):
             for i, (event, *_) in enumerate(steps):
-                for view in used(event, _View):
+                for view in used(event, View):
                     lives[view.block].use(w, i, clocks[w][i])
                 if isinstance(event, Run) and event.primitive.scratch_bytes:
                     self.scratch[w, i] = len(self.blocks)
@@ -365,7 +348,7 @@ class _Instance:
             if not isinstance(error, Exception):
                 raise error
 
-    def tensor(self, view: _View) -> Tensor:
+    def tensor(self, view: View) -> Tensor:
         bytes_ = self._memory[view.block]
         whole = bytes_[: bytes_.numel() // view.dtype.itemsize * view.dtype.itemsize]
         whole = whole.view(view.dtype)
@@ -416,7 +399,7 @@ class _Instance:
         return self._function(check, threads)
 
     def _call(self, event: Call, threads: int) -> Iterator[Step]:
-        args, kwargs = replaced((event.args, dict(event.kwargs)), _View, self.tensor)
+        args, kwargs = replaced((event.args, dict(event.kwargs)), View, self.tensor)
         results = [self.tensor(view) for view in event.results]  # pyright: ignore
         function = event.function
         make = NATIVE.get(function.overloadpacket.__name__)
@@ -456,7 +439,7 @@ class _Instance:
         """A step that calls an operator without Python."""
         library = self._native.dispatcher
         made = {view.block for view in event.results}  # pyright: ignore
-        given = {view.block for view in found_in((event.args, event.kwargs), _View)}
+        given = {view.block for view in found_in((event.args, event.kwargs), View)}
         if library is None or (made & given and not event.function._schema.is_mutable):
             return None
         are_read = [view.block in self._read for view in event.results]  # pyright: ignore
