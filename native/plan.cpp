@@ -33,9 +33,9 @@ class Plan final : public Lender {
     }
   }
 
-  // One run at a time. `failed` gets worker and step, `times` (if it is there) ns before the first
-  // and after each step, worker by worker.
-  int run(int spins, int64_t* failed, int64_t* times) {
+  // One run at a time. `times` (if it is there) gets ns before the first and after each step, worker
+  // by worker.
+  int run(int spins, int64_t* times) {
     spins_ = spins;
     for (auto& channel : channels_) channel.store(0, std::memory_order_relaxed);
     status_.store(kDone, std::memory_order_relaxed);
@@ -58,8 +58,6 @@ class Plan final : public Lender {
       if (spins_ == 0) sched_yield();
       pause();
     }
-    failed[0] = failed_worker_;
-    failed[1] = failed_step_;
     return status_.load(std::memory_order_relaxed);
   }
 
@@ -115,7 +113,7 @@ class Plan final : public Lender {
     for (size_t i = 0; i < steps.count; ++i) {
       const Step& step = steps.first[i];
       if (step.threads != threads) set_crew(this, threads = step.threads);
-      if (int status = perform(step, k); status != kDone) return fail(status, k, i);
+      if (int status = perform(step, k); status != kDone) return fail(status);
       if (times) *times++ = now();
     }
   }
@@ -187,13 +185,9 @@ class Plan final : public Lender {
     }
   }
 
-  void fail(int status, int k, size_t step) {
+  void fail(int status) {
     int done = kDone;
-    if (status != kStopped && status_.compare_exchange_strong(done, status)) {
-      failed_worker_ = k;
-      failed_step_ = static_cast<int64_t>(step);
-      wake_all();
-    }
+    if (status != kStopped && status_.compare_exchange_strong(done, status)) wake_all();
   }
 
   void wake_all() {
@@ -219,7 +213,6 @@ class Plan final : public Lender {
   std::atomic<int> status_{kDone};
   std::atomic<int> finished_{0};  // workers
   std::atomic<int> left_{0};      // threads, but for the caller's
-  int64_t failed_worker_ = 0, failed_step_ = 0;
 };
 
 }  // namespace
@@ -244,8 +237,8 @@ RAMIEL_API void* ramiel_plan_new(int workers, int seats, int channels, const Ste
   return new Plan(workers, seats, channels, steps, counts);
 }
 
-RAMIEL_API int ramiel_plan_run(void* plan, int spins, int64_t* failed, int64_t* times) {
-  return static_cast<Plan*>(plan)->run(spins, failed, times);
+RAMIEL_API int ramiel_plan_run(void* plan, int spins, int64_t* times) {
+  return static_cast<Plan*>(plan)->run(spins, times);
 }
 
 RAMIEL_API void ramiel_plan_delete(void* plan) { delete static_cast<Plan*>(plan); }

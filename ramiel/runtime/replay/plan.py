@@ -178,7 +178,10 @@ class Plan:
                 if isinstance(event, Renewed):
                     self._numbers.pop(event.address, None)
                 elif not isinstance(event, Receive) or event.channel in sent:
-                    steps.append(noted._replace(event=self._with_views(event)))
+                    try:
+                        steps.append(noted._replace(event=self._with_views(event)))
+                    except NotCapturable as reason:
+                        raise NotCapturable(f"line {noted.line}: {reason}") from None
                     for view in written(steps[-1].event, _View):
                         self.blocks[view.block].is_written = True
             workers.append(steps)
