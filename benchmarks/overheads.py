@@ -1,6 +1,6 @@
 """What a replayed program costs beyond its kernels, beside the same in Python.
 
-    python benchmarks/overheads.py [--threads 2] [--rounds 30] [--json FILE]
+    python benchmarks/overheads.py [--threads 2] [--rounds 20] [--json FILE]
 
 Each overhead is a slope, the difference of a long and a short program over that of their lengths,
 so that what a call costs is not in it: the median of rounds in which all take turns. A step's is
@@ -30,11 +30,11 @@ from ramiel.runtime import Channels, Input, Linear, Program, Weights
 from ramiel.runtime.measure import interleaved, random_inputs
 from ramiel.runtime.replay.native import native, why_not
 
-LENGTHS = 100, 600
+LENGTHS = 100, 1100
 """Operations of the short and the long program."""
 SMALL = 16
 """Elements of an operation that is nearly all overhead."""
-ROWS = 1024
+ROWS = 128
 """Rows of a value, for each thread, that several threads share."""
 CHAINS, LENGTH = 16, 200
 TARGETS_US = 5.0, 40.0
@@ -189,7 +189,7 @@ def speed_up(target_us: float, threads: int, rounds: int) -> SpeedUp:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=min(2, cores()))
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if native() is None:
