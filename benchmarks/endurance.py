@@ -27,7 +27,7 @@ from ramiel.api import CompiledProgram
 from ramiel.runtime.measure import random_inputs, same_bits
 
 GROWTH = 8 << 20
-"""Bytes that the process may grow by, as what the allocator keeps: 9 for each of a million calls."""
+"""Bytes that the process may grow by, for what the allocator keeps: 9 a call of a million."""
 INPUTS = 8
 """Different inputs, which the calls take in turns."""
 
