@@ -310,9 +310,9 @@ class _Instance:
         if self.run(inputs, times) is None:
             return None
         taken: list[list[int]] = []
-        begin = 0
+        ns, begin = times[:], 0
         for array, ends in zip(self._arrays, self._ends, strict=True):
-            taken.append([times[begin], *(times[begin + end] for end in ends)])
+            taken.append([ns[begin], *(ns[begin + end] for end in ends)])
             begin += len(array) + 1
         return taken
 
