@@ -35,7 +35,8 @@ pytest: $(MODELS) ## Run the unit and numerical tests
 sanitize: ## Run the native part under ThreadSanitizer and AddressSanitizer
 	mkdir -p build
 	for kind in thread address,undefined; do \
-		$(CXX) -std=c++17 -O1 -g -fopenmp -fsanitize=$$kind -pthread native/*.cpp -ldl -o build/stress \
+		$(CXX) -std=c++17 -O1 -g -fopenmp -fsanitize=$$kind -pthread -rdynamic native/*.cpp -ldl \
+			-o build/stress \
 			&& build/stress || exit 1; \
 	done
 

@@ -34,6 +34,33 @@ void split(int64_t size, int threads, Part part) {
       &work);
 }
 
+// Calls `part(box, first)` on so many threads for boxes of rows, each from a first one on.
+template <typename Box, typename Part>
+void split_rows(const Box& box, int threads, Part part) {
+  int64_t elements = 1, rows = box.sizes[0];
+  for (int dim = 0; dim < box.dims; ++dim) elements *= box.sizes[dim];
+  int64_t most = std::min<int64_t>(threads, rows);
+  threads = static_cast<int>(std::clamp<int64_t>(elements / kLeast, 1, std::max<int64_t>(most, 1)));
+  if (threads == 1) return part(box, 0);
+  struct Work {
+    const Box& box;
+    Part& part;
+  } work{box, part};
+  on_threads(
+      threads,
+      [](void* given, int index, int count) {
+        auto& work = *static_cast<Work*>(given);
+        Box mine = work.box;
+        // A row may be one element: whole lines of cache of these.
+        int64_t rows = mine.sizes[0], least = mine.dims == 1 ? 16 : 1;
+        int64_t begin = rows * index / count / least * least;
+        int64_t end = index + 1 == count ? rows : rows * (index + 1) / count / least * least;
+        mine.sizes[0] = end - begin;
+        work.part(mine, begin);
+      },
+      &work);
+}
+
 template <typename T>
 void copy_row(const char* from, int64_t step_from, char* to, int64_t step_to, int64_t size) {
   for (int64_t i = 0; i < size; ++i) {
@@ -62,25 +89,9 @@ void copy_rows(const Copy& box, int dim, const char* from, char* to) {
 }  // namespace
 
 void copy(const Copy& box, const char* from, char* to, int threads) {
-  int64_t row = 1;
-  for (int dim = 1; dim < box.dims; ++dim) row *= box.sizes[dim];
-  int64_t rows = box.sizes[0];
-  threads = static_cast<int>(std::clamp<int64_t>(rows * row / kLeast, 1, std::min<int64_t>(threads, rows)));
-  struct Work {
-    const Copy& box;
-    const char* from;
-    char* to;
-  } work{box, from, to};
-  auto part = [](void* given, int index, int count) {
-    auto& work = *static_cast<Work*>(given);
-    int64_t rows = work.box.sizes[0];
-    int64_t begin = rows * index / count, end = rows * (index + 1) / count;
-    Copy mine = work.box;
-    mine.sizes[0] = end - begin;
-    copy_rows(mine, 0, work.from + begin * mine.from[0], work.to + begin * mine.to[0]);
-  };
-  if (threads == 1) return part(&work, 0, 1);
-  on_threads(threads, part, &work);
+  split_rows(box, threads, [=](const Copy& mine, int64_t first) {
+    copy_rows(mine, 0, from + first * mine.from[0], to + first * mine.to[0]);
+  });
 }
 
 // The loops, for the vectors of the processor that runs them.
@@ -93,22 +104,71 @@ void copy(const Copy& box, const char* from, char* to, int threads) {
 
 namespace {
 
-FOR_EACH_CPU void relu_part(const float* x, float* y, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) y[i] = x[i] < 0 ? 0 : x[i];
+FOR_EACH_CPU void clamp_part(const float* x, float* y, float low, float high, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) {
+    float above = x[i] < low ? low : x[i];
+    y[i] = above > high ? high : above;
+  }
 }
 
-#define BINARY(name, operation)                                                             \
-  FOR_EACH_CPU void name(const float* a, const float* b, float* y, int64_t size) {          \
-    for (int64_t i = 0; i < size; ++i) y[i] = a[i] operation b[i];                          \
-  }                                                                                         \
-  FOR_EACH_CPU void name##_number(const float* a, float b, float* y, int64_t size) {        \
-    for (int64_t i = 0; i < size; ++i) y[i] = a[i] operation b;                             \
+// A row of elements at distances of 0 or 1, and for any distances.
+template <typename T, typename Operation>
+inline __attribute__((always_inline)) void row(const T* a, int64_t step_a, const T* b,
+                                               int64_t step_b, T* y, int64_t step_y, int64_t size,
+                                               Operation operation) {
+  if (step_y == 1 && step_a == 1 && step_b == 1) {
+    for (int64_t i = 0; i < size; ++i) y[i] = operation(a[i], b[i]);
+  } else if (step_y == 1 && step_a == 1 && step_b == 0) {
+    for (T number = *b; size > 0; --size) *y++ = operation(*a++, number);
+  } else if (step_y == 1 && step_a == 0 && step_b == 1) {
+    for (T number = *a; size > 0; --size) *y++ = operation(number, *b++);
+  } else {
+    for (int64_t i = 0; i < size; ++i) y[i * step_y] = operation(a[i * step_a], b[i * step_b]);
+  }
+}
+
+#define ROW(name, type, operation)                                                             \
+  FOR_EACH_CPU void name(const char* a, int64_t step_a, const char* b, int64_t step_b, char* y, \
+                         int64_t step_y, int64_t size) {                                       \
+    row(reinterpret_cast<const type*>(a), step_a, reinterpret_cast<const type*>(b), step_b,    \
+        reinterpret_cast<type*>(y), step_y, size,                                              \
+        [](type a, type b) __attribute__((always_inline)) { return a operation b; });          \
   }
 
-BINARY(add, +)
-BINARY(subtract, -)
-BINARY(multiply, *)
-BINARY(divide, /)
+// Integers that overflow wrap around, which only unsigned ones are sure to.
+#define ROWS(name, operation)               \
+  ROW(name##_float32, float, operation)     \
+  ROW(name##_float64, double, operation)    \
+  ROW(name##_int32, uint32_t, operation)    \
+  ROW(name##_int64, uint64_t, operation)
+
+ROWS(add, +)
+ROWS(subtract, -)
+ROWS(multiply, *)
+ROW(divide_float32, float, /)
+ROW(divide_float64, double, /)
+
+using Row = void (*)(const char*, int64_t, const char*, int64_t, char*, int64_t, int64_t);
+// In the order of Binary::Operation and Binary::Type.
+const Row kRows[][4] = {
+    {add_float32, add_float64, add_int32, add_int64},
+    {subtract_float32, subtract_float64, subtract_int32, subtract_int64},
+    {multiply_float32, multiply_float64, multiply_int32, multiply_int64},
+    {divide_float32, divide_float64, nullptr, nullptr},
+};
+constexpr int64_t kItemsize[] = {4, 8, 4, 8};
+
+void binary_rows(const Binary& box, int dim, const char* a, const char* b, char* y) {
+  int64_t itemsize = kItemsize[box.type];
+  if (dim + 1 == box.dims) {
+    return kRows[box.operation][box.type](a, box.a[dim], b, box.b[dim], y, box.y[dim],
+                                          box.sizes[dim]);
+  }
+  for (int64_t i = 0; i < box.sizes[dim]; ++i) {
+    binary_rows(box, dim + 1, a + i * box.a[dim] * itemsize, b + i * box.b[dim] * itemsize,
+                y + i * box.y[dim] * itemsize);
+  }
+}
 
 // A sum of numbers is a number, unless it overflows: then Python looks more closely.
 FOR_EACH_CPU float sum(const float* x, int64_t size) {
@@ -123,31 +183,20 @@ FOR_EACH_CPU float sum(const float* x, int64_t size) {
   return total;
 }
 
-using Operation = void (*)(const float*, const float*, float*, int64_t);
-using OperationOfNumber = void (*)(const float*, float, float*, int64_t);
-// In the order of Binary.
-const Operation kOperations[] = {add, subtract, multiply, divide};
-const OperationOfNumber kOperationsOfNumber[] = {add_number, subtract_number, multiply_number,
-                                                 divide_number};
-
 }  // namespace
 
-void relu(const float* x, float* y, int64_t size, int threads) {
-  split(size, threads,
-        [=](int64_t begin, int64_t end) { relu_part(x + begin, y + begin, end - begin); });
-}
-
-void binary(Binary what, const float* a, const float* b, float* y, int64_t size, int threads) {
-  Operation operation = kOperations[static_cast<int>(what)];
+void clamp(const float* x, float* y, const float* bounds, int64_t size, int threads) {
+  float low = bounds[0], high = bounds[1];
   split(size, threads, [=](int64_t begin, int64_t end) {
-    operation(a + begin, b + begin, y + begin, end - begin);
+    clamp_part(x + begin, y + begin, low, high, end - begin);
   });
 }
 
-void binary(Binary what, const float* a, float b, float* y, int64_t size, int threads) {
-  OperationOfNumber operation = kOperationsOfNumber[static_cast<int>(what)];
-  split(size, threads, [=](int64_t begin, int64_t end) {
-    operation(a + begin, b, y + begin, end - begin);
+void binary(const Binary& box, const char* a, const char* b, char* y, int threads) {
+  int64_t itemsize = kItemsize[box.type];
+  split_rows(box, threads, [=](const Binary& mine, int64_t first) {
+    binary_rows(mine, 0, a + first * mine.a[0] * itemsize, b + first * mine.b[0] * itemsize,
+                y + first * mine.y[0] * itemsize);
   });
 }
 

@@ -18,13 +18,23 @@ struct Copy {
   int64_t to[kMostDims];
 };
 
-enum class Binary : int32_t { kAdd, kSubtract, kMultiply, kDivide };
+// Arithmetic on boxes of elements: sizes, and strides in elements, the outermost dimension first.
+struct Binary {
+  enum Operation : int32_t { kAdd, kSubtract, kMultiply, kDivide };
+  enum Type : int32_t { kFloat32, kFloat64, kInt32, kInt64 };  // integers are not divided
+  int32_t operation;
+  int32_t type;
+  int32_t dims;
+  int64_t sizes[kMostDims];
+  int64_t a[kMostDims];
+  int64_t b[kMostDims];
+  int64_t y[kMostDims];
+};
 
 // Each runs on so many threads of the plan's (openmp.h).
 void copy(const Copy& box, const char* from, char* to, int threads);
-void relu(const float* x, float* y, int64_t size, int threads);  // a NaN stays one
-void binary(Binary what, const float* a, const float* b, float* y, int64_t size, int threads);
-void binary(Binary what, const float* a, float b, float* y, int64_t size, int threads);
+void clamp(const float* x, float* y, const float* bounds, int64_t size, int threads);  // a NaN stays
+void binary(const Binary& box, const char* a, const char* b, char* y, int threads);
 bool all_finite(const float* x, int64_t size, int threads);
 
 }  // namespace ramiel

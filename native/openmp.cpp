@@ -61,11 +61,8 @@ void leave() {
     return;
   }
   Region& region = here.own;
-  int turns = 0;
-  while (region.done.load(std::memory_order_acquire) != region.size - 1) {
-    if (++turns % 4096 == 0) sched_yield();
-    pause();
-  }
+  Turns turns;
+  while (region.done.load(std::memory_order_acquire) != region.size - 1) turns.next();
   here.region = nullptr;
 }
 
@@ -77,11 +74,8 @@ void barrier() {
     region.passed.store(passed + 1, std::memory_order_release);
     return;
   }
-  int turns = 0;
-  while (region.passed.load(std::memory_order_acquire) == passed) {
-    if (++turns % 4096 == 0) sched_yield();
-    pause();
-  }
+  Turns turns;
+  while (region.passed.load(std::memory_order_acquire) == passed) turns.next();
 }
 
 long iterations(long start, long end, long increment) {

@@ -1,15 +1,14 @@
 // Plans: what each worker of a program does, as a flat list of prepared steps, and their replay.
 
-#include <sched.h>
-#include <time.h>
-
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "dispatcher.h"
 #include "kernels.h"
 #include "openmp.h"
+#include "pressure.h"
 #include "step.h"
 #include "team.h"
 
@@ -20,7 +19,7 @@ namespace {
 enum Status : int32_t { kDone = 0, kNotFinite = -1, kStopped = -2 };
 
 int (*execute)(void* primitive, void* stream, int count, void* arguments);
-int (*call)(int64_t index);
+int (*call_python)(int64_t index);
 
 constexpr uint64_t kSent = uint64_t{1} << 63;
 
@@ -33,10 +32,22 @@ class Plan final : public Lender {
     }
   }
 
+  ~Plan() {
+    for (const Steps& steps : steps_) {
+      for (size_t i = 0; i < steps.count; ++i) {
+        const Step& step = steps.first[i];
+        if (step.kind == kOperator) release(*static_cast<Operation*>(step.first));
+      }
+    }
+  }
+
   // One run at a time. `times` (if it is there) gets ns before the first and after each step, worker
   // by worker.
   int run(int spins, int64_t* times) {
-    spins_ = spins;
+    static Pressure pressure;
+    int64_t start = now_ns();
+    spins_ = pressure.is_high(start) ? 0 : spins;
+    preemptions_.store(0, std::memory_order_relaxed);
     for (auto& channel : channels_) channel.store(0, std::memory_order_relaxed);
     status_.store(kDone, std::memory_order_relaxed);
     finished_.store(0, std::memory_order_relaxed);
@@ -54,16 +65,18 @@ class Plan final : public Lender {
     }
     take_part(0, times);
     // Nobody may be in this plan any more when it is run again.
-    while (left_.load(std::memory_order_acquire) != seats - 1) {
-      if (spins_ == 0) sched_yield();
-      pause();
+    Turns turns;
+    while (left_.load(std::memory_order_acquire) != seats - 1) turns.next();
+    if (spins_ > 0 && seats > 1) {
+      int64_t end = now_ns();
+      pressure.note(end - start, preemptions_.load(std::memory_order_relaxed), end);
     }
     return status_.load(std::memory_order_relaxed);
   }
 
   void lend(Region& region) override {
     int index = 1;
-    for (int turn = 0; index < region.size; ++turn) {
+    for (Turns turns; index < region.size; turns.next()) {
       for (size_t k = 0; k < seats_.size() && index < region.size; ++k) {
         Seat& seat = seats_[k];
         int free = kFree;
@@ -74,12 +87,10 @@ class Plan final : public Lender {
           seat.bed.wake();
         }
       }
-      if (turn % 256 == 255) sched_yield();
       // A schedule that reserves cores has them free soon. One that does not gets more threads.
-      for (; turn > kPatience && index < region.size; ++index) {
+      for (; turns.are(kPatience) && index < region.size; ++index) {
         run_on_team([&region, index] { help(region, index); });
       }
-      pause();
     }
   }
 
@@ -98,23 +109,29 @@ class Plan final : public Lender {
   static constexpr int kPatience = 20000;
 
   void take_part(int k, int64_t* times) {
+    int64_t before = spins_ > 0 ? preemptions() : 0;
     if (k < static_cast<int>(steps_.size())) {
       work(k, times);
       set_crew(nullptr, 1);
       if (finished_.fetch_add(1) + 1 == static_cast<int>(steps_.size())) wake_all();
     }
     wait(seats_[k], [this] { return finished_.load() == static_cast<int>(steps_.size()); });
+    if (spins_ > 0) preemptions_.fetch_add(preemptions() - before, std::memory_order_relaxed);
   }
 
   void work(int k, int64_t* times) {
     int threads = 0;
+    OperatorMode mode;
     const Steps& steps = steps_[k];
-    if (times) *times++ = now();
+    if (times) *times++ = now_ns();
     for (size_t i = 0; i < steps.count; ++i) {
       const Step& step = steps.first[i];
-      if (step.threads != threads) set_crew(this, threads = step.threads);
+      if (step.threads != threads) {
+        set_crew(this, threads = step.threads);
+        mode.set_threads(threads);
+      }
       if (int status = perform(step, k); status != kDone) return fail(status);
-      if (times) *times++ = now();
+      if (times) *times++ = now_ns();
     }
   }
 
@@ -131,23 +148,21 @@ class Plan final : public Lender {
         return kDone;
       case kFinite:
         return all_finite(x, step.size, step.threads) ? kDone : kNotFinite;
-      case kRelu:
-        relu(x, y, step.size, step.threads);
+      case kClamp:
+        clamp(x, y, static_cast<float*>(step.third), step.size, step.threads);
         return kDone;
       case kBinary:
-        binary(static_cast<Binary>(step.number), x, y, static_cast<float*>(step.third), step.size,
-               step.threads);
-        return kDone;
-      case kBinaryNumber:
-        binary(*static_cast<Binary*>(step.third), x, static_cast<float>(step.number), y, step.size,
-               step.threads);
+        binary(*reinterpret_cast<Binary*>(step.size), static_cast<char*>(step.first),
+               static_cast<char*>(step.second), static_cast<char*>(step.third), step.threads);
         return kDone;
       case kCopy:
         copy(*static_cast<Copy*>(step.third), static_cast<char*>(step.first),
              static_cast<char*>(step.second), step.threads);
         return kDone;
+      case kOperator:
+        return call(*static_cast<Operation*>(step.first));
       case kCall:
-        return call(step.size);
+        return call_python(step.size);
     }
     return kStopped;
   }
@@ -194,12 +209,6 @@ class Plan final : public Lender {
     for (auto& seat : seats_) seat.bed.wake();
   }
 
-  static int64_t now() {
-    timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return int64_t{t.tv_sec} * 1000000000 + t.tv_nsec;
-  }
-
   // The caller's, who may change addresses in them between runs.
   struct Steps {
     const Step* first;
@@ -210,6 +219,7 @@ class Plan final : public Lender {
   std::vector<std::atomic<uint64_t>> channels_;
   std::vector<Seat> seats_;
   int spins_ = 0;
+  std::atomic<int64_t> preemptions_{0};
   std::atomic<int> status_{kDone};
   std::atomic<int> finished_{0};  // workers
   std::atomic<int> left_{0};      // threads, but for the caller's
@@ -227,7 +237,11 @@ using ramiel::Step;
 
 RAMIEL_API void ramiel_attach(void* execute, void* call) {
   ramiel::execute = reinterpret_cast<decltype(ramiel::execute)>(execute);
-  ramiel::call = reinterpret_cast<decltype(ramiel::call)>(call);
+  ramiel::call_python = reinterpret_cast<decltype(ramiel::call_python)>(call);
+}
+
+RAMIEL_API int ramiel_attach_dispatcher(void* library) {
+  return ramiel::attach_dispatcher(library);
 }
 
 RAMIEL_API int ramiel_answer_openmp_of(void* library) { return ramiel::answer_openmp_of(library); }

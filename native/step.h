@@ -12,10 +12,10 @@ enum Kind : int32_t {
   kReceive,       // channel number `size`
   kSend,          // channel number `size`
   kFinite,        // first
-  kRelu,          // first to second
-  kBinary,        // first and second to third, by `number`, a Binary
-  kBinaryNumber,  // first and `number` to second, by a Binary at third
-  kCopy,          // first to second, by a Copy at third
+  kClamp,         // first to second, by the bounds at third
+  kBinary,        // first and second to third, by the Binary at address `size`
+  kCopy,          // first to second, by the Copy at third
+  kOperator,      // the Operation at first (dispatcher.h)
   kCall,          // function number `size` of Python's
 };
 

@@ -2,6 +2,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@ void pause() {
 #endif
 }
 
+void Turns::yield() { sched_yield(); }
+
 void Bed::wait() {
   syscall(SYS_futex, reinterpret_cast<uint32_t*>(&asleep_), FUTEX_WAIT_PRIVATE, 1, nullptr, nullptr,
           0);
@@ -31,9 +34,6 @@ void Bed::signal() {
 }
 
 namespace {
-
-// About 50 us of spinning, which is what a sleep and a wake-up take.
-constexpr int kSpins = 2000;
 
 struct Member {
   std::function<void()> job;
@@ -67,7 +67,7 @@ class Team {
  private:
   [[noreturn]] void serve(Member& member) {
     for (;;) {
-      wait_until(member.bed, kSpins, [&] { return member.has_job.load(); });
+      wait_until(member.bed, kEager, [&] { return member.has_job.load(); });
       member.has_job.store(false, std::memory_order_relaxed);
       member.job();
       member.job = nullptr;

@@ -34,12 +34,32 @@ class Bed {
   std::atomic<uint32_t> asleep_{0};
 };
 
+// For so many turns, some 50 us, which is what a sleep and a wake-up take, a thread that spins keeps
+// its core. Then it lets others have it, if there are any.
+constexpr int kEager = 2000;
+
+// The turns of a loop that waits for another thread.
+class Turns {
+ public:
+  // Whether it has made as many.
+  bool are(int most) const { return count_ >= most; }
+
+  void next() {
+    pause();
+    if (++count_ > kEager && count_ % 64 == 0) yield();
+  }
+
+ private:
+  void yield();
+
+  int count_ = 0;
+};
+
 // Waits until `ready()`: spins so often, then sleeps.
 template <typename Ready>
 void wait_until(Bed& bed, int spins, Ready ready) {
-  for (int i = 0; i < spins; ++i) {
+  for (Turns turns; !turns.are(spins); turns.next()) {
     if (ready()) return;
-    pause();
   }
   while (!ready()) bed.sleep_unless(ready);
 }

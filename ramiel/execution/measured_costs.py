@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from xdsl.dialects import func
 
@@ -14,9 +15,14 @@ from ramiel.execution.cores import cores
 from ramiel.execution.cost_cache import CacheUnavailable, CostCache
 from ramiel.execution.machine import machine_fingerprint
 from ramiel.execution.openmp import waiting
-from ramiel.execution.overheads import measure_hand_over, measure_switch
-from ramiel.execution.profiler import FEWEST, key_of, profile
+from ramiel.execution.overheads import (
+    measure_hand_over,
+    measure_replayed_hand_over,
+    measure_switch,
+)
+from ramiel.execution.profiler import FEWEST, are_replayed, key_of, profile
 from ramiel.runtime.kernels.onednn_library import library
+from ramiel.runtime.replay.native import native
 from ramiel.torch_level.candidates import Kernel, set_kernel
 
 Key = tuple[str, int]
@@ -67,6 +73,13 @@ def measured_costs(
     that cannot be trusted; without write access, measuring goes on without it.
     """
     measured = tuple(count for count in counts if count <= cores())
+    lib = native() if are_replayed() else None
+    if lib is not None:
+        # The threads of a team that is replayed stay awake, and it takes none but those it is lent.
+        costs = _costs(
+            function, measured, progress, {HAND_OVER: partial(measure_replayed_hand_over, lib)}
+        )
+        return MeasuredCosts(costs, measured, costs[HAND_OVER], 0.0)
     switch = (" ".join((SWITCH, waiting())).strip(), measured[-1])
     overheads = {
         HAND_OVER: measure_hand_over,
@@ -136,9 +149,10 @@ def _costs(
 
 
 def _kernels() -> str:
-    """The library that runs the operations, for the name of the machine."""
+    """What runs the operations, for the name of the machine."""
     found = library()
-    return "torch" if found is None else f"oneDNN {found.version}"
+    kernels = "torch" if found is None else f"oneDNN {found.version}"
+    return f"{kernels}, replayed" if are_replayed() else kernels
 
 
 def _cached(machine: str, keys: set[tuple[str, int]]) -> dict[tuple[str, int], float]:

@@ -11,6 +11,8 @@ from threading import Thread
 import torch
 
 from ramiel.runtime.channels import Channel
+from ramiel.runtime.replay.native import Kind, Native, Step
+from ramiel.runtime.replay.plan import SPINS
 
 
 def measure_hand_over(times: int = 200) -> float:
@@ -40,6 +42,26 @@ def measure_hand_over(times: int = 200) -> float:
             samples.append(back.recv() / 1e3)
             thread.join()
     return statistics.median(samples)
+
+
+def measure_replayed_hand_over(native: Native, times: int = 50) -> float:
+    """The least mean µs from a send of one worker to the return of another that waits, in replay,
+    where workers that wait are awake."""
+    workers = [(Step * (2 * times))() for _ in range(2)]
+    for i in range(2 * times):  # a channel is used once
+        for k, worker in enumerate(workers):
+            kind = Kind.SEND if i % 2 == k else Kind.RECEIVE
+            worker[i] = Step(kind, 1, None, None, None, i)
+    plan = native.new_plan(workers, len(workers), 2 * times)
+    try:
+        samples: list[float] = []
+        for _ in range(100):
+            start = time.perf_counter_ns()
+            native.run(plan, SPINS)
+            samples.append((time.perf_counter_ns() - start) / 1e3 / (2 * times))
+    finally:
+        native.delete(plan)
+    return min(samples)
 
 
 def measure_switch(threads: int) -> float:

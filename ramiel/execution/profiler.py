@@ -2,7 +2,8 @@
 
 The function is run operation by operation, several times, on its own values: operations that
 depend on their data see real data, and caches and memory are about as cold as in a run of the
-program. Only the call that the emitted program makes is timed, without the evaluator.
+program. Only what the emitted program does is timed: its call, without the evaluator, or where
+programs are replayed (ramiel.runtime.replay) and the function can be, the steps of the call.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 import torch
@@ -28,12 +30,16 @@ from ramiel.errors import CompileError
 from ramiel.execution.evaluator import Evaluator
 from ramiel.execution.tensors import tensor_of
 from ramiel.runtime.memory import keep_memory
+from ramiel.runtime.replay.native import native
+from ramiel.runtime.replay.plan import Plan
+from ramiel.runtime.replay.plans import captures_by_itself
+from ramiel.runtime.replay.tape import NotCapturable, running, tapes_of
 from ramiel.torch_level.candidates import KERNELS, callee_of, kernel_of
 from ramiel.torch_level.lifetimes import ENOUGH, freed_after
 
 FEWEST, MOST = 7, 31
 """Timed runs of the whole function on each number of threads, after one to warm up."""
-BUDGET_S = 4.0
+BUDGET_S = 2.0
 """The seconds for which runs are added beyond the fewest."""
 
 Progress = Callable[[int, int], None]
@@ -89,19 +95,28 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
     evaluator.run((op for op in ops if isinstance(op, WeightOp)), env)
     env |= zip(function.body.block.args, inputs, strict=True)
     calls = [op for op in ops if not isinstance(op, WeightOp)]
-    times: dict[int, list[list[float]]] = {count: [] for count in threads}
+    rows: dict[int, list[list[float]]] = {count: [] for count in threads}
     keep_memory()  # as programs do
     before = torch.get_num_threads()
 
+    def run(plan: Plan | None) -> list[float]:
+        replayed = plan and _replayed_times(plan, inputs, len(calls))
+        return replayed or _times(calls, dict(env), freed, evaluator)
+
     def once() -> float:
         start = time.perf_counter()
-        for count, rows in times.items():
+        for count, plan in plans.items():
             torch.set_num_threads(count)
-            rows.append(_times(calls, dict(env), freed, evaluator))
+            rows[count].append(run(plan))
         return time.perf_counter() - start
 
     try:
-        once()  # to warm up
+        plans: dict[int, Plan | None] = {}
+        for count in threads:
+            torch.set_num_threads(count)
+            run(None)  # to warm up, and to prepare kernels
+            plans[count] = _plan(calls, dict(env), inputs, evaluator) if are_replayed() else None
+            run(plans[count])
         runs = max(FEWEST, min(MOST, int(BUDGET_S / once())))
         for i in range(1, runs):
             progress(i, runs)
@@ -110,12 +125,50 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
     finally:
         torch.set_num_threads(before)
     costs: dict[tuple[str, int], float] = {}
-    for count, rows in times.items():
+    for count in threads:
         by_key: dict[str, list[float]] = {}
-        for op, *row in zip(calls, *rows[1:], strict=True):
+        for op, *row in zip(calls, *rows[count], strict=True):
             by_key.setdefault(key_of(op), []).append(statistics.quantiles(row, n=4)[0])
         costs |= {(key, count): statistics.fmean(group) for key, group in by_key.items()}
     return Profile(costs, runs)
+
+
+def are_replayed() -> bool:
+    """Whether programs are, as far as they can be."""
+    return captures_by_itself() and native() is not None
+
+
+def _plan(
+    ops: Sequence[Task],
+    env: dict[SSAValue, Tensor],
+    inputs: Sequence[Tensor],
+    evaluator: Evaluator,
+) -> Plan | None:
+    """The operations on one worker, as many threads as PyTorch now has; None if they cannot be
+    replayed. The line of a step is the operation's number."""
+    (tape,) = tapes_of(1)
+    number = 0
+    tape.line = lambda: number
+    try:
+        with torch.no_grad(), running(tape):
+            for number, op in enumerate(ops):  # noqa: B007
+                results = evaluator.operation(op, [env[v] for v in op.operands])
+                env.update(zip(op.results, results, strict=True))
+        lib = native()
+        return Plan(lib, [tape], inputs, ()) if lib is not None else None
+    except NotCapturable:
+        return None
+
+
+def _replayed_times(plan: Plan, inputs: Sequence[Tensor], count: int) -> list[float] | None:
+    """µs of each of so many operations, in one replay; None if it failed."""
+    taken = plan.times(inputs)
+    if taken is None:
+        return None
+    times = [0.0] * count
+    for noted, (begin, end) in zip(plan.workers[0], pairwise(taken[0]), strict=True):
+        times[noted.line] += (end - begin) / 1e3
+    return times
 
 
 def _times(

@@ -18,12 +18,13 @@ from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
-from ramiel.runtime.replay.plans import CAPTURED, Plans, Timed, are_automatic
+from ramiel.runtime.replay.plans import CAPTURED, Plans, Timed, captures_by_itself
 from ramiel.runtime.replay.tape import (
     NotCapturable,
     Tape,
     TapedChannels,
     here,
+    line_in,
     running,
     tapes_of,
 )
@@ -68,7 +69,7 @@ class Program(nn.Module):
         # An output that is also an input has one channel.
         ends = chain.from_iterable(self._inputs + self._outputs)
         self._channels = tuple(dict.fromkeys((*ends, *self.channels)))
-        self._captures = are_automatic()
+        self._captures = captures_by_itself()
         self._start()
 
     def _start(self) -> None:
@@ -207,7 +208,7 @@ class Program(nn.Module):
 
     def _tape(self, function: Callable[..., Any], tape: Tape, *args: Any) -> Any:
         """What a worker or the serial form returns, while it is taped."""
-        tape.code = inspect.unwrap(function).__code__
+        tape.line = partial(line_in, inspect.unwrap(function).__code__)
         try:
             with running(tape):
                 return function(*args)

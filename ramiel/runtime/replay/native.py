@@ -26,20 +26,11 @@ class Kind(IntEnum):
     RECEIVE = 1
     SEND = 2
     FINITE = 3
-    RELU = 4
+    CLAMP = 4
     BINARY = 5
-    BINARY_NUMBER = 6
-    COPY = 7
+    COPY = 6
+    OPERATOR = 7
     CALL = 8
-
-
-class Binary(IntEnum):
-    """As native/kernels.h says it."""
-
-    ADD = 0
-    SUBTRACT = 1
-    MULTIPLY = 2
-    DIVIDE = 3
 
 
 class Step(ctypes.Structure):
@@ -72,6 +63,29 @@ class Copy(ctypes.Structure):
     )
 
 
+class Arithmetic(IntEnum):
+    """As native/kernels.h says it."""
+
+    ADD = 0
+    SUBTRACT = 1
+    MULTIPLY = 2
+    DIVIDE = 3
+
+
+class Binary(ctypes.Structure):
+    """Arithmetic on boxes of elements, as native/kernels.h declares it."""
+
+    _fields_ = (
+        ("operation", c_int32),
+        ("type", c_int32),
+        ("dims", c_int32),
+        ("sizes", _Dims),
+        ("a", _Dims),
+        ("b", _Dims),
+        ("y", _Dims),
+    )
+
+
 MODULE = "ramiel.runtime.replay._native"
 
 
@@ -83,6 +97,7 @@ class Native:
         self.functions = ctypes.CDLL(path)
         self.functions.ramiel_attach.argtypes = (c_void_p, c_void_p)
         self.functions.ramiel_attach.restype = None
+        self.functions.ramiel_attach_dispatcher.argtypes = (c_void_p,)
         self.functions.ramiel_answer_openmp_of.argtypes = (c_void_p,)
         self.functions.ramiel_plan_new.argtypes = (
             *(c_int, c_int, c_int),
@@ -97,14 +112,22 @@ class Native:
         self.functions.ramiel_attach(execute, ctypes.cast(self._call, c_void_p))
         if not self._answers(onednn.functions):
             raise OSError(f"{onednn.path} calls functions of OpenMP that are not known here")
-        self.answers_pytorch = self._answers(_pytorch())
+        pytorch = _pytorch()
+        self.answers_pytorch = self._answers(pytorch)
         """Whether PyTorch's operators run on the threads of a plan, too."""
+        self.dispatcher = pytorch if pytorch and self._dispatches(pytorch) else None
+        """PyTorch's library, if its operators can be called without Python."""
 
     def _answers(self, library: ctypes.CDLL | None) -> bool:
         if library is None:
             return False
-        handle: Any = library
-        return self.functions.ramiel_answer_openmp_of(handle._handle) > 0
+        return self.functions.ramiel_answer_openmp_of(_handle(library)) > 0
+
+    def _dispatches(self, pytorch: ctypes.CDLL) -> bool:
+        """Whether steps can call PyTorch's operators, on the threads of a plan."""
+        if not self.answers_pytorch:
+            return False
+        return bool(self.functions.ramiel_attach_dispatcher(_handle(pytorch)))
 
     def new_plan(
         self, workers: Sequence[ctypes.Array[Step]], seats: int, channels: int
@@ -121,6 +144,10 @@ class Native:
 
     def delete(self, plan: c_void_p) -> None:
         self.functions.ramiel_plan_delete(plan)
+
+
+def _handle(library: Any) -> int:
+    return library._handle
 
 
 def _pytorch() -> ctypes.CDLL | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from ramiel.runtime.kernels.onednn_primitive import Move
 from ramiel.runtime.replay import memory
+from ramiel.runtime.replay.dispatcher import Prepared
 from ramiel.runtime.replay.native import (
     Kind,
     Native,
@@ -24,7 +27,7 @@ from ramiel.runtime.replay.native import (
     error_of,
     remove_function,
 )
-from ramiel.runtime.replay.steps import NATIVE, is_dense
+from ramiel.runtime.replay.steps import NATIVE, constant, is_dense
 from ramiel.runtime.replay.tape import (
     Call,
     Event,
@@ -45,8 +48,9 @@ from ramiel.runtime.replay.tape import (
 
 LARGE = 1 << 16
 """Bytes of an input or output for which a copy costs more than telling each step its address."""
-SPINS = 2000
-"""How often a thread that waits spins before it sleeps: for about 50 µs."""
+SPINS = 40_000
+"""How often a thread that waits within a run spins before it sleeps: for 1 to 2 ms, all but the
+first 50 µs of which it offers its core to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ class Plan:
         self.inputs = [self._view(x) for x in inputs]
         self.workers = self._abstract(tapes)
         self.outputs = [self._view(y) for y in outputs]
+        self.read = self._find_read()
         self.threads = max((noted.threads for w in self.workers for noted in w), default=1)
         self._set_apart()
         self.arena_bytes = self._place()
@@ -199,6 +204,15 @@ class Plan:
             case _:
                 return event
 
+    def _find_read(self) -> set[int]:
+        """The blocks that more than one event uses, or the caller."""
+        uses: Counter[int] = Counter()
+        for steps in self.workers:
+            for event, *_ in steps:
+                uses.update({view.block for view in used(event, _View)})
+        outputs = {view.block for view in self.outputs}
+        return outputs | {block for block, count in uses.items() if count > 1}
+
     def _set_apart(self) -> None:
         """Large inputs that no step writes to, and large outputs that are blocks of their own."""
         ends = [view.block for view in (*self.inputs, *self.outputs)]
@@ -280,6 +294,7 @@ class _Instance:
         self._outputs = [self.tensor(view) for view in plan.outputs]
         self._seats = plan.seats
         events = [noted.event for steps in plan.workers for noted in steps]
+        self._read = plan.read
         sent = [event.channel for event in events if isinstance(event, Send)]
         channels = {name: number for number, name in enumerate(sent)}
         self._apart = {
@@ -408,12 +423,23 @@ class _Instance:
         results = [self.tensor(view) for view in event.results]  # pyright: ignore
         function = event.function
         make = NATIVE.get(function.overloadpacket.__name__)
-        steps = make and make(*args, result=results[0], **kwargs)
+        if len(results) == 1 and next(found_in((args, kwargs), Tensor), None) is None:
+            steps = constant(function(*args, **kwargs), results[0])
+        else:
+            steps = make and make(*args, result=results[0], **kwargs)
         if steps:
             for step, kept in steps:
                 step.threads = threads
                 self._kept.append(kept)
                 yield step
+            return
+
+        if prepared := self._prepared(event, args, kwargs, results):
+            self._kept.append(prepared)
+            for address, move in prepared.moves:
+                self._note_address(address, move)
+            prepared.step.threads = threads
+            yield prepared.step
             return
 
         for tensor in found_in((args, kwargs, results), Tensor):
@@ -426,6 +452,18 @@ class _Instance:
                     y.copy_(result)
 
         yield self._function(compute, threads)
+
+    def _prepared(
+        self, event: Call, args: Sequence[Any], kwargs: Mapping[str, Any], results: Sequence[Tensor]
+    ) -> Prepared | None:
+        """A step that calls an operator without Python."""
+        library = self._native.dispatcher
+        made = {view.block for view in event.results}  # pyright: ignore
+        given = {view.block for view in found_in((event.args, event.kwargs), _View)}
+        if library is None or (made & given and not event.function._schema.is_mutable):
+            return None
+        are_read = [view.block in self._read for view in event.results]  # pyright: ignore
+        return Prepared.of(library, event.function, args, kwargs, results, are_read)
 
     def _note_address(self, address: int | None, move: Move) -> None:
         """Notes who has to be told when memory that lies apart moves."""

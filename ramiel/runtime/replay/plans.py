@@ -46,7 +46,7 @@ class Timed(NamedTuple):
     times: list[list[int]]
 
 
-def are_automatic() -> bool:
+def captures_by_itself() -> bool:
     """Whether the environment lets programs make plans by themselves."""
     return os.environ.get(VARIABLE) != "0"
 
@@ -134,7 +134,7 @@ class Plans:
             return why_not()
         if program._captures:  # pyright: ignore[reportPrivateUsage]
             return "not called so far"
-        return "capture is off" if are_automatic() else f"{VARIABLE} is 0"
+        return "capture is off" if captures_by_itself() else f"{VARIABLE} is 0"
 
     def clear(self) -> None:
         self._plans.clear()

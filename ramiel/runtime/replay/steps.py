@@ -7,14 +7,16 @@ alive, or nothing where only PyTorch computes it: for another type, or layouts t
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from ramiel.runtime.replay.native import MOST_DIMS, Binary, Copy, Kind, Step
+from ramiel.runtime.replay.native import MOST_DIMS, Arithmetic, Binary, Copy, Kind, Step
 
 Steps = Sequence[tuple[Step, object]]
+Number = int | float
 
 
 def is_dense(x: Tensor) -> bool:
@@ -42,26 +44,89 @@ def _strides(x: Tensor) -> list[int]:
     return [stride for stride, size in zip(x.stride(), x.shape, strict=True) if size != 1]
 
 
-def _relu(x: Tensor, *, result: Tensor) -> Steps:
+def _clamp(
+    x: Tensor,
+    low: Tensor | Number | None = None,
+    high: Tensor | Number | None = None,
+    *,
+    result: Tensor,
+) -> Steps:
+    low, high = -math.inf if low is None else low, math.inf if high is None else high
+    if isinstance(low, Tensor) or isinstance(high, Tensor) or math.isnan(low) or math.isnan(high):
+        return ()
     if not _alike(x, result):
         return ()
-    return [(Step(Kind.RELU, 1, x.data_ptr(), result.data_ptr(), None, x.numel()), None)]
+    bounds = (ctypes.c_float * 2)(low, high)
+    address = ctypes.addressof(bounds)
+    return [(Step(Kind.CLAMP, 1, x.data_ptr(), result.data_ptr(), address, x.numel()), bounds)]
 
 
-def _binary(what: Binary) -> Callable[..., Steps]:
-    def make(a: Tensor, b: Tensor | float, *, result: Tensor, alpha: float = 1) -> Steps:
-        if alpha != 1 or not _alike(a, result):
-            return ()
-        x, y, size = a.data_ptr(), result.data_ptr(), a.numel()
-        if isinstance(b, Tensor):
-            if not _alike(b, result):
+def _relu(x: Tensor, *, result: Tensor) -> Steps:
+    return _clamp(x, 0, result=result)
+
+
+def _hardtanh(x: Tensor, min_val: Number = -1, max_val: Number = 1, *, result: Tensor) -> Steps:
+    return _clamp(x, min_val, max_val, result=result)
+
+
+def _clamp_max(x: Tensor, max: Tensor | Number, *, result: Tensor) -> Steps:
+    return _clamp(x, None, max, result=result)
+
+
+_TYPES = {torch.float32: 0, torch.float64: 1, torch.int32: 2, torch.int64: 3}
+"""As Binary::Type in native/kernels.h."""
+
+
+def _arithmetic(
+    operation: Arithmetic, a: Tensor | Number, b: Tensor | Number, result: Tensor
+) -> Steps:
+    """A step that computes element by element, or nothing if that takes a conversion."""
+    dtype = result.dtype
+    if dtype not in _TYPES or not result.numel():
+        return ()
+    if operation is Arithmetic.DIVIDE and not dtype.is_floating_point:
+        return ()
+    operands: list[Tensor] = []
+    for operand in (a, b):
+        if not isinstance(operand, Tensor):
+            if isinstance(operand, float) and not dtype.is_floating_point:
                 return ()
-            return [(Step(Kind.BINARY, 1, x, b.data_ptr(), y, size, what), None)]
-        kept = ctypes.c_int32(what)
-        address = ctypes.addressof(kept)
-        return [(Step(Kind.BINARY_NUMBER, 1, x, y, address, size, b), kept)]
+            operand = torch.tensor(operand, dtype=dtype)
+        if operand.dtype is not dtype:
+            return ()
+        operands.append(operand)
+    x, y = (operand.expand(result.shape) for operand in operands)
+    dims = _boxes(result, x, y)
+    if len(dims) > MOST_DIMS:
+        return ()
+    box = Binary(operation, _TYPES[dtype], len(dims))
+    for i, (size, (to, from_x, from_y)) in enumerate(dims):
+        box.sizes[i], box.y[i], box.a[i], box.b[i] = size, to, from_x, from_y
+    places = (x.data_ptr(), y.data_ptr(), result.data_ptr())
+    return [(Step(Kind.BINARY, 1, *places, ctypes.addressof(box)), (box, operands))]
+
+
+def _binary(operation: Arithmetic) -> Callable[..., Steps]:
+    def make(a: Tensor, b: Tensor | Number, alpha: Number = 1, *, result: Tensor) -> Steps:
+        return _arithmetic(operation, a, b, result) if alpha == 1 else ()
 
     return make
+
+
+def _divide(
+    a: Tensor, b: Tensor | Number, *, rounding_mode: str | None = None, result: Tensor
+) -> Steps:
+    return _arithmetic(Arithmetic.DIVIDE, a, b, result) if rounding_mode is None else ()
+
+
+def _subtract_from(a: Tensor, b: Tensor | Number, alpha: Number = 1, *, result: Tensor) -> Steps:
+    return _arithmetic(Arithmetic.SUBTRACT, b, a, result) if alpha == 1 else ()
+
+
+def _power(a: Tensor | Number, b: Tensor | Number, *, result: Tensor) -> Steps:
+    if isinstance(b, Tensor) or b != 2:
+        return ()
+    return _arithmetic(Arithmetic.MULTIPLY, a, a, result)
 
 
 def _copy(target: Tensor, source: Tensor, non_blocking: bool = False, *, result: Tensor) -> Steps:
@@ -86,48 +151,107 @@ def _cat(tensors: Sequence[Tensor], dim: int = 0, *, result: Tensor) -> Steps:
     return steps
 
 
+def _fill_like(value: Number) -> Callable[..., Steps]:
+    def make(like: Tensor, *, result: Tensor, **options: object) -> Steps:
+        return _fill(value, result)
+
+    return make
+
+
+def _full_like(like: Tensor, value: Number, *, result: Tensor, **options: object) -> Steps:
+    return _fill(value, result)
+
+
+def _fill(value: Number, result: Tensor) -> Steps:
+    return constant(torch.tensor(value, dtype=result.dtype), result)
+
+
+def constant(value: Tensor, result: Tensor) -> Steps:
+    """A step that copies what is the same in each call, or nothing as for other copies."""
+    return [(step, (kept, value)) for step, kept in copies(value, result)]
+
+
+def _stack(tensors: Sequence[Tensor], dim: int = 0, *, result: Tensor) -> Steps:
+    return _cat([tensor.unsqueeze(dim) for tensor in tensors], dim, result=result)
+
+
+def _pad(x: Tensor, pad: Sequence[int], value: Number = 0, *, result: Tensor) -> Steps:
+    steps: list[tuple[Step, object]] = []
+    for dim, before, after in zip(range(x.dim() - 1, -1, -1), pad[::2], pad[1::2], strict=False):
+        x = x.narrow(dim, max(-before, 0), x.shape[dim] + min(before, 0) + min(after, 0))
+        size = result.shape[dim]
+        for start, length in ((0, before), (size - after, after)):
+            if length > 0 and result.numel():
+                step = _fill(value, result.narrow(dim, start, length))
+                if not step:
+                    return ()
+                steps += step
+        result = result.narrow(dim, max(before, 0), x.shape[dim])
+    inner = copies(x, result)
+    return [*steps, *inner] if inner else ()
+
+
 def copies(source: Tensor, target: Tensor) -> Steps:
     """A step that copies elements, or nothing if types differ or shapes are too complicated."""
     if source.dtype is not target.dtype or source.dtype.itemsize > 8 or not target.numel():
         return ()
-    dims = list(_boxes(source.expand(target.shape), target))
+    dims = _boxes(target, source.expand(target.shape))
     if len(dims) > MOST_DIMS:
         return ()
     itemsize = source.dtype.itemsize
     box = Copy(len(dims), itemsize)
-    for i, (size, from_, to) in enumerate(dims):
+    for i, (size, (to, from_)) in enumerate(dims):
         box.sizes[i], box.source[i], box.target[i] = size, from_ * itemsize, to * itemsize
     address = ctypes.addressof(box)
     return [(Step(Kind.COPY, 1, source.data_ptr(), target.data_ptr(), address, 0), box)]
 
 
-def _boxes(source: Tensor, target: Tensor) -> Iterator[tuple[int, int, int]]:
-    """Size and strides of each dimension of a copy, as few as there can be, the outermost first."""
+def _boxes(*tensors: Tensor) -> list[tuple[int, tuple[int, ...]]]:
+    """Size and each tensor's stride for the dimensions of tensors of one shape, as few as there
+    can be, in the order that they have in the first one's memory."""
+    strides = zip(*(tensor.stride() for tensor in tensors), strict=True)
     dims = sorted(
-        zip(target.stride(), source.stride(), target.shape, strict=True),
-        key=lambda dim: (-dim[0], -dim[1]),
+        zip(strides, tensors[0].shape, strict=True), key=lambda dim: [-stride for stride in dim[0]]
     )
-    merged: list[tuple[int, int, int]] = []
-    for to, from_, size in dims:
+    merged: list[tuple[int, tuple[int, ...]]] = []
+    for inner, size in dims:
         if size == 1:
             continue
-        if merged and merged[-1][1] == from_ * size and merged[-1][2] == to * size:
-            merged[-1] = (merged[-1][0] * size, from_, to)
+        if merged and merged[-1][1] == tuple(stride * size for stride in inner):
+            merged[-1] = (merged[-1][0] * size, inner)
         else:
-            merged.append((size, from_, to))
-    yield from merged or [(1, 1, 1)]
+            merged.append((size, inner))
+    return merged or [(1, (1,) * len(tensors))]
 
 
 NATIVE: Mapping[str, Callable[..., Steps]] = {
     "relu": _relu,
     "relu_": _relu,
-    "add": _binary(Binary.ADD),
-    "add_": _binary(Binary.ADD),
-    "sub": _binary(Binary.SUBTRACT),
-    "mul": _binary(Binary.MULTIPLY),
-    "mul_": _binary(Binary.MULTIPLY),
-    "div": _binary(Binary.DIVIDE),
+    "clamp": _clamp,
+    "clamp_": _clamp,
+    "clamp_min": _clamp,
+    "clamp_min_": _clamp,
+    "clamp_max": _clamp_max,
+    "clamp_max_": _clamp_max,
+    "hardtanh": _hardtanh,
+    "hardtanh_": _hardtanh,
+    "add": _binary(Arithmetic.ADD),
+    "add_": _binary(Arithmetic.ADD),
+    "sub": _binary(Arithmetic.SUBTRACT),
+    "sub_": _binary(Arithmetic.SUBTRACT),
+    "rsub": _subtract_from,
+    "mul": _binary(Arithmetic.MULTIPLY),
+    "mul_": _binary(Arithmetic.MULTIPLY),
+    "div": _divide,
+    "div_": _divide,
+    "pow": _power,
+    "pow_": _power,
+    "zeros_like": _fill_like(0),
+    "ones_like": _fill_like(1),
+    "full_like": _full_like,
     "copy_": _copy,
     "clone": _clone,
     "cat": _cat,
+    "stack": _stack,
+    "constant_pad_nd": _pad,
 }

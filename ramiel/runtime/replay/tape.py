@@ -79,8 +79,7 @@ Event = Call | Run | Finite | Renewed | Send | Receive
 
 
 class Noted(NamedTuple):
-    """An event, the number of threads that it had, and the line of the worker that it belongs to;
-    0 if the tape does not follow lines."""
+    """An event, the number of threads that it had, and the line of the worker that it came from."""
 
     event: Event
     threads: int
@@ -97,15 +96,11 @@ class Tape:
     events: list[Noted] = field(default_factory=list[Noted])
     limit: float = math.inf
     """The most bytes of such memory."""
-    code: CodeType | None = None
-    """The function whose lines the events are told by."""
+    line: Callable[[], int] = lambda: 0
+    """Where the worker is."""
 
     def note(self, event: Event) -> None:
-        frame = sys._getframe(1) if self.code else None  # pyright: ignore[reportPrivateUsage]
-        while frame is not None and frame.f_code is not self.code:
-            frame = frame.f_back
-        line = frame.f_lineno if frame is not None else 0
-        self.events.append(Noted(event, torch.get_num_threads(), line))
+        self.events.append(Noted(event, torch.get_num_threads(), self.line()))
 
     def finite(self, tensor: Tensor, is_finite: Callable[[Tensor], bool]) -> bool:
         """Whether a tensor is finite, which each replay finds out anew: a kernel for all values
@@ -189,6 +184,14 @@ def running(tape: Tape) -> Generator[None]:
             here.tape = None
 
 
+def line_in(code: CodeType) -> int:
+    """The line at which a function is that has called, however indirectly; 0 if it has not."""
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame.f_lineno if frame is not None else 0
+
+
 @contextmanager
 def off() -> Generator[None]:
     """Calls that are not taped."""
@@ -226,6 +229,15 @@ _REFUSED = frozenset(
 _ALLOCATING = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
 
 
+def _picks_by_number(function: Any, args: tuple[Any, ...]) -> bool:
+    """Whether an operator picks elements by numbers, and not by masks, whose values would say how
+    many there are."""
+    masks = (torch.bool, torch.uint8)
+    return function is torch.ops.aten.index.Tensor and all(
+        index is None or index.dtype not in masks for index in args[1]
+    )
+
+
 class _Functions(TorchFunctionMode):
     """Refuses functions that read values of tensors."""
 
@@ -242,7 +254,7 @@ class _Operators(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if not _REFUSED.isdisjoint(func.tags):
+        if not _REFUSED.isdisjoint(func.tags) and not _picks_by_number(func, args):
             raise NotCapturable(f"{func} depends on values or on chance")
         outcome = func(*args, **kwargs)
         results = tuple(found_in(outcome, Tensor))
