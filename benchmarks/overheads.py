@@ -3,7 +3,7 @@
     python benchmarks/overheads.py [--threads 2] [--rounds 20] [--json FILE]
 
 Each overhead is a slope, the difference of a long and a short program over that of their lengths,
-so that what a call costs is not in it: the median of rounds in which all take turns. A step's is
+so that what a call costs is not in it: the least of rounds in which all take turns. A step's is
 that of an operation on 16 elements, whose kernel takes a few ns; that of a fork and join is how
 much longer an operation on several threads takes than its share of the time on one. Then graphs of
 16 chains of 200 operations on as many workers show how much of the ideal speed-up is left.
@@ -109,7 +109,7 @@ def slopes(make: Callable[[int], Base], x: Tensor, rounds: int) -> Overhead:
             programs.append(program)
     calls = [partial(program, x) for program in programs]
     interleaved(calls, 3)
-    times = [statistics.median(taken) for taken in interleaved(calls, rounds)]
+    times = [min(taken) for taken in interleaved(calls, rounds)]
     for program in programs:
         program.close()
     steps = (LENGTHS[1] - LENGTHS[0]) * 1e-6
