@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import parser
+from small_programs import Net, X, net_weights
 from torch import Tensor
 
 import ramiel
@@ -410,6 +411,15 @@ def test_what_is_not_captured_says_why(reason: str) -> None:
         assert program.serial_capture_status(*given) == program.capture_status(*given)
         assert not replays(program, *given)
         program(given[0], torch.tensor([8, 2]))
+
+
+def test_values_that_are_no_plain_tensors_are_told_by_their_line() -> None:
+    with Net(net_weights()) as net:
+        net.scale = torch.nn.Parameter(torch.tensor(2.0), requires_grad=False)
+        _, first = inspect.getsourcelines(Net.worker_1)
+        with pytest.raises(NotCapturable, match=f"^line {first + 3}: a Parameter of cpu"):
+            net.capture(X, 1)
+        assert all(torch.equal(net(X, 1)[0], net.serial(X, 1)[0]) for _ in range(3))
 
 
 def test_a_run_that_takes_too_much_memory(
