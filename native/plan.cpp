@@ -41,9 +41,9 @@ class Plan final : public Lender {
     }
   }
 
-  // One run at a time. `failed` gets worker and step, `times` (if it is there) ns before the first
-  // and after each step, worker by worker.
-  int run(int spins, int64_t* failed, int64_t* times) {
+  // One run at a time. `times` (if it is there) gets ns before the first and after each step, worker
+  // by worker.
+  int run(int spins, int64_t* times) {
     static Pressure pressure;
     int64_t start = now_ns();
     spins_ = pressure.is_high(start) ? 0 : spins;
@@ -71,8 +71,6 @@ class Plan final : public Lender {
       int64_t end = now_ns();
       pressure.note(end - start, preemptions_.load(std::memory_order_relaxed), end);
     }
-    failed[0] = failed_worker_;
-    failed[1] = failed_step_;
     return status_.load(std::memory_order_relaxed);
   }
 
@@ -132,7 +130,7 @@ class Plan final : public Lender {
         set_crew(this, threads = step.threads);
         mode.set_threads(threads);
       }
-      if (int status = perform(step, k); status != kDone) return fail(status, k, i);
+      if (int status = perform(step, k); status != kDone) return fail(status);
       if (times) *times++ = now_ns();
     }
   }
@@ -202,13 +200,9 @@ class Plan final : public Lender {
     }
   }
 
-  void fail(int status, int k, size_t step) {
+  void fail(int status) {
     int done = kDone;
-    if (status != kStopped && status_.compare_exchange_strong(done, status)) {
-      failed_worker_ = k;
-      failed_step_ = static_cast<int64_t>(step);
-      wake_all();
-    }
+    if (status != kStopped && status_.compare_exchange_strong(done, status)) wake_all();
   }
 
   void wake_all() {
@@ -229,7 +223,6 @@ class Plan final : public Lender {
   std::atomic<int> status_{kDone};
   std::atomic<int> finished_{0};  // workers
   std::atomic<int> left_{0};      // threads, but for the caller's
-  int64_t failed_worker_ = 0, failed_step_ = 0;
 };
 
 }  // namespace
@@ -258,8 +251,8 @@ RAMIEL_API void* ramiel_plan_new(int workers, int seats, int channels, const Ste
   return new Plan(workers, seats, channels, steps, counts);
 }
 
-RAMIEL_API int ramiel_plan_run(void* plan, int spins, int64_t* failed, int64_t* times) {
-  return static_cast<Plan*>(plan)->run(spins, failed, times);
+RAMIEL_API int ramiel_plan_run(void* plan, int spins, int64_t* times) {
+  return static_cast<Plan*>(plan)->run(spins, times);
 }
 
 RAMIEL_API void ramiel_plan_delete(void* plan) { delete static_cast<Plan*>(plan); }

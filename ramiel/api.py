@@ -35,6 +35,7 @@ def compile(
     freeze: bool = False,
     seconds: float = 2.0,
     tune: bool = False,
+    capture: bool = True,
 ) -> CompiledProgram:
     """Compiles an ONNX model, or a torch.nn.Module, to a parallel program.
 
@@ -55,6 +56,7 @@ def compile(
       keep their types; `ramiel check` reports the loss of accuracy.
     - `freeze`: initializers that the model lists as inputs are constants, which are folded and
       packed. Otherwise they are inputs with a default from version 4 of ONNX's IR on.
+    - `capture`: calls are replayed natively, as Program.capture() says; otherwise, in Python.
     - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
 
     The result is a `torch.nn.Module` that takes the model's inputs in order or by name, as torch
@@ -88,4 +90,4 @@ def compile(
     elif example_inputs is not None or dynamic_shapes is not None:
         raise TypeError("example inputs and dynamic shapes are for a torch.nn.Module")
     with undisturbed():
-        return load(build(model, options))
+        return load(build(model, options), capture=capture)

@@ -70,13 +70,15 @@ def _restored(
     return program
 
 
-def load(compilation: Compilation) -> CompiledProgram:
-    """Makes the program of a compilation, without a file."""
+def load(compilation: Compilation, capture: bool = True) -> CompiledProgram:
+    """Makes the program of a compilation, without a file. Without `capture`, calls and copies of
+    it run in Python unless capture() is called."""
     emitted = compilation.emitted
     program = _class_of(emitted)(_weights(emitted))
     program.source = emitted.source
     program.report = compilation.report
     program._emitted = emitted  # pyright: ignore[reportPrivateUsage]
+    program._captures &= capture  # pyright: ignore[reportPrivateUsage]
     return program
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from types import CodeType, TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,22 +18,26 @@ from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
-from ramiel.runtime.replay.plans import Plans
+from ramiel.runtime.replay.plans import CAPTURED, Plans, Timed, captures_by_itself
 from ramiel.runtime.replay.tape import (
     NotCapturable,
     Tape,
     TapedChannels,
+    here,
     line_in,
     running,
     tapes_of,
 )
 from ramiel.runtime.surroundings import has_lost_its_team, with_one_thread
 from ramiel.runtime.weights import Weights
-from ramiel.runtime.workers import Pool, Worker
+from ramiel.runtime.workers import Pool
 
 Outputs = Any
 """A program's output, or a tuple of them."""
+Result = TypeVar("Result")
 Compute = Callable[[Sequence[Any]], tuple[Any, ...]]
+Serial = Callable[..., Any]
+"""A method of a program that one_thread() was given: it gets one sample's inputs."""
 
 
 class Program(nn.Module):
@@ -64,8 +69,14 @@ class Program(nn.Module):
         # An output that is also an input has one channel.
         ends = chain.from_iterable(self._inputs + self._outputs)
         self._channels = tuple(dict.fromkeys((*ends, *self.channels)))
+        self._captures = captures_by_itself()
+        self._start()
+
+    def _start(self) -> None:
+        """Makes what a copy does not inherit."""
         self._pool = Pool(type(self).__name__)
         self._plans = Plans()
+        self._serial_plans: defaultdict[Serial, Plans] = defaultdict(Plans)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor, ...]:
         """Run the workers; return the output, or a tuple of them in the order of `outputs`.
@@ -82,19 +93,28 @@ class Program(nn.Module):
 
     def _answer(self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outputs:
         """The outputs that a function computes from a call's arguments, owned by the caller."""
+        return self._undisturbed(self._compute, compute, args, kwargs)
+
+    def _undisturbed(self, function: Callable[..., Result], *args: Any) -> Result:
+        """What a function returns in with_one_thread(), with errors that name the node."""
+        if here.tape is not None:
+            raise NotCapturable(f"{type(self).__name__} is a program of its own")
         try:
-            return with_one_thread(self._compute, compute, args, kwargs)
+            return with_one_thread(function, *args)
         except Exception as error:
             if place := place_of(error, _codes(type(self))):
                 raise op_error(error, place, self._nodes) from error
             raise
 
     def _compute(self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outputs:
-        inputs = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
+        inputs = self._bound(args, kwargs)
         outputs = compute(inputs)
         # Copies use as many threads as this worker's last operator.
         outputs = owned(outputs, (*inputs, *self._buffers.values()))
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[Any]:
+        return bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
 
     def _in_parallel(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
         if self.batch == 1:
@@ -111,56 +131,117 @@ class Program(nn.Module):
     def capture(self, *args: Any, **kwargs: Any) -> None:
         """Prepare a plan for inputs of these shapes, by which later calls run without Python.
 
-        Calls do so by themselves, at the second call for some shapes, unless RAMIEL_CAPTURE is 0.
+        Calls do so by themselves, at the second call for some shapes, unless RAMIEL_CAPTURE is 0
+        or the program was compiled with capture=False; so do calls of serial().
         Inputs are those of forward(), and so are errors; NotCapturable if the program does
         something that cannot be replayed, such as to choose by a value what to compute.
         """
-        with_one_thread(self._capture, args, kwargs)
+        self._undisturbed(self._capture, args, kwargs)
 
     def _capture(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        inputs = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
-        samples = [inputs] if self.batch == 1 else samples_of(self.inputs, inputs)[: self.batch]
+        samples = self._first_batch(args, kwargs)
+        if len(samples) < self.batch:
+            raise NotCapturable(f"{len(samples)} of the {self.batch} samples that run at a time")
+        inputs = list(chain.from_iterable(samples))
         self._run_in_python(samples)  # prepares the kernels
-        self._taped(samples)
-        if (reason := self._plans.reason(list(chain.from_iterable(samples)))) is not None:
-            raise NotCapturable(reason)
+        self._plans.capture(self, inputs, partial(self._taped, samples))
+        if (status := self._plans.status(self, inputs)) != CAPTURED:
+            raise NotCapturable(status)
 
     def capture_status(self, *args: Any, **kwargs: Any) -> str:
         """`captured` if calls with such inputs are replayed, or why they run in Python."""
-        inputs = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
-        samples = [inputs] if self.batch == 1 else samples_of(self.inputs, inputs)[: self.batch]
-        return self._plans.reason(list(chain.from_iterable(samples))) or "captured"
+        inputs = list(chain.from_iterable(self._first_batch(args, kwargs)))
+        return self._plans.status(self, inputs)
+
+    def serial_capture_status(self, *args: Any, **kwargs: Any) -> str:
+        """The same for calls of serial()."""
+        plans = self._serial_plans[_serial_of(type(self))]
+        return plans.status(self, self._first_batch(args, kwargs)[0])
+
+    def _first_batch(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        inputs = self._bound(args, kwargs)
+        return [inputs] if self.batch == 1 else samples_of(self.inputs, inputs)[: self.batch]
 
     def _run_batch(self, samples: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The outputs of as many samples as the workers run at a time."""
+        if has_lost_its_team():
+            return self._run_in_python(samples)
+
+        def run() -> list[Any]:
+            return list(chain.from_iterable(self._run_in_python(samples)))
+
         inputs = list(chain.from_iterable(samples))
-        if not has_lost_its_team():
-            with self._pool.visit():
-                outputs = self._plans.replay(inputs)
-            if outputs is None and self._plans.is_due(inputs):
-                outputs = self._taped(samples)
-            if outputs is not None:
-                width = len(self.outputs)
-                return [tuple(outputs[i : i + width]) for i in range(0, len(outputs), width)]
-        results = self._run_in_python(samples)
-        self._plans.ran(inputs)
-        return results
+        with self._pool.visit():
+            outputs = self._plans.replay(inputs)
+        if outputs is None:
+            outputs = self._plans.run(self, inputs, run, partial(self._taped, samples))
+        width = len(self.outputs)
+        return [tuple(outputs[i * width : (i + 1) * width]) for i in range(len(samples))]
 
-    def _taped(self, samples: Sequence[Sequence[Any]]) -> list[Any] | None:
-        """Run the workers while they are taped, and make a plan of that; the outputs, if all went
-        well."""
+    def _times(self, args: Sequence[Any]) -> list[Timed] | None:
+        """Replay a call and say when what happened; None if a batch of it is not replayed. Samples
+        that are no full batch are left out."""
+        return self._undisturbed(self._times_of_batches, args)
 
-        def run() -> tuple[list[Tape], list[Any], list[Any]]:
-            tapes = tapes_of(len(self._workers))
-            # Copies, so that no two inputs share memory, and none is a part of a larger tensor.
-            copies = [[x.clone() if isinstance(x, Tensor) else x for x in s] for s in samples]
-            methods = [getattr(self, name) for name in self._workers]
-            workers = [partial(_tape, *pair) for pair in zip(methods, tapes, strict=True)]
-            channels = TapedChannels(self._channels)
-            outputs = self._run_workers(channels, workers, copies, apart=True)
-            return tapes, list(chain.from_iterable(copies)), list(chain.from_iterable(outputs))
+    def _times_of_batches(self, args: Sequence[Any]) -> list[Timed] | None:
+        inputs = self._bound(args, {})
+        samples = [inputs] if self.batch == 1 else samples_of(self.inputs, inputs)
+        batches: list[Timed] = []
+        for start in range(0, len(samples) - self.batch + 1, self.batch):
+            batch = samples[start : start + self.batch]
+            if (timed := self._plans.times(list(chain.from_iterable(batch)))) is None:
+                return None
+            batches.append(timed)
+        return batches
 
-        return self._plans.capture(self, list(chain.from_iterable(samples)), run)
+    def _taped(self, samples: Sequence[Sequence[Any]]) -> tuple[list[Tape], list[Any], list[Any]]:
+        """Run the workers while they are taped: the tapes, inputs and outputs."""
+        tapes = tapes_of(len(self._workers))
+        copies = [_copies(sample) for sample in samples]
+        methods = [getattr(self, name) for name in self._workers]
+        workers = [partial(self._tape, *pair) for pair in zip(methods, tapes, strict=True)]
+        channels = TapedChannels(self._channels)
+        outputs = self._run_workers(channels, workers, copies, apart=True)
+        return tapes, list(chain.from_iterable(copies)), list(chain.from_iterable(outputs))
+
+    def _tape(self, function: Callable[..., Any], tape: Tape, *args: Any) -> Any:
+        """What a worker or the serial form returns, while it is taped."""
+        tape.line = partial(line_in, inspect.unwrap(function).__code__)
+        try:
+            with running(tape):
+                return function(*args)
+        except NotCapturable as reason:
+            if place := place_of(reason, _codes(type(self))):
+                raise NotCapturable(str(op_error(reason, place, self._nodes))) from reason
+            raise
+
+    def _run_alone(self, serial: Serial, inputs: Sequence[Any]) -> tuple[Any, ...]:
+        """The outputs of one sample, computed by one thread."""
+        if has_lost_its_team():
+            return self._apart(lambda: as_tuple(serial(self, *inputs)))
+
+        def taped() -> tuple[list[Tape], list[Any], list[Any]]:
+            tapes, copies = tapes_of(1), _copies(inputs)
+            outputs = self._apart(lambda: as_tuple(self._tape(serial, tapes[0], self, *copies)))
+            return tapes, copies, list(outputs)
+
+        plans = self._serial_plans[serial]
+        outputs = plans.replay(inputs)
+        if outputs is None:
+            outputs = plans.run(self, inputs, lambda: as_tuple(serial(self, *inputs)), taped)
+        return tuple(outputs)
+
+    def _apart(self, compute: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+        """What a function returns in a thread of its own, where no Ctrl-C comes."""
+        results: list[tuple[Any, ...]] = []
+        pool = Pool(type(self).__name__)
+        try:
+            pool.run(Channels(()), [lambda _: results.append(compute())], apart=True)
+        finally:
+            pool.close()
+        return results[0]
 
     def _run_in_python(self, samples: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         workers = [getattr(self, name) for name in self._workers]
@@ -181,14 +262,14 @@ class Program(nn.Module):
 
     def _run_apart(self, samples: Sequence[Sequence[Tensor]]) -> list[tuple[Tensor, ...]]:
         """The outputs of samples that are each run by one worker."""
-        serial = inspect.unwrap(getattr(type(self), "serial"))  # noqa: B009
+        serial = _serial_of(type(self))
         results: dict[int, tuple[Tensor, ...]] = {}
 
         def runner(first: int) -> Callable[[Channels], None]:
             def run(_: Channels) -> None:
                 for i in range(first, len(samples), len(self._workers)):
                     torch.set_num_threads(1)  # the previous sample may have left another count
-                    results[i] = as_tuple(serial(self, *samples[i]))
+                    results[i] = self._run_alone(serial, samples[i])
 
             return run
 
@@ -222,7 +303,8 @@ class Program(nn.Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Tensor | nn.Module) and "_plans" in self.__dict__:
-            self._plans.clear()
+            for plans in (self._plans, *self._serial_plans.values()):
+                plans.clear()
         # A weight that belongs to no layer is a buffer too, for state_dict() and to().
         if isinstance(value, Tensor) and name not in self._buffers:
             self.register_buffer(name, value)
@@ -240,19 +322,21 @@ class Program(nn.Module):
     # copy and pickle: everything but the threads and plans, which the copy makes for itself.
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_pool", "_plans")
+        own = ("_pool", "_plans", "_serial_plans")
         return {name: value for name, value in self.__dict__.items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._pool = Pool(type(self).__name__)
-        self._plans = Plans()
+        self._start()
 
 
-def _tape(worker: Worker, tape: Tape, channels: Channels) -> None:
-    tape.line = partial(line_in, inspect.unwrap(worker).__code__)
-    with running(tape):
-        worker(channels)
+def _copies(inputs: Sequence[Any]) -> list[Any]:
+    """Copies, so that no two inputs share memory, and none is a part of a larger tensor."""
+    return [x.clone() if isinstance(x, Tensor) else x for x in inputs]
+
+
+def _serial_of(program: type[Program]) -> Serial:
+    return inspect.unwrap(getattr(program, "serial"))  # noqa: B009
 
 
 def _codes(program: type[Program]) -> set[CodeType]:
@@ -261,34 +345,26 @@ def _codes(program: type[Program]) -> set[CodeType]:
     return {inspect.unwrap(m).__code__ for m in chain.from_iterable(own) if inspect.isfunction(m)}
 
 
-def one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+def one_thread(function: Serial) -> Callable[..., Any]:
     """Make a method of a Program take inputs as forward() does, and run in one thread.
 
     The method gets its inputs in order, as tensors, one sample at a time if the program has a
-    batch. Errors are those of Program.forward().
+    batch. As forward(), it is captured by its second call for some shapes. Errors are those of
+    Program.forward().
     """
 
     @functools.wraps(function)
     def call(self: Program, *args: Any, **kwargs: Any) -> Any:
         def compute(inputs: Sequence[Any]) -> tuple[Any, ...]:
             if self.batch == 1:
-                return as_tuple(function(self, *inputs))
+                return self._run_alone(function, inputs)  # pyright: ignore[reportPrivateUsage]
             results: list[tuple[Any, ...]] = []
             for sample in samples_of(self.inputs, inputs):
                 torch.set_num_threads(1)  # the previous sample may have left another count
-                results.append(as_tuple(function(self, *sample)))
+                results.append(self._run_alone(function, sample))  # pyright: ignore[reportPrivateUsage]
             return joined(results)
 
-        def apart(inputs: Sequence[Any]) -> tuple[Any, ...]:
-            results: list[tuple[Any, ...]] = []
-            pool = Pool(type(self).__name__)
-            try:
-                pool.run(Channels(()), [lambda _: results.append(compute(inputs))])
-            finally:
-                pool.close()
-            return results[0]
-
-        return self._answer(apart if has_lost_its_team() else compute, args, kwargs)  # pyright: ignore[reportPrivateUsage]
+        return self._answer(compute, args, kwargs)  # pyright: ignore[reportPrivateUsage]
 
     return call
 

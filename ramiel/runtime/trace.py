@@ -1,8 +1,9 @@
 """When each statement of each worker of a program ran.
 
-The program is not changed. Its workers are straight-line code, so Python's line events
-(`sys.settrace`) in the workers' frames say when each statement begins, and `ast` which lines are
-one statement.
+The program is not changed. Its workers are straight-line code, and `ast` says which lines are one
+statement. Where calls are replayed, a plan's own clock says when each step ended, and its tape
+which line the step comes from. Where they run in Python, its line events (`sys.settrace`) in the
+workers' frames say when each statement begins.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import linecache
 import sys
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Literal
 
 from ramiel.runtime.channels import Channels
 from ramiel.runtime.program import Program
+from ramiel.runtime.replay.plans import CAPTURED, form_of
+from ramiel.runtime.replay.tape import NotCapturable, Noted
 
 Kind = Literal["op", "recv", "send", "free", "other"]
 
@@ -55,14 +58,21 @@ class Trace:
 
     events: tuple[Event, ...]
     makespan_us: float
+    replay: str
+    """`captured` if it was a replay, or why it was made in Python."""
+
+    @property
+    def form(self) -> str:
+        """The same in words."""
+        return form_of(self.replay)
 
 
-def trace(program: Program, *inputs: Any, runs: int = 1) -> Trace:
+def trace(program: Program, *inputs: Any, runs: int = 1, replay: bool = True) -> Trace:
     """Run a program and record when each statement ran; of several runs, that of median length.
 
     See traces().
     """
-    return median_of(traces(program, *inputs, runs=runs))
+    return median_of(traces(program, *inputs, runs=runs, replay=replay))
 
 
 def median_of(taken: Sequence[Trace]) -> Trace:
@@ -70,13 +80,18 @@ def median_of(taken: Sequence[Trace]) -> Trace:
     return sorted(taken, key=lambda run: run.makespan_us)[(len(taken) - 1) // 2]
 
 
-def traces(program: Program, *inputs: Any, runs: int) -> list[Trace]:
+def traces(program: Program, *inputs: Any, runs: int, replay: bool = True) -> list[Trace]:
     """Run a program several times and record when each statement ran.
 
-    A run to warm up and start the threads comes first. All runs use a copy that shares the
-    weights, so other callers of the program are not traced. Tracing costs a few µs a statement
-    (one call of a Python function for each of its lines, and one for each Python function that it
-    calls). O(statements) for each run.
+    The runs are replays if calls with such inputs are captured, by the program itself or by
+    capture(), and if `replay` has it so; else they are made in Python. A replay has an event for
+    each operation, send and wait for another worker: an operation without steps, such as a view,
+    has a length of 0, and there are none for freeing values and receiving inputs.
+
+    Runs to warm up and start the threads come first. All runs use a copy that shares the weights,
+    so other callers of the program are not traced. Tracing a replay costs 0.02 µs a step; in Python
+    it costs a few µs a statement (one call of a Python function for each of its lines, and one for
+    each Python function that it calls). O(statements) for each run.
 
     Raises ValueError if `runs` is less than 1 or the source of a worker is not available, and what
     the program raises. Tracing is off again then, in all threads.
@@ -84,17 +99,37 @@ def traces(program: Program, *inputs: Any, runs: int) -> list[Trace]:
     if runs < 1:
         raise ValueError(f"need at least 1 run, not {runs}")
     traced = copy.copy(program)
-    traced._plans.are_automatic = False  # pyright: ignore[reportPrivateUsage]
     names = traced._workers  # pyright: ignore[reportPrivateUsage]
     clocks = [_Clock(getattr(program, name)) for name in names]
     statements = _statements_of_codes([clock.__code__ for clock in clocks])
     try:
+        reason = _why_not(program, traced, inputs) if replay else "as was asked for"
+        if reason is None:
+            replays = [_replay(traced, inputs, statements) for _ in range(runs + 1)]
+            done = [run for run in replays if run is not None]
+            if len(done) == len(replays):
+                return done[1:]
+            reason = "a step fails"
+        traced._captures = False  # pyright: ignore[reportPrivateUsage]
+        traced._plans.clear()  # pyright: ignore[reportPrivateUsage]
         traced(*inputs)
         # An attribute of the object comes before the method of the class.
         traced.__dict__.update(zip(names, clocks, strict=True))
-        return [_run(traced, inputs, clocks, statements) for _ in range(runs)]
+        return [_run(traced, inputs, clocks, statements, reason) for _ in range(runs)]
     finally:
         traced.close()
+
+
+def _why_not(program: Program, traced: Program, inputs: Sequence[Any]) -> str | None:
+    """Captures calls of a copy, if the program's are; else, why not."""
+    status = program.capture_status(*inputs)
+    if status != CAPTURED and not program._captures:  # pyright: ignore[reportPrivateUsage]
+        return status
+    try:
+        traced.capture(*inputs)
+    except NotCapturable as reason:
+        return str(reason)
+    return None
 
 
 def statements_of(source: str) -> dict[tuple[str, int], list[Statement]]:
@@ -188,11 +223,48 @@ class _Clock:
             sys.settrace(before)
 
 
+def _replay(
+    traced: Program, inputs: Sequence[Any], statements: Sequence[Sequence[Statement]]
+) -> Trace | None:
+    """A replay; None if it has to be made in Python."""
+    start = time.monotonic_ns()
+    batches = traced._times(inputs)  # pyright: ignore[reportPrivateUsage]
+    if batches is None:
+        return None
+    events = [
+        event
+        for worker, own in enumerate(statements)
+        for workers, times in batches
+        for event in _replayed(worker, own, workers[worker], times[worker], start)
+    ]
+    return _trace_of(events, CAPTURED)
+
+
+def _replayed(
+    worker: int,
+    statements: Sequence[Statement],
+    steps: Sequence[Noted],
+    times: Sequence[int],
+    start: int,
+) -> Iterator[Event]:
+    """A statement lasts from the end of the one before to that of its last step."""
+    ends: dict[int, int] = {}
+    for step, end in zip(steps, times[1:], strict=True):
+        ends[_index(statements, step.line)] = end
+    before = times[0]
+    for index, statement in enumerate(statements):
+        if index in ends or statement.kind == "op":
+            end = ends.get(index, before)
+            yield _event(worker, statement, before - start, end - start)
+            before = end
+
+
 def _run(
     traced: Program,
     inputs: Sequence[Any],
     clocks: Sequence[_Clock],
     statements: Sequence[Sequence[Statement]],
+    reason: str,
 ) -> Trace:
     for clock in clocks:
         clock.calls = []
@@ -204,28 +276,34 @@ def _run(
         for marks in clock.calls
         for event in _events(worker, statements[worker], marks, start)
     ]
-    return Trace(tuple(events), max((event.end for event in events), default=0.0))
+    return _trace_of(events, reason)
+
+
+def _trace_of(events: Sequence[Event], replay: str) -> Trace:
+    return Trace(tuple(events), max((event.end for event in events), default=0.0), replay)
 
 
 def _events(
     worker: int, statements: Sequence[Statement], marks: Sequence[tuple[int, int]], start: int
 ) -> list[Event]:
     """A statement lasts until the next one begins: in between, nothing else runs."""
-    lines = [statement.first for statement in statements]
     begun: list[tuple[int, int]] = []
     for line, ns in marks:
         # A call that is written on several lines goes back and forth between them.
-        index = bisect_right(lines, line) - 1
+        index = _index(statements, line)
         if index >= 0 and (not begun or begun[-1][0] != index):
             begun.append((index, ns))
     ends = [*(ns for _, ns in begun[1:]), marks[-1][1]]
     return [
-        Event(
-            worker,
-            statements[index].kind,
-            statements[index].name,
-            (ns - start) / 1e3,
-            (end - start) / 1e3,
-        )
+        _event(worker, statements[index], ns - start, end - start)
         for (index, ns), end in zip(begun, ends, strict=True)
     ]
+
+
+def _index(statements: Sequence[Statement], line: int) -> int:
+    """The statement of a line; -1 for a line before the first."""
+    return bisect_right(statements, line, key=lambda statement: statement.first) - 1
+
+
+def _event(worker: int, statement: Statement, start_ns: int, end_ns: int) -> Event:
+    return Event(worker, statement.kind, statement.name, start_ns / 1e3, end_ns / 1e3)

@@ -1,7 +1,7 @@
 """`ramiel bench`: how long a program takes, and where the time goes.
 
-The program's parallel and serial forms are timed in turns, and then traced. Tracing costs some µs
-a statement, so the traced runs only tell how the time is divided.
+The program's parallel and serial forms are timed in turns, and then traced. In Python, tracing
+costs some µs a statement, so the traced runs only tell how the time is divided.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ramiel.runtime import OpError
 from ramiel.runtime.kernels.onednn_library import library, why_not
 from ramiel.runtime.layers import Layer
 from ramiel.runtime.measure import interleaved
+from ramiel.runtime.replay.plans import form_of
 from ramiel.runtime.trace import Trace, median_of, traces
 from ramiel.tools.check import Inputs, inputs_of
 from ramiel.tools.schedule_view import ScheduleView, type_text, view_of
@@ -59,8 +60,8 @@ class Times:
 @dataclass(frozen=True)
 class WorkerTimes:
     """A worker's time in a traced run, in µs: `busy` with operations, `waiting` in channels,
-    `done` from its last statement to the end of the run, `overhead` for the rest: Python, starting
-    threads, hand-overs, freeing memory."""
+    `done` from its last statement to the end of the run, `overhead` for the rest: starting threads,
+    hand-overs and, in Python, its statements and freeing memory."""
 
     busy: float
     waiting: float
@@ -128,9 +129,13 @@ class Bench:
     speedup_quartiles: tuple[float, float]
     of_bound: float
     """The bound over the parallel time."""
-    replay: str
-    """Whether the parallel runs were replays: `captured`, or why they were made in Python."""
+    parallel_replay: str
+    """Whether the parallel runs were replays: `captured`, or where and why capture stopped."""
+    serial_replay: str
+    """The same for the serial runs."""
     traced_ms: float
+    traced_replay: str
+    """The same for the traced runs."""
     workers: tuple[WorkerTimes, ...]
     groups: tuple[Group, ...]
     operations: tuple[Operation, ...]
@@ -163,7 +168,8 @@ def bench(
         try:
             interleaved(forms, 2)  # to prepare kernels, and to warm up
             serial, parallel = interleaved(forms, runs, seconds)
-            replay = program.capture_status(*inputs)
+            parallel_replay = program.capture_status(*inputs)
+            serial_replay = program.serial_capture_status(*inputs)
             traced = traces(program, *inputs, runs=TRACED)
         except OpError as error:
             raise CompileError(f"the program fails: {error}", file=str(model)) from error
@@ -180,8 +186,10 @@ def bench(
         speedup=statistics.median(ratios),
         speedup_quartiles=_quartiles(ratios),
         of_bound=compilation.report.bound_us / (in_parallel.median * 1e3),
-        replay=replay,
+        parallel_replay=parallel_replay,
+        serial_replay=serial_replay,
         traced_ms=median_of(traced).makespan_us / 1e3,
+        traced_replay=traced[0].replay,
         workers=tuple(_workers(traced, compilation.report.workers)),
         groups=tuple(_groups(operations)),
         operations=operations,
@@ -337,12 +345,12 @@ def _show_summary(found: Bench, console: Console) -> None:
         "work": f"{milliseconds(report.serial_us)} on one thread, critical path "
         f"{milliseconds(report.critical_path_us)}, bound {milliseconds(report.bound_us)}",
         "expected": f"{milliseconds(report.parallel_us)}, by the {source}",
-        "parallel": f"{_times(found.parallel_ms)}, median of {found.runs}; the bound is "
-        f"{found.of_bound:.0%} of it",
-        "replay": found.replay,
-        "serial": f"{_times(found.serial_ms)}, in turns with it, in Python",
+        "parallel": f"{_times(found.parallel_ms)}, median of {found.runs}, "
+        f"{form_of(found.parallel_replay)}; the bound is {found.of_bound:.0%} of it",
+        "serial": f"{_times(found.serial_ms)}, in turns with it, {form_of(found.serial_replay)}",
         "speed-up": f"{found.speedup:.2f}, half of the runs in {low:.2f} to {high:.2f}",
-        "traced": f"{found.traced_ms:.2f} ms; the tables are from {TRACED} such runs",
+        "traced": f"{found.traced_ms:.2f} ms, {form_of(found.traced_replay)}; the tables are from "
+        f"{TRACED} such runs",
     }
     for name, text in lines.items():
         if text:

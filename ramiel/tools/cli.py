@@ -41,6 +41,10 @@ Seed = Annotated[int, typer.Option("--seed", help="Seed of the random inputs.")]
 Integers = Annotated[
     str, typer.Option("--integers", metavar="LOW,HIGH", help="The range of integer inputs.")
 ]
+Replay = Annotated[
+    bool,
+    typer.Option(help="Trace a replay of the program if it can be captured, or a run in Python."),
+]
 Debug = Annotated[
     bool,
     typer.Option(
@@ -212,6 +216,7 @@ def report(
     run: Annotated[
         bool, typer.Option("--run", help="Also run the program, and show its timeline.")
     ] = False,
+    replay: Replay = True,
     seed: Seed = 0,
     integers: Integers = "0,2",
     debug: Debug = False,
@@ -227,11 +232,11 @@ def report(
         from ramiel.tools.trace import run_traced
 
         with progress.status("running"):
-            measured = run_traced(
-                compilation, Inputs(options.shapes, seed, _range(integers)), model
-            )
+            how = Inputs(options.shapes, seed, _range(integers))
+            measured = run_traced(compilation, how, model, replay)
     write_report(compilation, model.stem, options.most_workers, measured, path)
-    out.print(f"wrote {path}", markup=False)
+    form = f"; the run was {measured.form}" if measured else ""
+    out.print(f"wrote {path}{form}", markup=False)
 
 
 @app.command()
@@ -243,6 +248,7 @@ def trace(
         Path | None,
         typer.Option("--output", "-o", metavar="OUT.json", help="By default MODEL.trace.json."),
     ] = None,
+    replay: Replay = True,
     seed: Seed = 0,
     integers: Integers = "0,2",
     debug: Debug = False,
@@ -254,9 +260,10 @@ def trace(
 
     path = output or Path(f"{model.stem}.trace.json")
     with progress.status("running"):
-        measured = run_traced(compilation, Inputs(options.shapes, seed, _range(integers)), model)
+        how = Inputs(options.shapes, seed, _range(integers))
+        measured = run_traced(compilation, how, model, replay)
     write_trace(compilation, measured, path)
-    out.print(f"wrote {path}", markup=False)
+    out.print(f"wrote {path}; the run was {measured.form}", markup=False)
 
 
 @app.command()

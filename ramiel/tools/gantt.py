@@ -38,9 +38,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Gantt:
-    """One timeline. `name` also names its elements in the page."""
+    """One timeline. `name` also names its elements in the page; `form` says how it came about."""
 
     name: str
+    form: str
     prefix: str
     makespan: float
     workers: int
@@ -64,7 +65,7 @@ def predicted(view: ScheduleView, span: float) -> Gantt:
     ]
     workers = len(view.placed.placement.workers)
     makespan = view.timeline.makespan
-    return Gantt("predicted", "bar", makespan, workers, tuple(bars), (), tuple(links))
+    return Gantt("predicted", "simulated", "bar", makespan, workers, tuple(bars), (), tuple(links))
 
 
 def measured(view: ScheduleView, trace: Trace, span: float) -> Gantt:
@@ -88,8 +89,16 @@ def measured(view: ScheduleView, trace: Trace, span: float) -> Gantt:
                 ends = at(sent.start), sent.worker, at(event.end), event.worker
                 links.append(Link(producer[event.name], *ends))
     workers = len(view.placed.placement.workers)
-    makespan = trace.makespan_us
-    return Gantt("measured", "run", makespan, workers, tuple(bars), tuple(waits), tuple(links))
+    return Gantt(
+        "measured",
+        trace.form,
+        "run",
+        trace.makespan_us,
+        workers,
+        tuple(bars),
+        tuple(waits),
+        tuple(links),
+    )
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,13 @@ INSIDE = 0.001
 JsonEvent = dict[str, Any]
 
 
-def run_traced(compilation: Compilation, how: Inputs, model: Path) -> Trace:
-    """Runs a compiled program on random inputs and traces it. Raises CompileError if it fails."""
+def run_traced(compilation: Compilation, how: Inputs, model: Path, replay: bool) -> Trace:
+    """Runs a compiled program on random inputs and traces it, as traces() does. Raises CompileError
+    if it fails."""
     with load(compilation) as program:
         inputs = inputs_of(program, how)
         try:
-            return trace(program, *inputs, runs=RUNS)
+            return trace(program, *inputs, runs=RUNS, replay=replay)
         except OpError as error:
             raise CompileError(f"the program fails: {error}", file=str(model)) from error
 
@@ -53,7 +54,7 @@ def chrome_trace(view: ScheduleView, measured: Trace) -> dict[str, Any]:
     workers = len(view.placed.placement.workers)
     events = [
         *_names(PREDICTED, "predicted", workers),
-        *_names(MEASURED, "measured", workers),
+        *_names(MEASURED, f"measured, {measured.form}", workers),
         *_predicted(view),
         *_measured(view, measured),
     ]

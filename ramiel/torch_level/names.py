@@ -31,8 +31,8 @@ PROGRAM_NAMES = BUILTINS | frozenset(
     "register_full_backward_pre_hook register_load_state_dict_post_hook "
     "register_load_state_dict_pre_hook register_module register_parameter "
     "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ self serial "
-    "set_extra_state set_submodule share_memory state_dict to to_empty torch train training "
-    "weights with_defaults xpu zero_grad inf nan fail".split()
+    "serial_capture_status set_extra_state set_submodule share_memory state_dict to to_empty torch "
+    "train training weights with_defaults xpu zero_grad inf nan fail".split()
 )
 """Names that an emitted program, its base class or its imports already use. They are listed since
 importing torch takes long; a test compares them with nn.Module and Program."""

@@ -104,7 +104,7 @@ class Native:
             *(POINTER(POINTER(Step)), POINTER(c_int64)),
         )
         self.functions.ramiel_plan_new.restype = c_void_p
-        self.functions.ramiel_plan_run.argtypes = (c_void_p, c_int, c_void_p, c_void_p)
+        self.functions.ramiel_plan_run.argtypes = (c_void_p, c_int, c_void_p)
         self.functions.ramiel_plan_delete.argtypes = (c_void_p,)
         self.functions.ramiel_plan_delete.restype = None
         self._call = ctypes.CFUNCTYPE(c_int, c_int64)(_call)
@@ -138,10 +138,9 @@ class Native:
         return self.functions.ramiel_plan_new(len(workers), seats, channels, steps, counts)
 
     def run(self, plan: c_void_p, spins: int, times: ctypes.Array[c_int64] | None = None) -> int:
-        """0, or what made the run stop. `times` gets ns before the first and after each step,
-        worker by worker."""
-        failed = (c_int64 * 2)()
-        return self.functions.ramiel_plan_run(plan, spins, failed, times)
+        """0, or what made the run stop, which is then made again in Python: its errors name nodes.
+        `times` gets ns before the first and after each step, worker by worker."""
+        return self.functions.ramiel_plan_run(plan, spins, times)
 
     def delete(self, plan: c_void_p) -> None:
         self.functions.ramiel_plan_delete(plan)

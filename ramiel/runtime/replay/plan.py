@@ -166,7 +166,10 @@ class Plan:
                 if isinstance(event, Renewed):
                     self._numbers.pop(event.address, None)
                 elif not isinstance(event, Receive) or event.channel in sent:
-                    steps.append(noted._replace(event=self._with_views(event)))
+                    try:
+                        steps.append(noted._replace(event=self._with_views(event)))
+                    except NotCapturable as reason:
+                        raise NotCapturable(f"line {noted.line}: {reason}") from None
                     for view in written(steps[-1].event, View):
                         self.blocks[view.block].is_written = True
             workers.append(steps)
@@ -305,9 +308,9 @@ class _Instance:
         if self.run(inputs, times) is None:
             return None
         taken: list[list[int]] = []
-        begin = 0
+        ns, begin = times[:], 0
         for array, ends in zip(self._arrays, self._ends, strict=True):
-            taken.append([times[begin], *(times[begin + end] for end in ends)])
+            taken.append([ns[begin], *(ns[begin + end] for end in ends)])
             begin += len(array) + 1
         return taken
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn.modules.module import (
@@ -13,21 +13,47 @@ from torch.nn.modules.module import (
 
 from ramiel.runtime.replay.native import native, why_not
 from ramiel.runtime.replay.plan import Plan
-from ramiel.runtime.replay.tape import NotCapturable, Tape, changes
+from ramiel.runtime.replay.tape import NotCapturable, Noted, Tape, changes
+
+if TYPE_CHECKING:
+    from ramiel.runtime.program import Program
 
 VARIABLE = "RAMIEL_CAPTURE"
 """Set to 0, programs run in Python, but for plans that capture() makes."""
 MOST = 8
 """The inputs' shapes that a program keeps plans for: the last ones."""
 
+CAPTURED = "captured"
+"""What status() says of inputs whose calls are replayed."""
+
+Run = Callable[[], Sequence[Any]]
+"""Runs a form of a program in Python; returns the outputs."""
 TapedRun = Callable[[], tuple[list[Tape], list[Any], list[Any]]]
-"""Runs a program while its workers are taped; returns tapes, inputs and outputs."""
+"""Runs it while it is taped; returns tapes, inputs and outputs."""
 
 _SEEN = "called only once so far"
 
 
+def form_of(status: str) -> str:
+    """In words, how a call ran that Plans.status() says this of."""
+    return "replayed" if status == CAPTURED else f"in Python ({status})"
+
+
+class Timed(NamedTuple):
+    """A replay: each worker's events, and when it began and each of them ended (Plan.times())."""
+
+    workers: list[list[Noted]]
+    times: list[list[int]]
+
+
+def captures_by_itself() -> bool:
+    """Whether the environment lets programs make plans by themselves."""
+    return os.environ.get(VARIABLE) != "0"
+
+
 class Plans:
-    """The plans of a program, by the types, shapes and strides of its inputs.
+    """The plans of a program's workers or of its serial form, by the types, shapes and strides of
+    the inputs.
 
     The first call for some shapes prepares kernels, the second is taped, and the later ones are
     replayed. A plan holds what kernels have made of weights, so all plans are dropped when a tensor
@@ -36,13 +62,22 @@ class Plans:
     """
 
     def __init__(self) -> None:
-        self.are_automatic = captures_by_itself()
         self._plans: dict[object, Plan | str] = {}
         self._source: list[tuple[dict[str, Any], str, Tensor, int, int]] | None = None
         self._changes = 0
 
     def replay(self, inputs: Sequence[Any]) -> list[Tensor] | None:
         """The outputs, if there is a plan for such inputs and it computes them."""
+        plan = self._plan(inputs)
+        return plan.run(inputs) if plan else None
+
+    def times(self, inputs: Sequence[Any]) -> Timed | None:
+        """When what happens in a replay; None where replay() would return None."""
+        plan = self._plan(inputs)
+        times = plan.times(inputs) if plan else None
+        return Timed(plan.workers, times) if plan and times else None
+
+    def _plan(self, inputs: Sequence[Any]) -> Plan | None:
         if not self._plans or has_any_global_hook():
             return None
         plan = self._plans.get(_key(inputs))
@@ -51,23 +86,27 @@ class Plans:
         if not self._are_current():
             self.clear()
             return None
-        return plan.run(inputs)
+        return plan
 
-    def is_due(self, inputs: Sequence[Any]) -> bool:
-        """Whether a call with such inputs, which was not replayed, should be taped."""
-        return self._plans.get(_key(inputs)) == _SEEN
-
-    def ran(self, inputs: Sequence[Any]) -> None:
-        """Note a run in Python that went well."""
-        if self.are_automatic and not has_any_global_hook() and native() is not None:
-            key = _key(inputs)
+    def run(
+        self, program: Program, inputs: Sequence[Any], run: Run, taped: TapedRun
+    ) -> Sequence[Any]:
+        """The outputs of a call that was not replayed: of a run in Python, taped if it is the
+        second one with such inputs and the program makes plans by itself."""
+        if not program._captures or has_any_global_hook() or native() is None:  # pyright: ignore[reportPrivateUsage]
+            return run()
+        key = _key(inputs)
+        outputs = self.capture(program, inputs, taped) if self._plans.get(key) == _SEEN else None
+        if outputs is None:
+            outputs = run()
             if key not in self._plans:
                 self._keep(key, _SEEN)
+        return outputs
 
     def capture(self, program: nn.Module, inputs: Sequence[Any], run: TapedRun) -> list[Any] | None:
         """Tapes a run and makes a plan of it; the run's outputs, None if it failed.
 
-        After it, reason() says why there is no plan.
+        After it, status() says why there is no plan.
         """
         key = _key(inputs)
         if self._source is None or not self._are_current():
@@ -79,22 +118,23 @@ class Plans:
             if any(map(_has_hooks, program.children())):
                 raise NotCapturable("a layer has hooks")
             tapes, taped, outputs = run()
-            self._keep(key, _plan(tapes, taped, outputs))
+            self._keep(key, _plan_of(tapes, taped, outputs))
         except NotCapturable as reason:
             self._keep(key, str(reason))
         except Exception as error:  # the run that follows in Python raises it, if it is the model's
             self._keep(key, f"{type(error).__name__}: {error}")
         return outputs
 
-    def reason(self, inputs: Sequence[Any]) -> str | None:
-        """Why there is no plan for such inputs; None if there is one."""
-        plan = self._plans.get(_key(inputs), self._why_never())
-        return plan if isinstance(plan, str) else None
-
-    def _why_never(self) -> str:
+    def status(self, program: Program, inputs: Sequence[Any]) -> str:
+        """CAPTURED, or why there is no plan for such inputs."""
+        plan = self._plans.get(_key(inputs))
+        if plan is not None:
+            return plan if isinstance(plan, str) else CAPTURED
         if native() is None:
             return why_not()
-        return "not called so far" if self.are_automatic else f"{VARIABLE} is 0"
+        if program._captures:  # pyright: ignore[reportPrivateUsage]
+            return "not called so far"
+        return "capture is off" if captures_by_itself() else f"{VARIABLE} is 0"
 
     def clear(self) -> None:
         self._plans.clear()
@@ -117,12 +157,7 @@ class Plans:
         )
 
 
-def captures_by_itself() -> bool:
-    """Whether calls make plans by themselves."""
-    return os.environ.get(VARIABLE) != "0"
-
-
-def _plan(tapes: Sequence[Tape], inputs: Sequence[Any], outputs: Sequence[Any]) -> Plan:
+def _plan_of(tapes: Sequence[Tape], inputs: Sequence[Any], outputs: Sequence[Any]) -> Plan:
     lib = native()
     if lib is None:
         raise NotCapturable(why_not())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import inspect
 import os
 import pickle
 import sys
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,12 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import parser
+from small_programs import Net, X, net_weights
 from torch import Tensor
 
 import ramiel
 from ramiel.api import CompiledProgram
-from ramiel.runtime import OpError
+from ramiel.runtime import OpError, one_thread
 from ramiel.runtime.replay import memory
 from ramiel.runtime.replay.dispatcher import FREES_STRINGS
 from ramiel.runtime.replay.native import Kind, native
@@ -76,9 +79,29 @@ def plans(program: CompiledProgram) -> list[Plan]:
 
 
 def check(program: CompiledProgram, *given: Any) -> None:
+    program._serial_plans.clear()  # the first call runs in Python
     for got, expected in zip(program(*given), program.serial(*given), strict=True):
         assert got.is_contiguous()
         assert torch.equal(got, expected) or (got - expected).abs().max() < 1e-5
+
+
+def serial_replays(program: CompiledProgram, *given: Any) -> bool:
+    """Whether a call of serial() is replayed: Python's function is not run."""
+    function = inspect.unwrap(type(program).serial).__code__
+    called: list[object] = []
+
+    def profile(frame: FrameType, event: str, arg: object) -> None:
+        if event == "call" and frame.f_code is function:
+            called.append(1)
+
+    threading.setprofile(profile)  # a taped run has a thread of its own
+    sys.setprofile(profile)
+    try:
+        program.serial(*given)
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)  # pyright: ignore[reportArgumentType]
+    return not called
 
 
 def replays(program: CompiledProgram, *given: Any) -> bool:
@@ -121,14 +144,85 @@ def test_calls_capture_by_themselves(program: CompiledProgram) -> None:
     assert len(plans(program)) == 1
 
 
-def test_the_variable_switches_it_off(
-    model: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", ["RAMIEL_CAPTURE is 0", "capture is off"])
+@pytest.mark.parametrize("duplicate", [lambda p: p, copy.copy, copy.deepcopy])
+def test_it_can_be_switched_off(
+    model: onnx.ModelProto, how: str, duplicate: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAMIEL_CAPTURE", "0")
-    with ramiel.compile(model, workers=2) as program:
+    by_variable = how == "RAMIEL_CAPTURE is 0"
+    if by_variable:
+        monkeypatch.setenv("RAMIEL_CAPTURE", "0")
+    with duplicate(ramiel.compile(model, workers=2, capture=by_variable)) as program:
         assert not any(replays(program, *inputs()) for _ in range(4))
+        assert not any(serial_replays(program, *inputs()) for _ in range(4))
+        assert program.capture_status(*inputs()) == how
+        assert program.serial_capture_status(*inputs()) == how
         program.capture(*inputs())
         assert replays(program, *inputs())
+
+
+def test_serial_replays_bit_for_bit(program: CompiledProgram) -> None:
+    expected = [program(*inputs(seed)) for seed in (0, 1)]
+    assert program.serial_capture_status(*inputs()) == "not called so far"
+    assert not serial_replays(program, *inputs())
+    assert program.serial_capture_status(*inputs()) == "called only once so far"
+    assert not serial_replays(program, *inputs())  # it is taped
+    assert program.serial_capture_status(*inputs()) == "captured"
+    program.close()  # it needs none of the program's threads
+    for seed in (0, 1, 0, 1):
+        assert serial_replays(program, *inputs(seed))
+        assert all(map(torch.equal, program.serial(*inputs(seed)), expected[seed]))
+    x, z = inputs()
+    assert torch.equal(program.serial(z=z.numpy(), x=x)[0], expected[0][0])
+    nan = torch.full_like(x, float("nan"))
+    assert program.serial(nan, z)[0].isnan().any()
+    assert serial_replays(program, x, z)
+    program.serial(x, z)[0].zero_()
+    assert all(map(torch.equal, program.serial(x, z), expected[0]))
+
+
+def test_two_serial_forms_do_not_share_plans(model: onnx.ModelProto) -> None:
+    class Two(type(ramiel.compile(model))):
+        @one_thread
+        def negative(self, x: Tensor, z: Tensor) -> Tensor:
+            return inspect.unwrap(type(self).serial)(self, x, z)[0].neg()
+
+    with ramiel.compile(model, workers=2) as program:
+        program.__class__ = Two
+        for _ in range(4):
+            y, _ = program.serial(*inputs())
+            assert torch.equal(program.negative(*inputs()), -y)  # pyright: ignore
+
+
+def test_serial_from_several_threads(program: CompiledProgram) -> None:
+    expected = [program.serial(*inputs(seed)) for seed in range(4)]
+
+    def call(seed: int) -> bool:
+        return all(
+            torch.equal(a, b)
+            for _ in range(100)
+            for a, b in zip(program.serial(*inputs(seed)), expected[seed], strict=True)
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(call, range(4)))
+    assert program.serial_capture_status(*inputs()) == "captured"
+
+
+def test_programs_that_call_programs(model: onnx.ModelProto, program: CompiledProgram) -> None:
+    """A tape would not see what the inner program does in its own threads, or replays."""
+
+    class Outer(type(program)):
+        @one_thread
+        def serial(self, x: Tensor, z: Tensor) -> Any:
+            return tuple(program.serial(x * 2, z))
+
+    with ramiel.compile(model, workers=2) as outer:
+        outer.__class__ = Outer
+        for seed in range(4):
+            x, z = inputs(seed)
+            assert torch.equal(outer.serial(x, z)[0], program.serial(x * 2, z)[0])
+        assert "a program of its own" in outer.serial_capture_status(*inputs())
 
 
 def test_batches(model: onnx.ModelProto) -> None:
@@ -137,6 +231,14 @@ def test_batches(model: onnx.ModelProto) -> None:
         for _ in range(4):
             check(program, *given)
         assert plans(program)
+        odd = [torch.cat([x, x[:1]]) for x in given]
+        expected = program.serial(*odd)
+        assert program.serial_capture_status(*odd) == "captured"
+        assert serial_replays(program, *odd)
+        for call in (program, program.serial):
+            assert all(map(torch.equal, call(*odd), expected))
+        with pytest.raises(NotCapturable, match="1 of the 2 samples"):
+            program.capture(*inputs())
 
 
 def test_inputs_that_share_memory(program: CompiledProgram) -> None:
@@ -243,7 +345,9 @@ def test_changes_are_noticed(
             program(x, z)
     else:
         program.capture(x, z)
-    assert replays(program, x, z)
+    for _ in range(2):
+        program.serial(x, z)
+    assert replays(program, x, z) and serial_replays(program, x, z)
     before = program(x, z)
     change(program)
     for _ in range(4):
@@ -300,10 +404,22 @@ REFUSED = {
 def test_what_is_not_captured_says_why(reason: str) -> None:
     with ramiel.compile(parser.parse_model(REFUSED[reason]), workers=2) as program:
         given = torch.randn(4, 4), torch.tensor([2, 8])
-        with pytest.raises(NotCapturable, match=reason):
+        with pytest.raises(NotCapturable, match=rf'^\w+ \(ONNX node ".*", \w+\): .*{reason}'):
             program.capture(*given)
+        for _ in range(2):
+            program.serial(*given)
+        assert program.serial_capture_status(*given) == program.capture_status(*given)
         assert not replays(program, *given)
         program(given[0], torch.tensor([8, 2]))
+
+
+def test_values_that_are_no_plain_tensors_are_told_by_their_line() -> None:
+    with Net(net_weights()) as net:
+        net.scale = torch.nn.Parameter(torch.tensor(2.0), requires_grad=False)
+        _, first = inspect.getsourcelines(Net.worker_1)
+        with pytest.raises(NotCapturable, match=f"^line {first + 3}: a Parameter of cpu"):
+            net.capture(X, 1)
+        assert all(torch.equal(net(X, 1)[0], net.serial(X, 1)[0]) for _ in range(3))
 
 
 def test_a_run_that_takes_too_much_memory(
@@ -339,7 +455,14 @@ def test_errors_name_the_node() -> None:
         with pytest.raises(OpError, match="pick"):
             program(x, torch.tensor([0, 9]))
         assert replays(program, x, torch.tensor([3, 1]))
-        assert torch.equal(program(x, torch.tensor([3, 1])), x.relu()[[3, 1]])
+        for _ in range(2):
+            program.serial(x, torch.tensor([0, 1]))
+        for call in (program.capture, program.serial):
+            with pytest.raises(OpError, match="pick"):
+                call(x, torch.tensor([0, 9]))
+        for call in (program, program.serial):
+            assert torch.equal(call(x, torch.tensor([3, 1])), x.relu()[[3, 1]])
+        assert serial_replays(program, x, torch.tensor([3, 1]))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="without fork")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from commands import run, run_here
 from made_up_costs import make_up_costs
+from onnx import parser
 from rich.console import Console
 from small_models import branches
 
@@ -18,6 +19,7 @@ from ramiel.errors import CompileError
 from ramiel.pipelines import Options
 from ramiel.runtime import Conv2d, Layer, Linear, Weights
 from ramiel.runtime.kernels import KERNELS
+from ramiel.runtime.replay.native import native
 from ramiel.tools import bench as tool
 from ramiel.tools.bench import Bench, bench, show
 from ramiel.tools.check import Inputs
@@ -46,6 +48,20 @@ def shown(found: Bench, top: int = 10, width: int = 200) -> str:
     text = StringIO()
     show(found, Console(file=text, highlight=False, soft_wrap=True, width=width), top)
     return text.getvalue()
+
+
+def test_whether_each_form_was_replayed() -> None:
+    found = measured(Options(2, "linear"))
+    told = "replayed" if native() is not None else "in Python"
+    lines = [line for line in shown(found).splitlines() if told in line]
+    assert [line.split()[0] for line in lines] == ["parallel", "serial", "traced"]
+    chance = parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[4, 4] x) => (y) { [dice] a = RandomNormalLike (x)  y = Add (a, x) }
+    """)
+    found = bench(Path("x.onnx"), compile_model(chance), False, Inputs({}), 3, 1.0)
+    if native() is not None:
+        assert shown(found).count('in Python (dice (ONNX node "dice", ') == 3
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)

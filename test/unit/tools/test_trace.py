@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import linecache
+import re
 import sys
 import threading
 from itertools import pairwise
@@ -13,13 +14,17 @@ from typing import Any
 import pytest
 import torch
 from commands import run
+from onnx import parser
 from small_models import branches
 from small_programs import Net, X, net_weights, pool_threads, program
 
+import ramiel
 from ramiel.api import load
 from ramiel.compiler import compile_model
 from ramiel.pipelines import Options
 from ramiel.runtime import OpError, Program
+from ramiel.runtime.replay.native import native
+from ramiel.runtime.replay.plans import CAPTURED
 from ramiel.runtime.trace import Event, Trace, statements_of, trace
 from ramiel.tools.schedule_view import placement_of, view_of
 from ramiel.tools.trace import chrome_trace
@@ -46,6 +51,12 @@ def by_worker(run: Trace, worker: int) -> list[Event]:
     return [event for event in run.events if event.worker == worker]
 
 
+REPLAY = pytest.param(
+    True, id="replay", marks=pytest.mark.skipif(native() is None, reason="without the native part")
+)
+FORMS = pytest.mark.parametrize("replay", [REPLAY, pytest.param(False, id="Python")])
+
+
 def check_times(run: Trace) -> None:
     """Every statement ends where the next one begins, and none outlasts the run."""
     for worker in {event.worker for event in run.events}:
@@ -69,22 +80,68 @@ def test_statements_are_told_apart() -> None:
     assert list(statements_of(SOURCE)) == [("worker_0", 2)]
 
 
-def test_each_statement_of_each_worker_is_an_event() -> None:
+@FORMS
+def test_each_statement_of_each_worker_is_an_event(replay: bool) -> None:
+    """Of a replay, each that takes time: inputs are there from the beginning."""
     with Net(net_weights()) as net:
-        run = trace(net, X, 3, runs=3)
+        run = trace(net, X, 3, runs=3, replay=replay)
+    assert run.form == ("replayed" if replay else "in Python (as was asked for)")
+    inputs = [] if replay else [("recv", "x")], [] if replay else [("recv", "n")]
     assert [(e.kind, e.name) for e in by_worker(run, 0)] == [
-        ("recv", "x"), ("op", "a"), ("send", "a"), ("recv", "b"), ("op", "y"), ("send", "y"),
+        *inputs[0],
+        ("op", "a"), ("send", "a"), ("recv", "b"), ("op", "y"), ("send", "y"),
     ]  # fmt: skip
     assert [(e.kind, e.name) for e in by_worker(run, 1)] == [
-        ("recv", "n"), ("recv", "a"), ("op", "b"), ("send", "b"), ("op", "z"), ("send", "z"),
+        *inputs[1],
+        ("recv", "a"), ("op", "b"), ("send", "b"), ("op", "z"), ("send", "z"),
     ]  # fmt: skip
     check_times(run)
+    ops = [event for event in run.events if event.kind == "op"]
+    assert all(event.start < event.end for event in ops)
     sent = next(e for e in by_worker(run, 0) if e.name == "a" and e.kind == "send")
     received = next(e for e in by_worker(run, 1) if e.name == "a")
     assert sent.start <= received.end, "a value is there after it was sent"
 
 
-def test_the_program_is_left_as_it_was() -> None:
+VIEWS = """
+<ir_version: 8, opset_import: ["" : 17]>
+views (float[2, 6] x) => (y) {
+  a = Relu (x)  s = Constant <value_ints = [3, 4]> ()  b = Reshape (a, s)  c = Exp (b)
+  d = Transpose (c)  y = Exp (d)
+}
+"""
+
+
+@FORMS
+def test_views_are_operations_that_take_no_time(replay: bool) -> None:
+    with ramiel.compile(parser.parse_model(VIEWS), workers=1) as views:
+        run = trace(views, torch.ones(2, 6), replay=replay)
+    taken = [e.end - e.start for e in run.events if e.kind == "op"]
+    assert len(taken) == 5
+    check_times(run)
+    assert min(taken[::2]) > 0
+    assert (taken[1] == taken[3] == 0) is replay
+
+
+def test_a_program_that_is_not_captured_is_traced_in_python() -> None:
+    with Net(net_weights()) as net:
+        net._captures = False
+        assert trace(net, X, 3).form == "in Python (capture is off)"
+        net.capture(X, 3)
+        assert (trace(net, X, 3).replay == CAPTURED) is (native() is not None)
+    chance = """
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[4, 4] x) => (y) { a = RandomNormalLike (x)  y = Add (a, x) }
+    """
+    with ramiel.compile(parser.parse_model(chance), workers=1) as program:
+        run = trace(program, torch.ones(4, 4))
+    assert sorted(e.kind for e in run.events) == ["op", "op", "recv", "send"]
+    if native() is not None:
+        assert re.search(r'\(random.* \(ONNX node ".*", RandomNormalLike\): .* on chance', run.form)
+
+
+@FORMS
+def test_the_program_is_left_as_it_was(replay: bool) -> None:
     """A traced program keeps no threads, trace functions or attributes of the tracing."""
 
     def theirs(frame: Any, event: str, arg: object) -> None:
@@ -97,7 +154,7 @@ def test_the_program_is_left_as_it_was() -> None:
         threads = set(pool_threads("Net"))
         sys.settrace(theirs)
         try:
-            trace(net, X, 3)
+            trace(net, X, 3, replay=replay)
             assert sys.gettrace() is theirs
         finally:
             sys.settrace(before)
@@ -129,10 +186,10 @@ def test_errors_are_those_of_the_program_and_end_the_tracing() -> None:
         pytest.raises(OpError, match=r"^y: .*no_such"),
     ):
         trace(broken, torch.zeros(4))
-    # The warm-up run succeeds here, and the traced run fails: in both threads tracing ends.
+    # The runs before succeed here, and the traced run fails: in both threads tracing ends.
     text = "y = ch.y.send(x) if sys.gettrace() is None else x.no_such_method()"
     with failing(text) as broken, pytest.raises(OpError, match=r"^y: .*no_such"):
-        trace(broken, torch.zeros(4))
+        trace(broken, torch.zeros(4), replay=False)
     assert sys.gettrace() is before
     assert threading.active_count() == threads, "the threads of the traced copy have ended"
 
@@ -153,12 +210,13 @@ OPTIONS = {
 }
 
 
+@FORMS
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_chrome_trace(options: Options) -> None:
+def test_chrome_trace(options: Options, replay: bool) -> None:
     """Both timelines hold each operation once, and nothing in a thread overlaps."""
     compilation = compile_model(branches(), options)
     with load(compilation) as compiled:
-        measured = trace(compiled, torch.ones(options.batch, 8, 16, 16))
+        measured = trace(compiled, torch.ones(options.batch, 8, 16, 16), replay=replay)
     check_times(measured)
     view = view_of(compilation.module)
     document = json.loads(json.dumps(chrome_trace(view, measured)))
@@ -169,7 +227,7 @@ def test_chrome_trace(options: Options) -> None:
 
     names = sorted(op.name for op in view.ops)
     assert len(set(names)) == len(names) == options.batch * len(view.placed.tasks.ops)
-    for process, title in ((1, "predicted"), (2, "measured")):
+    for process, title in ((1, "predicted"), (2, f"measured, {measured.form}")):
         own = [event for event in events if event["pid"] == process]
         assert [e["args"]["name"] for e in own if e["name"] == "process_name"] == [title]
         slices = [event for event in own if event["ph"] == "X"]
@@ -203,10 +261,11 @@ def check_flows(events: list[Any], threads: dict[int, list[Any]]) -> None:
             assert any(s["ts"] <= event["ts"] <= s["ts"] + s["dur"] for s in threads[event["tid"]])
 
 
-def test_hand_overs_are_flows() -> None:
+@FORMS
+def test_hand_overs_are_flows(replay: bool) -> None:
     compilation = compile_model(branches(), Options(2, "linear"))
     with load(compilation) as compiled:
-        measured = trace(compiled, torch.ones(1, 8, 16, 16))
+        measured = trace(compiled, torch.ones(1, 8, 16, 16), replay=replay)
     view = view_of(compilation.module)
     assert len(view.hand_overs) == compilation.report.channels > 0
     flows = [e for e in chrome_trace(view, measured)["traceEvents"] if e["ph"] == "s"]
@@ -229,9 +288,11 @@ def test_workers_are_numbered_as_in_the_program() -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "branches.onnx").write_bytes(branches().SerializeToString())
-    result = run("trace", "branches.onnx", "--schedule", "linear", "-w", 2, cwd=tmp_path)
+    arguments = ["branches.onnx", "--schedule", "linear", "-w", 2, "--no-replay"]
+    result = run("trace", *arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == "wrote branches.trace.json"
+    told = "wrote branches.trace.json; the run was in Python (as was asked for)"
+    assert result.stdout.strip() == told
     document = json.loads((tmp_path / "branches.trace.json").read_text())
     assert {event["pid"] for event in document["traceEvents"]} == {1, 2}
     failed = run("trace", "branches.onnx", "-o", "no/where.json", cwd=tmp_path)

@@ -1,0 +1,225 @@
+"""What a replayed program costs beyond its kernels, beside the same in Python.
+
+    python benchmarks/overheads.py [--threads 2] [--rounds 20] [--json FILE]
+
+Each overhead is a slope, the difference of a long and a short program over that of their lengths,
+so that what a call costs is not in it: the least of rounds in which all take turns. A step's is
+that of an operation on 16 elements, whose kernel takes a few ns; that of a fork and join is how
+much longer an operation on several threads takes than its share of the time on one. Then graphs of
+16 chains of 200 operations on as many workers show how much of the ideal speed-up is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from machine import machine
+from synthetic import FEATURES, chains_model
+from torch import Tensor
+
+import ramiel
+from ramiel.execution.cores import cores
+from ramiel.runtime import Channels, Input, Linear, Program, Weights
+from ramiel.runtime.measure import interleaved, random_inputs
+from ramiel.runtime.replay.native import native, why_not
+
+LENGTHS = 100, 1100
+"""Operations of the short and the long program."""
+SMALL = 16
+"""Elements of an operation that is nearly all overhead."""
+ROWS = 128
+"""Rows of a value, for each thread, that several threads share."""
+CHAINS, LENGTH = 16, 200
+TARGETS_US = 5.0, 40.0
+"""How long an operation of the chains takes."""
+
+Step = Callable[["Base", Tensor], Tensor]
+
+
+class Base(Program):
+    """A program of one input and output of any shape, with one layer."""
+
+    inputs = (Input("x", torch.float32, None),)
+    outputs = ("y",)
+
+    def __init__(self, workers: int = 1) -> None:
+        weight = torch.nn.init.orthogonal_(torch.empty(FEATURES, FEATURES))
+        weights = Weights.from_tensors({"fc.weight": weight})
+        super().__init__(weights, workers)
+        self.fc = Linear(weights, "fc")
+
+
+def repeated(length: int, step: Step, threads: int = 1) -> Base:
+    """One worker, which makes a step so often."""
+
+    class Repeated(Base):
+        def worker_0(self, ch: Channels) -> None:
+            torch.set_num_threads(threads)
+            y = ch.x.recv()
+            for _ in range(length):
+                y = step(self, y)
+            ch.y.send(y)
+
+    return Repeated()
+
+
+def ping_pong(length: int) -> Base:
+    """Two workers that hand a value over so often, to and fro."""
+
+    class PingPong(Base):
+        channels = tuple(f"c{i}" for i in range(length))
+
+        def worker_0(self, ch: Channels) -> None:
+            y = ch.x.recv()
+            for i in range(0, length, 2):
+                getattr(ch, f"c{i}").send(y)
+                y = getattr(ch, f"c{i + 1}").recv()
+            ch.y.send(y)
+
+        def worker_1(self, ch: Channels) -> None:
+            for i in range(0, length, 2):
+                getattr(ch, f"c{i + 1}").send(getattr(ch, f"c{i}").recv())
+
+    return PingPong(2)
+
+
+class Overhead(NamedTuple):
+    """Microseconds, replayed and in Python."""
+
+    replayed: float
+    python: float
+
+
+def slopes(make: Callable[[int], Base], x: Tensor, rounds: int) -> Overhead:
+    """What a program takes longer for each operation more."""
+    programs: list[Base] = []
+    for length in LENGTHS:
+        for captures in (True, False):
+            program = make(length)
+            program._captures = captures
+            if captures:
+                program.capture(x)
+            programs.append(program)
+    calls = [partial(program, x) for program in programs]
+    interleaved(calls, 3)
+    times = [min(taken) for taken in interleaved(calls, rounds)]
+    for program in programs:
+        program.close()
+    steps = (LENGTHS[1] - LENGTHS[0]) * 1e-6
+    return Overhead((times[2] - times[0]) / steps, (times[3] - times[1]) / steps)
+
+
+def overheads(threads: int, rounds: int) -> dict[str, Overhead]:
+    small, large = torch.ones(SMALL), torch.ones(ROWS * threads, FEATURES)
+
+    def step(name: str, step: Step, x: Tensor) -> None:
+        found[name] = slopes(partial(repeated, step=step), x, rounds)
+
+    def fork_and_join(name: str, step: Step) -> None:
+        one, several = (
+            slopes(partial(repeated, step=step, threads=count), large, rounds)
+            for count in (1, threads)
+        )
+        found[f"fork and join of {name} on {threads} threads"] = Overhead(
+            *(after - before / threads for before, after in zip(one, several, strict=True))
+        )
+
+    found: dict[str, Overhead] = {}
+    step("a step of our own (relu)", lambda _, y: torch.relu(y), small)
+    step("a step of PyTorch's (sigmoid)", lambda _, y: torch.sigmoid(y), small)
+    step("a step of oneDNN's (product)", lambda p, y: p.fc(y), torch.ones(1, FEATURES))
+    found["a hand-over between awake workers"] = slopes(ping_pong, small, rounds)
+    fork_and_join("relu", lambda _, y: torch.relu(y))
+    fork_and_join("a product", lambda p, y: p.fc(y))
+    return found
+
+
+class SpeedUp(NamedTuple):
+    """Of a graph of chains on several workers over its serial form; ms, replayed and in Python."""
+
+    operation_us: float
+    parallel_ms: Overhead
+    serial_ms: Overhead
+    speed_up: Overhead
+
+
+def speed_up(target_us: float, threads: int, rounds: int) -> SpeedUp:
+    rows = ROWS
+    for _ in range(3):  # rows for which a product takes as long as it should
+        taken = slopes(
+            partial(repeated, step=lambda p, y: p.fc(y)), torch.ones(rows, FEATURES), rounds
+        )
+        rows = max(1, round(rows * target_us / taken.replayed))
+    model = chains_model(CHAINS, LENGTH, rows)
+    programs = [
+        ramiel.compile(model, workers=threads, schedule="linear", capture=capture)
+        for capture in (True, False)
+    ]
+    inputs = random_inputs(programs[0].inputs, {}, 0)
+    calls = [partial(call, *inputs) for p in programs for call in (p, p.serial)]
+    interleaved(calls, 3)
+    for status in (programs[0].capture_status, programs[0].serial_capture_status):
+        if status(*inputs) != "captured":
+            raise SystemExit(f"the chains are not captured: {status(*inputs)}")
+    parallel, serial, in_python, serial_in_python = interleaved(calls, rounds)
+
+    def ms(seconds: Sequence[float]) -> float:
+        return statistics.median(seconds) * 1e3
+
+    def ratio(before: Sequence[float], after: Sequence[float]) -> float:
+        return statistics.median(b / a for b, a in zip(before, after, strict=True))
+
+    for program in programs:
+        program.close()
+    return SpeedUp(
+        ms(serial) * 1e3 / (CHAINS * LENGTH),
+        Overhead(ms(parallel), ms(in_python)),
+        Overhead(ms(serial), ms(serial_in_python)),
+        Overhead(ratio(serial, parallel), ratio(serial_in_python, in_python)),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=min(2, cores()))
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if native() is None:
+        raise SystemExit(why_not())
+    found = overheads(options.threads, options.rounds)
+    print(f"{'µs':46}{'replayed':>10}{'in Python':>11}")
+    for name, row in found.items():
+        print(f"{name:46}{row.replayed:10.3f}{row.python:11.3f}")
+    print(
+        f"\n{f'{CHAINS} chains of {LENGTH} on {options.threads} workers':46}{'replayed':>10}"
+        f"{'in Python':>11}"
+    )
+    chains = [speed_up(target, options.threads, options.rounds) for target in TARGETS_US]
+    for row in chains:
+        title = f"operations of {row.operation_us:.1f} µs"
+        for name, pair in (
+            ("serial, ms", row.serial_ms),
+            ("parallel, ms", row.parallel_ms),
+            ("speed-up", row.speed_up),
+        ):
+            print(f"{f'{title}: {name}':46}{pair.replayed:10.2f}{pair.python:11.2f}")
+    if options.json:
+        document = {
+            "machine": machine(),
+            "threads": options.threads,
+            "overheads_us": {name: row._asdict() for name, row in found.items()},
+            "chains": [row._asdict() for row in chains],
+        }
+        options.json.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
