@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from types import FrameType
 from typing import Any
 
@@ -33,7 +34,15 @@ from ramiel.runtime.replay import memory
 from ramiel.runtime.replay.dispatcher import FREES_STRINGS
 from ramiel.runtime.replay.native import Kind, native
 from ramiel.runtime.replay.plan import Plan
-from ramiel.runtime.replay.tape import NotCapturable, Receive, Send, Tape, changes, running
+from ramiel.runtime.replay.tape import (
+    Call,
+    NotCapturable,
+    Receive,
+    Send,
+    Tape,
+    changes,
+    running,
+)
 
 pytestmark = pytest.mark.skipif(native() is None, reason="without the native part or oneDNN")
 
@@ -239,6 +248,21 @@ def test_batches(model: onnx.ModelProto) -> None:
             assert all(map(torch.equal, call(*odd), expected))
         with pytest.raises(NotCapturable, match="1 of the 2 samples"):
             program.capture(*inputs())
+
+
+def test_concatenations_are_divided_among_those_who_make_the_parts(model: onnx.ModelProto) -> None:
+    """Each of the two workers copies what it has made, right after it; bits stay as they are."""
+    with ramiel.compile(model, workers=2, schedule="linear") as program:
+        program.capture(*inputs())
+        (plan,) = plans(program)
+        called = [
+            [n.event.function for n in steps if isinstance(n.event, Call)] for steps in plan.workers
+        ]
+        copies = [functions.count(torch.ops.aten.copy_.default) for functions in called]
+        assert len(copies) == 2 and min(copies) > 0
+        assert torch.ops.aten.cat.default not in chain.from_iterable(called)
+        for seed in range(50):
+            check(program, *inputs(seed))
 
 
 def test_inputs_that_share_memory(program: CompiledProgram) -> None:
