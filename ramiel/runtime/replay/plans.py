@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor, nn
@@ -63,8 +64,7 @@ class Plans:
 
     def __init__(self) -> None:
         self._plans: dict[object, Plan | str] = {}
-        self._source: list[tuple[dict[str, Any], str, Tensor, int, int]] | None = None
-        self._changes = 0
+        self._source: _Weights | None = None
 
     def replay(self, inputs: Sequence[Any]) -> list[Tensor] | None:
         """The outputs, if there is a plan for such inputs and it computes them."""
@@ -111,8 +111,7 @@ class Plans:
         key = _key(inputs)
         if self._source is None or not self._are_current():
             self.clear()
-            self._source = list(_tensors(program))
-            self._changes = changes.count
+            self._source = _Weights(program)
         outputs = None
         try:
             if any(map(_has_hooks, program.children())):
@@ -147,14 +146,7 @@ class Plans:
         self._plans[key] = plan
 
     def _are_current(self) -> bool:
-        if self._source is None or changes.count != self._changes:
-            return False
-        return all(
-            buffers.get(name) is tensor
-            and _version(tensor) == version
-            and tensor.data_ptr() == address
-            for buffers, name, tensor, version, address in self._source
-        )
+        return self._source is not None and self._source.are_unchanged()
 
 
 def _plan_of(tapes: Sequence[Tape], inputs: Sequence[Any], outputs: Sequence[Any]) -> Plan:
@@ -171,21 +163,40 @@ def _key(inputs: Sequence[Any]) -> object:
     return tuple((x.shape, x.dtype, x.stride()) if type(x) is Tensor else type(x) for x in inputs)
 
 
-def _tensors(program: nn.Module) -> Iterator[tuple[dict[str, Any], str, Tensor, int, int]]:
-    """All tensors of a program: where they are found, and what changes if they do."""
-    for module in program.modules():
-        for tensors in (module._buffers, module._parameters):  # pyright: ignore[reportPrivateUsage]
-            for name, tensor in tensors.items():
-                if tensor is not None:
-                    yield tensors, name, tensor, _version(tensor), tensor.data_ptr()
-
-
 def _has_hooks(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)  # pyright: ignore[reportPrivateUsage]
 
 
-def _version(tensor: Tensor) -> int:
-    try:
-        return tensor._version
-    except RuntimeError:  # tensors that were made in inference mode have none
-        return 0
+class _Weights:
+    """The tensors of a program, and whether they are still what they were."""
+
+    def __init__(self, program: nn.Module) -> None:
+        held = [
+            (tensors, name, tensor)
+            for module in program.modules()
+            for tensors in (module._buffers, module._parameters)  # pyright: ignore[reportPrivateUsage]
+            for name, tensor in tensors.items()
+            if tensor is not None
+        ]
+        self._places = [(tensors.get, name) for tensors, name, _ in held]
+        self._tensors = [tensor for _, _, tensor in held]
+        # Tensors that were made in inference mode have no version.
+        self._versioned = [tensor for tensor in self._tensors if not tensor.is_inference()]
+        self._changes, self._versions, self._addresses = self._state()
+
+    def are_unchanged(self) -> bool:
+        # Asked at each call: maps take half of the time of a loop.
+        found = [get(name) for get, name in self._places]
+        return all(map(is_, found, self._tensors)) and self._state() == (
+            self._changes,
+            self._versions,
+            self._addresses,
+        )
+
+    def _state(self) -> tuple[int, list[int], list[int]]:
+        """What changes if a layer or a tensor is changed in place."""
+        versions = list(map(_version, self._versioned))
+        return changes.count, versions, list(map(Tensor.data_ptr, self._tensors))
+
+
+_version = attrgetter("_version")
