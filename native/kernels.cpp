@@ -34,13 +34,30 @@ void split(int64_t size, int threads, Part part) {
       &work);
 }
 
+template <typename Box>
+int64_t size_of(const Box& box) {
+  int64_t elements = 1;
+  for (int dim = 0; dim < box.dims; ++dim) elements *= box.sizes[dim];
+  return elements;
+}
+
+// A thread's rows of a box, from a first one on.
+template <typename Box>
+Box rows_of(const Box& box, int index, int threads, int64_t* first) {
+  Box mine = box;
+  // A row may be one element: whole lines of cache of these.
+  int64_t rows = box.sizes[0], least = box.dims == 1 ? 16 : 1;
+  *first = rows * index / threads / least * least;
+  int64_t end = index + 1 == threads ? rows : rows * (index + 1) / threads / least * least;
+  mine.sizes[0] = end - *first;
+  return mine;
+}
+
 // Calls `part(box, first)` on so many threads for boxes of rows, each from a first one on.
 template <typename Box, typename Part>
 void split_rows(const Box& box, int threads, Part part) {
-  int64_t elements = 1, rows = box.sizes[0];
-  for (int dim = 0; dim < box.dims; ++dim) elements *= box.sizes[dim];
-  int64_t most = std::min<int64_t>(threads, rows);
-  threads = static_cast<int>(std::clamp<int64_t>(elements / kLeast, 1, std::max<int64_t>(most, 1)));
+  int64_t most = std::max<int64_t>(std::min<int64_t>(threads, box.sizes[0]), 1);
+  threads = static_cast<int>(std::clamp<int64_t>(size_of(box) / kLeast, 1, most));
   if (threads == 1) return part(box, 0);
   struct Work {
     const Box& box;
@@ -50,16 +67,14 @@ void split_rows(const Box& box, int threads, Part part) {
       threads,
       [](void* given, int index, int count) {
         auto& work = *static_cast<Work*>(given);
-        Box mine = work.box;
-        // A row may be one element: whole lines of cache of these.
-        int64_t rows = mine.sizes[0], least = mine.dims == 1 ? 16 : 1;
-        int64_t begin = rows * index / count / least * least;
-        int64_t end = index + 1 == count ? rows : rows * (index + 1) / count / least * least;
-        mine.sizes[0] = end - begin;
-        work.part(mine, begin);
+        int64_t first = 0;
+        Box mine = rows_of(work.box, index, count, &first);
+        work.part(mine, first);
       },
       &work);
 }
+
+const Copy& box_of(const Step& step) { return *static_cast<const Copy*>(step.third); }
 
 template <typename T>
 void copy_row(const char* from, int64_t step_from, char* to, int64_t step_to, int64_t size) {
@@ -88,10 +103,26 @@ void copy_rows(const Copy& box, int dim, const char* from, char* to) {
 
 }  // namespace
 
-void copy(const Copy& box, const char* from, char* to, int threads) {
-  split_rows(box, threads, [=](const Copy& mine, int64_t first) {
-    copy_rows(mine, 0, from + first * mine.from[0], to + first * mine.to[0]);
-  });
+// All copies are made in one region, each by all threads.
+void copy(const Step* steps, int64_t count, int threads) {
+  int64_t elements = 0;
+  for (int64_t i = 0; i < count; ++i) elements += size_of(box_of(steps[i]));
+  struct Work {
+    const Step* steps;
+    int64_t count;
+  } work{steps, count};
+  auto part = [](void* given, int index, int threads) {
+    auto& work = *static_cast<Work*>(given);
+    for (int64_t i = 0; i < work.count; ++i) {
+      const Step& step = work.steps[i];
+      int64_t first = 0;
+      Copy mine = rows_of(box_of(step), index, threads, &first);
+      copy_rows(mine, 0, static_cast<const char*>(step.first) + first * mine.from[0],
+                static_cast<char*>(step.second) + first * mine.to[0]);
+    }
+  };
+  threads = static_cast<int>(std::clamp<int64_t>(elements / kLeast, 1, threads));
+  threads == 1 ? part(&work, 0, 1) : on_threads(threads, part, &work);
 }
 
 // The loops, for the vectors of the processor that runs them.

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "step.h"
+
 namespace ramiel {
 
 constexpr int kMostDims = 8;
@@ -32,7 +34,7 @@ struct Binary {
 };
 
 // Each runs on so many threads of the plan's (openmp.h).
-void copy(const Copy& box, const char* from, char* to, int threads);
+void copy(const Step* steps, int64_t count, int threads);  // steps of kCopy
 void clamp(const float* x, float* y, const float* bounds, int64_t size, int threads);  // a NaN stays
 void binary(const Binary& box, const char* a, const char* b, char* y, int threads);
 bool all_finite(const float* x, int64_t size, int threads);

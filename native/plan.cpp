@@ -132,6 +132,9 @@ class Plan final : public Lender {
       }
       if (int status = perform(step, k); status != kDone) return fail(status);
       if (times) *times++ = now_ns();
+      for (int64_t more = step.kind == kCopy ? step.size : 0; more > 0; --more, ++i) {
+        if (times) *times++ = now_ns();
+      }
     }
   }
 
@@ -156,8 +159,7 @@ class Plan final : public Lender {
                static_cast<char*>(step.second), static_cast<char*>(step.third), step.threads);
         return kDone;
       case kCopy:
-        copy(*static_cast<Copy*>(step.third), static_cast<char*>(step.first),
-             static_cast<char*>(step.second), step.threads);
+        copy(&step, step.size + 1, step.threads);
         return kDone;
       case kOperator:
         return call(*static_cast<Operation*>(step.first));

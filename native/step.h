@@ -14,7 +14,7 @@ enum Kind : int32_t {
   kFinite,        // first
   kClamp,         // first to second, by the bounds at third
   kBinary,        // first and second to third, by the Binary at address `size`
-  kCopy,          // first to second, by the Copy at third
+  kCopy,          // first to second, by the Copy at third; `size` copies that follow, too
   kOperator,      // the Operation at first (dispatcher.h)
   kCall,          // function number `size` of Python's
 };

@@ -148,6 +148,8 @@ def _cat(tensors: Sequence[Tensor], dim: int = 0, *, result: Tensor) -> Steps:
                 return ()
             steps += step
             start += size
+    if steps:
+        steps[0][0].size = len(steps) - 1  # the copies are made together
     return steps
 
 
