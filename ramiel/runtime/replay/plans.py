@@ -23,6 +23,9 @@ MOST = 8
 TapedRun = Callable[[], tuple[list[Tape], list[Any], list[Any]]]
 """Runs a program while its workers are taped; returns tapes, inputs and outputs."""
 
+Watched = tuple[dict[str, Any], str, Tensor, int, int]
+"""Where a tensor is found: a dict and its name there; the tensor, its version, and its address."""
+
 _SEEN = "called only once so far"
 
 
@@ -38,14 +41,14 @@ class Plans:
     def __init__(self) -> None:
         self.are_automatic = os.environ.get(VARIABLE) != "0"
         self._plans: dict[object, Plan | str] = {}
-        self._source: list[tuple[dict[str, Any], str, Tensor, int, int]] | None = None
+        self._source: list[Watched] | None = None
         self._changes = 0
 
     def replay(self, inputs: Sequence[Any]) -> list[Tensor] | None:
         """The outputs, if there is a plan for such inputs and it computes them."""
         if not self._plans or has_any_global_hook():
             return None
-        plan = self._plans.get(_key(inputs))
+        plan = self._plans.get(key_of(inputs))
         if not isinstance(plan, Plan):
             return None
         if not self._are_current():
@@ -55,12 +58,12 @@ class Plans:
 
     def is_due(self, inputs: Sequence[Any]) -> bool:
         """Whether a call with such inputs, which was not replayed, should be taped."""
-        return self._plans.get(_key(inputs)) == _SEEN
+        return self._plans.get(key_of(inputs)) == _SEEN
 
     def ran(self, inputs: Sequence[Any]) -> None:
         """Note a run in Python that went well."""
         if self.are_automatic and not has_any_global_hook() and native() is not None:
-            key = _key(inputs)
+            key = key_of(inputs)
             if key not in self._plans:
                 self._keep(key, _SEEN)
 
@@ -69,14 +72,14 @@ class Plans:
 
         After it, reason() says why there is no plan.
         """
-        key = _key(inputs)
+        key = key_of(inputs)
         if self._source is None or not self._are_current():
             self.clear()
-            self._source = list(_tensors(program))
+            self._source = list(tensors_of(program))
             self._changes = changes.count
         outputs = None
         try:
-            if any(map(_has_hooks, program.children())):
+            if any(map(has_hooks, program.children())):
                 raise NotCapturable("a layer has hooks")
             tapes, taped, outputs = run()
             self._keep(key, _plan(tapes, taped, outputs))
@@ -88,7 +91,7 @@ class Plans:
 
     def reason(self, inputs: Sequence[Any]) -> str | None:
         """Why there is no plan for such inputs; None if there is one."""
-        plan = self._plans.get(_key(inputs), self._why_never())
+        plan = self._plans.get(key_of(inputs), self._why_never())
         return plan if isinstance(plan, str) else None
 
     def _why_never(self) -> str:
@@ -109,12 +112,7 @@ class Plans:
     def _are_current(self) -> bool:
         if self._source is None or changes.count != self._changes:
             return False
-        return all(
-            buffers.get(name) is tensor
-            and _version(tensor) == version
-            and tensor.data_ptr() == address
-            for buffers, name, tensor, version, address in self._source
-        )
+        return are_unchanged(self._source)
 
 
 def _plan(tapes: Sequence[Tape], inputs: Sequence[Any], outputs: Sequence[Any]) -> Plan:
@@ -127,11 +125,11 @@ def _plan(tapes: Sequence[Tape], inputs: Sequence[Any], outputs: Sequence[Any]) 
     return Plan(lib, tapes, inputs, outputs)
 
 
-def _key(inputs: Sequence[Any]) -> object:
+def key_of(inputs: Sequence[Any]) -> object:
     return tuple((x.shape, x.dtype, x.stride()) if type(x) is Tensor else type(x) for x in inputs)
 
 
-def _tensors(program: nn.Module) -> Iterator[tuple[dict[str, Any], str, Tensor, int, int]]:
+def tensors_of(program: nn.Module) -> Iterator[Watched]:
     """All tensors of a program: where they are found, and what changes if they do."""
     for module in program.modules():
         for tensors in (module._buffers, module._parameters):  # pyright: ignore[reportPrivateUsage]
@@ -140,7 +138,15 @@ def _tensors(program: nn.Module) -> Iterator[tuple[dict[str, Any], str, Tensor, 
                     yield tensors, name, tensor, _version(tensor), tensor.data_ptr()
 
 
-def _has_hooks(module: nn.Module) -> bool:
+def are_unchanged(watched: Sequence[Watched]) -> bool:
+    """Whether all tensors of tensors_of() are the same, and have the same version and address."""
+    return all(
+        tensors.get(name) is tensor and _version(tensor) == version and tensor.data_ptr() == address
+        for tensors, name, tensor, version, address in watched
+    )
+
+
+def has_hooks(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)  # pyright: ignore[reportPrivateUsage]
 
 

@@ -1,0 +1,93 @@
+"""CUDA's streams, events and graphs, as PyTorch has them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import torch
+
+Result = TypeVar("Result")
+
+_capturing = threading.Lock()
+"""One capture at a time in a process."""
+
+
+class Cuda:
+    """The CUDA device that is current when this is made."""
+
+    def __init__(self) -> None:
+        """RuntimeError, in one line, if there is none."""
+        require_cuda()
+        self.torch_device = torch.device("cuda", torch.cuda.current_device())
+
+    def stream(self) -> Any:
+        return torch.cuda.Stream(self.torch_device)
+
+    def event(self) -> Any:
+        return torch.cuda.Event()
+
+    def current(self) -> Any:
+        return torch.cuda.current_stream(self.torch_device)
+
+    def use(self, stream: Any) -> None:
+        torch.cuda.set_stream(stream)
+
+    @contextmanager
+    def issuing(self) -> Generator[None]:
+        require_cuda()
+        with torch.cuda.device(self.torch_device), torch.device(self.torch_device):
+            if torch.is_autocast_enabled("cuda"):
+                with torch.autocast("cuda", enabled=False):
+                    yield
+            else:
+                yield
+
+    def is_capturing(self) -> bool:
+        return torch.cuda.is_current_stream_capturing()
+
+    def capture(self, issue: Callable[[], Result]) -> tuple[Any, Result]:
+        """See Device.capture().
+
+        Other threads may use CUDA meanwhile: only this one may not do what a capture forbids.
+        cuBLAS has a workspace for each stream, which it keeps: dropped before and after, those of
+        a graph are in the graph's own memory, and no other graph writes to them at the same time.
+        """
+        graph, stream = torch.cuda.CUDAGraph(), self.stream()
+        with _capturing:
+            _drop_workspaces()
+            try:
+                with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                    result = issue()
+            finally:
+                _drop_workspaces()
+        return graph, result
+
+    def settle(self) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        torch.cuda.synchronize(self.torch_device)
+
+
+def require_cuda() -> None:
+    """RuntimeError, in one line, if CUDA cannot be used in this process."""
+    if torch.cuda._is_in_bad_fork():  # pyright: ignore[reportPrivateUsage]
+        raise RuntimeError(
+            "CUDA cannot be used in a forked process after its parent has used it: start it by spawn"
+        )
+    if not torch.cuda.is_available():
+        built = cast("str | None", torch.version.cuda)
+        raise RuntimeError(
+            "this program is for CUDA, and "
+            + ("there is no CUDA device" if built else "this PyTorch is built without CUDA")
+            + "; compile it with --device cpu"
+        )
+
+
+def _drop_workspaces() -> None:
+    drop = getattr(torch._C, "_cuda_clearCublasWorkspaces", None)  # pyright: ignore
+    if drop is not None:
+        drop()
