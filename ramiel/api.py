@@ -35,6 +35,8 @@ def compile(
     freeze: bool = False,
     seconds: float = 2.0,
     tune: bool = False,
+    device: str = "cpu",
+    capture: bool = True,
 ) -> CompiledProgram:
     """Compiles an ONNX model, or a torch.nn.Module, to a parallel program.
 
@@ -55,6 +57,9 @@ def compile(
       keep their types; `ramiel check` reports the loss of accuracy.
     - `freeze`: initializers that the model lists as inputs are constants, which are folded and
       packed. Otherwise they are inputs with a default from version 4 of ONNX's IR on.
+    - `device`: `cpu`; `cuda`, where a worker is a stream of the current CUDA device, and `workers`
+      the number of streams at most; or `cuda:h100` and the like, to schedule by the costs of that.
+    - `capture`: whether calls are recorded and replayed, on CUDA as one graph.
     - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
 
     The result is a `torch.nn.Module` that takes the model's inputs in order or by name, as torch
@@ -78,6 +83,7 @@ def compile(
         freeze=freeze,
         refine_s=seconds,
         tune=tune,
+        device=device,
     )
     if isinstance(model, nn.Module):
         if example_inputs is None:
@@ -88,4 +94,7 @@ def compile(
     elif example_inputs is not None or dynamic_shapes is not None:
         raise TypeError("example inputs and dynamic shapes are for a torch.nn.Module")
     with undisturbed():
-        return load(build(model, options))
+        program = load(build(model, options))
+    if not capture:
+        program.captures = False
+    return program

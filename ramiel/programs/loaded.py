@@ -19,6 +19,7 @@ from ramiel.errors import CompileError
 from ramiel.execution.tensors import array_of_tensor, tensor_of
 from ramiel.programs.files import tied, write_program
 from ramiel.runtime import Program, Weights
+from ramiel.runtime.errors import DeviceUnavailable
 
 _numbers = itertools.count()
 
@@ -71,9 +72,13 @@ def _restored(
 
 
 def load(compilation: Compilation) -> CompiledProgram:
-    """Makes the program of a compilation, without a file."""
+    """Makes the program of a compilation, without a file. Raises CompileError if its device is not
+    here."""
     emitted = compilation.emitted
-    program = _class_of(emitted)(_weights(emitted))
+    try:
+        program = _class_of(emitted)(_weights(emitted))
+    except DeviceUnavailable as error:
+        raise CompileError(str(error)) from error
     program.source = emitted.source
     program.report = compilation.report
     program._emitted = emitted  # pyright: ignore[reportPrivateUsage]

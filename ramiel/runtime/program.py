@@ -46,6 +46,8 @@ class Program(nn.Module):
     outputs: ClassVar[tuple[str, ...]] = ()
     channels: ClassVar[tuple[str, ...]] = ()
     batch: ClassVar[int] = 1
+    tolerance: ClassVar[float] = 0.0
+    """How far results of the workers and of `serial` may differ, relative to the largest value."""
 
     def __init__(self, weights: Weights, workers: int = 1) -> None:
         super().__init__()
@@ -123,6 +125,18 @@ class Program(nn.Module):
         inputs = bind(type(self).__name__, self.inputs, args, kwargs, self.batch > 1)
         samples = [inputs] if self.batch == 1 else samples_of(self.inputs, inputs)[: self.batch]
         return self._plans.reason(list(chain.from_iterable(samples))) or "captured"
+
+    @property
+    def captures(self) -> bool:
+        """Whether calls are recorded and replayed by themselves."""
+        return self._plans.are_automatic
+
+    @captures.setter
+    def captures(self, value: bool) -> None:
+        self._plans.are_automatic = value
+
+    def synchronize(self) -> None:
+        """Wait until the results of earlier calls are there: for programs of a GPU."""
 
     def _run_batch(self, samples: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The outputs of as many samples as the workers run at a time."""

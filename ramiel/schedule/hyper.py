@@ -34,6 +34,7 @@ def replicate(graph: TaskGraph, batch: int) -> TaskGraph:
         wide={threads: costs * batch for threads, costs in graph.wide.items()},
         switch=graph.switch,
         sizes=graph.sizes * batch,
+        shares=graph.shares * batch,
     )
 
 

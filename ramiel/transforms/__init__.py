@@ -41,6 +41,7 @@ PASS_NAMES = (
     "cluster-place",
     "cluster-serial",
     "cluster-list",
+    "cluster-streams",
     "cluster-greedy",
     "cluster-ios",
     "cluster-hyper",

@@ -9,6 +9,8 @@ from typing import Any, TypeVar, cast
 
 import torch
 
+from ramiel.runtime.errors import DeviceUnavailable
+
 Result = TypeVar("Result")
 
 _capturing = threading.Lock()
@@ -19,7 +21,7 @@ class Cuda:
     """The CUDA device that is current when this is made."""
 
     def __init__(self) -> None:
-        """RuntimeError, in one line, if there is none."""
+        """DeviceUnavailable, in one line, if there is none."""
         require_cuda()
         self.torch_device = torch.device("cuda", torch.cuda.current_device())
 
@@ -73,14 +75,14 @@ class Cuda:
 
 
 def require_cuda() -> None:
-    """RuntimeError, in one line, if CUDA cannot be used in this process."""
+    """DeviceUnavailable, in one line, if CUDA cannot be used in this process."""
     if torch.cuda._is_in_bad_fork():  # pyright: ignore[reportPrivateUsage]
-        raise RuntimeError(
+        raise DeviceUnavailable(
             "CUDA cannot be used in a forked process after its parent has used it: start it by spawn"
         )
     if not torch.cuda.is_available():
         built = cast("str | None", torch.version.cuda)
-        raise RuntimeError(
+        raise DeviceUnavailable(
             "this program is for CUDA, and "
             + ("there is no CUDA device" if built else "this PyTorch is built without CUDA")
             + "; compile it with --device cpu"

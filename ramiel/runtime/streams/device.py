@@ -84,7 +84,7 @@ _stand_ins: list[Device] = []
 def device_of_programs() -> Device:
     """The device that programs made now run on.
 
-    Raises RuntimeError, in one line, if that is CUDA and it cannot be used.
+    Raises DeviceUnavailable, in one line, if that is CUDA and it cannot be used.
     """
     if _stand_ins:
         return _stand_ins[-1]

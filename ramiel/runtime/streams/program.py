@@ -38,7 +38,7 @@ class StreamProgram(Program):
     """Libraries may choose other kernels for a stream or a layout than for another."""
 
     def __init__(self, weights: Weights, workers: int = 1) -> None:
-        """RuntimeError, in one line, if there is no device."""
+        """DeviceUnavailable, in one line, if there is no device."""
         device = device_of_programs()
         super().__init__(weights, workers)
         self._start(device)
