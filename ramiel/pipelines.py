@@ -77,6 +77,8 @@ FUSE = (
     "torch-delay-activation",
     "torch-fuse-activation",
 )
+FOR_CPU = frozenset(["torch-split-concat", "torch-delay-activation"])
+"""Those of FUSE that gain nothing on a GPU, where a kernel less counts more than bytes."""
 LOWER_PRECISION = ("torch-lower-precision",)
 NAME = ("torch-choose-kernels", "torch-assign-names")
 PRINTABLE = ("torch-settle-kernels", "cluster-channels", "cluster-free-values")
@@ -166,6 +168,7 @@ def pipeline(options: Options) -> Pipeline:
         "cluster-refine": {"seconds": options.refine_s, "memory-limit": limit},
         "cluster-channels": {"memory-limit": limit},
     }
+    fusing = FUSE if on_cpu else tuple(name for name in FUSE if name not in FOR_CPU)
     lowering = () if options.dtype == "f32" else LOWER_PRECISION
     cloning = ("onnx-clone-tasks",) if options.clone else ()
     names = (
@@ -173,7 +176,7 @@ def pipeline(options: Options) -> Pipeline:
         *cloning,
         *LOWER,
         *RECOGNIZE,
-        *FUSE,
+        *fusing,
         *lowering,
         *NAME,
         "cluster-costs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar, cast
 
 import torch
@@ -39,13 +39,17 @@ class Cuda:
 
     @contextmanager
     def issuing(self) -> Generator[None]:
+        """See Device.issuing(). cuDNN measures which algorithm to use for a shape, once."""
         require_cuda()
-        with torch.cuda.device(self.torch_device), torch.device(self.torch_device):
+        with ExitStack() as stack:
+            stack.enter_context(torch.cuda.device(self.torch_device))
+            stack.enter_context(torch.device(self.torch_device))
             if torch.is_autocast_enabled("cuda"):
-                with torch.autocast("cuda", enabled=False):
-                    yield
-            else:
-                yield
+                stack.enter_context(torch.autocast("cuda", enabled=False))
+            if not torch.backends.cudnn.benchmark and not torch.backends.cudnn.deterministic:
+                torch.backends.cudnn.benchmark = True
+                stack.callback(setattr, torch.backends.cudnn, "benchmark", False)
+            yield
 
     def is_capturing(self) -> bool:
         return torch.cuda.is_current_stream_capturing()
