@@ -66,14 +66,19 @@ BANDWIDTH_SHARE = 4.0
 
 
 class Kernel(NamedTuple):
-    """µs alone, and the part of the multiprocessors that it fills, at most 1."""
+    """µs alone, and the part of the multiprocessors that it fills in that time on average."""
 
     cost: float
     share: float
 
 
-def kernel_cost(work: Work, elements: float, half: bool, gpu: Gpu) -> Kernel:
-    """The cost of an operation whose result has so many elements. One that moves no data is free."""
+def kernel_cost(
+    work: Work, elements: float, gpu: Gpu, *, half: bool = False, launches: int = 1
+) -> Kernel:
+    """The cost of an operation whose result has so many elements, as so many kernels.
+
+    One that moves no data is free. While a kernel is launched, it leaves the device to others.
+    """
     flops = work.product + work.convolution + work.filtered + work.grouped
     moved = work.weights + (work.moved + work.windows) / CACHED
     if not flops and not moved:
@@ -83,4 +88,5 @@ def kernel_cost(work: Work, elements: float, half: bool, gpu: Gpu) -> Kernel:
     bandwidth = gpu.bytes * REACHED * min(1.0, BANDWIDTH_SHARE * share)
     # Grouped convolutions have no use for tensor cores.
     time = (flops - work.grouped) / dense + work.grouped / (gpu.flops * REACHED * share)
-    return Kernel(LAUNCH + max(time, moved / bandwidth), share)
+    time, launching = max(time, moved / bandwidth), LAUNCH * launches
+    return Kernel(launching + time, share * time / (launching + time))
