@@ -1,4 +1,4 @@
-"""A static model of kernels on a GPU: how long one takes alone, and how much of the device it fills.
+"""A static model of kernels on a GPU: what one takes alone, and how much of the device it fills.
 
 A kernel takes at least its launch within a graph. Beyond that, it is bound by arithmetic or by
 memory, both on the multiprocessors that its blocks fill: a kernel of 20 blocks uses 20 of the 132

@@ -19,7 +19,7 @@ class Form:
     define: str
     """What a worker's method begins with."""
     within: str
-    """The statement under which a worker's operations are, with its number; empty if there is none."""
+    """The statement that a worker's operations are under, with its number; empty if there is none."""
     receive: str
     """How the value of a channel is received."""
     take: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 
@@ -82,10 +82,11 @@ def require_cuda() -> None:
     """DeviceUnavailable, in one line, if CUDA cannot be used in this process."""
     if torch.cuda._is_in_bad_fork():  # pyright: ignore[reportPrivateUsage]
         raise DeviceUnavailable(
-            "CUDA cannot be used in a forked process after its parent has used it: start it by spawn"
+            "CUDA cannot be used in a process that was forked after its parent had used it: "
+            "start it by spawn"
         )
     if not torch.cuda.is_available():
-        built = cast("str | None", torch.version.cuda)
+        built = torch.version.cuda
         raise DeviceUnavailable(
             "this program is for CUDA, and "
             + ("there is no CUDA device" if built else "this PyTorch is built without CUDA")

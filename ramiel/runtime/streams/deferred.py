@@ -154,14 +154,18 @@ class _Mode(TorchDispatchMode):
 _READING = ("aten::_local_scalar_dense", "aten::equal", "aten::is_nonzero", "aten::is_set_to")
 
 
+def _schema(func: OpOverload) -> Any:
+    return func._schema  # pyright: ignore[reportPrivateUsage]
+
+
 def _reads(func: OpOverload) -> bool:
-    """Whether a result, or its shape, depends on values, so that the caller has to wait for them."""
+    """Whether a result, or its shape, depends on values: the caller has to wait for them."""
     tags = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
-    return func._schema.name in _READING or any(tag in func.tags for tag in tags)
+    return _schema(func).name in _READING or any(tag in func.tags for tag in tags)
 
 
 def _is_view(func: OpOverload) -> bool:
-    returns = func._schema.returns
+    returns = _schema(func).returns
     return bool(returns) and all(r.alias_info is not None for r in returns)
 
 
@@ -170,7 +174,7 @@ def _written(
 ) -> list[tuple[Tensor, int]]:
     """The tensors that an operation writes to, each with the number of its argument."""
     written: list[tuple[Tensor, int]] = []
-    for i, argument in enumerate(func._schema.arguments):
+    for i, argument in enumerate(_schema(func).arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
             value = args[i] if i < len(args) else kwargs.get(argument.name)
             values = value if isinstance(value, list) else [value]
@@ -180,7 +184,7 @@ def _written(
 
 def _returned(func: OpOverload, written: list[tuple[Tensor, int]]) -> Any:
     tensors = [x for x, _ in written]
-    count = len(func._schema.returns)
+    count = len(_schema(func).returns)
     if not count:
         return None
     return tensors[0] if count == 1 else tuple(tensors[:count])

@@ -48,7 +48,7 @@ class Device(Protocol):
         """The stream to which this thread issues operations."""
         ...
 
-    def use(self, stream: Stream) -> None:
+    def use(self, stream: Any) -> None:
         """Makes a stream this thread's current one."""
         ...
 

@@ -2,7 +2,7 @@
 
 Operations of PyTorch that a program issues are put off: their results are tensors that hold NaN, or
 zeros, until the stream gets to them. Streams take turns in random order and at random speeds, so a
-value that is read without a wait is, in some of the runs, not there yet. Besides, vector clocks tell
+value that is read without a wait is, in some runs, not there yet. Besides, vector clocks tell
 exactly whether each access to memory comes after those that it must come after, as in a detector of
 data races (Flanagan & Freund, "FastTrack", PLDI 2009), for reads, writes, and memory that is let go
 of, which CUDA's allocator gives to the next operation of the stream that allocated it.
@@ -98,7 +98,7 @@ class StandInEvent:
 
 
 class StandInGraph:
-    """The steps of each captured stream. A replay runs them in some order that their waits allow."""
+    """The steps of each captured stream. A replay runs them in an order that their waits allow."""
 
     def __init__(self, device: StandIn) -> None:
         self.device = device
