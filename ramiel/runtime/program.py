@@ -263,7 +263,8 @@ def _tape(worker: Worker, tape: Tape, channels: Channels) -> None:
 
 def _codes(program: type[Program]) -> set[CodeType]:
     """The bytecode of the methods that a program adds: where its operators are called."""
-    own = (vars(c).values() for c in program.__mro__ if c not in Program.__mro__)
+    ours = (c for c in program.__mro__ if not c.__module__.startswith("ramiel.runtime."))
+    own = (vars(c).values() for c in ours if c not in Program.__mro__)
     return {inspect.unwrap(m).__code__ for m in chain.from_iterable(own) if inspect.isfunction(m)}
 
 

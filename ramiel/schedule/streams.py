@@ -63,8 +63,8 @@ def listed(graph: TaskGraph, most: int) -> Placement:
 def automatic(graph: TaskGraph, most: int) -> Choice:
     """The best of all of them by simulation, in which kernels share the device.
 
-    One stream is preferred where it takes at most 2 % longer, then merged linear clusters where they
-    take at most 5 % longer. Raises ValueError if `most` is less than 1.
+    One stream is preferred where it takes at most 2 % longer, then merged linear clusters where
+    they take at most 5 % longer. Raises ValueError if `most` is less than 1.
     """
     if most < 1:
         raise ValueError(f"need at least 1 stream, not {most}")
@@ -98,7 +98,7 @@ def _listed(graph: TaskGraph, most: int) -> Choice:
 
 
 def _limited(graph: TaskGraph, groups: list[list[int]], most: int) -> Placement:
-    """Each group on a stream if there are enough, else those together that never overlap in time."""
+    """Each group on a stream if there are enough, else those together that never overlap."""
     if len(groups) > most:
         groups = merge_clusters(graph, groups)
     if len(groups) > most:

@@ -281,8 +281,8 @@ def passes() -> None:
 
 def summary(report: Report) -> str:
     """The schedule in numbers."""
+    from ramiel.backend.pytorch.devices import milliseconds as ms
     from ramiel.backend.pytorch.printer import counted
-    from ramiel.backend.pytorch.printer import milliseconds as ms
 
     speedup = report.serial_us / report.parallel_us if report.parallel_us else 1.0
     parts = [counted(report.workers, "worker"), counted(report.channels, "channel")]

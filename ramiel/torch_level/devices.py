@@ -1,4 +1,4 @@
-"""The devices that a program can be compiled for, as users name them: `cpu`, `cuda`, `cuda:h100`."""
+"""The devices that a program can be compiled for, as users name them: `cpu`, `cuda:h100`."""
 
 from __future__ import annotations
 

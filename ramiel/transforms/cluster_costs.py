@@ -39,9 +39,9 @@ class ClusterCostsPass(ModulePass):
     """Writes `cluster.cost`, in µs on one thread, on each operation, and `cluster.wide_cost`
     for 2, 4, ... up to `threads` threads.
 
-    With `device=cuda:h100`, or another that is known, they are costs on that device, from the shapes
-    (`ramiel.analysis.gpu`), with `cluster.share`, the part of it that the operation fills; `threads`
-    has no meaning there.
+    With `device=cuda:h100`, or another that is known, they are costs on that device, from the
+    shapes (`ramiel.analysis.gpu`), with `cluster.share`, the part of it that the operation fills;
+    `threads` has no meaning there.
 
     With `source=static`, costs come from the shapes (`ramiel.analysis.static_cost`); with
     `source=profile`, from measurements on this machine (`ramiel.execution.measured_costs`), which

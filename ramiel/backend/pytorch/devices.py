@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ramiel.dialects.cluster.attributes import CPU, CUDA
@@ -19,17 +19,29 @@ class Form:
     define: str
     """What a worker's method begins with."""
     within: str
-    """The statement that a worker's operations are under, with its number; empty if there is none."""
+    """The statement that a worker's operations are under, with its number; may be empty."""
     receive: str
     """How the value of a channel is received."""
     take: str
     """How it is, if nobody else receives it."""
     wait: str
     """How a turn is waited for."""
+    time: Callable[[float], str]
+    """How the time of a cluster, µs, is written."""
     place: str
     """A line of `__init__` that places the weights; empty if they are in place."""
     about: tuple[str, ...]
     """Lines of the header."""
+
+
+def milliseconds(us: float) -> str:
+    """A readable time: `0.61 ms`, `28.9 ms`."""
+    return f"{us / 1000:.2f} ms" if us < 10_000 else f"{us / 1000:.1f} ms"
+
+
+def microseconds(us: float) -> str:
+    """A readable time: `3.1 µs`, or that of milliseconds() from 0.1 ms on."""
+    return f"{us:.1f} µs" if us < 100 else milliseconds(us)
 
 
 FORMS: Mapping[str, Form] = {
@@ -42,6 +54,7 @@ FORMS: Mapping[str, Form] = {
         receive="ch.{}.recv()",
         take="ch.{}.take()",
         wait="ch.{}.recv()",
+        time=milliseconds,
         place="",
         about=(
             "The workers run at the same time and hand values over through the channels `ch`:",
@@ -59,6 +72,7 @@ FORMS: Mapping[str, Form] = {
         receive="await ch.{}",
         take="await ch.{}",
         wait="await ch.{}",
+        time=microseconds,
         place="weights = weights.to(self.device)",
         about=(
             "A worker issues its operations to a stream of its own, and the channels `ch` are",

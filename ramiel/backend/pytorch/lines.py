@@ -42,7 +42,7 @@ def operation_lines(op: Operation, names: Names, indent: str, form: Form = FORMS
     """An operation as lines of code. A weight is an attribute of the program, not a line."""
     match op:
         case SectionOp():
-            cost = milliseconds(op.cost.value.data)
+            cost = form.time(op.cost.value.data)
             return [f"{indent}# cluster {op.cluster.value.data}: {op.title.data}, {cost}"]
         case RecvOp():
             how = form.take if op.takes else form.receive
@@ -221,8 +221,3 @@ def signature_lines(call: Bracket, end: str) -> list[str]:
     if len(one) <= WIDTH:
         return [head, one, f"{INDENT}){end}"]
     return [head, *(f"{inner}{flat(i)}," for i in call.items), f"{INDENT}){end}"]
-
-
-def milliseconds(us: float) -> str:
-    """A readable time: `0.61 ms`, `28.9 ms`."""
-    return f"{us / 1000:.2f} ms" if us < 10_000 else f"{us / 1000:.1f} ms"

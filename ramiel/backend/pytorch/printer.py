@@ -15,7 +15,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
 from xdsl.ir import Attribute, Block, SSAValue
 
-from ramiel.backend.pytorch.devices import FORMS
+from ramiel.backend.pytorch.devices import FORMS, milliseconds
 from ramiel.backend.pytorch.expressions import layer_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, quoted, statement
 from ramiel.backend.pytorch.lines import (
@@ -23,7 +23,6 @@ from ramiel.backend.pytorch.lines import (
     annotation,
     dtype_code,
     method_lines,
-    milliseconds,
     operation_lines,
     return_annotation,
     return_statement,

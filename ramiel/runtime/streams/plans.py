@@ -188,7 +188,9 @@ def _made(
             following = (
                 "one stream is captured instead" if name != forms[-1][0] else "it runs eagerly"
             )
-            warnings.warn(f"{type(program).__name__}: {reason}: {following}", stacklevel=2)
+            warnings.warn(
+                f"{type(program).__name__}: {reason}: {following}", RuntimeWarning, stacklevel=2
+            )
         except NotCapturable as error:
             return str(error)
         except Exception as error:  # of CUDA, of an operation that needs the host, or of a library
