@@ -33,9 +33,7 @@ def on_streams(model: Any, seed: int = 0, **options: Any) -> CompiledProgram:
 
 def close(results: Any, expected: Any, tolerance: float = TOLERANCE) -> bool:
     pairs = zip(as_tuple(results), expected, strict=True)
-    return all(
-        np.abs(a.float().numpy() - b).max() <= tolerance * np.abs(b).max() for a, b in pairs
-    )
+    return all(np.abs(a.float().numpy() - b).max() <= tolerance * np.abs(b).max() for a, b in pairs)
 
 
 @pytest.mark.parametrize("schedule", ONE_SAMPLE)
