@@ -95,7 +95,9 @@ class Deferring:
             with _disable_current_modes(), torch.no_grad():
                 computed = tree_flatten(func(*real_args, **real_kwargs))[0]
                 for target, value in zip(targets, computed, strict=bool(targets)):
-                    if target is not None:
+                    # Some results that nobody uses are only there on other devices, such as the
+                    # means of a batch normalization.
+                    if target is not None and value.numel():
                         target.copy_(value)
 
         access = Access(self._known(operands), self._known([x for x in made if x is not None]))
