@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import (
     TorchDispatchMode,
     _disable_current_modes,  # pyright: ignore[reportPrivateUsage]
@@ -67,8 +68,12 @@ class Deferring:
 
     @contextmanager
     def mode(self) -> Generator[None]:
-        with _Mode(self):
+        with _Mode(self), _Reading(self):
             yield
+
+    def read(self) -> None:
+        """Called before the program reads a value."""
+        self._device.read()
 
     def call(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         written = _written(func, args, kwargs)
@@ -151,6 +156,23 @@ class _Mode(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         return self._deferring.call(func, args, kwargs or {})
+
+
+_IN_PYTHON = (Tensor.tolist, Tensor.numpy, Tensor.__array__)
+"""Methods that read the memory of a tensor on the CPU without the dispatcher."""
+
+
+class _Reading(TorchFunctionMode):
+    def __init__(self, deferring: Deferring) -> None:
+        super().__init__()
+        self._deferring = deferring
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func in _IN_PYTHON:
+            self._deferring.read()
+        return func(*args, **(kwargs or {}))
 
 
 _READING = ("aten::_local_scalar_dense", "aten::equal", "aten::is_nonzero", "aten::is_set_to")
