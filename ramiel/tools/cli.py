@@ -151,6 +151,7 @@ def bench(
     debug: Debug = False,
 ) -> None:
     """Time a model's parallel program against its serial one, and show where the time goes."""
+    _only_on_cpu(options, "bench")
     if not 0 < measure_seconds < float("inf"):
         raise CompileError(f"--measure-seconds {measure_seconds:g}: it must be more than 0")
     how = (options.shapes, seed, _range(integers))
@@ -217,6 +218,8 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write a page that shows the schedule: Gantt chart, graph, critical path and source."""
+    if run:
+        _only_on_cpu(options, "report --run")
     compilation = _compile(model, options, debug)
     from ramiel.tools.report import write_report
 
@@ -248,6 +251,7 @@ def trace(
     debug: Debug = False,
 ) -> None:
     """Run a model and write its timeline, as predicted and as measured, for ui.perfetto.dev."""
+    _only_on_cpu(options, "trace")
     compilation = _compile(model, options, debug)
     from ramiel.tools.check import Inputs
     from ramiel.tools.trace import run_traced, write_trace
@@ -332,6 +336,13 @@ def _compile(
             dump.close()
     _say_defaults(compilation)
     return compilation
+
+
+def _only_on_cpu(options: Options, command: str) -> None:
+    if options.device != "cpu":
+        raise CompileError(
+            f"{command} measures threads on the CPU; benchmarks/gpu.py measures streams"
+        )
 
 
 def _refusals(debug: bool) -> AbstractContextManager[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -25,8 +26,8 @@ class Cuda:
         require_cuda()
         self.torch_device = torch.device("cuda", torch.cuda.current_device())
 
-    def stream(self) -> Any:
-        return torch.cuda.Stream(self.torch_device)
+    def streams(self, count: int) -> list[Any]:
+        return _streams_of(self.torch_device)[1 : count + 1]
 
     def event(self) -> Any:
         return torch.cuda.Event()
@@ -61,7 +62,7 @@ class Cuda:
         cuBLAS has a workspace for each stream, which it keeps: dropped before and after, those of
         a graph are in the graph's own memory, and no other graph writes to them at the same time.
         """
-        graph, stream = torch.cuda.CUDAGraph(), self.stream()
+        graph, stream = torch.cuda.CUDAGraph(), _streams_of(self.torch_device)[0]
         with _capturing:
             _drop_workspaces()
             try:
@@ -76,6 +77,18 @@ class Cuda:
 
     def synchronize(self) -> None:
         torch.cuda.synchronize(self.torch_device)
+
+
+_POOL = 32
+"""PyTorch has so many streams for a device, and hands them out in turns."""
+
+
+@functools.cache
+def _streams_of(device: torch.device) -> list[Any]:
+    """All streams of a device, one of each: the first is where captures begin, others are those of
+    workers, so that no two workers of a program share one by chance."""
+    streams = {s.cuda_stream: s for s in (torch.cuda.Stream(device) for _ in range(_POOL))}
+    return list(streams.values())
 
 
 def require_cuda() -> None:

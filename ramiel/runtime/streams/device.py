@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -40,7 +40,10 @@ class Device(Protocol):
 
     torch_device: torch.device
 
-    def stream(self) -> Stream: ...
+    def streams(self, count: int) -> Sequence[Stream]:
+        """Streams besides the current one, the same at each call: as many, or fewer if there are
+        no more that differ."""
+        ...
 
     def event(self) -> Event: ...
 

@@ -85,8 +85,9 @@ class Events:
 class Issue:
     """One run on a device: stream 0 is the current one, the others are forked from it.
 
-    A stream is numbered as its worker. Vector clocks tell which events a stream has waited for,
-    directly or not, so that no wait is issued twice: an edge of a graph less.
+    A stream is numbered as its worker; if there are more workers than streams, some share one.
+    Vector clocks tell which events a stream has waited for, directly or not, so that no wait is
+    issued twice: an edge of a graph less.
     """
 
     def __init__(self, device: Device, streams: Sequence[Stream], names: Iterable[str]) -> None:
@@ -150,7 +151,7 @@ class Issue:
     def on(self, number: int) -> Generator[None]:
         """Operations go to a worker's stream."""
         before = self.here
-        self.enter(number)
+        self.enter(number % len(self.streams))
         try:
             yield
         finally:

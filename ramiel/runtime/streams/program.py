@@ -14,7 +14,7 @@ import torch
 from ramiel.runtime.inputs import bind, samples_of
 from ramiel.runtime.outputs import owned
 from ramiel.runtime.program import Program, as_tuple, joined
-from ramiel.runtime.streams.device import Device, Stream, device_of_programs
+from ramiel.runtime.streams.device import Device, device_of_programs
 from ramiel.runtime.streams.issue import Issue, current
 from ramiel.runtime.streams.plans import Form, StreamPlan, StreamPlans
 from ramiel.runtime.surroundings import with_one_thread
@@ -46,7 +46,6 @@ class StreamProgram(Program):
     def _start(self, device: Device) -> None:
         self._target = device
         self._graphs = StreamPlans()
-        self._side_streams: list[Stream] = []
 
     @property
     def device(self) -> torch.device:
@@ -111,9 +110,8 @@ class StreamProgram(Program):
 
     def _issue_workers(self, inputs: Sequence[Any]) -> list[Any]:
         """Issue the work of all workers for as many samples as they run at a time."""
-        while len(self._side_streams) < len(self._workers) - 1:
-            self._side_streams.append(self._target.stream())
-        issue = Issue(self._target, self._side_streams, self._channels)
+        streams = self._target.streams(len(self._workers) - 1)
+        issue = Issue(self._target, streams, self._channels)
         issue.give(dict(zip(chain.from_iterable(self._inputs), inputs, strict=True)))
         workers = [getattr(self, name)(issue.channels) for name in self._workers]
         return issue.run(workers, list(chain.from_iterable(self._outputs)))
@@ -172,7 +170,7 @@ class StreamProgram(Program):
         super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_target", "_graphs", "_side_streams")
+        own = ("_target", "_graphs")
         return {name: value for name, value in super().__getstate__().items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

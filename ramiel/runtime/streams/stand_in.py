@@ -134,6 +134,7 @@ class StandIn:
         self.strict = strict
         self._random = random.Random(seed)
         self._streams: list[StandInStream] = []
+        self._side_streams: list[StandInStream] = []
         self._lock = threading.RLock()
         self._here = threading.local()
         self._deferring = Deferring(self)
@@ -148,6 +149,12 @@ class StandIn:
             self._streams.append(stream)
             self._speeds.append(self._random.choice((0.01, 0.3, 1.0, 10.0)))
             return stream
+
+    def streams(self, count: int) -> list[StandInStream]:
+        with self._lock:
+            while len(self._side_streams) < count:
+                self._side_streams.append(self.stream())
+            return self._side_streams[:count]
 
     def event(self) -> StandInEvent:
         return StandInEvent()

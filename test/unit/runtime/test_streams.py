@@ -225,6 +225,17 @@ def test_waits_that_others_imply_are_not_issued() -> None:
     assert len(waits) == 4
 
 
+def test_more_workers_than_streams() -> None:
+    class Few(StandIn):
+        def streams(self, count: int) -> Any:
+            return super().streams(1)
+
+    for seed in SEEDS:
+        with programs_on(Few(seed)):
+            model = Net(net_weights())
+        assert all(same(model(X), expected(X)) for _ in range(2))
+
+
 def test_an_error_names_its_operation_and_the_next_call_works() -> None:
     async def failing(_: Any, ch: Events) -> None:
         x = await ch.x
