@@ -188,9 +188,7 @@ def median_ms(run: Callable[[], object], seconds: float) -> float:
 
 def do_without_safetensors() -> None:
     """Random weights need no file: where the package is missing, its names are enough."""
-    try:
-        import safetensors.torch  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("safetensors") is None:
         whole, part = types.ModuleType("safetensors"), types.ModuleType("safetensors.torch")
         vars(whole).update(SafetensorError=OSError, safe_open=None)
         vars(part).update(save_file=None)

@@ -103,7 +103,9 @@ class StreamPlans:
         name, form = forms[0]
         key = (name, key_of(inputs))
         plan = self._plans.get(key)
-        if isinstance(plan, StreamPlan) and not has_any_global_hook():
+        # Within a capture of the caller's, operations become a part of that.
+        may_replay = not has_any_global_hook() and not device.is_capturing()
+        if isinstance(plan, StreamPlan) and may_replay:
             outputs = plan.run(inputs)
             if self._are_current():  # after the launch: the device is at work meanwhile
                 return outputs
@@ -113,8 +115,7 @@ class StreamPlans:
         placed = _on_device(inputs, device)
         with issuing:
             outputs = form(placed)
-            capturable = self.are_automatic and not has_any_global_hook()
-            if plan is None and capturable and not device.is_capturing():
+            if plan is None and self.are_automatic and may_replay:
                 self._make(program, device, forms, placed, key)
         return outputs
 

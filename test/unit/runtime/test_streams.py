@@ -203,7 +203,7 @@ def test_waits_that_others_imply_are_not_issued() -> None:
 
     class Counting(StandIn):
         def stream(self) -> Any:
-            stream = super().stream()
+            stream: Any = super().stream()
             wait = stream.wait_event
             stream.wait_event = lambda event: (waits.append(event), wait(event))
             return stream
@@ -391,7 +391,7 @@ def test_work_on_a_stream_that_is_not_forked_is_not_captured() -> None:
         origin = device.current()
         device.use(stream)
         with device.issuing():
-            torch.ones(2) + 1
+            torch.ones(2).add_(1)
         device.use(origin)
 
     with pytest.raises(RuntimeError, match="not joined"):
@@ -410,6 +410,22 @@ def test_outputs_belong_to_the_caller() -> None:
         for y in results:
             y.zero_()
         assert same(model(X), expected(X))
+
+
+def test_a_call_is_a_part_of_the_callers_graph() -> None:
+    device = StandIn()
+    with programs_on(device):
+        model = Net(net_weights())
+    model(X)  # has a plan
+
+    with device.issuing():
+        x = X.clone()
+        graph, results = device.capture(lambda: [y.clone() for y in model(x)])
+        for factor in (1.0, 2.0):
+            x.copy_(X * factor)
+            graph.replay()
+            device.settle()
+            assert same(results, expected(X * factor))
 
 
 # --- programs as objects ---
@@ -482,8 +498,8 @@ def test_channels_are_awaited() -> None:
 
     async def forgetful(_: Any, ch: Events) -> None:
         y: Any = ch.x
-        assert isinstance(y, EventChannel)
-        ch.y.send(y + 1)
+        assert type(y) is EventChannel
+        ch.y.send(torch.add(y, 1))
 
     with pytest.raises(OpError, match="EventChannel"):
         program(forgetful)(torch.ones(2))
