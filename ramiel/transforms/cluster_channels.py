@@ -86,9 +86,11 @@ class ClusterChannelsPass(ModulePass):
         timeline = timeline_of(graph, placement)
         memory = high_water(graph, timeline)
         if (limit := limit_of(self.memory_limit)) is not None and memory > limit:
+            others = "the schedules auto and list can keep to it"
+            others = others if device_of(function) == CPU else "fewer streams may keep to it"
             raise CompileError(
                 f"the schedule {placed.name!r} needs {memory / 1e6:.1f} MB for its values, the "
-                f"limit is {limit / 1e6:.1f} MB: the schedules auto and list can keep to it"
+                f"limit is {limit / 1e6:.1f} MB: {others}"
             )
         program = _Materializer(function, placed).program()
         leading = set(placement.leaders(len(graph)))

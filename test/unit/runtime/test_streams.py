@@ -19,7 +19,6 @@ from ramiel.runtime.errors import DeviceUnavailable
 from ramiel.runtime.replay.plans import MOST
 from ramiel.runtime.replay.tape import NotCapturable
 from ramiel.runtime.streams.device import programs_on
-from ramiel.runtime.streams.issue import EventChannel
 from ramiel.runtime.streams.stand_in import Race, StandIn
 
 X = torch.linspace(-1, 1, 12).reshape(3, 4)
@@ -498,7 +497,6 @@ def test_channels_are_awaited() -> None:
 
     async def forgetful(_: Any, ch: Events) -> None:
         y: Any = ch.x
-        assert type(y) is EventChannel
         ch.y.send(torch.add(y, 1))
 
     with pytest.raises(OpError, match="EventChannel"):
