@@ -122,7 +122,7 @@ def plain_kernels() -> Generator[None]:
     from ramiel.runtime.layers import _Prepared as Prepared  # pyright: ignore[reportPrivateUsage]
 
     own = Prepared._on_cuda  # pyright: ignore[reportPrivateUsage]
-    Prepared._on_cuda = Prepared._plainly  # pyright: ignore
+    Prepared._on_cuda = lambda self, x, other: self._plainly(x, other)  # pyright: ignore
     try:
         yield
     finally:

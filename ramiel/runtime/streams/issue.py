@@ -198,9 +198,13 @@ class Issue:
         self._busy.clear()
 
     def _output(self, channel: EventChannel, captured: bool) -> Any:
-        """An output in memory of stream 0's, which is the caller's to use and to let go of."""
+        """An output in memory of stream 0's, which is the caller's to use and to let go of.
+
+        What stream 0 sends may be a view of another stream's value, so everything is copied if
+        there are others. A graph's outputs are copied by its plan.
+        """
         value = channel.sent_value()
-        if captured or channel.sender == 0 or not isinstance(value, Tensor):
+        if captured or self._forked == {0} or not isinstance(value, Tensor):
             return value
         return value.clone()
 

@@ -397,6 +397,29 @@ def test_work_on_a_stream_that_is_not_forked_is_not_captured() -> None:
         device.capture(issue)
 
 
+def test_an_output_is_in_memory_of_the_callers_stream() -> None:
+    """Also a view of what another stream made, whose memory would be used again on that."""
+    device = StandIn()
+
+    async def viewing(_: Any, ch: Events) -> None:
+        a = await ch.a
+        y = a[:1]
+        ch.y.send(y)
+
+    async def making(_: Any, ch: Events) -> None:
+        x = await ch.x
+        a = x + 1
+        ch.a.send(a)
+
+    model = program(viewing, making, channels="a", device=device)
+    model.captures = False
+    with device.issuing():
+        y = model(torch.ones(2))
+        owner = device._deferring._memory[y.untyped_storage().data_ptr()].owner
+        assert owner == device.current().number
+    assert y.tolist() == [2.0]
+
+
 def test_outputs_belong_to_the_caller() -> None:
     model = net()
     for _ in range(3):
