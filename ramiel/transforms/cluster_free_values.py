@@ -10,7 +10,7 @@ from xdsl.ir import Block, SSAValue
 from xdsl.passes import ModulePass
 
 from ramiel.dialects.cluster import ProgramOp, RecvOp, SendOp
-from ramiel.dialects.cluster.attributes import CPU, TAKES, device_of
+from ramiel.dialects.cluster.attributes import TAKES
 from ramiel.dialects.torch import FreeOp, Task
 from ramiel.torch_level.lifetimes import ENOUGH, SMALL, freed_after
 from ramiel.torch_level.tasks import main_function
@@ -30,8 +30,7 @@ class ClusterFreeValuesPass(ModulePass):
     values are freed as soon as those that are no longer used add up to `enough` bytes, in a
     batch of N to a part of that: what comes next finds their memory in the cache. What several
     workers receive lives as long as the call; a channel with one receiver lets go of its value
-    (`cluster.takes`). Of a program of streams all channels keep their values: memory that is let go
-    of while another stream still reads it could be given to an operation that does not wait.
+    (`cluster.takes`).
     """
 
     name = "cluster-free-values"
@@ -44,8 +43,7 @@ class ClusterFreeValuesPass(ModulePass):
             if isinstance(program, ProgramOp):
                 # As many values of a size are alive as there are samples.
                 enough = self.enough / program.batch
-                on_cpu = device_of(program, "device") == CPU
-                taken = _take(program, min(SMALL, enough)) if on_cpu else set[str]()
+                taken = _take(program, min(SMALL, enough))
                 for worker in program.workers:
                     _free(worker.body.block, taken, enough)
 

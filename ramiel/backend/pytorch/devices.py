@@ -70,7 +70,7 @@ FORMS: Mapping[str, Form] = {
         define="async def",
         within="with self.stream({}):",
         receive="await ch.{}",
-        take="await ch.{}",
+        take="await ch.{}.take()",
         wait="await ch.{}",
         time=microseconds,
         place="weights = weights.to(self.device)",

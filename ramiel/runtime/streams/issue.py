@@ -7,6 +7,7 @@ every record of an event is issued before the waits for it.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from ramiel.runtime.outputs import is_shared
 from ramiel.runtime.streams.device import Device, Event, Stream
 
 Worker = Coroutine[Any, Any, None]
@@ -22,15 +24,41 @@ Worker = Coroutine[Any, Any, None]
 _NOT_SENT: Any = object()
 
 
+def _references(value: Any) -> int:
+    """How many references there are, those of this call and of one variable included."""
+    return sys.getrefcount(value)
+
+
+def _references_of_one_alone() -> int:
+    slot = [object()]
+    value = slot[0]
+    return _references(value)
+
+
+_ALONE = _references_of_one_alone()
+"""What _references() gives for a value that one slot and one variable have."""
+
+
 class EventChannel:
     """A value with the event after which it is there.
 
-    It keeps its value until the run has ended. That is what makes a value safe to read on another
-    stream: memory that is let go of is given to the next operation of the stream that allocated it,
-    which does not wait for the readers on other streams.
+    It keeps its value until the run has ended, or, if that is taken, until the stream that sent it
+    has waited for the one that read it. That is what makes a value safe to read on another stream:
+    memory that is let go of is given to the next operation of the stream that allocated it, which
+    does not wait for the readers on other streams.
     """
 
-    __slots__ = ("_issue", "_value", "clock", "event", "name", "sender", "waiting")
+    __slots__ = (
+        "_issue",
+        "_value",
+        "clock",
+        "event",
+        "name",
+        "read_until",
+        "reader",
+        "sender",
+        "waiting",
+    )
 
     def __init__(self, name: str, issue: Issue) -> None:
         self.name = name
@@ -39,6 +67,8 @@ class EventChannel:
         self.event: Event | None = None
         self.waiting: list[int] = []
         """The workers that await it."""
+        self.reader = self.read_until = 0
+        """The stream of the only receiver, and the tick of its clock after the last read."""
         self._issue = issue
         self._value = _NOT_SENT
 
@@ -63,6 +93,20 @@ class EventChannel:
             yield self
         self._issue.received(self)
         return self._value
+
+    async def take(self) -> Any:
+        """As awaiting it, for the only receiver: its memory is used again after the last read."""
+        value = await self
+        self._issue.taken(self)
+        return value
+
+    def has_the_only_reference(self) -> bool:
+        """Whether no variable of a worker has the value or a view of it."""
+        value = self._value
+        return type(value) is Tensor and _references(value) <= _ALONE and not is_shared(value)
+
+    def drop(self) -> None:
+        self._value = None
 
     def sent_value(self) -> Any:
         """The value. RuntimeError if it was not sent."""
@@ -100,6 +144,10 @@ class Issue:
         self._busy: set[int] = set()
         """The streams that may have operations that stream 0 has not waited for."""
         self._ready: list[int] = []
+        self._taken: list[list[EventChannel]] = [[] for _ in self.streams]
+        """By the stream that reads: taken values that it may still read."""
+        self._read: list[list[EventChannel]] = [[] for _ in self.streams]
+        """By the stream that sent: taken values that are no longer read once it has waited."""
         self._start = self._recorded(0)
 
     def give(self, inputs: Mapping[str, Any]) -> None:
@@ -168,7 +216,31 @@ class Issue:
         self._busy.add(number)
         self.device.use(stream)
 
+    def taken(self, channel: EventChannel) -> None:
+        channel.reader = self.here
+        self._taken[self.here].append(channel)
+
+    def _note_reads(self) -> None:
+        """The next event of the current stream comes after all reads of what no variable has."""
+        here = self.here
+        for channel in self._taken[here]:
+            if channel.has_the_only_reference():
+                channel.read_until = self._clocks[here][here] + 1
+                self._read[channel.sender].append(channel)
+        self._taken[here] = [c for c in self._taken[here] if not c.read_until]
+
+    def _drop_what_was_read(self) -> None:
+        """Lets go of values whose reads the current stream, which sent them, has waited for."""
+        own, left = self._clocks[self.here], list[EventChannel]()
+        for channel in self._read[self.here]:
+            if own[channel.reader] >= channel.read_until:
+                channel.drop()
+            else:
+                left.append(channel)
+        self._read[self.here] = left
+
     def sent(self, channel: EventChannel) -> None:
+        self._note_reads()
         clock = self._clocks[self.here]
         channel.sender = self.here
         channel.event = self._recorded(self.here)
@@ -183,6 +255,7 @@ class Issue:
             return
         self.streams[self.here].wait_event(channel.event)
         own[:] = map(max, own, channel.clock)
+        self._drop_what_was_read()
 
     def _recorded(self, number: int) -> Event:
         event = self.device.event()

@@ -54,62 +54,6 @@ cluster.program @p attributes {device = "cuda"} {
 
 // -----
 
-// A channel that lets go of its value: the stream that allocated it could use its memory again.
-// CHECK: error: cluster.program: worker 1 takes @a, whose memory another stream could get before it is read
-cluster.program @p attributes {device = "cuda"} {
-  cluster.channel value @a : tensor<4xf32>
-  cluster.channel output @y : tensor<4xf32>
-  cluster.worker 0 {
-    %a = torch.call torch.zeros([4]) : () -> tensor<4xf32>
-    cluster.send @a %a : tensor<4xf32>
-  }
-  cluster.worker 1 {
-    %a = cluster.recv @a {cluster.takes} : tensor<4xf32>
-    %y = torch.call F.relu(%a) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send @y %y : tensor<4xf32>
-  }
-}
-
-// -----
-
-// A value that is freed after it was sent.
-// CHECK: error: cluster.program: worker 0 frees a value that another stream may still use
-cluster.program @p attributes {device = "cuda"} {
-  cluster.channel value @a : tensor<4xf32>
-  cluster.channel output @y : tensor<4xf32>
-  cluster.worker 0 {
-    %a = torch.call torch.zeros([4]) : () -> tensor<4xf32>
-    cluster.send @a %a : tensor<4xf32>
-    torch.free %a : tensor<4xf32>
-  }
-  cluster.worker 1 {
-    %a = cluster.recv @a : tensor<4xf32>
-    %y = torch.call F.relu(%a) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send @y %y : tensor<4xf32>
-  }
-}
-
-// -----
-
-// One that is freed after it was received.
-// CHECK: error: cluster.program: worker 1 frees a value that another stream may still use
-cluster.program @p attributes {device = "cuda"} {
-  cluster.channel value @a : tensor<4xf32>
-  cluster.channel output @y : tensor<4xf32>
-  cluster.worker 0 {
-    %a = torch.call torch.zeros([4]) : () -> tensor<4xf32>
-    cluster.send @a %a : tensor<4xf32>
-  }
-  cluster.worker 1 {
-    %a = cluster.recv @a : tensor<4xf32>
-    %y = torch.call F.relu(%a) : (tensor<4xf32>) -> tensor<4xf32>
-    torch.free %a : tensor<4xf32>
-    cluster.send @y %y : tensor<4xf32>
-  }
-}
-
-// -----
-
 // A number of threads.
 // CHECK: error: cluster.program: worker 0 is a stream, which has no threads
 cluster.program @p attributes {device = "cuda"} {

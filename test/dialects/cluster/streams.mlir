@@ -1,7 +1,8 @@
 // RUN: ramiel-opt %s | filecheck %s
 // RUN: ramiel-opt %s | ramiel-opt | filecheck %s
 
-// Workers that are streams: what one frees is its own; what it sends or receives stays.
+// Workers that are streams. A channel keeps what it carries, also a value that a worker takes or
+// frees, until no stream can read it any more.
 
 // CHECK: cluster.program @net attributes {device = "cuda"} {
 cluster.program @net attributes {device = "cuda"} {
@@ -16,24 +17,12 @@ cluster.program @net attributes {device = "cuda"} {
     // CHECK: torch.free %b
     torch.free %b : tensor<4xf32>
     cluster.send @a %a : tensor<4xf32>
+    torch.free %a : tensor<4xf32>
   }
   cluster.worker 1 {
-    %a = cluster.recv @a : tensor<4xf32>
+    // CHECK: %a = cluster.recv @a {cluster.takes} : tensor<4xf32>
+    %a = cluster.recv @a {cluster.takes} : tensor<4xf32>
     %y = torch.call torch.cos(%a) : (tensor<4xf32>) -> tensor<4xf32>
     cluster.send @y %y : tensor<4xf32>
-  }
-}
-
-// What several threads may do, when the CPU is the device.
-// CHECK: cluster.program @cpu attributes {device = "cpu"} {
-cluster.program @cpu attributes {device = "cpu"} {
-  cluster.channel value @a : tensor<4xf32>
-  cluster.worker 0 {
-    %a = torch.call torch.zeros([4]) : () -> tensor<4xf32>
-    cluster.send @a %a : tensor<4xf32>
-  }
-  cluster.worker 1 {
-    %a = cluster.recv @a {cluster.takes} : tensor<4xf32>
-    torch.free %a : tensor<4xf32>
   }
 }

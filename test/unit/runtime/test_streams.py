@@ -115,7 +115,7 @@ class Unordered(Forgetful):
         with self.stream(2):
             x = await ch.x
             while not ch.y.is_sent:
-                await _turn(ch)
+                await _turn(ch.y)
             ch.c.send(x)
             w = x + 1
             ch.w.send(w)
@@ -133,14 +133,54 @@ def test_memory_that_another_stream_reads_is_not_used_again() -> None:
                 model(X)
 
 
-async def _turn(ch: Events) -> None:
-    """Lets other workers issue, without a wait of the stream."""
+async def _turn(channel: Any) -> None:
+    """Lets others issue until a channel is sent, without a wait of the stream."""
 
     class Turn:
         def __await__(self) -> Any:
-            yield ch.y
+            yield channel
 
     await Turn()
+
+
+@pytest.mark.parametrize("kept", ["nothing", "a variable", "a view"])
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_taken_value_is_let_go_of_once_its_reads_have_been_waited_for(
+    kept: str, waits: bool
+) -> None:
+    """Unless a variable or a view of the reader still has its memory."""
+    there: list[bool] = []
+
+    async def reading(_: Any, ch: Events) -> None:
+        b = await ch.b.take()
+        c = b + 1
+        view = b[:1] if kept == "a view" else None
+        if kept != "a variable":
+            del b
+        ch.c.send(c)
+        await ch.d
+        y = c + 1 if view is None else c + view
+        ch.y.send(y)
+
+    async def sending(_: Any, ch: Events) -> None:
+        x = await ch.x
+        b = x + 1
+        ch.b.send(b)
+        del b
+        if waits:
+            await ch.c
+        else:
+            while not ch.c.is_sent:
+                await _turn(ch.c)
+        there.append(ch.b.sent_value() is not None)
+        d = x + 2  # may get the memory of b
+        ch.d.send(d)
+
+    for seed in range(5):
+        model = program(reading, sending, channels="b c d", device=StandIn(seed))
+        for _ in range(3):
+            model(torch.ones(2))
+    assert there and all(it == (kept != "nothing" or not waits) for it in there)
 
 
 def test_runs_of_several_threads_reuse_memory_in_order() -> None:
