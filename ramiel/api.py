@@ -35,6 +35,7 @@ def compile(
     freeze: bool = False,
     seconds: float = 2.0,
     tune: bool = False,
+    device: str = "cpu",
     capture: bool = True,
 ) -> CompiledProgram:
     """Compiles an ONNX model, or a torch.nn.Module, to a parallel program.
@@ -56,7 +57,9 @@ def compile(
       keep their types; `ramiel check` reports the loss of accuracy.
     - `freeze`: initializers that the model lists as inputs are constants, which are folded and
       packed. Otherwise they are inputs with a default from version 4 of ONNX's IR on.
-    - `capture`: calls are replayed natively, as Program.capture() says; otherwise, in Python.
+    - `device`: `cpu`; `cuda`, where a worker is a stream of the current CUDA device, and `workers`
+      the number of streams at most; or `cuda:h100` and the like, to schedule by the costs of that.
+    - `capture`: whether calls are recorded and replayed, on CUDA as one graph.
     - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
 
     The result is a `torch.nn.Module` that takes the model's inputs in order or by name, as torch
@@ -80,6 +83,7 @@ def compile(
         freeze=freeze,
         refine_s=seconds,
         tune=tune,
+        device=device,
     )
     if isinstance(model, nn.Module):
         if example_inputs is None:

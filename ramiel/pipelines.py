@@ -42,10 +42,15 @@ class Options:
     """Seconds that the schedule `refine` may search."""
     tune: bool = False
     """Whether whole programs are measured here and the fastest is taken; needs `auto`."""
+    device: str = "cpu"
+    """What it is compiled for: `cpu`, `cuda`, or `cuda:MODEL` for the costs of that GPU."""
 
     @property
     def most_workers(self) -> int:
-        return cores() if self.workers is None else self.workers
+        """The threads or streams that may be used."""
+        if self.workers is not None:
+            return self.workers
+        return cores() if self.device == "cpu" else MOST_STREAMS
 
 
 SIMPLIFY = (
@@ -72,6 +77,8 @@ FUSE = (
     "torch-delay-activation",
     "torch-fuse-activation",
 )
+FOR_CPU = frozenset(["torch-split-concat", "torch-delay-activation"])
+"""Those of FUSE that gain nothing on a GPU, where a kernel less counts more than bytes."""
 LOWER_PRECISION = ("torch-lower-precision",)
 NAME = ("torch-choose-kernels", "torch-assign-names")
 PRINTABLE = ("torch-settle-kernels", "cluster-channels", "cluster-free-values")
@@ -93,6 +100,23 @@ SCHEDULES: Mapping[str, tuple[str, ...]] = {
 """The scheduling passes, by the name of the schedule. All of them form clusters, if only to title
 the parts of the program."""
 
+STREAMS = ("cluster-streams",)
+"""The scheduling pass for a GPU, which knows the schedules `auto`, `serial`, `linear`, `list` and
+`opara`."""
+
+ON_STREAMS: Mapping[str, tuple[str, ...]] = {
+    "auto": (*LINEAR, *STREAMS),
+    "serial": (*LINEAR, *STREAMS),
+    "linear": (*LINEAR, *STREAMS),
+    "list": (*LINEAR, *STREAMS),
+    "opara": (*LINEAR, *STREAMS),
+    **{name: SCHEDULES[name] for name in ("dsc", "greedy", "ios", "hyper")},
+}
+"""The scheduling passes for a GPU."""
+
+MOST_STREAMS = 32
+"""The streams that are used at most if no number is given."""
+
 PROVIDERS = ("auto", "torch")
 """Whose kernels may be used: the best available, or those that come with PyTorch."""
 
@@ -101,6 +125,8 @@ DTYPES = ("f32", "bf16", "f16")
 
 BATCHED = ("auto", "hyper", "refine", "serial", "intra-op")
 """The schedules for more than one sample."""
+BATCHED_ON_STREAMS = ("auto", "hyper")
+"""Those for a GPU."""
 
 
 def pipeline(options: Options) -> Pipeline:
@@ -110,7 +136,9 @@ def pipeline(options: Options) -> Pipeline:
     """
     _check(options)
     workers, limit = options.most_workers, options.memory_limit or 0
-    schedule = "hyper" if options.switched else options.schedule
+    schedule, on_cpu = options.schedule, options.device == "cpu"
+    if options.switched or (not on_cpu and options.batch > 1 and schedule == "auto"):
+        schedule = "hyper"
     source = "profile" if options.profile or options.tune else "static"
     given: dict[str, PassOptions] = {
         "torch-lower-precision": {"dtype": options.dtype},
@@ -118,8 +146,10 @@ def pipeline(options: Options) -> Pipeline:
             "source": source,
             "provider": options.provider,
             "threads": workers,
+            "device": options.device,
         },
-        "cluster-costs": {"threads": workers, "source": source},
+        "cluster-costs": {"threads": workers, "source": source, "device": options.device},
+        "cluster-streams": {"schedule": schedule, "streams": workers},
         "cluster-place": {"workers": workers},
         "cluster-serial": {
             "workers": 1 if schedule == "serial" else workers,
@@ -138,6 +168,7 @@ def pipeline(options: Options) -> Pipeline:
         "cluster-refine": {"seconds": options.refine_s, "memory-limit": limit},
         "cluster-channels": {"memory-limit": limit},
     }
+    fusing = FUSE if on_cpu else tuple(name for name in FUSE if name not in FOR_CPU)
     lowering = () if options.dtype == "f32" else LOWER_PRECISION
     cloning = ("onnx-clone-tasks",) if options.clone else ()
     names = (
@@ -145,11 +176,11 @@ def pipeline(options: Options) -> Pipeline:
         *cloning,
         *LOWER,
         *RECOGNIZE,
-        *FUSE,
+        *fusing,
         *lowering,
         *NAME,
         "cluster-costs",
-        *SCHEDULES[schedule],
+        *(SCHEDULES if on_cpu else ON_STREAMS)[schedule],
         *PRINTABLE,
     )
     return [(name, given.get(name, {})) for name in names]
@@ -157,19 +188,26 @@ def pipeline(options: Options) -> Pipeline:
 
 def _check(options: Options) -> None:
     """Raises CompileError for unknown or incompatible options."""
-    schedule = options.schedule
-    if schedule not in SCHEDULES:
-        raise CompileError(f"there is no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
+    schedule, on_cpu = options.schedule, options.device == "cpu"
+    known = SCHEDULES if on_cpu else ON_STREAMS
+    if schedule not in known:
+        where = "" if on_cpu else " for a GPU"
+        raise CompileError(
+            f"there is no schedule {schedule!r}{where}; there are {', '.join(known)}"
+        )
+    if not on_cpu and (options.tune or options.profile):
+        raise CompileError("--profile and --tune measure on the CPU; for a GPU name its model")
     if options.tune and (schedule != "auto" or options.switched):
         raise CompileError("tuning tries the schedules itself: it needs --schedule auto")
     if options.dtype not in DTYPES:
         raise CompileError(
             f"there is no dtype {options.dtype!r} to compute in; there are {', '.join(DTYPES)}"
         )
-    if options.batch != 1 and schedule not in BATCHED:
+    batched = BATCHED if on_cpu else BATCHED_ON_STREAMS
+    if options.batch != 1 and schedule not in batched:
         raise CompileError(
             f"the schedule {schedule!r} is for one sample; for a batch there are "
-            f"{', '.join(BATCHED)}"
+            f"{', '.join(batched)}"
         )
     if options.switched and (options.batch == 1 or schedule == "refine"):
         raise CompileError("switched hyperclusters need a batch of 2 or more, and --schedule hyper")

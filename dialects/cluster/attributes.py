@@ -11,8 +11,11 @@ The last two have one entry per sample of the batch. Attributes of the function 
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import DenseArrayBase, IntegerType
+from xdsl.dialects.builtin import DenseArrayBase, IntegerType, StringAttr
 from xdsl.ir import Attribute, Operation
+
+CPU, CUDA = "cpu", "cuda"
+"""The kinds of devices: workers are threads of the one, and streams of the other."""
 
 COST = "cluster.cost"
 """Attribute of an operation: its time on one thread, µs."""
@@ -31,6 +34,11 @@ POSITION = "cluster.position"
 
 THREADS = "cluster.threads"
 """Attribute of the function: the thread counts of WIDE_COST, each at least 2."""
+DEVICE = "cluster.device"
+"""Attribute of the function, if it is not the CPU: the kind of device whose streams the workers
+are. A program has it as `device`."""
+SHARE = "cluster.share"
+"""Attribute of an operation: the part of the device that it fills."""
 HAND_OVER = "cluster.hand_over"
 """The time to hand a value over to another worker, µs."""
 SWITCH = "cluster.switch"
@@ -52,6 +60,12 @@ TAKES = "cluster.takes"
 RESERVES = "cluster.reserves"
 """Attribute of `torch.threads` in a worker: the workers whose cores are lent to it until the next
 `torch.threads`; a number that is no worker's denotes a core without a worker."""
+
+
+def device_of(op: Operation, name: str = DEVICE) -> str:
+    """The kind of device that a function, or by the attribute `device` a program, is for."""
+    device = op.attributes.get(name)
+    return device.data if isinstance(device, StringAttr) else CPU
 
 
 def integers(op: Operation, name: str) -> tuple[int, ...]:

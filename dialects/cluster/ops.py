@@ -34,7 +34,7 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 
-from ramiel.dialects.cluster.attributes import TAKES, reserved_by
+from ramiel.dialects.cluster.attributes import CPU, CUDA, TAKES, device_of, reserved_by
 from ramiel.dialects.cluster.verify import Compute, Event, Recv, Send, Threads, verify_program
 from ramiel.dialects.torch import FreeOp, Task, ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import is_identifier
@@ -45,7 +45,10 @@ NO_ARGUMENTS = RangeOf(AnyAttr()).of_length(EqIntConstraint(0))
 
 @irdl_op_definition
 class ProgramOp(IRDLOperation):
-    """A schedule: channels and workers. Its attributes hold counts, simulated times and memory."""
+    """A schedule: channels and workers. Its attributes hold counts, simulated times and memory.
+
+    With `device = "cuda"` a worker is a stream and a channel an event.
+    """
 
     name = "cluster.program"
     traits = traits_def(NoTerminator(), SymbolTable(), IsolatedFromAbove())
@@ -65,6 +68,11 @@ class ProgramOp(IRDLOperation):
     @property
     def workers(self) -> list[WorkerOp]:
         return [op for op in self.body.block.ops if isinstance(op, WorkerOp)]
+
+    @property
+    def device(self) -> str:
+        """The kind of device whose threads or streams the workers are."""
+        return device_of(self, "device")
 
     @property
     def batch(self) -> int:
@@ -99,6 +107,11 @@ class ProgramOp(IRDLOperation):
         )
         for worker in self.workers:
             _verify_order(worker)
+        if self.device not in (CPU, CUDA):
+            raise VerifyException(f"there is no kind of device {self.device!r}: {CPU} or {CUDA}")
+        if self.device == CUDA:
+            for worker in self.workers:
+                _verify_stream(worker)
 
 
 def _parse_region(parser: Parser) -> Region:
@@ -140,6 +153,14 @@ def _verify_order(worker: WorkerOp) -> None:
         seen.update(op.results)
         if isinstance(op, FreeOp):
             seen.difference_update(op.operands)
+
+
+def _verify_stream(worker: WorkerOp) -> None:
+    """Checks that a stream has no threads."""
+    if any(isinstance(op, ThreadsOp) for op in worker.body.block.ops):
+        raise VerifyException(
+            f"worker {worker.number.value.data} is a stream, which has no threads"
+        )
 
 
 @irdl_op_definition

@@ -13,8 +13,8 @@ class TaskGraph:
     An edge `(producer, consumer)` means that the consumer reads a value of the producer.
     Tasks are moldable: a task may run on any number of threads for which it has a cost.
 
-    Raises ValueError if a time is negative or not finite, if `wide` or `sizes` do not fit the
-    tasks, if an edge names an unknown task or has `producer >= consumer`, or if an edge is
+    Raises ValueError if a time is negative or not finite, if `wide`, `sizes` or `shares` do not
+    fit the tasks, if an edge names an unknown task or has `producer >= consumer`, or if an edge is
     repeated.
     """
 
@@ -32,6 +32,8 @@ class TaskGraph:
     where a single core runs all."""
     sizes: tuple[float, ...] = ()
     """The bytes of each task's result, 0 for a view of an operand. Empty if not known."""
+    shares: tuple[float, ...] = ()
+    """The part of a device that each task fills, if the workers are streams of one; else empty."""
 
     def __post_init__(self) -> None:
         for threads, costs in ((1, self.costs), *self.wide.items()):
@@ -48,6 +50,10 @@ class TaskGraph:
             raise ValueError(f"crowding is {self.crowding}: not a finite number >= 1")
         if self.sizes and len(self.sizes) != len(self.costs):
             raise ValueError(f"{len(self.sizes)} sizes are given for {len(self.costs)} tasks")
+        if self.shares and len(self.shares) != len(self.costs):
+            raise ValueError(f"{len(self.shares)} shares are given for {len(self.costs)} tasks")
+        if not all(0 <= share <= 1 for share in self.shares):
+            raise ValueError("a share is not in 0 .. 1")
         for producer, consumer in self.edges:
             if not 0 <= producer < consumer < len(self.costs):
                 raise ValueError(

@@ -19,6 +19,7 @@ from ramiel.errors import CompileError
 from ramiel.execution.tensors import array_of_tensor, tensor_of
 from ramiel.programs.files import tied, write_program
 from ramiel.runtime import Program, Weights
+from ramiel.runtime.errors import DeviceUnavailable
 
 _numbers = itertools.count()
 
@@ -72,13 +73,16 @@ def _restored(
 
 def load(compilation: Compilation, capture: bool = True) -> CompiledProgram:
     """Makes the program of a compilation, without a file. Without `capture`, calls and copies of
-    it run in Python unless capture() is called."""
+    it run in Python unless capture() is called. Raises CompileError if its device is not here."""
     emitted = compilation.emitted
-    program = _class_of(emitted)(_weights(emitted))
+    try:
+        program = _class_of(emitted)(_weights(emitted))
+    except DeviceUnavailable as error:
+        raise CompileError(str(error)) from error
     program.source = emitted.source
     program.report = compilation.report
     program._emitted = emitted  # pyright: ignore[reportPrivateUsage]
-    program._captures &= capture  # pyright: ignore[reportPrivateUsage]
+    program.captures &= capture
     return program
 
 

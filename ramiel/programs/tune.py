@@ -15,7 +15,7 @@ from torch import Tensor
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
-from ramiel.backend.pytorch.lines import milliseconds
+from ramiel.backend.pytorch.devices import milliseconds
 from ramiel.compiler import Compilation, Stage, finish, paused_collector, program_of, run_passes
 from ramiel.console.progress import Progress, progress_of
 from ramiel.errors import CompileError

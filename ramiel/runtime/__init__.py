@@ -21,6 +21,8 @@ from ramiel.runtime.layers import (
 from ramiel.runtime.main import main
 from ramiel.runtime.program import Program, one_thread
 from ramiel.runtime.recurrent import GRU, LSTM, RNN
+from ramiel.runtime.streams.issue import Events
+from ramiel.runtime.streams.program import StreamProgram, one_stream
 from ramiel.runtime.strings import Strings, strings
 from ramiel.runtime.trees import TreeClassifier, TreeEnsemble
 from ramiel.runtime.weights import Weights
@@ -39,6 +41,7 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "Embedding",
+    "Events",
     "Input",
     "LabelEncoder",
     "Layer",
@@ -49,12 +52,14 @@ __all__ = [
     "PReLU",
     "Program",
     "Stopped",
+    "StreamProgram",
     "Strings",
     "TfIdfVectorizer",
     "TreeClassifier",
     "TreeEnsemble",
     "Weights",
     "main",
+    "one_stream",
     "one_thread",
     "strings",
     "with_defaults",

@@ -23,6 +23,10 @@ class OpError(RuntimeError):
         self.node = node
 
 
+class DeviceUnavailable(RuntimeError):
+    """The device that a program is for cannot be used here; the message is one line."""
+
+
 class OpIndexError(OpError, IndexError):
     """An OpError for an index out of range, which is an IndexError as PyTorch's is."""
 

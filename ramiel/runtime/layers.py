@@ -21,7 +21,7 @@ from torch.nn.modules.module import (
     _has_any_global_hook as has_any_global_hook,  # pyright: ignore[reportPrivateUsage]
 )
 
-from ramiel.runtime.kernels import CONVOLUTIONS, KERNELS, PRODUCTS, prepare
+from ramiel.runtime.kernels import CONVOLUTIONS, KERNELS, PRODUCTS, cuda, prepare
 from ramiel.runtime.kernels.activations import Spec
 from ramiel.runtime.kernels.activations import activation as find_activation
 from ramiel.runtime.kernels.geometry import (
@@ -193,6 +193,8 @@ class _Prepared(Layer):
             self._source = _source(weight, bias)
             self._renew()
         dtype = weight.dtype  # pyright: ignore[reportOptionalMemberAccess]
+        if x.is_cuda:
+            return self._on_cuda(x, other)
         shape = None
         if not is_ordinary(x, dtype) or is_watched():
             return self._plainly(x, other)
@@ -229,6 +231,37 @@ class _Prepared(Layer):
             give_back_surplus()
         kernels[key] = kernel
         return kernel
+
+    def _on_cuda(self, x: Tensor, other: Tensor | None) -> Tensor:
+        """The result by the kernel that is fastest for operands of these shapes and strides."""
+        if type(x) is not Tensor or x.requires_grad or is_watched():
+            return self._plainly(x, other)
+        of_other = None if other is None else (other.shape, other.stride())
+        key = (x.shape, x.stride(), x.dtype, of_other)
+        kernel = self._kernels.get(key)
+        if kernel is None:
+            expected = self._plainly(x, other)  # an input or a sum that does not fit raises here
+            if expected.numel() == 0 or torch.cuda.is_current_stream_capturing():
+                return expected
+            kernel = self._prepare_on_cuda(key, x, other, expected)
+            while len(self._kernels) >= self.MOST:
+                self._kernels.pop(next(iter(self._kernels)), None)
+            self._kernels[key] = kernel
+        return kernel(x, other)
+
+    def _prepare_on_cuda(
+        self, key: object, x: Tensor, other: Tensor | None, expected: Tensor
+    ) -> Kernel:
+        weight, bias = self._buffers["weight"], self._buffers["bias"]
+        assert weight is not None
+        makers, spec = self._cuda_candidates(x, other is not None)
+        whole = (weight.shape, bias is None, self._config, spec.activation, x.device, key)
+        kernel = cuda.prepare(makers, spec, whole, x, other, lambda y: _close(y, expected))
+        return self._plainly if kernel is None else kernel
+
+    def _cuda_candidates(self, x: Tensor, adds: bool) -> tuple[Any, Any]:
+        """Makers of kernels for a CUDA device, and what they make one for."""
+        raise NotImplementedError
 
     def kernel_for(
         self, shape: tuple[int, ...], other: tuple[int, ...] | None, threads: int
@@ -277,16 +310,22 @@ class Conv2d(_Prepared):
         super().__init__(weights, name, geometry, activation, kernel)
 
     def _make(self, shape: torch.Size, adds: bool) -> Kernel:
-        weight, bias = self._buffers["weight"], self._buffers["bias"]
-        assert weight is not None
         if len(shape) != 4:  # one image, not in a batch
             return self._plainly
+        return prepare(CONVOLUTIONS, self._spec(shape, adds), self._kernel)
+
+    def _spec(self, shape: torch.Size, adds: bool) -> Convolution:
+        weight, bias = self._buffers["weight"], self._buffers["bias"]
+        assert weight is not None
         stride, padding, dilation, groups = self._config
         geometry = (stride, padding, dilation, groups)
-        spec = Convolution(
+        return Convolution(
             tuple(shape), weight, bias, *geometry, self._activation, adds, self._packed
         )
-        return prepare(CONVOLUTIONS, spec, self._kernel)
+
+    def _cuda_candidates(self, x: Tensor, adds: bool) -> tuple[Any, Any]:
+        makers = cuda.CONVOLUTIONS if x.dim() == 4 else ()
+        return makers, self._spec(x.shape, adds)
 
     def _plainly(self, x: Tensor, other: Tensor | None) -> Tensor:
         tensors = self._buffers
@@ -361,10 +400,15 @@ class Linear(_Prepared):
         super().__init__(weights, name, (), activation, kernel)
 
     def _make(self, shape: torch.Size, adds: bool) -> Kernel:
+        return prepare(PRODUCTS, self._spec(shape, adds), self._kernel)
+
+    def _spec(self, shape: torch.Size, adds: bool) -> Product:
         weight, bias = self._buffers["weight"], self._buffers["bias"]
         assert weight is not None
-        spec = Product(shape[:-1].numel(), weight, bias, self._activation, adds, self._packed)
-        return prepare(PRODUCTS, spec, self._kernel)
+        return Product(shape[:-1].numel(), weight, bias, self._activation, adds, self._packed)
+
+    def _cuda_candidates(self, x: Tensor, adds: bool) -> tuple[Any, Any]:
+        return cuda.PRODUCTS, self._spec(x.shape, adds)
 
     def _plainly(self, x: Tensor, other: Tensor | None) -> Tensor:
         tensors = self._buffers

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ramiel.runtime.measure import interleaved, parse_shapes, random_inputs, same_bits
+from ramiel.runtime.measure import agree, interleaved, parse_shapes, random_inputs
 from ramiel.runtime.program import Program, as_tuple
 from ramiel.runtime.weights import Weights
 
@@ -18,7 +18,7 @@ def main(program_class: Callable[[Weights], Program], file: str) -> None:
     """Run a program on random inputs, from the weights beside its source file.
 
     Exits with one line and status 1 if it cannot run, or if its workers and its serial form do
-    not agree on every bit.
+    not agree: on every bit, or for a GPU within its tolerance.
     """
     options = _parse()
     try:
@@ -31,12 +31,21 @@ def main(program_class: Callable[[Weights], Program], file: str) -> None:
         raise SystemExit(str(error.args[0] if isinstance(error, KeyError) else error)) from None
 
     for name, left, right in zip(model.outputs, as_tuple(parallel), as_tuple(serial), strict=True):
-        if not same_bits(left, right):
+        if not agree(left, right, model.tolerance):
             raise SystemExit(f'the workers and the serial form differ in output "{name}"')
     print(model)
-    print("the workers and the serial form agree bit for bit")
+    exactly = "bit for bit" if not model.tolerance else f"within {model.tolerance:g}"
+    print(f"the workers and the serial form agree {exactly}")
+
+    def timed(form: Callable[..., object]) -> Callable[[], None]:
+        def run() -> None:
+            form(*inputs)
+            model.synchronize()
+
+        return run
+
     with model:
-        times = interleaved([lambda: model(*inputs), lambda: _serial(model)(*inputs)], options.runs)
+        times = interleaved([timed(model), timed(_serial(model))], options.runs)
     in_parallel, in_series = map(statistics.median, times)
     print(f"workers {in_parallel * 1e3:10.3f} ms")
     print(f"serial  {in_series * 1e3:10.3f} ms")

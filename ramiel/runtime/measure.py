@@ -96,6 +96,19 @@ def same_bits(left: Any, right: Any) -> bool:
     )
 
 
+def agree(left: Any, right: Any, tolerance: float) -> bool:
+    """Whether two values are the same to the last bit, or, if they are tensors of floats, differ by
+    at most `tolerance` of the largest value."""
+    if same_bits(left, right):
+        return True
+    if not tolerance or not isinstance(left, Tensor) or not isinstance(right, Tensor):
+        return False
+    if left.shape != right.shape or not left.is_floating_point():
+        return False
+    scale = float(right.abs().max())
+    return bool((left - right).abs().max() <= tolerance * scale)
+
+
 def interleaved(
     forms: Sequence[Callable[[], object]], runs: int | None, budget: float = _BUDGET
 ) -> list[list[float]]:

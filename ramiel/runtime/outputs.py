@@ -28,7 +28,7 @@ def owned(outputs: Sequence[Any], others: Iterable[Any]) -> tuple[Any, ...]:
             return value
         if not value.is_contiguous():
             return value.contiguous()
-        if id(value) in taken or _is_shared(value):
+        if id(value) in taken or is_shared(value):
             return value.clone()
         taken.add(id(value))
         return value
@@ -44,6 +44,7 @@ def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
             yield from _tensors(cast("list[Any]", value))
 
 
-def _is_shared(tensor: Tensor) -> bool:
+def is_shared(tensor: Tensor) -> bool:
+    """Whether another tensor has the same storage."""
     storage = tensor.untyped_storage()
     return torch._C._storage_Use_Count(storage._cdata) > _ALONE  # pyright: ignore

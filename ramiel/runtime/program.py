@@ -58,6 +58,8 @@ class Program(nn.Module):
     outputs: ClassVar[tuple[str, ...]] = ()
     channels: ClassVar[tuple[str, ...]] = ()
     batch: ClassVar[int] = 1
+    tolerance: ClassVar[float] = 0.0
+    """How far results of the workers and of `serial` may differ, relative to the largest value."""
 
     def __init__(self, weights: Weights, workers: int = 1) -> None:
         super().__init__()
@@ -69,7 +71,7 @@ class Program(nn.Module):
         # An output that is also an input has one channel.
         ends = chain.from_iterable(self._inputs + self._outputs)
         self._channels = tuple(dict.fromkeys((*ends, *self.channels)))
-        self._captures = captures_by_itself()
+        self.captures = captures_by_itself()
         self._start()
 
     def _start(self) -> None:
@@ -163,6 +165,9 @@ class Program(nn.Module):
     ) -> Sequence[Sequence[Any]]:
         inputs = self._bound(args, kwargs)
         return [inputs] if self.batch == 1 else samples_of(self.inputs, inputs)[: self.batch]
+
+    def synchronize(self) -> None:
+        """Wait until the results of earlier calls are there: for programs of a GPU."""
 
     def _run_batch(self, samples: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The outputs of as many samples as the workers run at a time."""
@@ -341,7 +346,8 @@ def _serial_of(program: type[Program]) -> Serial:
 
 def _codes(program: type[Program]) -> set[CodeType]:
     """The bytecode of the methods that a program adds: where its operators are called."""
-    own = (vars(c).values() for c in program.__mro__ if c not in Program.__mro__)
+    ours = (c for c in program.__mro__ if not c.__module__.startswith("ramiel.runtime."))
+    own = (vars(c).values() for c in ours if c not in Program.__mro__)
     return {inspect.unwrap(m).__code__ for m in chain.from_iterable(own) if inspect.isfunction(m)}
 
 

@@ -110,7 +110,7 @@ def traces(program: Program, *inputs: Any, runs: int, replay: bool = True) -> li
             if len(done) == len(replays):
                 return done[1:]
             reason = "a step fails"
-        traced._captures = False  # pyright: ignore[reportPrivateUsage]
+        traced.captures = False
         traced._plans.clear()  # pyright: ignore[reportPrivateUsage]
         traced(*inputs)
         # An attribute of the object comes before the method of the class.
@@ -123,7 +123,7 @@ def traces(program: Program, *inputs: Any, runs: int, replay: bool = True) -> li
 def _why_not(program: Program, traced: Program, inputs: Sequence[Any]) -> str | None:
     """Captures calls of a copy, if the program's are; else, why not."""
     status = program.capture_status(*inputs)
-    if status != CAPTURED and not program._captures:  # pyright: ignore[reportPrivateUsage]
+    if status != CAPTURED and not program.captures:
         return status
     try:
         traced.capture(*inputs)

@@ -86,6 +86,17 @@ class Weights(Mapping[str, Tensor]):
         """Weights that are in memory already; the tensors are shared, not copied."""
         return cls(tensors, tensors.__getitem__, nodes or {}, aliases or {}, "the given tensors")
 
+    def to(self, device: torch.device | str) -> Self:
+        """The same weights on a device, each moved when it is first used."""
+
+        def load(name: str) -> Tensor:
+            tensor = self._load(name)
+            return tensor.to(device) if type(tensor) is Tensor else tensor
+
+        names = [name for name, stored in self._stored.items() if name == stored]
+        aliases = {name: stored for name, stored in self._stored.items() if name != stored}
+        return type(self)(names, load, self.nodes, aliases, self._source)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write a file for open(). Tensors that share memory must be aliases: else RuntimeError."""
         aliases = {name: stored for name, stored in self._stored.items() if name != stored}

@@ -35,6 +35,7 @@ def replicate(graph: TaskGraph, batch: int) -> TaskGraph:
         switch=graph.switch,
         crowding=graph.crowding,
         sizes=graph.sizes * batch,
+        shares=graph.shares * batch,
     )
 
 

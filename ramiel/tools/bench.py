@@ -19,7 +19,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ramiel.api import CompiledProgram, load
-from ramiel.backend.pytorch.printer import counted, milliseconds
+from ramiel.backend.pytorch.devices import milliseconds
+from ramiel.backend.pytorch.printer import counted
 from ramiel.compiler import Compilation, Report
 from ramiel.dialects.onnx.types import static_shape_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation

@@ -19,7 +19,7 @@ from ramiel.compiler import Compilation
 from ramiel.errors import CompileError, shorten
 from ramiel.execution.tensors import array_of_tensor, array_of_value
 from ramiel.runtime import OpError
-from ramiel.runtime.measure import random_inputs, same_bits
+from ramiel.runtime.measure import agree, random_inputs
 from ramiel.runtime.program import as_tuple
 from ramiel.torch_level.tasks import main_function
 
@@ -98,12 +98,13 @@ def _differing(
     calls: int,
     threads: int,
 ) -> set[int]:
-    """The outputs that differ in a bit from the serial ones in any parallel call."""
+    """The outputs that differ from the serial ones in any parallel call: in a bit, or by more than
+    the program's tolerance."""
 
     def call(_: int) -> set[int]:
         results = as_tuple(program(*inputs))
         pairs = enumerate(zip(results, serial, strict=True))
-        return {i for i, (a, b) in pairs if not same_bits(a, b)}
+        return {i for i, (a, b) in pairs if not agree(a, b, program.tolerance)}
 
     with ThreadPoolExecutor(threads) as pool:
         return set[int]().union(*pool.map(call, range(calls * threads)))

@@ -155,6 +155,7 @@ def bench(
     debug: Debug = False,
 ) -> None:
     """Time a model's parallel program against its serial one, and show where the time goes."""
+    _only_on_cpu(options, "bench")
     if not 0 < measure_seconds < float("inf"):
         raise CompileError(f"--measure-seconds {measure_seconds:g}: it must be more than 0")
     how = (options.shapes, seed, _range(integers))
@@ -222,6 +223,8 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write a page that shows the schedule: Gantt chart, graph, critical path and source."""
+    if run:
+        _only_on_cpu(options, "report --run")
     compilation = _compile(model, options, debug)
     from ramiel.tools.report import write_report
 
@@ -254,6 +257,7 @@ def trace(
     debug: Debug = False,
 ) -> None:
     """Run a model and write its timeline, as predicted and as measured, for ui.perfetto.dev."""
+    _only_on_cpu(options, "trace")
     compilation = _compile(model, options, debug)
     from ramiel.tools.check import Inputs
     from ramiel.tools.trace import run_traced, write_trace
@@ -288,8 +292,8 @@ def passes() -> None:
 
 def summary(report: Report) -> str:
     """The schedule in numbers."""
+    from ramiel.backend.pytorch.devices import milliseconds as ms
     from ramiel.backend.pytorch.printer import counted
-    from ramiel.backend.pytorch.printer import milliseconds as ms
 
     speedup = report.serial_us / report.parallel_us if report.parallel_us else 1.0
     parts = [counted(report.workers, "worker"), counted(report.channels, "channel")]
@@ -339,6 +343,13 @@ def _compile(
             dump.close()
     _say_defaults(compilation)
     return compilation
+
+
+def _only_on_cpu(options: Options, command: str) -> None:
+    if options.device != "cpu":
+        raise CompileError(
+            f"{command} measures threads on the CPU; benchmarks/gpu.py measures streams"
+        )
 
 
 def _refusals(debug: bool) -> AbstractContextManager[None]:

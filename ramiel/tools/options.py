@@ -22,7 +22,9 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "workers": (
         Annotated[
             int | None,
-            typer.Option("--workers", "-w", help="Threads. By default one for each core."),
+            typer.Option(
+                "--workers", "-w", help="Threads, or streams. By default one for each core."
+            ),
         ],
         None,
     ),
@@ -78,6 +80,13 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "provider": (
         Annotated[str, typer.Option("--provider", help=f"Kernels: {', '.join(PROVIDERS)}.")],
         "auto",
+    ),
+    "device": (
+        Annotated[
+            str,
+            typer.Option("--device", help="cpu, cuda, or cuda:MODEL as cuda:h100 for its costs."),
+        ],
+        "cpu",
     ),
     "seconds": (
         Annotated[float, typer.Option("--seconds", help="Search time of the schedule refine.")],

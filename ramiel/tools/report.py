@@ -22,7 +22,8 @@ from ramiel.analysis.critical_path import bound, critical_path
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
-from ramiel.backend.pytorch.printer import counted, milliseconds
+from ramiel.backend.pytorch.devices import milliseconds
+from ramiel.backend.pytorch.printer import counted
 from ramiel.compiler import Compilation
 from ramiel.runtime.trace import Trace, statements_of
 from ramiel.schedule.choose import cooperating, separate

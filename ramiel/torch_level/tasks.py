@@ -13,7 +13,9 @@ from ramiel.analysis.task_graph import TaskGraph
 from ramiel.dialects.cluster.attributes import (
     COST,
     CROWDING,
+    DEVICE,
     HAND_OVER,
+    SHARE,
     SWITCH,
     THREADS,
     WIDE_COST,
@@ -76,6 +78,7 @@ def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | No
             switch=_number(function, SWITCH, DEFAULT_SWITCH),
             crowding=_number(function, CROWDING, 1.0),
             sizes=tuple(_size(op) for op in ops),
+            shares=() if cost else _shares(function, ops),
         )
     except ValueError as error:
         raise CompileError(f"the costs are not valid: {error}") from error
@@ -124,6 +127,13 @@ def _written_wide_costs(op: TorchOperation, count: int) -> tuple[float, ...]:
     if not isinstance(costs, DenseArrayBase) or len(costs) != count:
         raise CompileError(f"{op.name} needs {count} costs on more threads: run cluster-costs")
     return tuple(map(float, costs.get_values()))
+
+
+def _shares(function: func.FuncOp, ops: tuple[TorchOperation, ...]) -> tuple[float, ...]:
+    """The parts of a device that operations fill; empty if the function is for the CPU."""
+    if DEVICE not in function.attributes:
+        return ()
+    return tuple(_number(op, SHARE, 1.0) for op in ops)
 
 
 def _number(op: Operation, name: str, default: float) -> float:

@@ -46,6 +46,7 @@ PASS_NAMES = (
     "cluster-hyper",
     "cluster-auto",
     "cluster-refine",
+    "cluster-streams",
     "torch-merge-convolutions",
     "torch-settle-kernels",
     "cluster-channels",

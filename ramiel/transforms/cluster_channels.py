@@ -24,7 +24,7 @@ from xdsl.passes import ModulePass
 
 from ramiel.analysis.critical_path import bound, critical_path
 from ramiel.analysis.memory import high_water
-from ramiel.analysis.simulate import simulate
+from ramiel.analysis.sharing import timeline_of
 from ramiel.dialects.cluster import (
     ChannelOp,
     ProgramOp,
@@ -38,13 +38,16 @@ from ramiel.dialects.cluster import (
 from ramiel.dialects.cluster.attributes import (
     CLUSTER,
     COST,
+    CPU,
     LANE,
     MERGE,
     POSITION,
     RESERVES,
     SEARCH,
+    SHARE,
     WIDE_COST,
     WORKERS,
+    device_of,
 )
 from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import NAMES, PYTHON_NAME
@@ -80,12 +83,14 @@ class ClusterChannelsPass(ModulePass):
         written = read_placement(function)
         placed = written.numbered()
         graph, placement = placed.graph, placed.placement
-        timeline = simulate(graph, placement)
+        timeline = timeline_of(graph, placement)
         memory = high_water(graph, timeline)
         if (limit := limit_of(self.memory_limit)) is not None and memory > limit:
+            others = "the schedules auto and list can keep to it"
+            others = others if device_of(function) == CPU else "fewer streams may keep to it"
             raise CompileError(
                 f"the schedule {placed.name!r} needs {memory / 1e6:.1f} MB for its values, the "
-                f"limit is {limit / 1e6:.1f} MB: the schedules auto and list can keep to it"
+                f"limit is {limit / 1e6:.1f} MB: {others}"
             )
         program = _Materializer(function, placed).program()
         leading = set(placement.leaders(len(graph)))
@@ -106,6 +111,8 @@ class ClusterChannelsPass(ModulePass):
                 "memory_bytes": IntegerAttr(int(memory), i64),
             }
         )
+        if (device := device_of(function)) != CPU:
+            program.attributes["device"] = StringAttr(device)
         if (search := function.attributes.get(SEARCH)) is not None:
             program.attributes["search"] = search
         _set_threads(function, placed)
@@ -269,7 +276,7 @@ class _Materializer:
         body.run_on([w for w in self.holders[task] if w != self.leader[task]])
         copy = op.clone({value: body.values[sample, value] for value in op.operands})
         # The copy does not need the attributes of its placement; visualizations need its cluster.
-        for attribute in (COST, WIDE_COST, LANE, MERGE, WORKERS, POSITION):
+        for attribute in (COST, WIDE_COST, SHARE, LANE, MERGE, WORKERS, POSITION):
             copy.attributes.pop(attribute, None)
         copy.attributes[NAMES] = _names([self._of_sample(n, sample) for n in op.python_names])
         block.add_op(copy)

@@ -7,21 +7,26 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, ModuleOp, f64, i64
+from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, ModuleOp, StringAttr, f64, i64
 from xdsl.passes import ModulePass
 
+from ramiel.analysis.gpu import EDGE
 from ramiel.analysis.static_cost import static_cost
 from ramiel.console.progress import progress_of
 from ramiel.dialects.cluster.attributes import (
     COST,
+    CPU,
     CROWDING,
+    DEVICE,
     HAND_OVER,
+    SHARE,
     SWITCH,
     THREADS,
     WIDE_COST,
 )
 from ramiel.dialects.torch import Task, TorchOperation
 from ramiel.errors import CompileError
+from ramiel.torch_level.devices import device_cost, gpu_of, kind_of
 from ramiel.torch_level.placements import check_workers
 from ramiel.torch_level.tasks import main_function, thread_counts
 from ramiel.torch_level.work import work_of
@@ -34,6 +39,10 @@ Cost = Callable[[TorchOperation, int], float]
 class ClusterCostsPass(ModulePass):
     """Writes `cluster.cost`, in µs on one thread, on each operation, and `cluster.wide_cost`
     for 2, 4, ... up to `threads` threads.
+
+    With `device=cuda:h100`, or another that is known, they are costs on that device, from the
+    shapes (`ramiel.analysis.gpu`), with `cluster.share`, the part of it that the operation fills;
+    `threads` has no meaning there.
 
     With `source=static`, costs come from the shapes (`ramiel.analysis.static_cost`); with
     `source=profile`, from measurements on this machine (`ramiel.execution.measured_costs`), which
@@ -49,12 +58,17 @@ class ClusterCostsPass(ModulePass):
 
     source: str = "static"
     threads: int = 1
+    device: str = CPU
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.source not in _SOURCES:
             raise CompileError(f"costs are {' or '.join(_SOURCES)}, not {self.source!r}")
         check_workers(self.threads)
         function = main_function(op)
+        if kind_of(self.device) != CPU:
+            _write_device_costs(function, self.device)
+            return
+        function.attributes.pop(DEVICE, None)
         counts = thread_counts(self.threads)
         cost = _SOURCES[self.source](ctx, function, counts)
         for task in function.body.block.ops:
@@ -65,6 +79,20 @@ class ClusterCostsPass(ModulePass):
                 if wide:
                     task.attributes[WIDE_COST] = DenseArrayBase.from_list(f64, wide)
         function.attributes[THREADS] = DenseArrayBase.from_list(i64, counts[1:])
+
+
+def _write_device_costs(function: func.FuncOp, device: str) -> None:
+    gpu = gpu_of(device)
+    for task in function.body.block.ops:
+        if isinstance(task, Task):
+            cost, share = device_cost(task, gpu)
+            task.attributes[COST] = FloatAttr(round(cost, 2), f64)
+            task.attributes[SHARE] = FloatAttr(round(share, 4), f64)
+            task.attributes.pop(WIDE_COST, None)
+    function.attributes[DEVICE] = StringAttr(kind_of(device))
+    function.attributes[THREADS] = DenseArrayBase.from_list(i64, [])
+    function.attributes[HAND_OVER] = FloatAttr(EDGE, f64)
+    function.attributes[SWITCH] = FloatAttr(0.0, f64)
 
 
 def _static(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:

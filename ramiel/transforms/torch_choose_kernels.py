@@ -12,9 +12,11 @@ from xdsl.passes import ModulePass
 
 from ramiel.analysis.static_cost import static_cost
 from ramiel.console.progress import progress_of
+from ramiel.dialects.cluster.attributes import CPU
 from ramiel.dialects.torch import TorchOperation
 from ramiel.errors import CompileError
 from ramiel.torch_level.candidates import Kernel, candidates, write_kernels
+from ramiel.torch_level.devices import kind_of
 from ramiel.torch_level.placements import check_workers
 from ramiel.torch_level.tasks import main_function, thread_counts
 from ramiel.torch_level.work import work_by
@@ -32,7 +34,8 @@ class TorchChooseKernelsPass(ModulePass):
     equals. With `source=profile` each candidate is measured in the run of the whole function, on
     1, 2, 4, ... up to so many `threads`; where the best is not the same for all of them,
     `torch.kernels` lists them for the costs, and torch-settle-kernels takes one when the
-    operation is placed. `provider=torch` keeps to the kernels that come with PyTorch.
+    operation is placed. `provider=torch` keeps to the kernels that come with PyTorch. All of them
+    are for the CPU: with `device=cuda` there is no choice, and PyTorch's own calls stay.
 
         %y = torch.layer Conv2d(%x) {padding = 1} weights {...} : ...
         // becomes
@@ -44,6 +47,7 @@ class TorchChooseKernelsPass(ModulePass):
     source: str = "static"
     provider: str = "auto"
     threads: int = 1
+    device: str = CPU
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.source not in _SOURCES:
@@ -52,6 +56,8 @@ class TorchChooseKernelsPass(ModulePass):
             )
         check_workers(self.threads)
         function = main_function(op)
+        if kind_of(self.device) != CPU:
+            return
         allowed = {
             task: kernels
             for task in function.body.block.ops

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from ramiel.backend.pytorch.devices import FORMS, Form
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, flat, statement
 from ramiel.dialects.cluster import RecvOp, SectionOp, SendOp, SignalOp, WaitOp
+from ramiel.dialects.cluster.attributes import CPU
 from ramiel.dialects.onnx.types import (
     MapType,
     OptionalType,
@@ -36,23 +38,22 @@ BODY = INDENT * 2
 Names = Mapping[SSAValue, str]
 
 
-def operation_lines(op: Operation, names: Names, indent: str) -> list[str]:
+def operation_lines(op: Operation, names: Names, indent: str, form: Form = FORMS[CPU]) -> list[str]:
     """An operation as lines of code. A weight is an attribute of the program, not a line."""
     match op:
         case SectionOp():
-            cost = milliseconds(op.cost.value.data)
+            cost = form.time(op.cost.value.data)
             return [f"{indent}# cluster {op.cluster.value.data}: {op.title.data}, {cost}"]
         case RecvOp():
-            verb = "take" if op.takes else "recv"
-            call = Bracket(f"ch.{op.channel.data}.{verb}", [])
-            return statement(op.python_names[0], call, indent)
+            how = form.take if op.takes else form.receive
+            return statement(op.python_names[0], _on_channel(how, op.channel.data), indent)
         case SendOp():
             values = [value_name(op.value, names)]
             return statement("", Bracket(f"ch.{op.channel.data}.send", values), indent)
         case SignalOp():
             return statement("", Bracket(f"ch.{op.channel.data}.send", []), indent)
         case WaitOp():
-            return statement("", Bracket(f"ch.{op.channel.data}.recv", []), indent)
+            return statement("", _on_channel(form.wait, op.channel.data), indent)
         case ThreadsOp():
             return [f"{indent}torch.set_num_threads({op.count.value.data})"]
         case FreeOp():
@@ -62,6 +63,12 @@ def operation_lines(op: Operation, names: Names, indent: str) -> list[str]:
             return statement(", ".join(op.python_names), _expression(op, operands), indent)
         case _:
             return []
+
+
+def _on_channel(how: str, channel: str) -> Expression:
+    """What is done with a channel, such as `ch.{}.recv()`."""
+    code = how.format(channel)
+    return Bracket(code.removesuffix("()"), []) if code.endswith("()") else code
 
 
 def _del_lines(names: Sequence[str], indent: str) -> list[str]:
@@ -214,8 +221,3 @@ def signature_lines(call: Bracket, end: str) -> list[str]:
     if len(one) <= WIDTH:
         return [head, one, f"{INDENT}){end}"]
     return [head, *(f"{inner}{flat(i)}," for i in call.items), f"{INDENT}){end}"]
-
-
-def milliseconds(us: float) -> str:
-    """A readable time: `0.61 ms`, `28.9 ms`."""
-    return f"{us / 1000:.2f} ms" if us < 10_000 else f"{us / 1000:.1f} ms"

@@ -15,6 +15,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
 from xdsl.ir import Attribute, Block, SSAValue
 
+from ramiel.backend.pytorch.devices import FORMS, milliseconds
 from ramiel.backend.pytorch.expressions import layer_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, quoted, statement
 from ramiel.backend.pytorch.lines import (
@@ -22,7 +23,6 @@ from ramiel.backend.pytorch.lines import (
     annotation,
     dtype_code,
     method_lines,
-    milliseconds,
     operation_lines,
     return_annotation,
     return_statement,
@@ -92,6 +92,7 @@ class _Printer:
         self.program = program
         self.operations = [op for op in function.body.walk() if isinstance(op, TorchOperation)]
         self.batch = self._number("batch")
+        self.form = FORMS[program.device]
         self.defaults = defaults_of(function)
 
     def emit(self) -> Emitted:
@@ -101,15 +102,20 @@ class _Printer:
             *self._imports(),
             "",
             "",
-            f"class {model}(Program):",
+            f"class {model}({self.form.base}):",
             *self._declarations(),
             "",
             *self._init(),
         ]
         for worker in self.program.workers:
-            name = f"worker_{worker.number.value.data}"
-            lines += ["", f"{INDENT}def {name}(self, ch: Channels) -> None:"]
-            lines += self._body(worker.body.block, {}) or [f"{BODY}pass"]
+            number = worker.number.value.data
+            given = f"(self, ch: {self.form.channels}) -> None:"
+            lines += ["", f"{INDENT}{self.form.define} worker_{number}{given}"]
+            indent = BODY
+            if self.form.within:
+                lines.append(f"{BODY}{self.form.within.format(number)}")
+                indent += INDENT
+            lines += self._body(worker.body.block, {}, indent) or [f"{indent}pass"]
         for op in self.operations:
             if isinstance(op, ControlOp):
                 lines += ["", *method_lines(op)]
@@ -143,10 +149,7 @@ class _Printer:
             f"no schedule below {us('bound_us')}",
             *self._tuned(),
             "",
-            "The workers run at the same time and hand values over through the channels `ch`:",
-            "`send` fills one, `recv` waits for its value. `take` is the only `recv` of a channel,",
-            "which then lets go of the value. The weights are in the .safetensors file beside this",
-            "one. Run it to check the parallel program against the serial one and to time both.",
+            *self.form.about,
         ]
         if any(isinstance(op, ThreadsOp) for op in self.operations):
             text += [
@@ -168,14 +171,14 @@ class _Printer:
     def _imports(self) -> list[str]:
         prefixes = {op.callee.partition(".")[0] for op in self.operations if isinstance(op, CallOp)}
         layers = {op.layer for op in self.operations if isinstance(op, LayerOp)}
-        names = {"Channels", "Input", "Program", "Weights", *layers}
+        names = {self.form.channels, "Input", self.form.base, "Weights", *layers}
         if "Strings" in "".join(self._annotations()):
             names.add("Strings")
         classes = sorted(names, key=str.lower)
         if any(isinstance(op, LoopOp) for op in self.operations):
             prefixes.add("ops")
         modules = [name for name in ("kernels", "ops") if name in prefixes]
-        functions = ["main", "one_thread", *(["with_defaults"] if self.defaults else [])]
+        functions = ["main", self.form.decorator, *(["with_defaults"] if self.defaults else [])]
         names = [*classes, *sorted([*functions, *modules])]
         line = f"from ramiel.runtime import {', '.join(names)}"
         lines = [line]
@@ -229,6 +232,8 @@ class _Printer:
         lines = [f"{INDENT}def __init__(self, weights: Weights) -> None:"]
         workers = len(self.program.workers)
         lines.append(f"{BODY}super().__init__(weights, workers={workers})")
+        if self.form.place:
+            lines.append(f"{BODY}{self.form.place}")
         if self.defaults:
             lines.append(f"{BODY}self.inputs = with_defaults(self.inputs, weights)")
         done: set[str] = set()
@@ -248,18 +253,18 @@ class _Printer:
         assert block.last_op is not None
         returns = return_annotation([v.type for v in block.last_op.operands])
         parameters = ["self", *(f"{n}: {annotation(v.type)}" for v, n in names.items())]
-        lines = [f"{INDENT}@one_thread"]
+        lines = [f"{INDENT}@{self.form.decorator}"]
         lines += signature_lines(Bracket(f"{INDENT}def serial", parameters), f" -> {returns}:")
-        lines += self._body(block, names)
+        lines += self._body(block, names, BODY)
         values = [value_name(v, names) for v in block.last_op.operands]
         return [*lines, *return_statement(values, BODY)]
 
-    def _body(self, block: Block, names: Mapping[SSAValue, str]) -> list[str]:
+    def _body(self, block: Block, names: Mapping[SSAValue, str], indent: str) -> list[str]:
         lines: list[str] = []
         for op in block.ops:
             if isinstance(op, SectionOp) and lines:
                 lines.append("")
-            lines += operation_lines(op, names, BODY)
+            lines += operation_lines(op, names, indent, self.form)
         return lines
 
     # --- the program's data ---

@@ -64,7 +64,7 @@ class Plans:
 
     def __init__(self) -> None:
         self._plans: dict[object, Plan | str] = {}
-        self._source: _Weights | None = None
+        self._source: Watched | None = None
 
     def replay(self, inputs: Sequence[Any]) -> list[Tensor] | None:
         """The outputs, if there is a plan for such inputs and it computes them."""
@@ -80,7 +80,7 @@ class Plans:
     def _plan(self, inputs: Sequence[Any]) -> Plan | None:
         if not self._plans or has_any_global_hook():
             return None
-        plan = self._plans.get(_key(inputs))
+        plan = self._plans.get(key_of(inputs))
         if not isinstance(plan, Plan):
             return None
         if not self._are_current():
@@ -93,9 +93,9 @@ class Plans:
     ) -> Sequence[Any]:
         """The outputs of a call that was not replayed: of a run in Python, taped if it is the
         second one with such inputs and the program makes plans by itself."""
-        if not program._captures or has_any_global_hook() or native() is None:  # pyright: ignore[reportPrivateUsage]
+        if not program.captures or has_any_global_hook() or native() is None:
             return run()
-        key = _key(inputs)
+        key = key_of(inputs)
         outputs = self.capture(program, inputs, taped) if self._plans.get(key) == _SEEN else None
         if outputs is None:
             outputs = run()
@@ -108,13 +108,13 @@ class Plans:
 
         After it, status() says why there is no plan.
         """
-        key = _key(inputs)
+        key = key_of(inputs)
         if self._source is None or not self._are_current():
             self.clear()
-            self._source = _Weights(program)
+            self._source = Watched(program)
         outputs = None
         try:
-            if any(map(_has_hooks, program.children())):
+            if any(map(has_hooks, program.children())):
                 raise NotCapturable("a layer has hooks")
             tapes, taped, outputs = run()
             self._keep(key, _plan_of(tapes, taped, outputs))
@@ -126,12 +126,12 @@ class Plans:
 
     def status(self, program: Program, inputs: Sequence[Any]) -> str:
         """CAPTURED, or why there is no plan for such inputs."""
-        plan = self._plans.get(_key(inputs))
+        plan = self._plans.get(key_of(inputs))
         if plan is not None:
             return plan if isinstance(plan, str) else CAPTURED
         if native() is None:
             return why_not()
-        if program._captures:  # pyright: ignore[reportPrivateUsage]
+        if program.captures:
             return "not called so far"
         return "capture is off" if captures_by_itself() else f"{VARIABLE} is 0"
 
@@ -159,15 +159,15 @@ def _plan_of(tapes: Sequence[Tape], inputs: Sequence[Any], outputs: Sequence[Any
     return Plan(lib, tapes, inputs, outputs)
 
 
-def _key(inputs: Sequence[Any]) -> object:
+def key_of(inputs: Sequence[Any]) -> object:
     return tuple((x.shape, x.dtype, x.stride()) if type(x) is Tensor else type(x) for x in inputs)
 
 
-def _has_hooks(module: nn.Module) -> bool:
+def has_hooks(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)  # pyright: ignore[reportPrivateUsage]
 
 
-class _Weights:
+class Watched:
     """The tensors of a program, and whether they are still what they were."""
 
     def __init__(self, program: nn.Module) -> None:

@@ -125,7 +125,7 @@ def test_views_are_operations_that_take_no_time(replay: bool) -> None:
 
 def test_a_program_that_is_not_captured_is_traced_in_python() -> None:
     with Net(net_weights()) as net:
-        net._captures = False
+        net.captures = False
         assert trace(net, X, 3).form == "in Python (capture is off)"
         net.capture(X, 3)
         assert (trace(net, X, 3).replay == CAPTURED) is (native() is not None)

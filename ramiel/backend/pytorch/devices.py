@@ -1,0 +1,86 @@
+"""How a program is written for the threads of the CPU, and for the streams of a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ramiel.dialects.cluster.attributes import CPU, CUDA
+
+
+@dataclass(frozen=True)
+class Form:
+    """The names in which programs for two kinds of devices differ, and what their headers say."""
+
+    base: str
+    channels: str
+    decorator: str
+    """That of `serial`."""
+    define: str
+    """What a worker's method begins with."""
+    within: str
+    """The statement that a worker's operations are under, with its number; may be empty."""
+    receive: str
+    """How the value of a channel is received."""
+    take: str
+    """How it is, if nobody else receives it."""
+    wait: str
+    """How a turn is waited for."""
+    time: Callable[[float], str]
+    """How the time of a cluster, µs, is written."""
+    place: str
+    """A line of `__init__` that places the weights; empty if they are in place."""
+    about: tuple[str, ...]
+    """Lines of the header."""
+
+
+def milliseconds(us: float) -> str:
+    """A readable time: `0.61 ms`, `28.9 ms`."""
+    return f"{us / 1000:.2f} ms" if us < 10_000 else f"{us / 1000:.1f} ms"
+
+
+def microseconds(us: float) -> str:
+    """A readable time: `3.1 µs`, or that of milliseconds() from 0.1 ms on."""
+    return f"{us:.1f} µs" if us < 100 else milliseconds(us)
+
+
+FORMS: Mapping[str, Form] = {
+    CPU: Form(
+        base="Program",
+        channels="Channels",
+        decorator="one_thread",
+        define="def",
+        within="",
+        receive="ch.{}.recv()",
+        take="ch.{}.take()",
+        wait="ch.{}.recv()",
+        time=milliseconds,
+        place="",
+        about=(
+            "The workers run at the same time and hand values over through the channels `ch`:",
+            "`send` fills one, `recv` waits for its value. `take` is the only `recv` of a channel,",
+            "which then lets go of the value. The weights are in the .safetensors file beside this",
+            "one. Run it to check the parallel program against the serial one and to time both.",
+        ),
+    ),
+    CUDA: Form(
+        base="StreamProgram",
+        channels="Events",
+        decorator="one_stream",
+        define="async def",
+        within="with self.stream({}):",
+        receive="await ch.{}",
+        take="await ch.{}.take()",
+        wait="await ch.{}",
+        time=microseconds,
+        place="weights = weights.to(self.device)",
+        about=(
+            "A worker issues its operations to a stream of its own, and the channels `ch` are",
+            "events: `send` records one, `await` makes the stream wait for it, not Python. The",
+            "first call for some shapes is captured as one CUDA graph, which later calls replay.",
+            "The weights are in the .safetensors file beside this one. Run it to check the streams",
+            "against one stream and to time both.",
+        ),
+    ),
+}
+"""By kind of device."""

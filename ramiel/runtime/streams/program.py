@@ -1,0 +1,189 @@
+"""The base class of programs whose workers are streams."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from itertools import chain
+from typing import Any, ClassVar
+
+import torch
+
+from ramiel.runtime.inputs import samples_of
+from ramiel.runtime.outputs import owned
+from ramiel.runtime.program import Program, as_tuple, joined
+from ramiel.runtime.replay.plans import CAPTURED
+from ramiel.runtime.streams.device import Device, device_of_programs
+from ramiel.runtime.streams.issue import Issue, current
+from ramiel.runtime.streams.plans import Form, StreamPlan, StreamPlans
+from ramiel.runtime.weights import Weights
+
+PARALLEL, SERIAL = "the workers", "one stream"
+
+
+class StreamProgram(Program):
+    """A model as a program of streams.
+
+    A subclass is as that of Program, but `worker_0(ch)`, `worker_1(ch)`, ... are coroutines that
+    issue their operations under `with self.stream(k)`, and `await` values of channels.
+
+    A call is asynchronous, as are PyTorch's operators on a device: its outputs are there once the
+    caller's current stream gets to them. Inputs may be on any device; outputs are on the program's.
+    A program is made on the current CUDA device.
+    """
+
+    tolerance: ClassVar[float] = 1e-3
+    """Libraries may choose other kernels for a stream or a layout than for another."""
+
+    def __init__(self, weights: Weights, workers: int = 1) -> None:
+        """DeviceUnavailable, in one line, if there is no device."""
+        device_of_programs()
+        super().__init__(weights, workers)
+
+    def _start(self) -> None:
+        super()._start()
+        self._target: Device = device_of_programs()
+        self._graphs = StreamPlans()
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights and values are."""
+        return self._target.torch_device
+
+    def stream(self, number: int) -> AbstractContextManager[None]:
+        """Operations within go to the stream of a worker. Only within a worker."""
+        if current.issue is None:
+            raise RuntimeError("a worker is run by calling its program")
+        return current.issue.on(number)
+
+    def _in_parallel(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
+        with self._pool.visit():
+            return self._in_batches(inputs)
+
+    def _in_batches(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
+        if self.batch == 1:
+            return tuple(self._run_form(PARALLEL, inputs))
+        samples = samples_of(self.inputs, inputs)
+        results: list[tuple[Any, ...]] = []
+        full = len(samples) - len(samples) % self.batch
+        width = len(self.outputs)
+        for start in range(0, full, self.batch):
+            batch = list(chain.from_iterable(samples[start : start + self.batch]))
+            outputs = self._run_form(PARALLEL, batch)
+            results += [tuple(outputs[i : i + width]) for i in range(0, len(outputs), width)]
+        results += [tuple(self._run_form(SERIAL, sample)) for sample in samples[full:]]
+        return joined(results)
+
+    def _compute(
+        self,
+        compute: Callable[[Sequence[Any]], tuple[Any, ...]],
+        args: Sequence[Any],
+        kwargs: Any,
+    ) -> Any:
+        inputs = self._bound(args, kwargs)
+        with self._target.issuing():
+            outputs = compute(inputs)
+            outputs = owned(outputs, (*inputs, *self._buffers.values()))
+            self._target.settle()
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _run_form(self, name: str, inputs: Sequence[Any]) -> list[Any]:
+        return self._graphs.run(self, self._target, self._forms(name), inputs)
+
+    def _forms(self, name: str) -> list[tuple[str, Form]]:
+        """A form, and where there is one, the form that needs less memory."""
+        forms: list[tuple[str, Form]] = [(SERIAL, self._issue_serial)]
+        if name == PARALLEL:
+            forms.insert(0, (PARALLEL, self._issue_workers))
+        return forms
+
+    def _issue_workers(self, inputs: Sequence[Any]) -> list[Any]:
+        """Issue the work of all workers for as many samples as they run at a time."""
+        streams = self._target.streams(len(self._workers) - 1)
+        issue = Issue(self._target, streams, self._channels)
+        issue.give(dict(zip(chain.from_iterable(self._inputs), inputs, strict=True)))
+        workers = [getattr(self, name)(issue.channels) for name in self._workers]
+        return issue.run(workers, list(chain.from_iterable(self._outputs)))
+
+    def _issue_serial(self, inputs: Sequence[Any]) -> list[Any]:
+        """Issue all operations to the current stream, sample by sample."""
+        serial = inspect.unwrap(getattr(type(self), "serial"))  # noqa: B009
+        width = len(self.inputs)
+        samples = range(0, max(len(inputs), 1), width or 1)
+        results = [as_tuple(serial(self, *inputs[i : i + width])) for i in samples]
+        return list(chain.from_iterable(results))
+
+    def plan(self, *args: Any, serial: bool = False, **kwargs: Any) -> StreamPlan:
+        """The captured graph for inputs of these shapes, made if there is none.
+
+        Inputs are those of forward(), and so are errors; NotCapturable if the program does
+        something that cannot be replayed, such as to choose by a value what to compute.
+        """
+        return self._undisturbed(self._plan, SERIAL if serial else PARALLEL, args, kwargs)
+
+    def _plan(self, name: str, args: Sequence[Any], kwargs: Any) -> StreamPlan:
+        inputs = self._first_batch_of(args, kwargs)
+        with self._pool.visit(), self._target.issuing():
+            return self._graphs.capture(self, self._target, self._forms(name), inputs)
+
+    def capture(self, *args: Any, **kwargs: Any) -> None:
+        """Capture calls with inputs of these shapes as one graph; see plan()."""
+        self.plan(*args, **kwargs)
+
+    def capture_status(self, *args: Any, **kwargs: Any) -> str:
+        """`captured` if calls with such inputs are replayed, or why they are not."""
+        return self._graphs.reason(self, PARALLEL, self._first_batch_of(args, kwargs)) or CAPTURED
+
+    def serial_capture_status(self, *args: Any, **kwargs: Any) -> str:
+        """The same for calls of serial()."""
+        inputs = list(self._first_batch(args, kwargs)[0])
+        return self._graphs.reason(self, SERIAL, inputs) or CAPTURED
+
+    def _first_batch_of(self, args: Sequence[Any], kwargs: Any) -> list[Any]:
+        return list(chain.from_iterable(self._first_batch(args, kwargs)))
+
+    def close(self) -> None:
+        """Wait for running calls and free the graphs: later calls raise RuntimeError.
+
+        Idempotent. serial() keeps working.
+        """
+        super().close()
+        self._target.synchronize()
+        self._graphs.clear()
+
+    def synchronize(self) -> None:
+        """Wait until all that was issued to the device has run."""
+        self._target.synchronize()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, torch.Tensor | torch.nn.Module) and "_graphs" in self.__dict__:
+            self._graphs.clear()
+        super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = ("_target", "_graphs")
+        return {name: value for name, value in super().__getstate__().items() if name not in own}
+
+
+def one_stream(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a method of a StreamProgram take inputs as forward() does, and run on one stream.
+
+    It is captured and replayed as forward() is. The method gets its inputs in order, on the device,
+    one sample at a time if the program has a batch. Errors are those of Program.forward().
+    """
+
+    @functools.wraps(function)
+    def call(self: StreamProgram, *args: Any, **kwargs: Any) -> Any:
+        run = self._run_form  # pyright: ignore[reportPrivateUsage]
+
+        def compute(inputs: Sequence[Any]) -> tuple[Any, ...]:
+            if self.batch == 1:
+                return tuple(run(SERIAL, inputs))
+            samples = samples_of(self.inputs, inputs)
+            return joined([tuple(run(SERIAL, sample)) for sample in samples])
+
+        return self._answer(compute, args, kwargs)  # pyright: ignore[reportPrivateUsage]
+
+    return call

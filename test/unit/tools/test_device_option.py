@@ -1,0 +1,74 @@
+"""`--device`: a program for a GPU is compiled anywhere, and runs where there is one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from commands import run
+from small_models import branches
+
+NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "branches.onnx"
+    onnx.save(branches(), path)
+    return path
+
+
+def python(program: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, program.name, "--runs", "2"]
+    return subprocess.run(command, cwd=program.parent, capture_output=True, text=True, timeout=120)
+
+
+def test_a_program_checks_itself(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the stand-in of a GPU, and from each of its stages."""
+    options = ("--device", "cuda:h100", "--schedule", "linear")
+    compiled = run("compile", model, "-o", "p.py", *options, "--dump-ir", "ir", cwd=tmp_path)
+    assert compiled.returncode == 0, compiled.stderr
+    assert "2 workers" in compiled.stdout
+    source = (tmp_path / "p.py").read_text()
+    for stage in sorted((tmp_path / "ir").glob("*.mlir"))[-1:]:
+        again = run(stage, "-t", "pytorch", cwd=tmp_path, tool="opt")
+        assert again.stdout == source, again.stderr
+    monkeypatch.setenv("RAMIEL_STREAMS", "stand-in")
+    result = python(tmp_path / "p.py")
+    assert result.returncode == 0, result.stderr
+    assert "the workers and the serial form agree within 0.001" in result.stdout
+    checked = run("check", model, *options, "--calls", 3, cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+
+
+@NO_GPU
+def test_without_a_gpu_one_line_says_so(model: Path, tmp_path: Path) -> None:
+    assert run("compile", model, "-o", "p.py", "--device", "cuda", cwd=tmp_path).returncode == 0
+    result = python(tmp_path / "p.py")
+    assert result.returncode == 1 and result.stdout == ""
+    assert result.stderr.startswith("this program is for CUDA, and ")
+    assert result.stderr.count("\n") == 1
+    checked = run("check", model, "--device", "cuda", cwd=tmp_path)
+    assert checked.returncode == 1 and "this program is for CUDA, and " in checked.stderr
+    assert checked.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["bench", "trace", "report --run"])
+def test_tools_that_measure_threads_refuse_streams(
+    command: str, model: Path, tmp_path: Path
+) -> None:
+    name, *rest = command.split()
+    result = run(name, model, *rest, "--device", "cuda", cwd=tmp_path)
+    assert result.returncode == 1 and "measures threads on the CPU" in result.stderr
+
+
+def test_a_report_shows_the_streams(model: Path, tmp_path: Path) -> None:
+    result = run("report", model, "--device", "cuda:h100", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "self.stream(1)" in (tmp_path / "branches.html").read_text()
