@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from machine import machine
 
 import ramiel
 from ramiel.runtime import Program, Weights
@@ -216,7 +217,8 @@ def main() -> None:
     for count, found in results.items():
         print(f"\nms on {count} cores, as simulated in parentheses\n\n{table(found)}")
     if options.out:
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
+        document = {"machine": machine(), "cores": results}
+        options.out.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

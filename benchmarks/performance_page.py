@@ -25,7 +25,8 @@ from papers_page import bars, table
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "performance.json"
-MORE_CORES = ROOT / "benchmarks" / "results" / "more_cores.json"
+OTHERS = ("more_cores", "many_cores", "gpu")
+"""Results of other benchmarks, in files of these names beside performance.json."""
 PAGE = ROOT / "docs" / "performance.md"
 
 Document = dict[str, Any]
@@ -84,6 +85,21 @@ the other on all cores, or over one core.
 
 <!-- cores -->
 <!-- /cores -->
+
+## Sixteen cores, measured
+
+`benchmarks/many_cores.py`, batch 1, f32, in turns; simulated times in brackets.
+
+<!-- many-cores -->
+<!-- /many-cores -->
+
+## Streams of a GPU
+
+`benchmarks/gpu.py`, batch 1: CUDA graphs of one stream and of several, and the speed-up over plain
+calls on one stream.
+
+<!-- gpu -->
+<!-- /gpu -->
 
 ## Batches
 
@@ -291,6 +307,46 @@ def cores(document: Document) -> str:
     return table(["", *heads], rows)
 
 
+def many_cores(document: Document) -> str:
+    """Measured ms of each contestant of many_cores.py; what Ramiel simulated in brackets."""
+    found = document.get("many_cores", {})
+    parts: list[str] = []
+    for count, models in found.get("cores", {}).items():
+        names = list(dict.fromkeys(name for model in models.values() for name in model["ms"]))
+        rows: list[list[object]] = []
+        for model, measured in models.items():
+            ms, facts = measured["ms"], measured["facts"]
+            cells = [f"{ms[name]:.2f}" if name in ms else NONE for name in names]
+            for i, name in enumerate(names):
+                if name in facts:
+                    cells[i] += f" ({facts[name]['expected_ms']:.2f})"
+            rows.append([model, *cells, f"{min(f['bound_ms'] for f in facts.values()):.2f}"])
+        parts.append(table([f"ms, {count} cores", *names, "bound"], rows))
+    facts = found.get("machine", {})
+    return "\n\n".join([*parts, ", ".join(f"{k} {v}" for k, v in facts.items())])
+
+
+def gpu(document: Document) -> str:
+    """Measured ms of each graph of gpu.py, and how much faster than plain calls on one stream."""
+    found = document.get("gpu", {})
+    models: dict[str, dict[str, float]] = {}
+    for row in found.get("rows", []):
+        if "replay" in row:
+            models.setdefault(row["model"], {})[row["way"]] = row["replay"]
+    ways = list(dict.fromkeys(way for ms in models.values() for way in ms))
+    base = "plain graph"
+    rows: list[list[object]] = [
+        [
+            model,
+            *(f"{ms[w]:.3f} ({ms[base] / ms[w]:.2f}x)" if w in ms else NONE for w in ways),
+        ]
+        for model, ms in models.items()
+        if base in ms
+    ]
+    facts = ", ".join(f"{k} {v}" for k, v in found.get("environment", {}).items())
+    return f"{table(['ms', *ways], rows)}\n\n{facts}"
+
+
 def bf16(document: Document) -> str:
     models = single(document, "bf16")
     if not models:
@@ -359,6 +415,8 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "ratios": ratios,
     "bound": bound,
     "cores": cores,
+    "many-cores": many_cores,
+    "gpu": gpu,
     "batches": batches,
     "bf16": bf16,
     "differences": differences,
@@ -401,8 +459,9 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
     document: Document = json.loads(options.results.read_text())
-    if MORE_CORES.exists():
-        document["more_cores"] = json.loads(MORE_CORES.read_text())
+    for name in OTHERS:
+        path = RESULTS.with_name(f"{name}.json")
+        document[name] = json.loads(path.read_text()) if path.exists() else {}
     page: Path = options.page
     text = page.read_text() if page.exists() else TEXT
     page.write_text(filled(text, document))
