@@ -25,7 +25,7 @@ from synthetic import FEATURES, chains_model
 from torch import Tensor
 
 import ramiel
-from ramiel.execution.cores import cores
+from ramiel.cores import cores
 from ramiel.runtime import Channels, Input, Linear, Program, Weights
 from ramiel.runtime.measure import interleaved, random_inputs
 from ramiel.runtime.replay.native import native, why_not

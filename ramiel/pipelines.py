@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ramiel.cores import cores
 from ramiel.errors import CompileError
-from ramiel.execution.cores import cores
 
 PassOptions = Mapping[str, int | float | str | bool]
 Pipeline = list[tuple[str, PassOptions]]

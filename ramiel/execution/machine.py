@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from ramiel.execution.cores import cores
+from ramiel.cores import cores
 
 CPUINFO = Path("/proc/cpuinfo")
 """Where Linux describes the processors."""

@@ -10,8 +10,8 @@ from xdsl.dialects import func
 
 from ramiel.console.notes import note
 from ramiel.console.progress import Progress
+from ramiel.cores import cores
 from ramiel.dialects.torch import Task, TorchOperation
-from ramiel.execution.cores import cores
 from ramiel.execution.cost_cache import CacheUnavailable, CostCache
 from ramiel.execution.machine import machine_fingerprint
 from ramiel.execution.openmp import waiting

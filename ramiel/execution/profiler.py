@@ -23,12 +23,12 @@ from xdsl.ir import Operation, SSAValue
 
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import flat
+from ramiel.cores import cores
 from ramiel.dialects.onnx.types import StringType, element_of, static_shape_of
 from ramiel.dialects.onnx.weights import defaults_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, Task, TorchOperation, WeightOp
 from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.errors import CompileError
-from ramiel.execution.cores import cores
 from ramiel.execution.evaluator import Evaluator
 from ramiel.execution.tensors import tensor_of
 from ramiel.runtime.memory import keep_memory

@@ -22,10 +22,10 @@ from ramiel.api import CompiledProgram, load
 from ramiel.backend.pytorch.devices import milliseconds
 from ramiel.backend.pytorch.printer import counted
 from ramiel.compiler import Compilation, Report
+from ramiel.cores import cores
 from ramiel.dialects.onnx.types import static_shape_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation
 from ramiel.errors import CompileError, shorten
-from ramiel.execution.cores import cores
 from ramiel.execution.machine import machine_fingerprint
 from ramiel.execution.openmp import waiting
 from ramiel.runtime import OpError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ramiel.cores import cores
 from ramiel.runtime.kernels.onednn_primitive import Move
 from ramiel.runtime.replay import memory
 from ramiel.runtime.replay.concatenations import divided
@@ -335,7 +335,7 @@ class _Instance:
         for output, apart in zip(outputs, self._moved[count:], strict=True):
             if output is not None and apart is not None:
                 apart.move_to(output)
-        spins = SPINS if self._seats <= _cores() else 0
+        spins = SPINS if self._seats <= cores() else 0
         if self._native.run(self._plan, spins, times):
             self._raise_interrupt()
             return None
@@ -470,10 +470,6 @@ class _Instance:
         number = add_function(run)
         self._functions.append(number)
         return Step(Kind.CALL, threads, None, None, None, number)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:

@@ -16,11 +16,11 @@ from xdsl.dialects import func
 
 import ramiel
 from ramiel.compiler import compile_model, run_passes
+from ramiel.cores import cores
 from ramiel.dialects.torch import LayerOp, TorchOperation
 from ramiel.errors import CompileError
 from ramiel.execution import measured_costs as module_under_test
 from ramiel.execution import overheads
-from ramiel.execution.cores import cores
 from ramiel.execution.cost_cache import CostCache, cache_path
 from ramiel.execution.measured_costs import MeasuredCosts, fastest_kernels, measured_costs
 from ramiel.execution.profiler import ALONE, BURST, FEWEST, Profile, Progress, key_of, profile
