@@ -40,8 +40,8 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
     A value is available when its producer finishes, or `graph.hand_over` µs later on another
     worker; the same holds for a core that another worker lends. To change the number of threads
     takes `graph.switch` µs. On a single core, tasks are faster by `graph.crowding`. Start times
-    are longest paths in the graph of the edges and of each
-    worker's program order, computed in O(V + E + entries of the placement).
+    are longest paths in the graph of the edges and of each worker's program order, computed in
+    O(V + E + entries of the placement).
 
     Raises ValueError if the placement misses or repeats a task or runs one on a number of
     threads without costs, and Deadlock if that graph has a cycle.
