@@ -30,6 +30,7 @@ class Plan final : public Lender {
     for (int k = 0; k < workers; ++k) {
       steps_.push_back({steps[k], static_cast<size_t>(counts[k])});
     }
+    for (size_t i = 0; i < steps_[0].count; ++i) calls_python_ |= steps[0][i].kind == kCall;
   }
 
   ~Plan() {
@@ -63,10 +64,25 @@ class Plan final : public Lender {
         left_.fetch_add(1, std::memory_order_release);
       });
     }
-    take_part(0, times);
+    int others = seats - 1;
+    if (calls_python_) {
+      // In the caller's thread, Python would run its handlers of signals before the function, and
+      // what they raise would be lost, and the function's step skipped.
+      ++others;
+      is_over_.store(false);
+      run_on_team([this, times] {
+        take_part(0, times);
+        is_over_.store(true);
+        caller_.wake();
+        left_.fetch_add(1, std::memory_order_release);
+      });
+      wait_until(caller_, 0, [this] { return is_over_.load(); });
+    } else {
+      take_part(0, times);
+    }
     // Nobody may be in this plan any more when it is run again.
     Turns turns;
-    while (left_.load(std::memory_order_acquire) != seats - 1) turns.next();
+    while (left_.load(std::memory_order_acquire) != others) turns.next();
     if (spins_ > 0 && seats > 1) {
       int64_t end = now_ns();
       pressure.note(end - start, preemptions_.load(std::memory_order_relaxed), end);
@@ -220,6 +236,9 @@ class Plan final : public Lender {
   std::vector<Steps> steps_;
   std::vector<std::atomic<uint64_t>> channels_;
   std::vector<Seat> seats_;
+  bool calls_python_ = false;  // worker 0
+  Bed caller_;
+  std::atomic<bool> is_over_{false};
   int spins_ = 0;
   std::atomic<int64_t> preemptions_{0};
   std::atomic<int> status_{kDone};

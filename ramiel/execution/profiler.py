@@ -35,7 +35,7 @@ from ramiel.runtime.memory import keep_memory
 from ramiel.runtime.replay.native import native
 from ramiel.runtime.replay.plan import Plan
 from ramiel.runtime.replay.plans import captures_by_itself
-from ramiel.runtime.replay.tape import NotCapturable, running, tapes_of
+from ramiel.runtime.replay.tape import NotCapturable, memory_bytes, running, tapes_of
 from ramiel.torch_level.candidates import KERNELS, callee_of, kernel_of
 from ramiel.torch_level.lifetimes import ENOUGH, freed_after
 
@@ -119,7 +119,8 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
     def run(setting: _Setting) -> list[list[float]]:
         plan = plans[setting.threads]
         if plan is not None:
-            taken = teams.map(plan.times, [inputs] * setting.teams)
+            count = min(setting.teams, max(1, int(memory_bytes() / 8 / max(plan.arena_bytes, 1))))
+            taken = teams.map(plan.times, [inputs] * count)
             replayed = [_times_of(plan, times, len(calls)) for times in taken if times]
             if replayed:
                 return replayed

@@ -25,7 +25,8 @@ Result = TypeVar("Result")
 
 
 def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
-    """Call a function with one intra-op thread, without gradients, autocast or a default device.
+    """Call a function with one intra-op thread, without gradients, autocast, a default device or
+    inference mode.
 
     torch keeps these settings for each thread, so other threads' stay as they are. A thread
     that uses torch for the first time starts with the count that was set last in any thread:
@@ -54,16 +55,25 @@ def with_one_thread(function: Callable[..., Result], *args: object) -> Result:
 
 @contextmanager
 def undisturbed() -> Generator[None]:
-    """Sets autocast and the default device aside."""
+    """Sets autocast, the default device and inference mode aside."""
     if not _is_disturbed():
         yield
+        return
+    if torch.is_inference_mode_enabled():
+        # What is kept from call to call must not be of the kind that only this mode may change.
+        with torch.inference_mode(False), torch.no_grad(), undisturbed():
+            yield
         return
     with torch.autocast("cpu", enabled=False), torch.device("cpu"):
         yield
 
 
 def _is_disturbed() -> bool:
-    return bool(_len_torch_function_stack()) or torch.is_autocast_enabled("cpu")
+    return (
+        bool(_len_torch_function_stack())
+        or torch.is_autocast_enabled("cpu")
+        or torch.is_inference_mode_enabled()
+    )
 
 
 # --- forked children ---

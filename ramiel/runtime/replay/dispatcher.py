@@ -213,6 +213,8 @@ def _as_tensor(value: Any, first: Tensor | None) -> Tensor:
         raise _Unsupported
     if torch.result_type(first, value) is not first.dtype:
         raise _Unsupported
+    if first.dtype in (torch.bfloat16, torch.float16):
+        raise _Unsupported  # PyTorch computes with the number itself, in float32
     return torch.tensor(value, dtype=first.dtype)
 
 

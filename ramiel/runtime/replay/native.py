@@ -191,7 +191,6 @@ def _find() -> Native:
 # --- functions of Python that steps call ---
 
 _functions: dict[int, Callable[[], object]] = {}
-_errors: dict[int, BaseException] = {}
 _numbers = itertools.count()
 _FAILED = 1
 
@@ -205,18 +204,11 @@ def add_function(function: Callable[[], object]) -> int:
 
 def remove_function(number: int) -> None:
     _functions.pop(number, None)
-    _errors.pop(number, None)
-
-
-def error_of(number: int) -> BaseException | None:
-    """What the last call of a function raised."""
-    return _errors.pop(number, None)
 
 
 def _call(number: int) -> int:
     try:
         _functions[number]()
-    except BaseException as error:  # the caller of the plan will raise it
-        _errors[number] = error
+    except BaseException:  # the run is made again in Python, which raises it
         return _FAILED
     return 0

@@ -25,7 +25,6 @@ from ramiel.runtime.replay.native import (
     Native,
     Step,
     add_function,
-    error_of,
     remove_function,
 )
 from ramiel.runtime.replay.steps import NATIVE, constant, is_dense
@@ -50,6 +49,9 @@ from ramiel.runtime.replay.views import View
 
 LARGE = 1 << 16
 """Bytes of an input or output for which a copy costs more than telling each step its address."""
+MOST_IDLE = 4
+"""The copies of a plan that are kept while nobody uses them; as many as there are cores, if that is
+more."""
 SPINS = 40_000
 """How often a thread that waits within a run spins before it sleeps: for 1 to 2 ms, all but the
 first 50 µs of which it offers its core to others."""
@@ -132,7 +134,8 @@ class Plan:
         except IndexError:
             instance = _Instance(self, self._native)
         yield instance
-        self._idle.append(instance)
+        if len(self._idle) < max(MOST_IDLE, cores()):
+            self._idle.append(instance)
 
     # --- from tensors to blocks
 
@@ -337,19 +340,11 @@ class _Instance:
                 apart.move_to(output)
         spins = SPINS if self._seats <= cores() else 0
         if self._native.run(self._plan, spins, times):
-            self._raise_interrupt()
             return None
         return [
             slot.clone(memory_format=torch.contiguous_format) if output is None else output
             for slot, output in zip(self._outputs, outputs, strict=True)
         ]
-
-    def _raise_interrupt(self) -> None:
-        """Raises what is no error of the run, Ctrl-C for example."""
-        errors = [error for number in self._functions if (error := error_of(number)) is not None]
-        for error in errors:
-            if not isinstance(error, Exception):
-                raise error
 
     def tensor(self, view: View) -> Tensor:
         bytes_ = self._memory[view.block]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import (
     _has_any_global_hook as has_any_global_hook,  # pyright: ignore[reportPrivateUsage]
@@ -78,7 +79,7 @@ class Plans:
         return Timed(plan.workers, times) if plan and times else None
 
     def _plan(self, inputs: Sequence[Any]) -> Plan | None:
-        if not self._plans or has_any_global_hook():
+        if not self._plans or has_any_global_hook() or not all(map(_is_plain, inputs)):
             return None
         plan = self._plans.get(key_of(inputs))
         if not isinstance(plan, Plan):
@@ -157,6 +158,15 @@ def _plan_of(tapes: Sequence[Tape], inputs: Sequence[Any], outputs: Sequence[Any
         if type(value) is not Tensor:
             raise NotCapturable(f"an input or output is a {type(value).__name__}")
     return Plan(lib, tapes, inputs, outputs)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the elements of an input are what its memory holds."""
+    return type(value) is not Tensor or (
+        value.is_cpu
+        and value.layout is torch.strided
+        and not (value.is_neg() or value.is_conj() or value._is_zerotensor())  # pyright: ignore
+    )
 
 
 def key_of(inputs: Sequence[Any]) -> object:

@@ -127,8 +127,12 @@ class Tape:
 
 def tapes_of(workers: int) -> list[Tape]:
     """A tape for each worker. Together they may keep an eighth of the machine's memory."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return [Tape(limit=memory / 8 / workers) for _ in range(workers)]
+    return [Tape(limit=memory_bytes() / 8 / workers) for _ in range(workers)]
+
+
+def memory_bytes() -> int:
+    """The machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 class TapedChannel(Channel):

@@ -7,6 +7,7 @@ import ctypes
 import inspect
 import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -29,11 +30,12 @@ from torch import Tensor
 
 import ramiel
 from ramiel.api import CompiledProgram
+from ramiel.cores import cores
 from ramiel.runtime import OpError, one_thread
 from ramiel.runtime.replay import memory
 from ramiel.runtime.replay.dispatcher import FREES_STRINGS
 from ramiel.runtime.replay.native import Kind, native
-from ramiel.runtime.replay.plan import Plan
+from ramiel.runtime.replay.plan import MOST_IDLE, Plan
 from ramiel.runtime.replay.tape import (
     Call,
     NotCapturable,
@@ -733,3 +735,79 @@ def test_clocks_follow_channels() -> None:
     assert first.tolist() == [[0, 0], [1, 0], [2, 2]]
     with pytest.raises(NotCapturable, match="nobody sends"):
         memory.clocks([[Receive("x")]])
+
+
+class Late(Exception):
+    """What a handler of a signal raises."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="without SIGALRM")
+def test_what_handlers_of_signals_raise_is_not_lost() -> None:
+    """Nor is the step that Python would run when the signal comes."""
+
+    def late(number: int, frame: object) -> None:
+        raise Late
+
+    model = parser.parse_model(MODEL.replace("Sigmoid", "Elu"))  # which Python computes
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        with ramiel.compile(model, workers=1) as program:
+            x, z = inputs()
+            program.capture(x, z)
+            assert python_steps(plans(program)[0]) > 0
+            expected = program.serial(x, z)
+            came = 0
+            for _ in range(30):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0.0005)
+                    for _ in range(1000):
+                        for got, want in zip(program(x, z), expected, strict=True):
+                            assert torch.equal(got, want)
+                except Late:
+                    came += 1
+            assert came == 30
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_inputs_without_memory_of_their_own(program: CompiledProgram) -> None:
+    """Their shapes, types and strides are those of a plan."""
+    x, z = inputs()
+    program.capture(x, z)
+    with pytest.raises(OpError):
+        program(x.to("meta"), z)
+    negative = torch._neg_view(x)  # pyright: ignore[reportPrivateImportUsage]
+    for got, want in zip(program(negative, z), program(-x, z), strict=True):
+        assert torch.equal(got, want)
+
+
+def test_inference_mode(model: onnx.ModelProto) -> None:
+    """What was captured in it replays out of it, and the other way round."""
+    with ramiel.compile(model, workers=2, schedule="linear") as program:
+        x, z = inputs()
+        with torch.inference_mode():
+            program.capture(x, z)
+            expected = program(x, z)
+        for _ in range(3):
+            assert replays(program, x, z)
+            for got, want in zip(program(x, z), expected, strict=True):
+                assert torch.equal(got, want)
+        with torch.inference_mode():
+            assert replays(program, x, z)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_numbers_keep_their_precision(dtype: torch.dtype) -> None:
+    x = torch.randn(4096).to(dtype)
+    plan = capture(lambda x: (x * 0.1) / 0.3 + 0.7 - 0.01, x, threads=1)
+    (got,) = plan.run([x]) or [None]
+    assert got is not None and torch.equal(got, (x * 0.1) / 0.3 + 0.7 - 0.01)
+
+
+def test_few_copies_of_a_plan_are_kept(program: CompiledProgram) -> None:
+    x, z = inputs()
+    program.capture(x, z)
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(lambda _: program(x, z), range(200)))
+    assert len(plans(program)[0]._idle) <= max(MOST_IDLE, cores())
