@@ -103,7 +103,7 @@ def slopes(make: Callable[[int], Base], x: Tensor, rounds: int) -> Overhead:
     for length in LENGTHS:
         for captures in (True, False):
             program = make(length)
-            program._captures = captures
+            program.captures = captures
             if captures:
                 program.capture(x)
             programs.append(program)
