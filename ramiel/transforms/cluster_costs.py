@@ -46,7 +46,8 @@ class ClusterCostsPass(ModulePass):
 
     With `source=static`, costs come from the shapes (`ramiel.analysis.static_cost`); with
     `source=profile`, from measurements on this machine (`ramiel.execution.measured_costs`), which
-    time a hand-over and the operations that no earlier run has measured.
+    time a hand-over and the operations that no earlier run has measured; the function then has
+    `cluster.crowding`, how much faster a single core is while the others are idle.
 
         %y = torch.call F.relu(%x) : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
         // becomes, with threads=2
@@ -68,7 +69,10 @@ class ClusterCostsPass(ModulePass):
         if kind_of(self.device) != CPU:
             _write_device_costs(function, self.device)
             return
-        function.attributes.pop(DEVICE, None)
+        if function.attributes.pop(DEVICE, None) is not None:  # costs of a device are replaced
+            function.attributes.pop(HAND_OVER, None)
+            function.attributes.pop(SWITCH, None)
+        function.attributes.pop(CROWDING, None)
         counts = thread_counts(self.threads)
         cost = _SOURCES[self.source](ctx, function, counts)
         for task in function.body.block.ops:
@@ -76,6 +80,7 @@ class ClusterCostsPass(ModulePass):
                 first, *wide = [round(cost(task, count), 1) for count in counts]
                 task.attributes[COST] = FloatAttr(first, f64)
                 task.attributes.pop(WIDE_COST, None)
+                task.attributes.pop(SHARE, None)
                 if wide:
                     task.attributes[WIDE_COST] = DenseArrayBase.from_list(f64, wide)
         function.attributes[THREADS] = DenseArrayBase.from_list(i64, counts[1:])

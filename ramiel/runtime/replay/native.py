@@ -20,7 +20,7 @@ from ramiel.runtime.kernels.onednn_library import why_not as why_no_onednn
 
 
 class Kind(IntEnum):
-    """What a step does, as native/plan.cpp says it."""
+    """What a step does, as native/step.h says it."""
 
     EXECUTE = 0
     RECEIVE = 1
@@ -34,7 +34,7 @@ class Kind(IntEnum):
 
 
 class Step(ctypes.Structure):
-    """One step of a worker, as native/plan.cpp declares it."""
+    """One step of a worker, as native/step.h declares it."""
 
     _fields_ = (
         ("kind", c_int32),
