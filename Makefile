@@ -3,6 +3,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.setup
 MODELS := $(VENV)/.models
+# Where the system has no compiler, Zig's, which is a package, builds the native part.
+ZIG    := $(abspath $(BIN))/python -m ziglang
+COMPILER = $(if $(shell command -v $(CXX)),,CC="$(ZIG) cc" CXX="$(ZIG) c++")
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -70,7 +73,8 @@ clean: ## Remove the files of builds and tests, except .venv
 # The stamp files repeat an installation only when its dependencies change.
 $(SETUP): pyproject.toml constraints.txt
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e '.[test,dev]'
+	$(if $(COMPILER),$(BIN)/python -m pip install ziglang)
+	$(COMPILER) $(BIN)/python -m pip install -c constraints.txt -e '.[test,dev]'
 	@touch $@
 
 $(MODELS): test/models.txt $(SETUP)
