@@ -3,9 +3,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.setup
 MODELS := $(VENV)/.models
-# Where the system has no compiler, Zig's, which is a package, builds the native part.
-ZIG    := $(abspath $(BIN))/python -m ziglang
-COMPILER = $(if $(shell command -v $(CXX)),,CC="$(ZIG) cc" CXX="$(ZIG) c++")
+# Where the system has no compiler, Zig's, which is a package, builds the native part. pip hides
+# packages from what it builds, so Zig is called by its path.
+ZIG    := $$($(BIN)/python -c "import ziglang; print(*ziglang.__path__)")/zig
+COMPILER := $(if $(shell command -v $(CXX)),,CC="$(ZIG) cc" CXX="$(ZIG) c++")
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
