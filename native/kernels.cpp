@@ -11,28 +11,7 @@ namespace ramiel {
 namespace {
 
 constexpr int64_t kLeast = 1 << 13;  // elements that a thread is worth waking for
-
-// Calls `part(begin, end)` on so many threads for parts of 0..size, which are whole lines of cache
-// for floats.
-template <typename Part>
-void split(int64_t size, int threads, Part part) {
-  threads = static_cast<int>(std::clamp<int64_t>(size / kLeast, 1, threads));
-  if (threads == 1) return part(int64_t{0}, size);
-  struct Work {
-    int64_t size;
-    Part& part;
-  } work{size, part};
-  on_threads(
-      threads,
-      [](void* given, int index, int count) {
-        auto& work = *static_cast<Work*>(given);
-        int64_t share = ((work.size + count - 1) / count + 15) / 16 * 16;
-        int64_t begin = std::min(share * index, work.size);
-        int64_t end = std::min(begin + share, work.size);
-        if (begin < end) work.part(begin, end);
-      },
-      &work);
-}
+constexpr int64_t kShort = 8;        // elements of a row that is copied with its neighbours
 
 template <typename Box>
 int64_t size_of(const Box& box) {
@@ -83,13 +62,9 @@ void copy_row(const char* from, int64_t step_from, char* to, int64_t step_to, in
   }
 }
 
-void copy_rows(const Copy& box, int dim, const char* from, char* to) {
+void copy_dim(const Copy& box, int dim, const char* from, char* to) {
   int64_t size = box.sizes[dim], step_from = box.from[dim], step_to = box.to[dim];
-  if (dim + 1 < box.dims) {
-    for (int64_t i = 0; i < size; ++i) {
-      copy_rows(box, dim + 1, from + i * step_from, to + i * step_to);
-    }
-  } else if (step_from == box.itemsize && step_to == box.itemsize) {
+  if (step_from == box.itemsize && step_to == box.itemsize) {
     std::memcpy(to, from, static_cast<size_t>(size * box.itemsize));
   } else {
     switch (box.itemsize) {
@@ -98,6 +73,20 @@ void copy_rows(const Copy& box, int dim, const char* from, char* to) {
       case 4: return copy_row<uint32_t>(from, step_from, to, step_to, size);
       default: return copy_row<uint64_t>(from, step_from, to, step_to, size);
     }
+  }
+}
+
+void copy_rows(const Copy& box, int dim, const char* from, char* to) {
+  int inner = dim + 1;
+  if (inner == box.dims) return copy_dim(box, dim, from, to);
+  if (inner + 1 == box.dims && box.sizes[inner] < std::min(kShort, box.sizes[dim])) {
+    for (int64_t i = 0; i < box.sizes[inner]; ++i) {
+      copy_dim(box, dim, from + i * box.from[inner], to + i * box.to[inner]);
+    }
+    return;
+  }
+  for (int64_t i = 0; i < box.sizes[dim]; ++i) {
+    copy_rows(box, inner, from + i * box.from[dim], to + i * box.to[dim]);
   }
 }
 
@@ -135,10 +124,29 @@ void copy(const Step* steps, int64_t count, int threads) {
 
 namespace {
 
-FOR_EACH_CPU void clamp_part(const float* x, float* y, float low, float high, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) {
-    float above = x[i] < low ? low : x[i];
-    y[i] = above > high ? high : above;
+FOR_EACH_CPU void clamp_row(const float* x, int64_t step_x, float* y, int64_t step_y, int64_t size,
+                            float low, float high) {
+  auto clamped = [=](float x) {
+    float above = x < low ? low : x;
+    return above > high ? high : above;
+  };
+  if (step_x == 1 && step_y == 1) {
+    for (int64_t i = 0; i < size; ++i) y[i] = clamped(x[i]);
+  } else {
+    for (int64_t i = 0; i < size; ++i) y[i * step_y] = clamped(x[i * step_x]);
+  }
+}
+
+void clamp_rows(const Clamp& clamp, int dim, const char* x, char* y) {
+  const Copy& box = clamp.box;
+  if (dim + 1 == box.dims) {
+    constexpr int64_t kFloat = sizeof(float);
+    return clamp_row(reinterpret_cast<const float*>(x), box.from[dim] / kFloat,
+                     reinterpret_cast<float*>(y), box.to[dim] / kFloat, box.sizes[dim], clamp.low,
+                     clamp.high);
+  }
+  for (int64_t i = 0; i < box.sizes[dim]; ++i) {
+    clamp_rows(clamp, dim + 1, x + i * box.from[dim], y + i * box.to[dim]);
   }
 }
 
@@ -214,12 +222,25 @@ FOR_EACH_CPU float sum(const float* x, int64_t size) {
   return total;
 }
 
+bool rows_are_finite(const Copy& box, int dim, const char* x) {
+  int64_t size = box.sizes[dim], step = box.from[dim];
+  if (dim + 1 < box.dims || step != sizeof(float)) {
+    for (int64_t i = 0; i < size; ++i, x += step) {
+      if (dim + 1 < box.dims ? !rows_are_finite(box, dim + 1, x)
+                             : !std::isfinite(*reinterpret_cast<const float*>(x))) {
+        return false;
+      }
+    }
+    return true;
+  }
+  return std::isfinite(sum(reinterpret_cast<const float*>(x), size));
+}
+
 }  // namespace
 
-void clamp(const float* x, float* y, const float* bounds, int64_t size, int threads) {
-  float low = bounds[0], high = bounds[1];
-  split(size, threads, [=](int64_t begin, int64_t end) {
-    clamp_part(x + begin, y + begin, low, high, end - begin);
+void clamp(const Clamp& clamp, const char* x, char* y, int threads) {
+  split_rows(clamp.box, threads, [=](const Copy& box, int64_t first) {
+    clamp_rows({box, clamp.low, clamp.high}, 0, x + first * box.from[0], y + first * box.to[0]);
   });
 }
 
@@ -231,10 +252,10 @@ void binary(const Binary& box, const char* a, const char* b, char* y, int thread
   });
 }
 
-bool all_finite(const float* x, int64_t size, int threads) {
+bool all_finite(const Copy& box, const char* x, int threads) {
   std::atomic<bool> finite{true};
-  split(size, threads, [x, &finite](int64_t begin, int64_t end) {
-    if (!std::isfinite(sum(x + begin, end - begin))) {
+  split_rows(box, threads, [x, &finite](const Copy& mine, int64_t first) {
+    if (!rows_are_finite(mine, 0, x + first * mine.from[0])) {
       finite.store(false, std::memory_order_relaxed);
     }
   });

@@ -20,6 +20,13 @@ struct Copy {
   int64_t to[kMostDims];
 };
 
+// A copy whose f32 numbers are kept within bounds; a NaN stays.
+struct Clamp {
+  Copy box;
+  float low;
+  float high;
+};
+
 // Arithmetic on boxes of elements: sizes, and strides in elements, the outermost dimension first.
 struct Binary {
   enum Operation : int32_t { kAdd, kSubtract, kMultiply, kDivide };
@@ -35,8 +42,8 @@ struct Binary {
 
 // Each runs on so many threads of the plan's (openmp.h).
 void copy(const Step* steps, int64_t count, int threads);  // steps of kCopy
-void clamp(const float* x, float* y, const float* bounds, int64_t size, int threads);  // a NaN stays
+void clamp(const Clamp& box, const char* x, char* y, int threads);
 void binary(const Binary& box, const char* a, const char* b, char* y, int threads);
-bool all_finite(const float* x, int64_t size, int threads);
+bool all_finite(const Copy& box, const char* x, int threads);  // f32
 
 }  // namespace ramiel

@@ -155,8 +155,8 @@ class Plan final : public Lender {
   }
 
   int perform(const Step& step, int k) {
-    auto x = static_cast<const float*>(step.first);
-    auto y = static_cast<float*>(step.second);
+    auto x = static_cast<const char*>(step.first);
+    auto y = static_cast<char*>(step.second);
     switch (step.kind) {
       case kExecute:
         return execute(step.first, step.second, static_cast<int>(step.size), step.third);
@@ -166,13 +166,13 @@ class Plan final : public Lender {
         send(channels_[step.size]);
         return kDone;
       case kFinite:
-        return all_finite(x, step.size, step.threads) ? kDone : kNotFinite;
+        return all_finite(*static_cast<Copy*>(step.third), x, step.threads) ? kDone : kNotFinite;
       case kClamp:
-        clamp(x, y, static_cast<float*>(step.third), step.size, step.threads);
+        clamp(*static_cast<Clamp*>(step.third), x, y, step.threads);
         return kDone;
       case kBinary:
-        binary(*reinterpret_cast<Binary*>(step.size), static_cast<char*>(step.first),
-               static_cast<char*>(step.second), static_cast<char*>(step.third), step.threads);
+        binary(*reinterpret_cast<Binary*>(step.size), x, y, static_cast<char*>(step.third),
+               step.threads);
         return kDone;
       case kCopy:
         copy(&step, step.size + 1, step.threads);

@@ -11,8 +11,8 @@ enum Kind : int32_t {
   kExecute,       // primitive, stream, arguments; `size` of these
   kReceive,       // channel number `size`
   kSend,          // channel number `size`
-  kFinite,        // first
-  kClamp,         // first to second, by the bounds at third
+  kFinite,        // what the Copy at third copies from first
+  kClamp,         // first to second, by the Clamp at third
   kBinary,        // first and second to third, by the Binary at address `size`
   kCopy,          // first to second, by the Copy at third; `size` copies that follow, too
   kOperator,      // the Operation at first (dispatcher.h)

@@ -8,7 +8,7 @@ import importlib.util
 import itertools
 import os
 from collections.abc import Callable, Sequence
-from ctypes import POINTER, c_double, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,12 @@ class Copy(ctypes.Structure):
         ("source", _Dims),
         ("target", _Dims),
     )
+
+
+class Clamp(ctypes.Structure):
+    """A copy with bounds, as native/kernels.h declares it."""
+
+    _fields_ = (("box", Copy), ("low", c_float), ("high", c_float))
 
 
 class Arithmetic(IntEnum):

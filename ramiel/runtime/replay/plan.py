@@ -27,7 +27,7 @@ from ramiel.runtime.replay.native import (
     add_function,
     remove_function,
 )
-from ramiel.runtime.replay.steps import NATIVE, constant, is_dense
+from ramiel.runtime.replay.steps import NATIVE, Steps, constant, finite
 from ramiel.runtime.replay.tape import (
     Call,
     Event,
@@ -378,15 +378,23 @@ class _Instance:
                     self._note_address(address, move)
                 yield Step(Kind.EXECUTE, threads, first, second, third, count)
             case Finite(view):
-                yield self._finite(self.tensor(view), threads)  # pyright: ignore
+                yield from self._finite(self.tensor(view), threads)  # pyright: ignore
             case Call():
                 yield from self._call(event, threads)
             case Renewed():
                 pass
 
-    def _finite(self, x: Tensor, threads: int) -> Step:
-        if x.dtype is torch.float32 and is_dense(x):
-            return Step(Kind.FINITE, threads, x.data_ptr(), None, None, x.numel())
+    def _own(self, steps: Steps, threads: int) -> Iterator[Step]:
+        """Steps of native/kernels.cpp, on so many threads."""
+        for step, kept in steps:
+            step.threads = threads
+            self._kept.append(kept)
+            yield step
+
+    def _finite(self, x: Tensor, threads: int) -> Iterator[Step]:
+        if steps := finite(x):
+            yield from self._own(steps, threads)
+            return
 
         self._stays(x)
 
@@ -394,7 +402,7 @@ class _Instance:
             if not torch.isfinite(x).all():
                 raise FloatingPointError
 
-        return self._function(check, threads)
+        yield self._function(check, threads)
 
     def _call(self, event: Call, threads: int) -> Iterator[Step]:
         args, kwargs = replaced((event.args, dict(event.kwargs)), View, self.tensor)
@@ -406,10 +414,7 @@ class _Instance:
         else:
             steps = make and make(*args, result=results[0], **kwargs)
         if steps:
-            for step, kept in steps:
-                step.threads = threads
-                self._kept.append(kept)
-                yield step
+            yield from self._own(steps, threads)
             return
 
         if prepared := self._prepared(event, args, kwargs, results):

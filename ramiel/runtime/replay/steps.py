@@ -13,35 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ramiel.runtime.replay.native import MOST_DIMS, Arithmetic, Binary, Copy, Kind, Step
+from ramiel.runtime.replay.native import MOST_DIMS, Arithmetic, Binary, Clamp, Copy, Kind, Step
 
 Steps = Sequence[tuple[Step, object]]
 Number = int | float
-
-
-def is_dense(x: Tensor) -> bool:
-    """Whether the elements fill their part of memory, in any order, each once."""
-    step = 1
-    for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
-        if size != 1:
-            if stride != step:
-                return False
-            step *= size
-    return True
-
-
-def _alike(x: Tensor, y: Tensor) -> bool:
-    """Whether two f32 tensors have their elements in the same order, without gaps."""
-    return (
-        x.dtype is y.dtype is torch.float32
-        and x.shape == y.shape
-        and is_dense(x)
-        and _strides(x) == _strides(y)
-    )
-
-
-def _strides(x: Tensor) -> list[int]:
-    return [stride for stride, size in zip(x.stride(), x.shape, strict=True) if size != 1]
 
 
 def _clamp(
@@ -54,11 +29,20 @@ def _clamp(
     low, high = -math.inf if low is None else low, math.inf if high is None else high
     if isinstance(low, Tensor) or isinstance(high, Tensor) or math.isnan(low) or math.isnan(high):
         return ()
-    if not _alike(x, result):
+    box = _copied(x, result) if x.dtype is torch.float32 and x.shape == result.shape else None
+    if box is None:
         return ()
-    bounds = (ctypes.c_float * 2)(low, high)
-    address = ctypes.addressof(bounds)
-    return [(Step(Kind.CLAMP, 1, x.data_ptr(), result.data_ptr(), address, x.numel()), bounds)]
+    clamp = Clamp(box, low, high)
+    address = ctypes.addressof(clamp)
+    return [(Step(Kind.CLAMP, 1, x.data_ptr(), result.data_ptr(), address, 0), clamp)]
+
+
+def finite(x: Tensor) -> Steps:
+    """A step that ends the run if not all elements are finite, or nothing as for copies."""
+    box = _copied(x, x) if x.dtype is torch.float32 else None
+    if box is None:
+        return ()
+    return [(Step(Kind.FINITE, 1, x.data_ptr(), None, ctypes.addressof(box), 0), box)]
 
 
 def _relu(x: Tensor, *, result: Tensor) -> Steps:
@@ -195,17 +179,25 @@ def _pad(x: Tensor, pad: Sequence[int], value: Number = 0, *, result: Tensor) ->
 
 def copies(source: Tensor, target: Tensor) -> Steps:
     """A step that copies elements, or nothing if types differ or shapes are too complicated."""
-    if source.dtype is not target.dtype or source.dtype.itemsize > 8 or not target.numel():
+    box = _copied(source, target)
+    if box is None:
         return ()
+    address = ctypes.addressof(box)
+    return [(Step(Kind.COPY, 1, source.data_ptr(), target.data_ptr(), address, 0), box)]
+
+
+def _copied(source: Tensor, target: Tensor) -> Copy | None:
+    """The box that a copy of elements goes through; None if none does."""
+    if source.dtype is not target.dtype or source.dtype.itemsize > 8 or not target.numel():
+        return None
     dims = _boxes(target, source.expand(target.shape))
     if len(dims) > MOST_DIMS:
-        return ()
+        return None
     itemsize = source.dtype.itemsize
     box = Copy(len(dims), itemsize)
     for i, (size, (to, from_)) in enumerate(dims):
         box.sizes[i], box.source[i], box.target[i] = size, from_ * itemsize, to * itemsize
-    address = ctypes.addressof(box)
-    return [(Step(Kind.COPY, 1, source.data_ptr(), target.data_ptr(), address, 0), box)]
+    return box
 
 
 def _boxes(*tensors: Tensor) -> list[tuple[int, tuple[int, ...]]]:

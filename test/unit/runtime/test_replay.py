@@ -31,7 +31,7 @@ from torch import Tensor
 import ramiel
 from ramiel.api import CompiledProgram
 from ramiel.cores import cores
-from ramiel.runtime import OpError, one_thread
+from ramiel.runtime import OpError, kernels, one_thread
 from ramiel.runtime.replay import memory
 from ramiel.runtime.replay.dispatcher import FREES_STRINGS
 from ramiel.runtime.replay.native import Kind, native
@@ -544,6 +544,9 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "remainder": lambda x: x.remainder(0.3) + x.fmod(0.7),
     "integer for a float": lambda x: torch.where(x > 1, x, 3),
     "clamp": lambda x: x.clamp(-0.3, 0.4) + x.clamp_min(0.1) + x.clamp_max(0.1),
+    "clamp of a slice": lambda x: F.relu(x[:, 1:6, ::2]) + x[:, 2:7, 1::2].clamp_max(0.1),
+    "few channels": lambda x: x[:, 5:].contiguous(memory_format=torch.channels_last) * 1,
+    "pool of a slice": lambda x: kernels.max_pool2d(x[:, 1:6], 3, 2),
     "clamp of another type": lambda x: (x * 9).int().clamp(-2, 3),
     "relu6": lambda x: F.relu6(x * 9),
     "broadcast": lambda x: x * x[:1, :, :1, :1] + x[0, 0, 0],
@@ -631,6 +634,17 @@ def test_special_values(value: float) -> None:
         (got,) = plan.run([x]) or [None]
         assert got is not None
         assert torch.equal(got.nan_to_num(7), FUNCTIONS[name](x).nan_to_num(7))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_slices_that_are_not_finite(value: float) -> None:
+    """What the slice leaves out may be anything."""
+    x = torch.randn(2, 8, 64, 64)
+    plan = capture(FUNCTIONS["pool of a slice"], x, 1)
+    x[:, 6] = value
+    assert plan.run([x])
+    x[1, 5, 63, 63] = value
+    assert plan.run([x]) is None
 
 
 @pytest.mark.usefixtures("restored_threads")
