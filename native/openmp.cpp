@@ -422,7 +422,19 @@ void on_threads(int threads, void (*function)(void*, int, int), void* data) {
   struct Part {
     void (*function)(void*, int, int);
     void* data;
-  } part{function, data};
+    int threads;
+    std::atomic<int> next{0};
+  } part{function, data, threads};
+  if (!answers()) {  // GNU's runtime may have fewer threads
+    auto take = [](void* given) {
+      auto& part = *static_cast<Part*>(given);
+      for (int i; (i = part.next.fetch_add(1)) < part.threads;) {
+        part.function(part.data, i, part.threads);
+      }
+    };
+    gnu_parallel ? gnu_parallel(take, &part, static_cast<unsigned>(threads), 0) : take(&part);
+    return;
+  }
   enter(
       [](void* given) {
         auto& part = *static_cast<Part*>(given);

@@ -57,7 +57,8 @@ class Lender {
 // With no lender, they are OpenMP's.
 void set_crew(Lender* lender, int width);
 
-// In a thread with a lender: `function(data, index, size)` once on each of `threads` threads.
+// `function(data, index, size)` for `size` indices: on up to `threads` threads of the lender's, else of
+// OpenMP's.
 void on_threads(int threads, void (*function)(void* data, int index, int size), void* data);
 
 // Leads the calls of OpenMP that a loaded library makes to here. Returns how many functions that

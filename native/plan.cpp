@@ -11,6 +11,7 @@
 #include "pressure.h"
 #include "step.h"
 #include "team.h"
+#include "winograd.h"
 
 namespace ramiel {
 namespace {
@@ -176,6 +177,15 @@ class Plan final : public Lender {
         return kDone;
       case kCopy:
         copy(&step, step.size + 1, step.threads);
+        return kDone;
+      case kTiles:
+        return tiles_of(*static_cast<Tiling*>(step.third), static_cast<const float*>(step.first),
+                        static_cast<float*>(step.second), step.threads)
+                   ? kDone
+                   : kNotFinite;
+      case kImage:
+        image_of(*static_cast<Tiling*>(step.third), static_cast<const float*>(step.first),
+                 static_cast<float*>(step.second), step.threads);
         return kDone;
       case kOperator:
         return call(*static_cast<Operation*>(step.first));

@@ -15,6 +15,8 @@ enum Kind : int32_t {
   kClamp,         // first to second, by the Clamp at third
   kBinary,        // first and second to third, by the Binary at address `size`
   kCopy,          // first to second, by the Copy at third; `size` copies that follow, too
+  kTiles,         // first, an image, to second, by the Tiling at third (winograd.h)
+  kImage,         // first, tiles, to second, by the Tiling at third
   kOperator,      // the Operation at first (dispatcher.h)
   kCall,          // function number `size` of Python's
 };

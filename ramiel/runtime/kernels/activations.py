@@ -5,6 +5,7 @@ An activation is a name, or a list of a name and its numbers: `"relu"`, `["clip"
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,8 @@ class Activation:
     scalars: tuple[float, ...] = ()
     algorithm: str = ""
     in_place: Callable[[Tensor], Tensor] | None = None
+    bounds: tuple[float, float] | None = None
+    """The least and the most, if it is nothing else: NaN stays."""
 
     def apply(self, y: Tensor) -> Tensor:
         """The activation of a tensor that nothing else uses, since it may be changed in place."""
@@ -48,7 +51,7 @@ class Activation:
 
 
 _SIMPLE: Mapping[str, Activation] = {
-    "relu": Activation(torch.relu, in_place=torch.relu_),
+    "relu": Activation(torch.relu, in_place=torch.relu_, bounds=(0.0, math.inf)),
     "sigmoid": Activation(torch.sigmoid, "sigmoid", PostOp(0x29)),
     "tanh": Activation(torch.tanh, "tanh", PostOp(0x21)),
     # oneDNN 3.2 takes 0.7 ns an element for it in a convolution, PyTorch 0.2 ns after one.
@@ -63,8 +66,10 @@ _SIMPLE: Mapping[str, Activation] = {
 
 
 def _clip(low: float, high: float) -> Activation:
-    bounds = {"min": low, "max": high}
-    return Activation(partial(torch.clamp, **bounds), in_place=partial(torch.clamp_, **bounds))
+    options = {"min": low, "max": high}
+    clamp, clamp_in_place = partial(torch.clamp, **options), partial(torch.clamp_, **options)
+    bounds = None if math.isnan(low + high) else (low, high)
+    return Activation(clamp, in_place=clamp_in_place, bounds=bounds)
 
 
 def _leaky_relu(slope: float) -> Activation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ from ramiel.runtime.kernels.onednn_library import (
     dims,
     library,
 )
-from ramiel.runtime.replay.tape import Run, here
+from ramiel.runtime.replay.tape import Execution, Run, here
 
 TYPES = {torch.float32: 3, torch.bfloat16: 2}
 
@@ -100,10 +100,8 @@ def _destroy_all(lib: Library, objects: list[tuple[str, int]]) -> None:
         getattr(lib.quick, function)(handle)
 
 
-Execution = tuple[ctypes.c_void_p, ctypes.c_void_p, int, ctypes.c_void_p]
-"""The arguments of dnnl_primitive_execute: primitive, stream, number of arguments, arguments."""
-Move = Callable[[int], object]
-"""Has something lie at another address."""
+Arguments = tuple[ctypes.c_void_p, ctypes.c_void_p, int, ctypes.c_void_p]
+"""Of dnnl_primitive_execute: primitive, stream, number of arguments, arguments."""
 
 
 class Primitive:
@@ -152,9 +150,9 @@ class Primitive:
     def scratch_bytes(self) -> int:
         return self._scratch
 
-    def bound_to(self, addresses: Sequence[int]) -> tuple[Execution, list[Move], object]:
+    def bound_to(self, addresses: Sequence[int]) -> Execution:
         """What dnnl_primitive_execute takes for addresses: of what is given, in its order, and of
-        the scratchpad. With it, how each of them is changed, and what must be kept meanwhile."""
+        the scratchpad."""
         handles = Handles(self._lib)
         engine = self._lib.engine
         memories = [
@@ -164,9 +162,13 @@ class Primitive:
         arguments = (Argument * (len(self._fixed) + len(memories)))(*self._fixed, *memories)
         stream = handles.make("stream", "dnnl_stream_create", engine, IN_ORDER)
         address = ctypes.c_void_p(ctypes.addressof(arguments))
-        moves = [partial(self._set, memory) for _, memory in memories]
-        execution = (self._primitive, stream, len(arguments), address)
-        return execution, moves, (self, handles, arguments)
+        moves = [
+            (at, partial(self._set, memory))
+            for at, (_, memory) in zip(addresses, memories, strict=True)
+        ]
+        kept = (self, handles, arguments)
+        given = (self._primitive, stream, address, len(arguments))
+        return Execution("EXECUTE", *given, moves, kept)
 
     def _bind(self) -> Bound:
         memories = [(kind, self._memory(desc, None)) for kind, desc in self._given]
@@ -214,7 +216,7 @@ class Bound(NamedTuple):
 
     memories: tuple[ctypes.c_void_p, ...]
     arguments: ctypes.Array[Argument]
-    call: Execution
+    call: Arguments
     scratch: Tensor | None
 
 

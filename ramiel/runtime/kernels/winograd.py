@@ -6,9 +6,9 @@ A tile of n x n inputs, n = m + r - 1, gives m x m results of an r x r kernel (L
     Y = A' [ (G g G') * (B' d B) ] A
 
 With m = 4 and r = 3 that is 36 products for 16 results, where a direct convolution takes 144; a
-1x7 kernel in steps of 4 takes 10 for 4, instead of 28. Each transform is one product with a
-matrix, B x B and A x A as Kronecker products, and the products of all tiles at one place of the
-tile are a product of matrices over the channels. Rounding errors are several times those of a
+1x7 kernel in steps of 4 takes 10 for 4, instead of 28. The products of all tiles at one place of
+the tile are a product of matrices over the channels. The transforms are native, or each one product
+with a matrix, B x B and A x A as Kronecker products. Rounding errors are several times those of a
 direct convolution: up to 1e-5 of the largest result.
 """
 
@@ -29,11 +29,13 @@ from ramiel.runtime.kernels import mkldnn, plain
 from ramiel.runtime.kernels.geometry import (
     Convolution,
     Kernel,
+    channels_last,
     channels_last_strides,
     is_finite,
 )
-from ramiel.runtime.kernels.onednn_library import library
-from ramiel.runtime.kernels.onednn_primitive import Operand, matmul
+from ramiel.runtime.kernels.onednn_primitive import Operand, Primitive, matmul
+from ramiel.runtime.kernels.winograd_transforms import TransformOfImages, transform_back
+from ramiel.runtime.replay import native as replay
 from ramiel.runtime.replay.tape import Tape, here, off
 
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0, 2.0, -0.5, 1.5, -1.5)
@@ -127,6 +129,8 @@ def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kern
     if not applies(spec):
         return None
     grid = _Grid.of(spec, tile)
+    if prepared and (made := _native_kernel(spec, grid)) is not None:
+        return made
     steps = _prepared_steps(spec, grid) if prepared else None
     steps = steps or _pytorch_steps(spec, grid)
     if steps is None:
@@ -159,6 +163,40 @@ def convolution(spec: Convolution, tile: int = 4, prepared: bool = True) -> Kern
             y.copy_(buffers.cropped)
         if other is not None:
             y += other
+        return y if last is None else last(y)
+
+    return kernel
+
+
+def _native_kernel(spec: Convolution, grid: _Grid) -> Kernel | None:
+    """A kernel with native transforms; None without the native part or oneDNN."""
+    multiply = _products(spec, grid) if replay.native() is not None else None
+    if multiply is None:
+        return None
+    results, channels = spec.weight.shape[:2]
+    places = math.prod(grid.window)
+    before, after = ((grid.padded, places, width) for width in (channels, results))
+    layout = spec.result, channels_last_strides(spec.result)
+    bounds = spec.activation and spec.activation.bounds
+    last = spec.activation.apply if spec.activation and not bounds else None
+    (a, _, b), (a2, _, b2) = map(matrices, grid.tile, spec.kernel)
+    share = grid.share if grid.threads > 1 else 0
+    into = TransformOfImages(spec.padding, grid.tiles[1:], grid.tile, (b, b2), share)
+    back = transform_back(*layout, grid.tiles[1:], grid.tile, (a, a2), share, spec.bias, bounds)
+    direct = plain.convolution(spec)
+
+    def kernel(x: Tensor, other: Tensor | None) -> Tensor:
+        parts = [workspace(i, math.prod(shape)) for i, shape in enumerate((before, after))]
+        if (tape := here.tape) is not None:
+            for part in parts:
+                tape.renew(part)
+        transformed, products = map(_view, parts, (before, after))
+        # An infinity minus another is NaN, which would spread over whole tiles.
+        if not into(x, transformed):
+            return direct(x, other)
+        multiply(transformed, products)
+        y = torch.empty_strided(*layout, dtype=torch.float32)
+        back(*(products, y) if other is None else (products, channels_last(other), y))
         return y if last is None else last(y)
 
     return kernel
@@ -257,44 +295,36 @@ class _Grid(NamedTuple):
         return _Grid((high, wide), (high + kh - 1, wide + kw - 1), tiles, threads)
 
 
-def _constants(spec: Convolution, grid: _Grid) -> tuple[Tensor, Tensor, Tensor]:
-    """B' x B' [nn, nn], the transformed kernel [nn, in, out], A' x A' [mm, nn]."""
+def _kernel_of(spec: Convolution, grid: _Grid) -> Tensor:
+    """The transformed kernel [nn, in, out]."""
     key = ("winograd", grid.tile)
     if key not in spec.packed:
-        spec.packed[key] = _transformed(spec, grid)
+        (_, g, _), (_, g2, _) = map(matrices, grid.tile, spec.kernel)
+        weight = spec.weight.detach().numpy().astype(np.float64)
+        kernel = np.einsum("ui,vj,ocij->uvco", g, g2, weight, optimize=True)
+        kernel = kernel.reshape(-1, *kernel.shape[2:]).astype(np.float32)
+        spec.packed[key] = torch.from_numpy(kernel)
     return spec.packed[key]
 
 
-def _transformed(spec: Convolution, grid: _Grid) -> tuple[Tensor, Tensor, Tensor]:
-    (a, g, b), (a2, g2, b2) = map(matrices, grid.tile, spec.kernel)
-    weight = spec.weight.detach().numpy().astype(np.float64)
-    kernel = np.einsum("ui,vj,ocij->uvco", g, g2, weight, optimize=True)
-    kernel = kernel.reshape(-1, *kernel.shape[2:])
-    made = (np.kron(b, b2), kernel, np.kron(a, a2))
-    first, second, third = (torch.from_numpy(x.astype(np.float32)) for x in made)
-    return first, second, third
+def _transforms(spec: Convolution, grid: _Grid) -> tuple[Tensor, Tensor]:
+    """B' x B' [nn, nn] and A' x A' [mm, nn]."""
+    (a, _, b), (a2, _, b2) = map(matrices, grid.tile, spec.kernel)
+    into, out = (torch.from_numpy(x.astype(np.float32)) for x in (np.kron(b, b2), np.kron(a, a2)))
+    return into, out
 
 
 def _prepared_steps(spec: Convolution, grid: _Grid) -> Steps | None:
     """The three products as prepared primitives; None if oneDNN is not there."""
-    if library() is None:
-        return None
-    into, kernel, out = _constants(spec, grid)
-    places, channels, results = kernel.shape
-    tiles, share, small = grid.padded, grid.share, math.prod(grid.tile)
+    multiply = _products(spec, grid)
+    into, out = _transforms(spec, grid)
+    places, channels, results = _kernel_of(spec, grid).shape
+    tiles, small = grid.padded, math.prod(grid.tile)
     before = Operand((tiles, places, channels), (places * channels, channels, 1))
     after = Operand((tiles, places, results), (places * results, results, 1))
     final = Operand((tiles, small, results), (small * results, results, 1))
-
-    def shared(width: int) -> Operand:
-        # Threads divide a batch in order: each multiplies the tiles that it transformed.
-        size = places * width
-        return Operand((grid.threads, places, share, width), (share * size, width, size, 1))
-
     activation = None if spec.adds else spec.activation
     forward = matmul(into[None], before, before)
-    packed = spec.packed.setdefault(("winograd products", grid.tile), {})
-    multiply = matmul(shared(channels), kernel[None], shared(results), packed=packed)
     back = matmul(out[None], after, final, bias=spec.bias, activation=activation)
     if forward is None or multiply is None or back is None:
         return None
@@ -305,12 +335,26 @@ def _prepared_steps(spec: Convolution, grid: _Grid) -> Steps | None:
     )
 
 
+def _products(spec: Convolution, grid: _Grid) -> Primitive | None:
+    """The products of tiles [tiles, nn, in], to [tiles, nn, out]; None if oneDNN is not there."""
+    kernel = _kernel_of(spec, grid)
+    places, channels, results = kernel.shape
+
+    def shared(width: int) -> Operand:
+        # Threads divide a batch in order: each multiplies the tiles that it transformed.
+        share, size = grid.share, places * width
+        return Operand((grid.threads, places, share, width), (share * size, width, size, 1))
+
+    packed = spec.packed.setdefault(("winograd products", grid.tile), {})
+    return matmul(shared(channels), kernel[None], shared(results), packed=packed)
+
+
 def _pytorch_steps(spec: Convolution, grid: _Grid) -> Steps | None:
     """The three products with PyTorch's calls. The second is a 1x1 convolution in groups, one
     for each place of the tile, which reaches twice the speed of torch.bmm on some CPUs."""
     if not mkldnn.is_available():
         return None
-    into, kernel, out = _constants(spec, grid)
+    (into, out), kernel = _transforms(spec, grid), _kernel_of(spec, grid)
     places, channels, results = kernel.shape
     grouped = Convolution(
         (1, places * channels, grid.padded, 1),

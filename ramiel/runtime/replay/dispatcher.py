@@ -19,9 +19,8 @@ from torch._C import (
     _dispatch_has_kernel_for_dispatch_key as _has_kernel,  # pyright: ignore[reportPrivateUsage]
 )
 
-from ramiel.runtime.kernels.onednn_primitive import Move
 from ramiel.runtime.replay.native import Kind, Step
-from ramiel.runtime.replay.tape import found_in, is_opaque
+from ramiel.runtime.replay.tape import Move, found_in, is_opaque
 
 
 class NativeTensor(ctypes.Structure):

@@ -29,8 +29,10 @@ class Kind(IntEnum):
     CLAMP = 4
     BINARY = 5
     COPY = 6
-    OPERATOR = 7
-    CALL = 8
+    TILES = 7
+    IMAGE = 8
+    OPERATOR = 9
+    CALL = 10
 
 
 class Step(ctypes.Structure):
@@ -113,6 +115,14 @@ class Native:
         self.functions.ramiel_plan_run.argtypes = (c_void_p, c_int, c_void_p)
         self.functions.ramiel_plan_delete.argtypes = (c_void_p,)
         self.functions.ramiel_plan_delete.restype = None
+        self.transforms = {
+            Kind.TILES.name: self.functions.ramiel_tiles_of,
+            Kind.IMAGE.name: self.functions.ramiel_image_of,
+        }
+        """Of convolutions by Winograd's algorithm, for what runs in Python; whether what they read
+        is finite."""
+        for transform in self.transforms.values():
+            transform.argtypes = (c_void_p, c_void_p, c_void_p, c_int)
         self._call = ctypes.CFUNCTYPE(c_int, c_int64)(_call)
         execute = ctypes.cast(onednn.functions.dnnl_primitive_execute, c_void_p)
         self.functions.ramiel_attach(execute, ctypes.cast(self._call, c_void_p))

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from ramiel.cores import cores
-from ramiel.runtime.kernels.onednn_primitive import Move
 from ramiel.runtime.replay import memory
 from ramiel.runtime.replay.concatenations import divided
 from ramiel.runtime.replay.dispatcher import Prepared
@@ -32,6 +31,7 @@ from ramiel.runtime.replay.tape import (
     Call,
     Event,
     Finite,
+    Move,
     NotCapturable,
     Noted,
     Receive,
@@ -372,11 +372,11 @@ class _Instance:
                 addresses = [self.tensor(view).data_ptr() for view in views]  # pyright: ignore
                 if scratch is not None:
                     addresses.append(self._memory[scratch].data_ptr())
-                (first, second, count, third), moves, kept = primitive.bound_to(addresses)
+                kind, *fields, moves, kept = primitive.bound_to(addresses)
                 self._kept.append(kept)
-                for address, move in zip(addresses, moves, strict=True):
+                for address, move in moves:
                     self._note_address(address, move)
-                yield Step(Kind.EXECUTE, threads, first, second, third, count)
+                yield Step(Kind[kind], threads, *fields)
             case Finite(view):
                 yield from self._finite(self.tensor(view), threads)  # pyright: ignore
             case Call():

@@ -11,11 +11,11 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,10 +27,6 @@ from torch.utils._python_dispatch import (
 )
 
 from ramiel.runtime.channels import Channel, Channels
-
-if TYPE_CHECKING:
-    from ramiel.runtime.kernels.onednn_primitive import Primitive
-
 
 Kept = TypeVar("Kept")
 
@@ -48,8 +44,36 @@ class Call(NamedTuple):
     results: tuple[Tensor, ...]
 
 
+Move = Callable[[int], object]
+"""Has something lie at another address."""
+
+
+class Execution(NamedTuple):
+    """How a primitive runs on some addresses: the name and fields of its step (native/step.h), how
+    addresses that the fields do not have are changed, and what is kept meanwhile."""
+
+    kind: str
+    first: Any
+    second: Any
+    third: Any
+    size: int
+    moves: Sequence[tuple[int, Move]]
+    kept: object
+
+
+class Primitive(Protocol):
+    """A kernel that has been prepared for some shapes and a number of threads."""
+
+    @property
+    def scratch_bytes(self) -> int: ...
+
+    def bound_to(self, addresses: Sequence[int]) -> Execution:
+        """How it runs on addresses: of its tensors, and of a scratchpad if it needs one."""
+        ...
+
+
 class Run(NamedTuple):
-    """A primitive of oneDNN's, with its tensors, the result last."""
+    """A primitive, with its tensors, the result last."""
 
     primitive: Primitive
     tensors: tuple[Tensor, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,11 +16,21 @@ from torch import Tensor
 
 from ramiel.runtime.kernels import CONVOLUTIONS, PRODUCTS, avg_pool2d, max_pool2d, winograd
 from ramiel.runtime.kernels.activations import ACTIVATIONS, Spec, activation
-from ramiel.runtime.kernels.geometry import Convolution, Product
+from ramiel.runtime.kernels.geometry import Convolution, Kernel, Product
 from ramiel.runtime.kernels.onednn_library import library, why_not
 
 needs_onednn = pytest.mark.skipif(library() is None, reason=why_not() or "it is there")
-CONVOLVING = [pytest.param(n, marks=needs_onednn if n == "onednn" else ()) for n in CONVOLUTIONS]
+
+
+def without_native(spec: Convolution) -> Kernel | None:
+    with mock.patch.object(winograd.replay, "native", lambda: None):
+        return CONVOLUTIONS["winograd"](spec)
+
+
+CONVOLUTIONS_TESTED = {**CONVOLUTIONS, "winograd by products": without_native}
+CONVOLVING = [
+    pytest.param(n, marks=needs_onednn if n == "onednn" else ()) for n in CONVOLUTIONS_TESTED
+]
 MULTIPLYING = [pytest.param(n, marks=needs_onednn if n == "onednn" else ()) for n in PRODUCTS]
 
 TOLERANCE = 1e-4
@@ -110,7 +121,7 @@ def convolved(spec: Convolution, x: Tensor, other: Tensor | None, name: str) -> 
 def test_convolution(name: str, data: st.DataObject) -> None:
     dense = "winograd" in name or data.draw(st.booleans())
     spec, x, other, function = data.draw(convolutions(dense))
-    kernel = CONVOLUTIONS[name](spec)
+    kernel = CONVOLUTIONS_TESTED[name](spec)
     if kernel is not None:
         before = [tensor.clone() for tensor in (x, other) if tensor is not None]
         expected = convolved(spec, x, other, function)
@@ -128,7 +139,7 @@ def test_dimensions_of_one(name: str, layout: str, source: tuple[int, ...]) -> N
     torch.manual_seed(0)
     weight, one = torch.randn(2, source[1], 3, 3), (1, 1)
     spec = Convolution(source, weight, None, one, one, one, 1, None, False)
-    kernel, x = CONVOLUTIONS[name](spec), random(source, layout)
+    kernel, x = CONVOLUTIONS_TESTED[name](spec), random(source, layout)
     assert kernel is not None
     check(kernel(x, None), convolved(spec, x, None, "none"))
 
@@ -141,10 +152,41 @@ def test_activation_of_convolution(name: str, adds: bool, function: str) -> None
     weight, bias, one = torch.randn(18, 17, 3, 3) / 12, torch.randn(18), (1, 1)
     after = activation(FUNCTIONS[function][0])
     spec = Convolution((2, 17, 9, 6), weight, bias, one, one, one, 1, after, adds)
-    kernel = CONVOLUTIONS[name](spec)
+    kernel = CONVOLUTIONS_TESTED[name](spec)
     assert kernel is not None
     x, other = torch.randn(2, 17, 9, 6), torch.randn(2, 18, 9, 6) if adds else None
     check(kernel(x, other), convolved(spec, x, other, function))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("size", [7, 30])
+@pytest.mark.parametrize("inputs, outputs", [(3, 40), (16, 1), (36, 16)])
+def test_winograd_on_threads(threads: int, size: int, inputs: int, outputs: int) -> None:
+    """Tiles are divided among threads, and channels into vectors, whatever their number."""
+    torch.manual_seed(0)
+    x = random((2, inputs + 5, size, size), "channels_last")[:, 2:-3]
+    weight, one = torch.randn(outputs, inputs, 3, 3) / 12, (1, 1)
+    spec = Convolution(x.shape, weight, None, one, one, one, 1, activation("relu"), True)
+    other = random(spec.result)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        kernel = CONVOLUTIONS["winograd"](spec)
+        assert kernel is not None
+        check(kernel(x, other), convolved(spec, x, other, "relu"))
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("make", [CONVOLUTIONS["winograd"], without_native])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_winograd_keeps_what_is_not_finite_in_its_place(make: Any, value: float) -> None:
+    weight, one = torch.randn(4, 5, 3, 3), (1, 1)
+    spec = Convolution((1, 5, 9, 9), weight, None, one, one, one, 1, activation("relu"), False)
+    x = torch.randn(1, 5, 9, 9)
+    x[0, 4, 8, 2] = value
+    y = make(spec)(x, None)
+    torch.testing.assert_close(y, convolved(spec, x, None, "relu"), equal_nan=True)
 
 
 def test_plain_is_always_made_and_winograd_where_it_applies() -> None:
@@ -154,7 +196,7 @@ def test_plain_is_always_made_and_winograd_where_it_applies() -> None:
         spec = Convolution(
             (1, 4, 9, 9), weight, None, padding=(1, 1), activation=None, adds=False, **geometry
         )
-        return CONVOLUTIONS[name](spec) is not None
+        return CONVOLUTIONS_TESTED[name](spec) is not None
 
     others: list[dict[str, Any]] = [
         *({"stride": (2, 1)}, {"dilation": (1, 2)}, {"groups": 2}, {"dtype": torch.float64})
