@@ -59,12 +59,12 @@ class Builder:
         self._layout = layout
         arena = torch.empty(layout.arena_bytes + memory.ALIGNMENT, dtype=torch.uint8)
         arena = arena[-arena.data_ptr() % memory.ALIGNMENT :]
-        self._memory = [block.memory(arena) for block in layout.blocks]
+        self.memory = [block.memory(arena) for block in layout.blocks]
         self._kept: list[object] = []
         self.functions: list[int] = []
         """The numbers of the functions of Python that steps call."""
         self.apart = {
-            view.block: Apart.of(self._memory[view.block])
+            view.block: Apart.of(self.memory[view.block])
             for view in (*layout.inputs, *layout.outputs)
             if layout.blocks[view.block].is_apart
         }
@@ -89,10 +89,7 @@ class Builder:
             self._note_address(getattr(step, name), partial(setattr, step, name))
 
     def tensor(self, view: View) -> Tensor:
-        bytes_ = self._memory[view.block]
-        whole = bytes_[: bytes_.numel() // view.dtype.itemsize * view.dtype.itemsize]
-        whole = whole.view(view.dtype)
-        return whole.as_strided(view.shape, view.strides, whole.storage_offset() + view.offset)
+        return view.on(self.memory[view.block])
 
     def _steps(self, event: Event, threads: int, scratch: int | None) -> Iterator[Step]:
         match event:
@@ -103,7 +100,7 @@ class Builder:
             case Run(primitive, views):
                 addresses = [self.tensor(view).data_ptr() for view in views]  # pyright: ignore
                 if scratch is not None:
-                    addresses.append(self._memory[scratch].data_ptr())
+                    addresses.append(self.memory[scratch].data_ptr())
                 (first, second, count, third), moves, kept = primitive.bound_to(addresses)
                 self._kept.append(kept)
                 for address, move in zip(addresses, moves, strict=True):

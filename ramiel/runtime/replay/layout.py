@@ -143,23 +143,20 @@ class Layout:
         return outputs | {block for block, count in uses.items() if count > 1}
 
     def _set_apart(self) -> None:
-        """Large inputs that no step writes to, and large outputs that are blocks of their own."""
-        ends = [view.block for view in (*self.inputs, *self.outputs)]
-        for view in (*self.inputs, *self.outputs):
+        """Large inputs that no step writes to, and what else large outputs lie in."""
+        given = {view.block for view in self.inputs}
+        for view in self.inputs:
             block = self.blocks[view.block]
             block.is_apart = (
-                block.tensor is None
+                not block.is_written
                 and block.size >= LARGE
                 and view.offset == 0
                 and view.end == block.size == math.prod(view.shape) * view.dtype.itemsize
-                and ends.count(view.block) == 1
             )
-        for view in self.inputs:
-            block = self.blocks[view.block]
-            block.is_apart = block.is_apart and not block.is_written
         for view in self.outputs:
             block = self.blocks[view.block]
-            block.is_apart = block.is_apart and view.strides == _contiguous(view.shape)
+            if view.block not in given:
+                block.is_apart = block.tensor is None and block.size >= LARGE
 
     def _place(self) -> int:
         """Gives each value and each primitive's scratchpad a place in the arena; its bytes."""
@@ -187,8 +184,3 @@ class Layout:
         for value, offset in zip(values, found, strict=True):
             self.blocks[value].offset = offset
         return total
-
-
-def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
-    """The strides of a contiguous tensor."""
-    return torch.empty(shape, device="meta").stride()

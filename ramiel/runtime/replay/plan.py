@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Generator, Sequence
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -13,7 +14,9 @@ from ramiel.cores import cores
 from ramiel.runtime.replay.builder import Builder
 from ramiel.runtime.replay.layout import Layout
 from ramiel.runtime.replay.native import Native, Step, remove_function
+from ramiel.runtime.replay.steps import is_dense
 from ramiel.runtime.replay.tape import Noted, Tape
+from ramiel.runtime.replay.views import View, bytes_of
 
 MOST_IDLE = 4
 """The copies of a plan that are kept while nobody uses them; as many as there are cores, if that is
@@ -51,9 +54,9 @@ class Plan:
         return self._layout.arena_bytes
 
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | None:
-        """The outputs, in memory of their own; None if the run has to be made in Python: values
-        are not finite that were when it was taped, or a step has failed, which Python will say
-        more about."""
+        """The outputs, in memory that is the call's alone (but for that of large inputs), and that
+        they share as they did when taped. None if the run has to be made in Python: values are not
+        finite that were then, or a step has failed, which Python will say more about."""
         with self._instance() as instance:
             return instance.run(inputs)
 
@@ -74,14 +77,52 @@ class Plan:
             self._idle.append(instance)
 
 
+class _Outputs:
+    """The outputs that lie in one block, for which each call has memory of its own."""
+
+    def __init__(
+        self, builder: Builder, block: int, views: Mapping[int, View], given: bool
+    ) -> None:
+        """The views, by the number of the output; `given` if their memory is an input's."""
+        self._views = views
+        self._memory = builder.memory[block]
+        apart = builder.apart.get(block)
+        self._apart = apart if apart is not None and apart.is_movable and not given else None
+        self._whole = None if given else self._only_output()
+
+    def _only_output(self) -> Tensor | None:
+        """The output, if it is the only one and can be cloned or made anew as it is."""
+        if len(self._views) != 1:
+            return None
+        only = next(iter(self._views.values())).on(self._memory)
+        fills = self._apart is None or only.nbytes == self._memory.numel()
+        return only if fills and is_dense(only) else None
+
+    def memory(self) -> Tensor | None:
+        """New memory, to which the steps will write; None if they write to the plan's."""
+        if self._apart is None:
+            return None
+        memory = torch.empty_like(self._memory if self._whole is None else self._whole)
+        self._apart.move_to(memory)
+        return memory
+
+    def on(self, memory: Tensor | None) -> Iterable[tuple[int, Tensor]]:
+        """The outputs, on such memory, or else on a copy of the plan's."""
+        if self._whole is not None:
+            return [
+                (number, self._whole.clone() if memory is None else memory)
+                for number in self._views
+            ]
+        memory = self._memory.clone() if memory is None else memory
+        return [(number, view.on(memory)) for number, view in self._views.items()]
+
+
 class _Instance:
     """A copy of a plan, with memory of its own."""
 
     def __init__(self, layout: Layout, native: Native) -> None:
         self._native = native
         self._builder = builder = Builder(layout, native)
-        self._inputs = [builder.tensor(view) for view in layout.inputs]
-        self._outputs = [builder.tensor(view) for view in layout.outputs]
         self._seats = layout.seats
         self._arrays: list[ctypes.Array[Step]] = []
         self._ends: list[list[int]] = []
@@ -93,7 +134,15 @@ class _Instance:
             for step in array:
                 builder.note_addresses(step)
             self._arrays.append(array)
-        self._moved = [builder.apart.get(v.block) for v in (*layout.inputs, *layout.outputs)]
+        self._inputs = [
+            (view.block, builder.tensor(view), builder.apart.get(view.block))
+            for view in layout.inputs
+        ]
+        given = {block for block, _, apart in self._inputs if apart and apart.is_movable}
+        self._outputs = [
+            (block, _Outputs(builder, block, views, block in given))
+            for block, views in _by_block(layout.outputs).items()
+        ]
         self._plan = native.new_plan(self._arrays, layout.seats, len(builder.channels))
 
     def times(self, inputs: Sequence[Tensor]) -> list[list[int]] | None:
@@ -110,31 +159,28 @@ class _Instance:
     def run(
         self, inputs: Sequence[Tensor], times: ctypes.Array[ctypes.c_int64] | None = None
     ) -> list[Tensor] | None:
-        count = len(inputs)
-        kept: list[Tensor] = []
-        for slot, given, apart in zip(self._inputs, inputs, self._moved[:count], strict=True):
+        given: dict[int, Tensor] = {}
+        """The inputs that are not copied, by their blocks."""
+        for (block, slot, apart), tensor in zip(self._inputs, inputs, strict=True):
             if apart is None or not apart.is_movable:
-                slot.copy_(given)
+                slot.copy_(tensor)
                 continue
-            if given.stride() != slot.stride():
+            if tensor.stride() != slot.stride():
                 layout = torch.empty_strided(slot.shape, slot.stride(), dtype=slot.dtype)
-                given = layout.copy_(given)
-            kept.append(given)
-            apart.move_to(given)
-        outputs = [
-            torch.empty(slot.shape, dtype=slot.dtype) if apart and apart.is_movable else None
-            for slot, apart in zip(self._outputs, self._moved[count:], strict=True)
+                tensor = layout.copy_(tensor)
+            given[block] = tensor
+            apart.move_to(tensor)
+        memories = [
+            bytes_of(given[block]) if block in given else outputs.memory()
+            for block, outputs in self._outputs
         ]
-        for output, apart in zip(outputs, self._moved[count:], strict=True):
-            if output is not None and apart is not None:
-                apart.move_to(output)
         spins = SPINS if self._seats <= cores() else 0
         if self._native.run(self._plan, spins, times):
             return None
-        return [
-            slot.clone(memory_format=torch.contiguous_format) if output is None else output
-            for slot, output in zip(self._outputs, outputs, strict=True)
-        ]
+        made: dict[int, Tensor] = {}
+        for (_, outputs), memory in zip(self._outputs, memories, strict=True):
+            made.update(outputs.on(memory))
+        return [made[number] for number in range(len(made))]
 
     def __del__(self) -> None:
         if plan := self.__dict__.get("_plan"):
@@ -142,3 +188,11 @@ class _Instance:
         if builder := self.__dict__.get("_builder"):
             for number in builder.functions:
                 remove_function(number)
+
+
+def _by_block(views: Sequence[View]) -> Mapping[int, Mapping[int, View]]:
+    """The views in each block, by their numbers."""
+    blocks: defaultdict[int, dict[int, View]] = defaultdict(dict)
+    for number, view in enumerate(views):
+        blocks[view.block][number] = view
+    return blocks

@@ -157,7 +157,9 @@ def test_operators_need_no_lock_of_pythons() -> None:
 
     plan = capture(function, torch.randn(300, 300), 1)
     instance = plan._idle[0]
-    result = instance._outputs[0].fill_(-1)
+    ((_, outputs),) = instance._outputs
+    assert outputs._whole is not None
+    result = outputs._whole.fill_(-1)
     last = ctypes.c_float.from_address(result.data_ptr() + 4 * (result.numel() - 1))
     interval = sys.getswitchinterval()
     thread = threading.Thread(target=lambda: instance._native.run(instance._plan, 0))
