@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -53,18 +53,23 @@ class Plan:
     def arena_bytes(self) -> int:
         return self._layout.arena_bytes
 
-    def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | None:
+    def run(
+        self, inputs: Sequence[Tensor], times: list[list[int]] | None = None
+    ) -> list[Tensor] | None:
         """The outputs, in memory that is the call's alone (but for that of large inputs), and that
         they share as they did when taped. None if the run has to be made in Python: values are not
-        finite that were then, or a step has failed, which Python will say more about."""
+        finite that were then, or a step has failed, which Python will say more about.
+
+        `times` gets, for each worker, when it began and when each of its events (`workers`) had
+        ended, in ns of `time.monotonic_ns()`.
+        """
         with self._instance() as instance:
-            return instance.run(inputs)
+            return instance.run(inputs, times)
 
     def times(self, inputs: Sequence[Tensor]) -> list[list[int]] | None:
-        """When each worker began, and when each of its events (`workers`) had ended, in one run,
-        in ns of `time.monotonic_ns()`; None if the run has to be made in Python."""
-        with self._instance() as instance:
-            return instance.times(inputs)
+        """The times of a run; None as for run()."""
+        times: list[list[int]] = []
+        return times if self.run(inputs, times) is not None else None
 
     @contextmanager
     def _instance(self) -> Generator[_Instance]:
@@ -145,20 +150,7 @@ class _Instance:
         ]
         self._plan = native.new_plan(self._arrays, layout.seats, len(builder.channels))
 
-    def times(self, inputs: Sequence[Tensor]) -> list[list[int]] | None:
-        times = (ctypes.c_int64 * sum(len(array) + 1 for array in self._arrays))()
-        if self.run(inputs, times) is None:
-            return None
-        taken: list[list[int]] = []
-        ns, begin = times[:], 0
-        for array, ends in zip(self._arrays, self._ends, strict=True):
-            taken.append([ns[begin], *(ns[begin + end] for end in ends)])
-            begin += len(array) + 1
-        return taken
-
-    def run(
-        self, inputs: Sequence[Tensor], times: ctypes.Array[ctypes.c_int64] | None = None
-    ) -> list[Tensor] | None:
+    def run(self, inputs: Sequence[Tensor], times: list[list[int]] | None) -> list[Tensor] | None:
         given: dict[int, Tensor] = {}
         """The inputs that are not copied, by their blocks."""
         for (block, slot, apart), tensor in zip(self._inputs, inputs, strict=True):
@@ -175,12 +167,24 @@ class _Instance:
             for block, outputs in self._outputs
         ]
         spins = SPINS if self._seats <= cores() else 0
-        if self._native.run(self._plan, spins, times):
+        clock = None if times is None else self._new_clock()
+        if self._native.run(self._plan, spins, clock):
             return None
+        if times is not None and clock is not None:
+            times += self._event_times(clock[:])
         made: dict[int, Tensor] = {}
         for (_, outputs), memory in zip(self._outputs, memories, strict=True):
             made.update(outputs.on(memory))
         return [made[number] for number in range(len(made))]
+
+    def _new_clock(self) -> ctypes.Array[ctypes.c_int64]:
+        return (ctypes.c_int64 * sum(len(array) + 1 for array in self._arrays))()
+
+    def _event_times(self, ns: Sequence[int]) -> Iterator[list[int]]:
+        begin = 0
+        for array, ends in zip(self._arrays, self._ends, strict=True):
+            yield [ns[begin], *(ns[begin + end] for end in ends)]
+            begin += len(array) + 1
 
     def __del__(self) -> None:
         if plan := self.__dict__.get("_plan"):
