@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import copy
 import linecache
+import os
 import pickle
 import re
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -238,6 +240,42 @@ def test_batches() -> None:
         given = inputs(samples=2)
         assert program.capture_status(*given).startswith("captured up to worker_")
         assert replays(program, *given) and serial_replays(program, *given)
+
+
+class Late(BaseException):
+    """What a handler of a signal raises, as Ctrl-C does."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="without SIGALRM")
+def test_what_handlers_of_signals_raise_is_not_lost(
+    program: CompiledProgram, python: CompiledProgram
+) -> None:
+    def late(number: int, frame: object) -> None:
+        raise Late
+
+    expected = python(*inputs())
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        for number in range(30):
+            with pytest.raises(Late):
+                signal.setitimer(signal.ITIMER_REAL, 0.0005 + 0.0001 * number)
+                for _ in range(1000):
+                    assert same(program(*inputs()), expected)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="without fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child(program: CompiledProgram, python: CompiledProgram) -> None:
+    expected = python(*inputs(1))
+    child = os.fork()
+    if child == 0:
+        torch.set_num_threads(1)  # for the comparison: after a fork PyTorch itself hangs on more
+        os._exit(0 if same(program(*inputs(1)), expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert same(program(*inputs(1)), expected)
 
 
 def test_closed(program: CompiledProgram, python: CompiledProgram) -> None:
