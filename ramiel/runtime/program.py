@@ -254,7 +254,7 @@ class Program(nn.Module):
         except NotCapturable as reason:
             place = place_of(reason, {code})
             told = str(op_error(reason, place, self._nodes) if place else reason)
-            return stop_at(reason, told, function, tape)
+            return stop_at(reason, told, function, code, tape)
 
     def _run_alone(self, serial: Serial, inputs: Sequence[Any]) -> tuple[Any, ...]:
         """The outputs of one sample, computed by one thread."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -28,15 +28,16 @@ class Stop:
     """Whether it waits for a worker that has stopped, and could go on otherwise."""
 
 
-def stop_at(reason: NotCapturable, told: str, function: Any, tape: Tape) -> Stop:
-    """Where a function that was taped has raised a reason, `told` in words. The tape is cut there.
+def stop_at(reason: NotCapturable, told: str, function: Any, code: CodeType, tape: Tape) -> Stop:
+    """Where a function has raised a reason, `told` in words, while `code` was taped: its own, if it
+    is no wrapper. The tape is cut there.
 
     Raises NotCapturable if the function cannot go on from there.
     """
     threads = torch.get_num_threads()
     function = getattr(function, "__func__", function)
-    frame, line = _frame(reason, getattr(function, "__code__", None))
-    if frame is None:
+    frame, line = _frame(reason, code)
+    if frame is None or getattr(function, "__code__", None) is not code:
         raise NotCapturable(told) from reason
     live = dict(frame.f_locals)
     channels = next((name for name, value in live.items() if isinstance(value, Channels)), None)
@@ -52,7 +53,7 @@ def stop_at(reason: NotCapturable, told: str, function: Any, tape: Tape) -> Stop
     return Stop(rest, values, threads, told, isinstance(reason, NotSent))
 
 
-def _frame(error: BaseException, code: object) -> tuple[FrameType | None, int]:
+def _frame(error: BaseException, code: CodeType) -> tuple[FrameType | None, int]:
     """The frame of a function that an error has left, and the line at which it did."""
     found: tuple[FrameType | None, int] = None, 0
     step = error.__traceback__

@@ -4,6 +4,7 @@ Python, and nobody notices."""
 from __future__ import annotations
 
 import copy
+import functools
 import linecache
 import os
 import pickle
@@ -473,6 +474,22 @@ def test_source_that_is_not_what_runs() -> None:
 
     with steps(worker) as program, pytest.raises(NotCapturable, match="reads values"):
         program.capture(torch.ones(4))
+
+
+def test_workers_that_are_wrapped_stay_in_python() -> None:
+    body = f"    def worker_0(self, ch):\n        x = ch.x.recv()\n{WORK}"
+    body += "        y = e * e.sum().item()\n        ch.y.send(y)\n"
+    with written(body) as program:
+        worker = type(program).worker_0
+
+        @functools.wraps(worker)
+        def wrapper(self: Any, ch: Any) -> None:
+            calls.append(worker(self, ch))
+
+        calls: list[None] = []
+        type(program).worker_0 = wrapper
+        with pytest.raises(NotCapturable, match=r"reads values$"):
+            program.capture(torch.ones(W, W))
 
 
 def test_too_little_to_replay() -> None:
