@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -75,8 +76,9 @@ def rest_of(
 def _definition(code: CodeType) -> ast.FunctionDef:
     """The source that a function was compiled from, with its lines."""
     try:
-        module = _parsed("".join(linecache.getlines(code.co_filename)))
-    except SyntaxError as error:
+        with _parsing:
+            module = _parsed("".join(linecache.getlines(code.co_filename)))
+    except (SyntaxError, SystemError) as error:
         raise NoRest(f"its source cannot be had: {error}") from error
     # Names that are imported are called in a way of their own.
     imports = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -94,6 +96,10 @@ def _definition(code: CodeType) -> ast.FunctionDef:
 def _parsed(source: str) -> ast.Module:
     """One file, for all workers of a program."""
     return ast.parse(source)
+
+
+_parsing = threading.Lock()
+"""Python 3.11 may fail in a thread that parses while another one does."""
 
 
 def _compiled(module: ast.Module, like: CodeType) -> CodeType:
