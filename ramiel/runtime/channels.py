@@ -67,6 +67,10 @@ class Channel:
             raise RuntimeError(f'no worker sent "{self.name}"')
         return self.recv()
 
+    def is_set(self) -> bool:
+        """Whether recv() would not wait."""
+        return self._value is not _UNSENT
+
     def stop(self) -> None:
         """Make send() and recv() raise Stopped, unless the value is there already."""
         # A send that races with these lines may lose its value to _STOPPED, or overwrite it. Both

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from types import CodeType, TracebackType
@@ -18,19 +18,14 @@ from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
-from ramiel.runtime.replay.plans import CAPTURED, Plans, Timed, captures_by_itself
-from ramiel.runtime.replay.tape import (
-    NotCapturable,
-    Tape,
-    TapedChannels,
-    here,
-    line_in,
-    running,
-    tapes_of,
-)
+from ramiel.runtime.replay.meeting import Meeting, TapedChannels
+from ramiel.runtime.replay.plans import Plans, Taped, Timed, captures_by_itself, is_replayed
+from ramiel.runtime.replay.split import Left, Part
+from ramiel.runtime.replay.stop import Stop, stop_at
+from ramiel.runtime.replay.tape import NotCapturable, Tape, here, line_in, running, tapes_of
 from ramiel.runtime.surroundings import has_lost_its_team, with_one_thread
 from ramiel.runtime.weights import Weights
-from ramiel.runtime.workers import Pool
+from ramiel.runtime.workers import Pool, Worker
 
 Outputs = Any
 """A program's output, or a tuple of them."""
@@ -38,6 +33,8 @@ Result = TypeVar("Result")
 Compute = Callable[[Sequence[Any]], tuple[Any, ...]]
 Serial = Callable[..., Any]
 """A method of a program that one_thread() was given: it gets one sample's inputs."""
+Clocked = Callable[[int, Part], Worker]
+"""Gives the part of a worker a clock."""
 
 
 class Program(nn.Module):
@@ -104,7 +101,9 @@ class Program(nn.Module):
         try:
             return with_one_thread(function, *args)
         except Exception as error:
-            if place := place_of(error, _codes(type(self))):
+            plans = (self._plans, *list(self._serial_plans.values()))
+            codes = _codes(type(self)).union(*(p.codes for p in plans))
+            if place := place_of(error, codes):
                 raise op_error(error, place, self._nodes) from error
             raise
 
@@ -135,8 +134,9 @@ class Program(nn.Module):
 
         Calls do so by themselves, at the second call for some shapes, unless RAMIEL_CAPTURE is 0
         or the program was compiled with capture=False; so do calls of serial().
-        Inputs are those of forward(), and so are errors; NotCapturable if the program does
-        something that cannot be replayed, such as to choose by a value what to compute.
+        What cannot be replayed, such as to choose by a value what to compute, goes on in Python
+        from there. Inputs are those of forward(), and so are errors; NotCapturable if nothing worth
+        it can be replayed.
         """
         self._undisturbed(self._capture, args, kwargs)
 
@@ -147,11 +147,12 @@ class Program(nn.Module):
         inputs = list(chain.from_iterable(samples))
         self._run_in_python(samples)  # prepares the kernels
         self._plans.capture(self, inputs, partial(self._taped, samples))
-        if (status := self._plans.status(self, inputs)) != CAPTURED:
+        if not is_replayed(status := self._plans.status(self, inputs)):
             raise NotCapturable(status)
 
     def capture_status(self, *args: Any, **kwargs: Any) -> str:
-        """`captured` if calls with such inputs are replayed, or why they run in Python."""
+        """`captured` if calls with such inputs are replayed; `captured up to ...` and why, if they
+        go on in Python there; or why all of them is run in Python."""
         inputs = list(chain.from_iterable(self._first_batch(args, kwargs)))
         return self._plans.status(self, inputs)
 
@@ -179,61 +180,98 @@ class Program(nn.Module):
 
         inputs = list(chain.from_iterable(samples))
         with self._pool.visit():
-            outputs = self._plans.replay(inputs)
+            outputs = self._plans.replay(self, inputs)
+        if isinstance(outputs, Left):
+            return self._go_on(outputs.parts.values(), outputs.sent, samples)
         if outputs is None:
             outputs = self._plans.run(self, inputs, run, partial(self._taped, samples))
         width = len(self.outputs)
         return [tuple(outputs[i * width : (i + 1) * width]) for i in range(len(samples))]
 
-    def _times(self, args: Sequence[Any]) -> list[Timed] | None:
-        """Replay a call and say when what happened; None if a batch of it is not replayed. Samples
-        that are no full batch are left out."""
-        return self._undisturbed(self._times_of_batches, args)
+    def _go_on(
+        self, parts: Iterable[Worker], sent: dict[str, Any], samples: Sequence[Sequence[Any]]
+    ) -> list[tuple[Any, ...]]:
+        """The outputs of a replay that has left parts of workers, and what is sent to them."""
+        channels = Channels(self._channels)
+        while sent:  # here, nothing holds it any longer
+            name, value = sent.popitem()
+            getattr(channels, name).send(value)
+            del value
+        return self._run_workers(channels, list(parts), samples)
 
-    def _times_of_batches(self, args: Sequence[Any]) -> list[Timed] | None:
+    def _times(self, args: Sequence[Any], clocked: Clocked) -> list[Timed] | None:
+        """Replay a call and say when what happened; None if a batch of it is not replayed. Samples
+        that are no full batch are left out. What is left to Python runs with a clock."""
+        return self._undisturbed(self._times_of_batches, args, clocked)
+
+    def _times_of_batches(self, args: Sequence[Any], clocked: Clocked) -> list[Timed] | None:
         inputs = self._bound(args, {})
         samples = [inputs] if self.batch == 1 else samples_of(self.inputs, inputs)
         batches: list[Timed] = []
         for start in range(0, len(samples) - self.batch + 1, self.batch):
             batch = samples[start : start + self.batch]
-            if (timed := self._plans.times(list(chain.from_iterable(batch)))) is None:
+            inputs = list(chain.from_iterable(batch))
+            if (timed := self._plans.timed(self, inputs)) is None:
                 return None
+            if timed.left is not None:
+                parts = [clocked(w, part) for w, part in timed.left.parts.items()]
+                self._go_on(parts, timed.left.sent, batch)
             batches.append(timed)
         return batches
 
-    def _taped(self, samples: Sequence[Sequence[Any]]) -> tuple[list[Tape], list[Any], list[Any]]:
-        """Run the workers while they are taped: the tapes, inputs and outputs."""
-        tapes = tapes_of(len(self._workers))
+    def _taped(self, samples: Sequence[Sequence[Any]]) -> Taped:
+        """Run the workers while they are taped, each as far as it can be."""
+        tapes, stops = tapes_of(len(self._workers)), dict[int, Stop]()
+        meeting = Meeting(len(tapes))
+
+        def taper(number: int) -> Worker:
+            def run(channels: Channels) -> None:
+                try:
+                    method = getattr(self, self._workers[number])
+                    if isinstance(stop := self._tape(method, tapes[number], channels), Stop):
+                        stops[number] = stop
+                finally:
+                    meeting.leave()
+
+            return run
+
         copies = [_copies(sample) for sample in samples]
-        methods = [getattr(self, name) for name in self._workers]
-        workers = [partial(self._tape, *pair) for pair in zip(methods, tapes, strict=True)]
-        channels = TapedChannels(self._channels)
-        outputs = self._run_workers(channels, workers, copies, apart=True)
-        return tapes, list(chain.from_iterable(copies)), list(chain.from_iterable(outputs))
+        channels = TapedChannels(self._channels, meeting)
+        self._send(channels, copies)
+        self._pool.run(channels, [taper(number) for number in range(len(tapes))], apart=True)
+        outputs = [] if stops else list(chain.from_iterable(self._sent(channels)))
+        names = list(chain.from_iterable(self._outputs))
+        return Taped(tapes, list(chain.from_iterable(copies)), outputs, stops, names)
 
     def _tape(self, function: Callable[..., Any], tape: Tape, *args: Any) -> Any:
-        """What a worker or the serial form returns, while it is taped."""
-        tape.line = partial(line_in, inspect.unwrap(function).__code__)
+        """What a worker or the serial form returns, while it is taped; a Stop if it cannot be
+        taped to its end."""
+        code = inspect.unwrap(function).__code__
+        tape.line = partial(line_in, code)
         try:
             with running(tape):
                 return function(*args)
         except NotCapturable as reason:
-            if place := place_of(reason, _codes(type(self))):
-                raise NotCapturable(str(op_error(reason, place, self._nodes))) from reason
-            raise
+            place = place_of(reason, {code})
+            told = str(op_error(reason, place, self._nodes) if place else reason)
+            return stop_at(reason, told, function, code, tape)
 
     def _run_alone(self, serial: Serial, inputs: Sequence[Any]) -> tuple[Any, ...]:
         """The outputs of one sample, computed by one thread."""
         if has_lost_its_team():
             return self._apart(lambda: as_tuple(serial(self, *inputs)))
 
-        def taped() -> tuple[list[Tape], list[Any], list[Any]]:
+        def taped() -> Taped:
             tapes, copies = tapes_of(1), _copies(inputs)
             outputs = self._apart(lambda: as_tuple(self._tape(serial, tapes[0], self, *copies)))
-            return tapes, copies, list(outputs)
+            if isinstance(outputs[0], Stop):
+                return Taped(tapes, copies, [], {0: outputs[0]})
+            return Taped(tapes, copies, list(outputs), {})
 
         plans = self._serial_plans[serial]
-        outputs = plans.replay(inputs)
+        outputs = plans.replay(self, inputs)
+        if isinstance(outputs, Left):
+            return as_tuple(outputs.parts[0](None))
         if outputs is None:
             outputs = plans.run(self, inputs, lambda: as_tuple(serial(self, *inputs)), taped)
         return tuple(outputs)
@@ -253,16 +291,20 @@ class Program(nn.Module):
         return self._run_workers(Channels(self._channels), workers, samples)
 
     def _run_workers(
-        self,
-        channels: Channels,
-        workers: Sequence[Callable[[Channels], None]],
-        samples: Sequence[Sequence[Any]],
-        apart: bool = False,
+        self, channels: Channels, workers: Sequence[Worker], samples: Sequence[Sequence[Any]]
     ) -> list[tuple[Any, ...]]:
+        self._send(channels, samples)
+        self._pool.run(channels, workers)
+        return self._sent(channels)
+
+    def _send(self, channels: Channels, samples: Sequence[Sequence[Any]]) -> None:
+        """Sends the inputs."""
         for names, tensors in zip(self._inputs, samples, strict=True):
             for name, tensor in zip(names, tensors, strict=True):
                 getattr(channels, name).send(tensor)
-        self._pool.run(channels, workers, apart)
+
+    def _sent(self, channels: Channels) -> list[tuple[Any, ...]]:
+        """The outputs of each sample, once they were sent."""
         return [tuple(getattr(channels, name).sent() for name in row) for row in self._outputs]
 
     def _run_apart(self, samples: Sequence[Sequence[Tensor]]) -> list[tuple[Tensor, ...]]:

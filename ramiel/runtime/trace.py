@@ -14,6 +14,7 @@ import linecache
 import sys
 import time
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
@@ -21,8 +22,10 @@ from typing import Any, Literal
 
 from ramiel.runtime.channels import Channels
 from ramiel.runtime.program import Program
-from ramiel.runtime.replay.plans import CAPTURED, form_of
+from ramiel.runtime.replay.plans import form_of, is_replayed
+from ramiel.runtime.replay.split import Part
 from ramiel.runtime.replay.tape import NotCapturable, Noted
+from ramiel.runtime.workers import Worker
 
 Kind = Literal["op", "recv", "send", "free", "other"]
 
@@ -59,7 +62,7 @@ class Trace:
     events: tuple[Event, ...]
     makespan_us: float
     replay: str
-    """`captured` if it was a replay, or why it was made in Python."""
+    """`captured` if it was a replay; how far, if it was in part; or why it was made in Python."""
 
     @property
     def form(self) -> str:
@@ -86,7 +89,8 @@ def traces(program: Program, *inputs: Any, runs: int, replay: bool = True) -> li
     The runs are replays if calls with such inputs are captured, by the program itself or by
     capture(), and if `replay` has it so; else they are made in Python. A replay has an event for
     each operation, send and wait for another worker: an operation without steps, such as a view,
-    has a length of 0, and there are none for freeing values and receiving inputs.
+    has a length of 0, and there are none for freeing values and receiving inputs. Where a replay
+    goes on in Python, so do the events.
 
     Runs to warm up and start the threads come first. All runs use a copy that shares the weights,
     so other callers of the program are not traced. Tracing a replay costs 0.02 µs a step; in Python
@@ -100,12 +104,13 @@ def traces(program: Program, *inputs: Any, runs: int, replay: bool = True) -> li
         raise ValueError(f"need at least 1 run, not {runs}")
     traced = copy.copy(program)
     names = traced._workers  # pyright: ignore[reportPrivateUsage]
-    clocks = [_Clock(getattr(program, name)) for name in names]
+    methods = [getattr(program, name) for name in names]
+    clocks = [_Clock(method, method.__code__) for method in methods]
     statements = _statements_of_codes([clock.__code__ for clock in clocks])
     try:
-        reason = _why_not(program, traced, inputs) if replay else "as was asked for"
-        if reason is None:
-            replays = [_replay(traced, inputs, statements) for _ in range(runs + 1)]
+        reason = _captured(program, traced, inputs) if replay else "as was asked for"
+        if is_replayed(reason):
+            replays = [_replay(traced, inputs, statements, reason) for _ in range(runs + 1)]
             done = [run for run in replays if run is not None]
             if len(done) == len(replays):
                 return done[1:]
@@ -120,16 +125,16 @@ def traces(program: Program, *inputs: Any, runs: int, replay: bool = True) -> li
         traced.close()
 
 
-def _why_not(program: Program, traced: Program, inputs: Sequence[Any]) -> str | None:
-    """Captures calls of a copy, if the program's are; else, why not."""
+def _captured(program: Program, traced: Program, inputs: Sequence[Any]) -> str:
+    """Captures calls of a copy, if the program's are; how far, or why not."""
     status = program.capture_status(*inputs)
-    if status != CAPTURED and not program.captures:
+    if not is_replayed(status) and not program.captures:
         return status
     try:
         traced.capture(*inputs)
     except NotCapturable as reason:
         return str(reason)
-    return None
+    return traced.capture_status(*inputs)
 
 
 def statements_of(source: str) -> dict[tuple[str, int], list[Statement]]:
@@ -197,16 +202,16 @@ class _Clock:
     It has the worker's `__code__`, by which the program finds the operation that failed.
     """
 
-    def __init__(self, worker: Any) -> None:
+    def __init__(self, worker: Worker, code: CodeType) -> None:
         self.worker = worker
-        self.__code__: CodeType = worker.__code__
+        self.__code__ = code
         self.calls: list[list[tuple[int, int]]] = []
 
     def __call__(self, ch: Channels) -> None:
         code = self.__code__
         marks: list[tuple[int, int]] = []
         self.calls.append(marks)
-        note, now = marks.append, time.perf_counter_ns
+        note, now = marks.append, time.monotonic_ns
 
         def on_line(frame: FrameType, event: str, arg: object) -> Any:
             note((frame.f_lineno, now()))
@@ -224,20 +229,32 @@ class _Clock:
 
 
 def _replay(
-    traced: Program, inputs: Sequence[Any], statements: Sequence[Sequence[Statement]]
+    traced: Program,
+    inputs: Sequence[Any],
+    statements: Sequence[Sequence[Statement]],
+    status: str,
 ) -> Trace | None:
-    """A replay; None if it has to be made in Python."""
+    """A replay, with what it leaves to Python; None if all of it has to be made there."""
+    clocks: dict[int, list[_Clock]] = defaultdict(list)
+
+    def clocked(worker: int, part: Part) -> _Clock:
+        clocks[worker].append(_Clock(part, part.code))
+        return clocks[worker][-1]
+
     start = time.monotonic_ns()
-    batches = traced._times(inputs)  # pyright: ignore[reportPrivateUsage]
+    batches = traced._times(inputs, clocked)  # pyright: ignore[reportPrivateUsage]
     if batches is None:
         return None
-    events = [
-        event
-        for worker, own in enumerate(statements)
-        for workers, times in batches
-        for event in _replayed(worker, own, workers[worker], times[worker], start)
-    ]
-    return _trace_of(events, CAPTURED)
+    events: list[Event] = []
+    for worker, own in enumerate(statements):
+        for number, (workers, times, left) in enumerate(batches):
+            part = left.parts.get(worker) if left is not None else None
+            before = own if part is None else own[: _index(own, part.line)]
+            events += _replayed(worker, before, workers[worker], times[worker], start)
+            if part is not None:
+                (marks,) = clocks[worker][number].calls
+                events += _events(worker, own, marks, start)
+    return _trace_of(events, status)
 
 
 def _replayed(
@@ -268,7 +285,7 @@ def _run(
 ) -> Trace:
     for clock in clocks:
         clock.calls = []
-    start = time.perf_counter_ns()
+    start = time.monotonic_ns()
     traced(*inputs)
     events = [
         event

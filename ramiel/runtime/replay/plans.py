@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from operator import attrgetter, is_
+from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -15,6 +16,8 @@ from torch.nn.modules.module import (
 
 from ramiel.runtime.replay.native import native, why_not
 from ramiel.runtime.replay.plan import Plan
+from ramiel.runtime.replay.split import Left, Split
+from ramiel.runtime.replay.stop import Stop
 from ramiel.runtime.replay.tape import NotCapturable, Noted, Tape, changes
 
 if TYPE_CHECKING:
@@ -27,25 +30,50 @@ MOST = 8
 
 CAPTURED = "captured"
 """What status() says of inputs whose calls are replayed."""
+_IN_PART = f"{CAPTURED} up to "
+"""How it begins if the rest of them runs in Python."""
 
 Run = Callable[[], Sequence[Any]]
 """Runs a form of a program in Python; returns the outputs."""
-TapedRun = Callable[[], tuple[list[Tape], list[Any], list[Any]]]
-"""Runs it while it is taped; returns tapes, inputs and outputs."""
+
+
+class Taped(NamedTuple):
+    """A run that was taped."""
+
+    tapes: list[Tape]
+    inputs: list[Any]
+    outputs: list[Any]
+    stops: dict[int, Stop]
+    """By worker, where taping ended early. If it did, there are no outputs."""
+    channels: Sequence[str] = ()
+    """Those of the outputs."""
+
+
+TapedRun = Callable[[], Taped]
+"""Runs it while it is taped."""
 
 _SEEN = "called only once so far"
 
 
 def form_of(status: str) -> str:
     """In words, how a call ran that Plans.status() says this of."""
+    if status.startswith(_IN_PART):
+        return f"replayed in part ({status})"
     return "replayed" if status == CAPTURED else f"in Python ({status})"
 
 
+def is_replayed(status: str) -> bool:
+    """Whether a call is replayed, or the beginning of it, that Plans.status() says this of."""
+    return status == CAPTURED or status.startswith(_IN_PART)
+
+
 class Timed(NamedTuple):
-    """A replay: each worker's events, and when it began and each of them ended (Plan.times())."""
+    """A replay: each worker's events, and when it began and each of them ended (Plan.run())."""
 
     workers: list[list[Noted]]
     times: list[list[int]]
+    left: Left | None
+    """What is left to do in Python."""
 
 
 def captures_by_itself() -> bool:
@@ -64,25 +92,35 @@ class Plans:
     """
 
     def __init__(self) -> None:
-        self._plans: dict[object, Plan | str] = {}
+        self._plans: dict[object, Plan | Split | str] = {}
         self._source: Watched | None = None
+        self.codes: set[CodeType] = set()
+        """The bytecode of what was left to do in Python by any plan so far."""
 
-    def replay(self, inputs: Sequence[Any]) -> list[Tensor] | None:
-        """The outputs, if there is a plan for such inputs and it computes them."""
+    def replay(
+        self, program: Program, inputs: Sequence[Any], times: list[list[int]] | None = None
+    ) -> list[Tensor] | Left | None:
+        """The outputs, or what is left to do, if there is a plan for such inputs and it computes
+        them; `times` as for Plan.run()."""
         plan = self._plan(inputs)
-        return plan.run(inputs) if plan else None
+        if isinstance(plan, Split):
+            return plan.run(program, inputs, times)
+        return plan.run(inputs, times) if plan else None
 
-    def times(self, inputs: Sequence[Any]) -> Timed | None:
+    def timed(self, program: Program, inputs: Sequence[Any]) -> Timed | None:
         """When what happens in a replay; None where replay() would return None."""
-        plan = self._plan(inputs)
-        times = plan.times(inputs) if plan else None
-        return Timed(plan.workers, times) if plan and times else None
+        plan, times = self._plan(inputs), list[list[int]]()
+        made = self.replay(program, inputs, times) if plan else None
+        if plan is None or made is None:
+            return None
+        workers = plan.plan.workers if isinstance(plan, Split) else plan.workers
+        return Timed(workers, times, made if isinstance(made, Left) else None)
 
-    def _plan(self, inputs: Sequence[Any]) -> Plan | None:
+    def _plan(self, inputs: Sequence[Any]) -> Plan | Split | None:
         if not self._plans or has_any_global_hook() or not all(map(_is_plain, inputs)):
             return None
         plan = self._plans.get(key_of(inputs))
-        if not isinstance(plan, Plan):
+        if plan is None or isinstance(plan, str):
             return None
         if not self._are_current():
             self.clear()
@@ -105,7 +143,7 @@ class Plans:
         return outputs
 
     def capture(self, program: nn.Module, inputs: Sequence[Any], run: TapedRun) -> list[Any] | None:
-        """Tapes a run and makes a plan of it; the run's outputs, None if it failed.
+        """Tapes a run and makes a plan of it; the run's outputs, None if it failed or stopped.
 
         After it, status() says why there is no plan.
         """
@@ -117,8 +155,12 @@ class Plans:
         try:
             if any(map(has_hooks, program.children())):
                 raise NotCapturable("a layer has hooks")
-            tapes, taped, outputs = run()
-            self._keep(key, _plan_of(tapes, taped, outputs))
+            taped = run()
+            outputs = None if taped.stops else taped.outputs
+            plan = _plan_of(program, taped)
+            if isinstance(plan, Split):
+                self.codes |= plan.codes
+            self._keep(key, plan)
         except NotCapturable as reason:
             self._keep(key, str(reason))
         except Exception as error:  # the run that follows in Python raises it, if it is the model's
@@ -126,8 +168,10 @@ class Plans:
         return outputs
 
     def status(self, program: Program, inputs: Sequence[Any]) -> str:
-        """CAPTURED, or why there is no plan for such inputs."""
+        """CAPTURED, how far calls with such inputs are, or why they are not."""
         plan = self._plans.get(key_of(inputs))
+        if isinstance(plan, Split):
+            return f"{_IN_PART}{plan.where}"
         if plan is not None:
             return plan if isinstance(plan, str) else CAPTURED
         if native() is None:
@@ -140,7 +184,7 @@ class Plans:
         self._plans.clear()
         self._source = None
 
-    def _keep(self, key: object, plan: Plan | str) -> None:
+    def _keep(self, key: object, plan: Plan | Split | str) -> None:
         self._plans.pop(key, None)
         while len(self._plans) >= MOST:
             self._plans.pop(next(iter(self._plans)), None)
@@ -150,13 +194,16 @@ class Plans:
         return self._source is not None and self._source.are_unchanged()
 
 
-def _plan_of(tapes: Sequence[Tape], inputs: Sequence[Any], outputs: Sequence[Any]) -> Plan:
+def _plan_of(program: nn.Module, taped: Taped) -> Plan | Split:
     lib = native()
     if lib is None:
         raise NotCapturable(why_not())
+    tapes, inputs, outputs, stops, channels = taped
     for value in (*inputs, *outputs):
         if type(value) is not Tensor:
             raise NotCapturable(f"an input or output is a {type(value).__name__}")
+    if stops:
+        return Split(lib, tapes, stops, inputs, program, channels)
     return Plan(lib, tapes, inputs, outputs)
 
 

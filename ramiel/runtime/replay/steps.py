@@ -19,6 +19,17 @@ Steps = Sequence[tuple[Step, object]]
 Number = int | float
 
 
+def is_dense(x: Tensor) -> bool:
+    """Whether the elements fill their part of memory, in any order, each once."""
+    step = 1
+    for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
+        if size != 1:
+            if stride != step:
+                return False
+            step *= size
+    return True
+
+
 def _clamp(
     x: Tensor,
     low: Tensor | Number | None = None,

@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import CodeType
@@ -25,8 +25,6 @@ from torch.utils._python_dispatch import (
     TorchDispatchMode,
     _disable_current_modes,  # pyright: ignore[reportPrivateUsage]
 )
-
-from ramiel.runtime.channels import Channel, Channels
 
 Kept = TypeVar("Kept")
 
@@ -122,6 +120,8 @@ class Tape:
     """The most bytes of such memory."""
     line: Callable[[], int] = lambda: 0
     """Where the worker is."""
+    sent: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the worker has sent, by channel."""
 
     def note(self, event: Event) -> None:
         self.events.append(Noted(event, torch.get_num_threads(), self.line()))
@@ -157,28 +157,6 @@ def tapes_of(workers: int) -> list[Tape]:
 def memory_bytes() -> int:
     """The machine's memory."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-class TapedChannel(Channel):
-    """A channel that tells the tapes of who sends and who receives."""
-
-    __slots__ = ()
-
-    def send(self, value: Any = None) -> None:
-        if (tape := here.tape) is not None:
-            tape.note(Send(self.name))
-        super().send(value)
-
-    def recv(self) -> Any:
-        value = super().recv()
-        if (tape := here.tape) is not None:
-            tape.note(Receive(self.name))
-        return value
-
-
-class TapedChannels(Channels):
-    def __init__(self, names: Iterable[str]) -> None:
-        self.__dict__.update({name: TapedChannel(name) for name in names})
 
 
 class _Changes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +30,16 @@ class View:
         """A part of it along a dimension."""
         shape = (*self.shape[:dim], size, *self.shape[dim + 1 :])
         return replace(self, shape=shape, offset=self.offset + start * self.strides[dim])
+
+    def on(self, memory: Tensor) -> Tensor:
+        """The tensor, given the bytes of its block."""
+        whole = memory[: memory.numel() // self.dtype.itemsize * self.dtype.itemsize]
+        whole = whole.view(self.dtype)
+        return whole.as_strided(self.shape, self.strides, whole.storage_offset() + self.offset)
+
+
+def bytes_of(tensor: Tensor) -> Tensor:
+    """The memory of a tensor without gaps."""
+    start = int(tensor.storage_offset()) * tensor.itemsize
+    storage = tensor.untyped_storage()
+    return torch.empty(0, dtype=torch.uint8).set_(storage, start, (tensor.nbytes,))  # pyright: ignore

@@ -62,6 +62,18 @@ def test_whether_each_form_was_replayed() -> None:
     found = bench(Path("x.onnx"), compile_model(chance), False, Inputs({}), 3, 1.0)
     if native() is not None:
         assert shown(found).count('in Python (dice (ONNX node "dice", ') == 3
+    part = parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[4, 4] x) => (y)
+        {
+          a = Relu (x)  b = Sigmoid (a)  c = Tanh (b)  d = Exp (c)  e = Mul (d, a)  f = Sub (e, c)
+          [where] y = NonZero (f)
+        }
+    """)
+    found = bench(Path("x.onnx"), compile_model(part), False, Inputs({}), 3, 1.0)
+    if native() is not None:
+        assert shown(found).count("replayed in part (captured up to ") == 3
+        assert {op.name for op in found.operations} >= {"exp", "where"}
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)

@@ -1,0 +1,162 @@
+"""The rest of a method: its statements from one on, as a function of their own.
+
+Workers and `serial` are straight-line code, and a run that is taped executes them as they are. When
+it has to stop in a statement, nothing of that statement has changed the method's variables yet, so
+that the rest can be run from there with what the variables are then.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType, FunctionType
+from typing import Any
+
+_HELD = ".held"
+"""The only argument of a rest; no name that a program could have."""
+_SIMPLE = ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Delete | ast.Expr | ast.Return
+
+
+class NoRest(Exception):
+    """There is no such function; the message says why."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A function of a list that holds one tuple, the values of `names`. It takes the tuple out, so
+    that its `del` statements free what they delete."""
+
+    function: FunctionType
+    names: tuple[str, ...]
+    line: int
+    """Where it begins."""
+    channels: frozenset[str] | None
+    """The channels that it uses; None if it may be any."""
+
+
+def rest_of(
+    function: FunctionType, line: int, live: Mapping[str, Any], channels: str | None
+) -> Rest:
+    """The rest of a function that has stopped at a line, with those variables; `channels` is the
+    one that holds the channels."""
+    code = function.__code__
+    definition = _definition(code)
+    at = [i for i, s in enumerate(definition.body) if s.lineno <= line <= (s.end_lineno or line)]
+    if len(at) != 1:
+        raise NoRest(f"line {line} is not one statement")
+    rest = definition.body[at[0] :]
+    before = _names(definition.body[: at[0]], ast.Store)
+    before |= {node.arg for node in ast.walk(definition.args) if isinstance(node, ast.arg)}
+    known = live.keys() - _made(rest[0], before, live.keys())
+    used, deleted = _read(rest) & known, _names(rest, ast.Del) & known
+    names = tuple(sorted(used))
+    prologue: list[ast.stmt] = []
+    if names:
+        taken = ast.Attribute(ast.Name(_HELD, ast.Load()), "pop", ast.Load())
+        targets = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
+        prologue.append(ast.Assign([targets], ast.Call(taken, [], [])))
+    for name in sorted(deleted - used):
+        prologue.append(ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)))
+    for statement in prologue:
+        ast.fix_missing_locations(ast.copy_location(statement, rest[0]))
+    arguments = ast.arguments([], [ast.arg(_HELD)], None, [], [], None, [])
+    ast.fix_missing_locations(ast.copy_location(arguments.args[0], rest[0]))
+    fields = dict(ast.iter_fields(definition))
+    fields |= {"args": arguments, "body": [*prologue, *rest], "decorator_list": []}
+    rest_alone = ast.copy_location(ast.FunctionDef(**fields), definition)
+    made = _compiled(ast.Module([rest_alone], []), code).replace(co_qualname=code.co_qualname)
+    sent = _channels(rest, channels) if channels is not None else frozenset[str]()
+    return Rest(FunctionType(made, function.__globals__), names, rest[0].lineno, sent)
+
+
+def _definition(code: CodeType) -> ast.FunctionDef:
+    """The source that a function was compiled from, with its lines."""
+    try:
+        with _parsing:
+            module = _parsed("".join(linecache.getlines(code.co_filename)))
+    except (SyntaxError, SystemError) as error:
+        raise NoRest(f"its source cannot be had: {error}") from error
+    # Names that are imported are called in a way of their own.
+    imports = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if first != code.co_firstlineno or code.co_freevars:
+                continue
+            if _are_alike(_compiled(ast.Module([*imports, node], []), code), code):
+                return node
+    raise NoRest("its source is not there, or not what runs")
+
+
+@lru_cache(1)
+def _parsed(source: str) -> ast.Module:
+    """One file, for all workers of a program."""
+    return ast.parse(source)
+
+
+_parsing = threading.Lock()
+"""Python 3.11 may fail in a thread that parses while another one does."""
+
+
+def _compiled(module: ast.Module, like: CodeType) -> CodeType:
+    """The function in a module that is to have the name and the flags of another."""
+    flags = like.co_flags & annotations.compiler_flag
+    made = compile(module, like.co_filename, "exec", flags=flags, dont_inherit=True)
+    return next(c for c in made.co_consts if isinstance(c, CodeType) and c.co_name == like.co_name)
+
+
+def _are_alike(code: CodeType, other: CodeType) -> bool:
+    names = ("co_code", "co_names", "co_varnames", "co_cellvars", "co_firstlineno")
+    constants = code.co_consts, other.co_consts
+    return (
+        all(getattr(code, name) == getattr(other, name) for name in names)
+        and len(constants[0]) == len(constants[1])
+        and all(
+            _are_alike(a, b)
+            if isinstance(a, CodeType) and isinstance(b, CodeType)
+            else (type(a), a) == (type(b), b)
+            for a, b in zip(*constants, strict=True)
+        )
+    )
+
+
+def _made(statement: ast.stmt, before: set[str], live: Iterable[str]) -> set[str]:
+    """The variables that a statement which was left in the middle has made. NoRest if it may have
+    changed those of before: then it cannot be run from its beginning."""
+    inner = any(isinstance(node, ast.NamedExpr) for node in ast.walk(statement))
+    if isinstance(statement, _SIMPLE) and not inner:
+        return set()
+    stored, deleted = _names([statement], ast.Store), _names([statement], ast.Del)
+    made = stored - before
+    if (stored - made).intersection(live) or (deleted - made).difference(live):
+        raise NoRest("a part of the statement has run")
+    return made
+
+
+def _read(statements: Sequence[ast.stmt]) -> set[str]:
+    """The variables that statements read."""
+    nodes = [node for statement in statements for node in ast.walk(statement)]
+    targets = (node.target for node in nodes if isinstance(node, ast.AugAssign))
+    return _names(statements, ast.Load) | {t.id for t in targets if isinstance(t, ast.Name)}
+
+
+def _names(statements: Sequence[ast.stmt], context: type[ast.expr_context]) -> set[str]:
+    nodes = (node for statement in statements for node in ast.walk(statement))
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
+
+
+def _channels(statements: Sequence[ast.stmt], name: str) -> frozenset[str] | None:
+    nodes = [node for statement in statements for node in ast.walk(statement)]
+    uses = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
+    found = [
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == name
+    ]
+    return frozenset(found) if len(found) == uses else None

@@ -1,0 +1,186 @@
+"""What a plan computes with: views of numbered blocks of memory, most of them in one arena, in the
+place of tensors."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ramiel.runtime.replay import memory
+from ramiel.runtime.replay.concatenations import divided
+from ramiel.runtime.replay.tape import (
+    Call,
+    Event,
+    Finite,
+    NotCapturable,
+    Noted,
+    Receive,
+    Renewed,
+    Run,
+    Send,
+    Tape,
+    is_opaque,
+    replaced,
+    used,
+    written,
+)
+from ramiel.runtime.replay.views import View
+
+LARGE = 1 << 16
+"""Bytes of an input or output for which a copy costs more than telling each step its address."""
+
+
+@dataclass
+class Block:
+    """Memory that a plan uses: a value's, at an offset of the arena, or another tensor's. Where a
+    step writes to that, each copy of the plan has a copy of it."""
+
+    tensor: Tensor | None = None
+    size: int = 0
+    offset: int = 0
+    is_written: bool = False
+    is_apart: bool = False
+    """Whether it is no part of the arena: a large input or output, which need not be copied if
+    the steps can be told where it lies in each call."""
+
+    def memory(self, arena: Tensor) -> Tensor:
+        """The block's bytes in one copy of a plan."""
+        if self.is_apart:
+            return torch.empty(self.size, dtype=torch.uint8)
+        if self.tensor is None:
+            return arena[self.offset : self.offset + self.size]
+        storage = self.tensor.untyped_storage()
+        whole = torch.empty(0, dtype=torch.uint8).set_(storage)  # pyright: ignore
+        return whole.clone() if self.is_written else whole
+
+
+class Layout:
+    """The events of a taped run, on blocks, and where these lie."""
+
+    def __init__(
+        self, tapes: Sequence[Tape], inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+    ) -> None:
+        """Raises NotCapturable if a step has to do with what is no plain tensor of the CPU."""
+        self.blocks: list[Block] = []
+        self.scratch: dict[tuple[int, int], int] = {}
+        """The block that an event's primitive has for itself, by worker and event."""
+        self._numbers: dict[int, int] = {}
+        self._fresh = {address for tape in tapes for address in tape.fresh}
+        self._fresh.update(x.untyped_storage().data_ptr() for x in inputs)
+        self.inputs = [self._view(x) for x in inputs]
+        self.workers = divided(self._abstract(tapes))
+        self.outputs = [self._view(y) for y in outputs]
+        self.read = self._find_read()
+        threads = max((noted.threads for w in self.workers for noted in w), default=1)
+        self.seats = max(len(self.workers), threads)
+        self._set_apart()
+        self.arena_bytes = self._place()
+
+    def _given(self, tensor: Tensor) -> View | Tensor:
+        return tensor if is_opaque(tensor) else self._view(tensor)
+
+    def _view(self, tensor: Tensor) -> View:
+        if type(tensor) is not Tensor or not tensor.is_cpu or is_opaque(tensor):
+            raise NotCapturable(f"a {type(tensor).__name__} of {tensor.device}, {tensor.layout}")
+        storage = tensor.untyped_storage()
+        address = storage.data_ptr()
+        number = self._numbers.get(address)
+        if number is None:
+            number = self._numbers[address] = len(self.blocks)
+            self.blocks.append(Block() if address in self._fresh else Block(tensor))
+        shape, strides = tuple(tensor.shape), tensor.stride()
+        view = View(number, shape, strides, int(tensor.storage_offset()), tensor.dtype)
+        block = self.blocks[number]
+        block.size = max(block.size, view.end)
+        return view
+
+    def _abstract(self, tapes: Sequence[Tape]) -> list[list[Noted]]:
+        """The workers' events with views in the place of tensors."""
+        events = (noted.event for tape in tapes for noted in tape.events)
+        sent = {event.channel for event in events if isinstance(event, Send)}
+        workers: list[list[Noted]] = []
+        for tape in tapes:
+            steps: list[Noted] = []
+            for noted in tape.events:
+                event = noted.event
+                if isinstance(event, Renewed):
+                    self._numbers.pop(event.address, None)
+                elif not isinstance(event, Receive) or event.channel in sent:
+                    try:
+                        steps.append(noted._replace(event=self._with_views(event)))
+                    except NotCapturable as reason:
+                        raise NotCapturable(f"line {noted.line}: {reason}") from None
+                    for view in written(steps[-1].event, View):
+                        self.blocks[view.block].is_written = True
+            workers.append(steps)
+        return workers
+
+    def _with_views(self, event: Event) -> Event:
+        match event:
+            case Call(function, args, kwargs, results):
+                args, kwargs = replaced((args, dict(kwargs)), Tensor, self._given)
+                return Call(function, args, kwargs, replaced(results, Tensor, self._view))
+            case Run(primitive, tensors):
+                return Run(primitive, replaced(tensors, Tensor, self._view))
+            case Finite(tensor):
+                return Finite(replaced(tensor, Tensor, self._view))
+            case _:
+                return event
+
+    def _find_read(self) -> set[int]:
+        """The blocks that more than one event uses, or the caller."""
+        uses: Counter[int] = Counter()
+        for steps in self.workers:
+            for event, *_ in steps:
+                uses.update({view.block for view in used(event, View)})
+        outputs = {view.block for view in self.outputs}
+        return outputs | {block for block, count in uses.items() if count > 1}
+
+    def _set_apart(self) -> None:
+        """Large inputs that no step writes to, and what else large outputs lie in."""
+        given = {view.block for view in self.inputs}
+        for view in self.inputs:
+            block = self.blocks[view.block]
+            block.is_apart = (
+                not block.is_written
+                and block.size >= LARGE
+                and view.offset == 0
+                and view.end == block.size == math.prod(view.shape) * view.dtype.itemsize
+            )
+        for view in self.outputs:
+            block = self.blocks[view.block]
+            if view.block not in given:
+                block.is_apart = block.tensor is None and block.size >= LARGE
+
+    def _place(self) -> int:
+        """Gives each value and each primitive's scratchpad a place in the arena; its bytes."""
+        clocks = memory.clocks([[noted.event for noted in steps] for steps in self.workers])
+        count, never = len(self.workers), np.iinfo(np.int64).max
+        lives: list[memory.Life] = [memory.Life.unused(count) for _ in self.blocks]
+        for view in self.inputs:  # written before the first step, and so all at the same time
+            lives[view.block].begin[:] = 0
+            lives[view.block].end[:] = 1
+        for w, steps in enumerate(self.workers):
+            for i, (event, *_) in enumerate(steps):
+                for view in used(event, View):
+                    lives[view.block].use(w, i, clocks[w][i])
+                if isinstance(event, Run) and event.primitive.scratch_bytes:
+                    self.scratch[w, i] = len(self.blocks)
+                    self.blocks.append(Block(size=event.primitive.scratch_bytes))
+                    lives.append(memory.Life.unused(count))
+                    lives[-1].use(w, i, clocks[w][i])
+        for view in self.outputs:
+            lives[view.block].end[:] = never
+        values = [i for i, b in enumerate(self.blocks) if b.tensor is None and not b.is_apart]
+        found, total = memory.offsets(
+            [self.blocks[i].size for i in values], [lives[i] for i in values]
+        )
+        for value, offset in zip(values, found, strict=True):
+            self.blocks[value].offset = offset
+        return total
