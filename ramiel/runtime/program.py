@@ -179,8 +179,7 @@ class Program(nn.Module):
             return list(chain.from_iterable(self._run_in_python(samples)))
 
         inputs = list(chain.from_iterable(samples))
-        with self._pool.visit():
-            outputs = self._plans.replay(self, inputs)
+        outputs = self._pool.visit(lambda: self._plans.replay(self, inputs))
         if isinstance(outputs, Left):
             return self._go_on(outputs.parts.values(), outputs.sent, samples)
         if outputs is None:

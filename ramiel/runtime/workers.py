@@ -13,9 +13,9 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
+from typing import TypeVar
 
 import torch
 
@@ -23,6 +23,9 @@ from ramiel.runtime.channels import Channel, Channels
 from ramiel.runtime.surroundings import PATIENCE_S, at_exit, has_lost_its_team
 
 Worker = Callable[[Channels], None]
+Result = TypeVar("Result")
+
+_NONE = Channels(())
 
 
 class _Run:
@@ -164,7 +167,6 @@ class Pool:
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._runs: set[_Run] = set()
-        self._visits: set[object] = set()
         self._threads: list[threading.Thread] = []
         self._queues: list[_Jobs] = []
         self._end = weakref.finalize(self, _end, self._queues)
@@ -219,23 +221,14 @@ class Pool:
             run.errors.clear()
             del failure
 
-    @contextmanager
-    def visit(self) -> Generator[None]:
-        """A call that needs none of the threads: close() waits for it, too.
+    def visit(self, function: Callable[[], Result]) -> Result:
+        """What a function returns that needs none of the threads: close() waits for it, too.
 
         RuntimeError after close().
         """
-        visit = object()
-        with self._lock:
-            self._check_open()
-            self._visits.add(visit)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._visits.discard(visit)
-                if self._closed:
-                    self._idle.notify_all()
+        results: list[Result] = []
+        self.run(_NONE, [lambda _: results.append(function())])
+        return results[0]
 
     def _check_open(self) -> None:
         if self._closed:
@@ -245,7 +238,7 @@ class Pool:
         """Wait for the calls that are running, and end the threads. Idempotent."""
         with self._lock:
             self._closed = True
-            while self._runs or self._visits:
+            while self._runs:
                 self._idle.wait()
         self._end()
         for thread in self._threads:

@@ -59,8 +59,7 @@ class StreamProgram(Program):
         return current.issue.on(number)
 
     def _in_parallel(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
-        with self._pool.visit():
-            return self._in_batches(inputs)
+        return self._pool.visit(lambda: self._in_batches(inputs))
 
     def _in_batches(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
         if self.batch == 1:
@@ -125,8 +124,9 @@ class StreamProgram(Program):
 
     def _plan(self, name: str, args: Sequence[Any], kwargs: Any) -> StreamPlan:
         inputs = self._first_batch_of(args, kwargs)
-        with self._pool.visit(), self._target.issuing():
-            return self._graphs.capture(self, self._target, self._forms(name), inputs)
+        with self._target.issuing():
+            forms = self._forms(name)
+            return self._pool.visit(lambda: self._graphs.capture(self, self._target, forms, inputs))
 
     def capture(self, *args: Any, **kwargs: Any) -> None:
         """Capture calls with inputs of these shapes as one graph; see plan()."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import os
 import pickle
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 import onnx
@@ -302,6 +305,42 @@ def test_what_handlers_of_signals_raise_is_not_lost() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("captures", [True, False])
+def test_interrupts_after_any_call(model: onnx.ModelProto, captures: bool) -> None:
+    """Python handles signals when functions begin and after calls: after each of them, the program
+    still computes and closes."""
+    program = ramiel.compile(model, workers=2, schedule="linear", capture=captures)
+    x, z = inputs()
+    expected = [program(x, z) for _ in range(3)][-1]
+    left = 0
+
+    def interrupt(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal left
+        if event != "c_call":
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+
+    for moment in itertools.count(1):
+        left = moment
+        sys.setprofile(interrupt)
+        try:
+            program(x, z)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.setprofile(None)
+        if left > 0:
+            break
+        for got, want in zip(program(x, z), expected, strict=True):
+            assert torch.equal(got, want)
+    assert moment > 100
+    closing = threading.Thread(target=program.close, daemon=True)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive()
 
 
 def test_inference_mode(model: onnx.ModelProto) -> None:
