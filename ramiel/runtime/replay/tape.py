@@ -258,6 +258,12 @@ class _Operators(TorchDispatchMode):
         super().__init__()
         self._tape = tape
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """To keep torch.compile out of the method below, PyTorch would import it: 800 modules, for
+        more than a second. Nothing that is taped is compiled by it."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if not _REFUSED.isdisjoint(func.tags) and not _picks_by_number(func, args):
