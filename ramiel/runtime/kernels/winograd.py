@@ -245,9 +245,10 @@ class _Buffers:
             self.cropped = None if exact else image[:, :h, :w].permute(0, 3, 1, 2)
 
     def renew(self, tape: Tape) -> None:
-        """Tells a tape that nothing in the workspaces matters any more."""
+        """Tells a tape that nothing in the workspaces matters any more, and what is kept."""
         for part in self._parts:
             tape.renew(part)
+        tape.keep(self.inside)
 
     def are_current(self) -> bool:
         """Whether the thread's workspaces are still the ones that the views are of."""

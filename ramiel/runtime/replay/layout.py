@@ -72,6 +72,7 @@ class Layout:
         """The block that an event's primitive has for itself, by worker and event."""
         self._numbers: dict[int, int] = {}
         self._fresh = {address for tape in tapes for address in tape.fresh}
+        self._kept = set[int]().union(*(tape.kept for tape in tapes))
         self._fresh.update(x.untyped_storage().data_ptr() for x in inputs)
         self.inputs = [self._view(x) for x in inputs]
         self.workers = divided(self._abstract(tapes))
@@ -114,12 +115,19 @@ class Layout:
                 elif not isinstance(event, Receive) or event.channel in sent:
                     try:
                         steps.append(noted._replace(event=self._with_views(event)))
+                        for view in written(steps[-1].event, View):
+                            self._note_written(self.blocks[view.block])
                     except NotCapturable as reason:
                         raise NotCapturable(f"line {noted.line}: {reason}") from None
-                    for view in written(steps[-1].event, View):
-                        self.blocks[view.block].is_written = True
             workers.append(steps)
         return workers
+
+    def _note_written(self, block: Block) -> None:
+        # What a constant has become would be there in the next replay.
+        tensor = block.tensor
+        if tensor is not None and tensor.untyped_storage().data_ptr() not in self._kept:
+            raise NotCapturable("a tensor that the run has not made is changed in place")
+        block.is_written = True
 
     def _with_views(self, event: Event) -> Event:
         match event:

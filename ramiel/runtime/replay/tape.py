@@ -116,6 +116,8 @@ class Tape:
     """Memory that was allocated in the run, by its address. It stays allocated as long as this
     lives, so that an address is one value's."""
     events: list[Noted] = field(default_factory=list[Noted])
+    kept: set[int] = field(default_factory=set[int])
+    """Addresses of other memory that may be written to: see keep()."""
     limit: float = math.inf
     """The most bytes of such memory."""
     line: Callable[[], int] = lambda: 0
@@ -138,6 +140,11 @@ class Tape:
     def renew(self, tensor: Tensor) -> None:
         self.allocated(tensor)
         self.note(Renewed(tensor.untyped_storage().data_ptr()))
+
+    def keep(self, tensor: Tensor) -> None:
+        """Notes memory that a kernel keeps from call to call, always with the same in it but for
+        what it writes: each copy of a plan gets a copy of it."""
+        self.kept.add(tensor.untyped_storage().data_ptr())
 
     def allocated(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()

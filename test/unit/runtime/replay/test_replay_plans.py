@@ -24,13 +24,8 @@ from ramiel.cores import cores
 from ramiel.runtime import OpError
 from ramiel.runtime.replay import memory
 from ramiel.runtime.replay.native import native
-from ramiel.runtime.replay.plan import MOST_IDLE
-from ramiel.runtime.replay.tape import (
-    Call,
-    NotCapturable,
-    Receive,
-    Send,
-)
+from ramiel.runtime.replay.plan import MOST_IDLE, Plan
+from ramiel.runtime.replay.tape import Call, NotCapturable, Receive, Send, Tape, running
 
 pytestmark = pytest.mark.skipif(native() is None, reason="without the native part or oneDNN")
 
@@ -165,6 +160,18 @@ def test_values_that_are_no_plain_tensors_are_told_by_their_line() -> None:
         with pytest.raises(NotCapturable, match=f"^line {first + 3}: a Parameter of cpu"):
             net.capture(X, 1)
         assert all(torch.equal(net(X, 1)[0], net.serial(X, 1)[0]) for _ in range(3))
+
+
+def test_constants_that_are_changed_in_place_are_refused() -> None:
+    """What one replay leaves in them would be there in the next."""
+    lib = native()
+    assert lib is not None
+    x, tape = torch.ones(3), Tape()
+    with torch.no_grad(), running(tape):
+        total = torch.tensor([1.0, 2.0, 3.0])
+        total += x
+    with pytest.raises(NotCapturable, match=r"^line 0: .* changed in place"):
+        Plan(lib, [tape], [x], [total])
 
 
 def test_a_run_that_takes_too_much_memory(
