@@ -104,7 +104,7 @@ class Program(nn.Module):
         try:
             return with_one_thread(function, *args)
         except Exception as error:
-            if place := place_of(error, _codes(type(self))):
+            if place := place_of(error, codes_of(type(self))):
                 raise op_error(error, place, self._nodes) from error
             raise
 
@@ -218,7 +218,7 @@ class Program(nn.Module):
             with running(tape):
                 return function(*args)
         except NotCapturable as reason:
-            if place := place_of(reason, _codes(type(self))):
+            if place := place_of(reason, codes_of(type(self))):
                 raise NotCapturable(str(op_error(reason, place, self._nodes))) from reason
             raise
 
@@ -344,7 +344,7 @@ def _serial_of(program: type[Program]) -> Serial:
     return inspect.unwrap(getattr(program, "serial"))  # noqa: B009
 
 
-def _codes(program: type[Program]) -> set[CodeType]:
+def codes_of(program: type[Program]) -> set[CodeType]:
     """The bytecode of the methods that a program adds: where its operators are called."""
     ours = (c for c in program.__mro__ if not c.__module__.startswith("ramiel.runtime."))
     own = (vars(c).values() for c in ours if c not in Program.__mro__)

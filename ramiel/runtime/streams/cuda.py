@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -21,16 +22,32 @@ _capturing = threading.Lock()
 class Cuda:
     """The CUDA device that is current when this is made."""
 
+    has_times = True
+
     def __init__(self) -> None:
         """DeviceUnavailable, in one line, if there is none."""
         require_cuda()
         self.torch_device = torch.device("cuda", torch.cuda.current_device())
+
+    @property
+    def name(self) -> str:
+        """Whether float32 uses TF32 is a part of it: it changes times."""
+        found = torch.cuda.get_device_properties(self.torch_device)
+        return (
+            f"{found.name} (sm_{found.major}{found.minor}, {found.multi_processor_count} "
+            f"multiprocessors), CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}, "
+            f"torch {torch.__version__}, TF32 {tf32()}"
+        )
 
     def streams(self, count: int) -> list[Any]:
         return _streams_of(self.torch_device)[1 : count + 1]
 
     def event(self) -> Any:
         return torch.cuda.Event()
+
+    def timer(self) -> Any:
+        """An event that a graph records as a node of its own, so that it has a time."""
+        return torch.cuda.Event(enable_timing=True, external=True)
 
     def current(self) -> Any:
         return torch.cuda.current_stream(self.torch_device)
@@ -55,22 +72,43 @@ class Cuda:
     def is_capturing(self) -> bool:
         return torch.cuda.is_current_stream_capturing()
 
-    def capture(self, issue: Callable[[], Result]) -> tuple[Any, Result]:
+    def capture(self, issue: Callable[[], Result], streams: int = 1) -> tuple[Any, Result]:
         """See Device.capture().
 
         Other threads may use CUDA meanwhile: only this one may not do what a capture forbids.
         cuBLAS has a workspace for each stream, which it keeps: dropped before and after, those of
         a graph are in the graph's own memory, and no other graph writes to them at the same time.
+        All of a graph's streams together get as much as one stream has.
         """
         graph, stream = torch.cuda.CUDAGraph(), _streams_of(self.torch_device)[0]
-        with _capturing:
-            _drop_workspaces()
+        failures: list[BaseException] = []
+
+        def issuing() -> Result:
+            try:
+                return issue()
+            except BaseException as error:
+                failures.append(error)
+                raise
+
+        with _capturing, _workspaces(self.torch_device, streams):
             try:
                 with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-                    result = issue()
-            finally:
-                _drop_workspaces()
+                    result = issuing()
+            except Exception as error:
+                # Ending a capture that was broken fails as well, without a word about the cause.
+                raise failures[0] if failures else error from None
         return graph, result
+
+    def memory(self) -> int:
+        return torch.cuda.memory_reserved(self.torch_device)
+
+    def is_lost(self) -> bool:
+        """After some errors of a kernel each later call fails, until the process ends."""
+        try:
+            torch.cuda.synchronize(self.torch_device)
+        except RuntimeError:
+            return True
+        return False
 
     def settle(self) -> None:
         pass
@@ -105,6 +143,49 @@ def require_cuda() -> None:
             + ("there is no CUDA device" if built else "this PyTorch is built without CUDA")
             + "; compile it with --device cpu"
         )
+
+
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""How large cuBLAS's workspaces are; if the user has set it, it stays."""
+_DEFAULTS = {9: 32 << 10, 0: 8320}
+"""KiB that PyTorch gives a stream, by the least major version of the device."""
+
+
+@contextmanager
+def _workspaces(device: torch.device, streams: int) -> Generator[None]:
+    """Within, each stream gets its share of one stream's workspace, and none survives.
+
+    PyTorch asks the environment at each call of cuBLAS. The variable is set once, to PyTorch's
+    default, and from then on only replaced, which does not move what other threads read. They drop
+    a small workspace before the variable says that it is larger.
+    """
+    major = torch.cuda.get_device_properties(device).major
+    whole = next(size for least, size in _DEFAULTS.items() if major >= least)
+    usual = f":{whole}:1"
+    if os.environ.setdefault(WORKSPACE, usual) != usual:
+        streams = 1
+    _drop_workspaces()
+    if streams > 1:
+        os.environ[WORKSPACE] = f":{max(whole // streams, 1)}:1"
+    try:
+        yield
+    finally:
+        _drop_workspaces()
+        if streams > 1:
+            os.environ[WORKSPACE] = usual
+            _drop_workspaces()
+
+
+def tf32() -> str:
+    """Where float32 is computed with 10 bits of mantissa; by default, PyTorch does in cuDNN."""
+    try:
+        convolutions = bool(torch.backends.cudnn.allow_tf32)
+        products = bool(torch.backends.cuda.matmul.allow_tf32)
+    except RuntimeError:  # the user has set fp32_precision instead
+        return "as fp32_precision says"
+    if convolutions == products:
+        return "on" if products else "off"
+    return "in convolutions" if convolutions else "in products"
 
 
 def _drop_workspaces() -> None:

@@ -50,6 +50,8 @@ class Access:
 class Clocked(Protocol):
     """The device that runs what is put off."""
 
+    lacks: frozenset[str]
+
     def operation(self, action: Callable[[], None], access: Access) -> None: ...
 
     def freed(self, memory: Memory) -> None: ...
@@ -76,6 +78,8 @@ class Deferring:
         self._device.read()
 
     def call(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if _schema(func).name in self._device.lacks:
+            raise NotImplementedError(f"Could not run '{_schema(func).name}' with arguments")
         written = _written(func, args, kwargs)
         if not written and _is_view(func):
             return func(*args, **kwargs)
