@@ -342,6 +342,8 @@ def _compile(
         if dump is not None:
             dump.close()
     _say_defaults(compilation)
+    if options.device != "cpu":
+        _say_what_needs_the_host(compilation)
     return compilation
 
 
@@ -365,6 +367,17 @@ def _say_defaults(compilation: Compilation) -> None:
         _note(
             f"{count} initializer(s) are listed as inputs, so a call may replace them, and "
             "they are not folded or packed; --freeze makes them constants"
+        )
+
+
+def _say_what_needs_the_host(compilation: Compilation) -> None:
+    from ramiel.torch_level.devices import counted, on_host
+    from ramiel.torch_level.tasks import main_function
+
+    if found := on_host(main_function(compilation.module)):
+        _note(
+            f"{counted(found)} need values on the host, so calls are not captured as a graph, but "
+            "issued one operation after the other"
         )
 
 

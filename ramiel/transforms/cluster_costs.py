@@ -26,7 +26,7 @@ from ramiel.dialects.cluster.attributes import (
 )
 from ramiel.dialects.torch import Task, TorchOperation
 from ramiel.errors import CompileError
-from ramiel.torch_level.devices import device_cost, gpu_of, kind_of
+from ramiel.torch_level.devices import check_kernels, device_cost, gpu_of, kind_of
 from ramiel.torch_level.placements import check_workers
 from ramiel.torch_level.tasks import main_function, thread_counts
 from ramiel.torch_level.work import work_of
@@ -67,6 +67,7 @@ class ClusterCostsPass(ModulePass):
         check_workers(self.threads)
         function = main_function(op)
         if kind_of(self.device) != CPU:
+            check_kernels(function)
             _write_device_costs(function, self.device)
             return
         if function.attributes.pop(DEVICE, None) is not None:  # costs of a device are replaced

@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
+from onnx import parser
 from commands import run
 from small_models import branches
 
@@ -66,6 +67,31 @@ def test_tools_that_measure_threads_refuse_streams(
     name, *rest = command.split()
     result = run(name, model, *rest, "--device", "cuda", cwd=tmp_path)
     assert result.returncode == 1 and "measures threads on the CPU" in result.stderr
+
+
+LACKING = """
+<ir_version: 8, opset_import: ["" : 20]>
+lacking (string[2] s, int64[3, 3] i, float[2] x) => (string[2] t, int64[3, 3] j, int64[1, n] k) {
+  one = StringConcat (s, s)
+  t = StringConcat (one, s)
+  j = MatMul (i, i)
+  k = NonZero (x)
+}
+"""
+
+
+def test_what_a_gpu_lacks_or_leaves_to_the_host_is_named_with_counts(tmp_path: Path) -> None:
+    lacking = parser.parse_model(LACKING)
+    onnx.save(lacking, tmp_path / "m.onnx")
+    result = run("compile", "m.onnx", "--device", "cuda", cwd=tmp_path)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    expected = 'no kernel for a GPU for 2 StringConcat ("one", ...), 1 MatMul ("j"); use --device'
+    assert expected in result.stderr
+    del lacking.graph.node[:3], lacking.graph.output[:2], lacking.graph.input[:2]
+    onnx.save(lacking, tmp_path / "m.onnx")
+    result = run("compile", "m.onnx", "--device", "cuda", cwd=tmp_path)
+    assert result.returncode == 0
+    assert '1 NonZero ("k") need values on the host, so calls are not captured' in result.stderr
 
 
 def test_a_report_shows_the_streams(model: Path, tmp_path: Path) -> None:
