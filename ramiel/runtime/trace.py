@@ -3,7 +3,8 @@
 The program is not changed. Its workers are straight-line code, and `ast` says which lines are one
 statement. Where calls are replayed, a plan's own clock says when each step ended, and its tape
 which line the step comes from. Where they run in Python, its line events (`sys.settrace`) in the
-workers' frames say when each statement begins.
+workers' frames say when each statement begins. Programs of streams have a tracer of their own,
+ramiel.runtime.streams.trace.
 """
 
 from __future__ import annotations
@@ -98,10 +99,16 @@ def traces(program: Program, *inputs: Any, runs: int, replay: bool = True) -> li
     """
     if runs < 1:
         raise ValueError(f"need at least 1 run, not {runs}")
+    from ramiel.runtime.streams.program import StreamProgram  # it needs this module
+
+    if isinstance(program, StreamProgram):
+        from ramiel.runtime.streams.trace import traces_of_streams
+
+        return traces_of_streams(program, inputs, runs, replay)
     traced = copy.copy(program)
     names = traced._workers  # pyright: ignore[reportPrivateUsage]
     clocks = [_Clock(getattr(program, name)) for name in names]
-    statements = _statements_of_codes([clock.__code__ for clock in clocks])
+    statements = statements_of_codes([clock.__code__ for clock in clocks])
     try:
         reason = _why_not(program, traced, inputs) if replay else "as was asked for"
         if reason is None:
@@ -136,11 +143,21 @@ def statements_of(source: str) -> dict[tuple[str, int], list[Statement]]:
     """The statements of each function of a source, by its name and first line."""
     return {
         (node.name, min([node.lineno, *(d.lineno for d in node.decorator_list)])): [
-            _statement(statement) for statement in node.body
+            statement for child in node.body for statement in _statements(child)
         ]
         for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
+
+
+def _statements(node: ast.stmt) -> Iterator[Statement]:
+    """A statement; of a `with`, its first line, and those within."""
+    if not isinstance(node, ast.With):
+        yield _statement(node)
+        return
+    yield Statement(node.lineno, node.body[0].lineno - 1, "other", "")
+    for child in node.body:
+        yield from _statements(child)
 
 
 def _statement(node: ast.stmt) -> Statement:
@@ -160,8 +177,13 @@ def _statement(node: ast.stmt) -> Statement:
 
 
 def _channel(call: ast.expr) -> tuple[Kind, str] | None:
-    """What an expression does with which channel: `ch.a.recv()`, `ch.a.take()`, `ch.a.send(a)`."""
+    """What an expression does with which channel: `ch.a.recv()`, `ch.a.take()`, `ch.a.send(a)`,
+    `await ch.a`, `await ch.a.take()`."""
     match call:
+        case ast.Await(ast.Call() as taking):
+            return _channel(taking)
+        case ast.Await(ast.Attribute(value=ast.Name("ch"), attr=name)):
+            return "recv", name
         case ast.Call(
             func=ast.Attribute(
                 value=ast.Attribute(value=ast.Name("ch"), attr=name),
@@ -177,7 +199,7 @@ def _joined(targets: Sequence[ast.expr]) -> str:
     return ", ".join(map(ast.unparse, targets))
 
 
-def _statements_of_codes(codes: Sequence[CodeType]) -> list[list[Statement]]:
+def statements_of_codes(codes: Sequence[CodeType]) -> list[list[Statement]]:
     files = {
         file: statements_of("".join(linecache.getlines(file)))
         for file in {code.co_filename for code in codes}
@@ -237,7 +259,7 @@ def _replay(
         for workers, times in batches
         for event in _replayed(worker, own, workers[worker], times[worker], start)
     ]
-    return _trace_of(events, CAPTURED)
+    return trace_of(events, CAPTURED)
 
 
 def _replayed(
@@ -250,7 +272,7 @@ def _replayed(
     """A statement lasts from the end of the one before to that of its last step."""
     ends: dict[int, int] = {}
     for step, end in zip(steps, times[1:], strict=True):
-        ends[_index(statements, step.line)] = end
+        ends[index_of(statements, step.line)] = end
     before = times[0]
     for index, statement in enumerate(statements):
         if index in ends or statement.kind == "op":
@@ -276,10 +298,10 @@ def _run(
         for marks in clock.calls
         for event in _events(worker, statements[worker], marks, start)
     ]
-    return _trace_of(events, reason)
+    return trace_of(events, reason)
 
 
-def _trace_of(events: Sequence[Event], replay: str) -> Trace:
+def trace_of(events: Sequence[Event], replay: str) -> Trace:
     return Trace(tuple(events), max((event.end for event in events), default=0.0), replay)
 
 
@@ -290,7 +312,7 @@ def _events(
     begun: list[tuple[int, int]] = []
     for line, ns in marks:
         # A call that is written on several lines goes back and forth between them.
-        index = _index(statements, line)
+        index = index_of(statements, line)
         if index >= 0 and (not begun or begun[-1][0] != index):
             begun.append((index, ns))
     ends = [*(ns for _, ns in begun[1:]), marks[-1][1]]
@@ -300,7 +322,7 @@ def _events(
     ]
 
 
-def _index(statements: Sequence[Statement], line: int) -> int:
+def index_of(statements: Sequence[Statement], line: int) -> int:
     """The statement of a line; -1 for a line before the first."""
     return bisect_right(statements, line, key=lambda statement: statement.first) - 1
 

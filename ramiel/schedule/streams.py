@@ -6,6 +6,7 @@ from ramiel.analysis.placement import Placement
 from ramiel.analysis.sharing import simulate_sharing
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.choose import Choice
+from ramiel.schedule.ios import ios
 from ramiel.schedule.linear import linear_clusters
 from ramiel.schedule.list_scheduling import list_schedule
 from ramiel.schedule.merge import merge_clusters
@@ -58,6 +59,11 @@ def linear(graph: TaskGraph, most: int) -> Placement:
 def listed(graph: TaskGraph, most: int) -> Placement:
     """The best of the list schedules on up to `most` streams."""
     return _listed(graph, most).placement
+
+
+def stages(graph: TaskGraph, most: int) -> Placement:
+    """IOS's stages, which run at most `most` groups at the same time."""
+    return ios(graph, most, strategies="parallel", wide=False).placement(graph, most)
 
 
 def automatic(graph: TaskGraph, most: int) -> Choice:

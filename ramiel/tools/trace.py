@@ -53,22 +53,22 @@ def chrome_trace(view: ScheduleView, measured: Trace) -> dict[str, Any]:
     """The trace as a JSON object: process 1 is the simulated run, process 2 the measured one."""
     workers = len(view.placed.placement.workers)
     events = [
-        *_names(PREDICTED, "predicted", workers),
-        *_names(MEASURED, f"measured, {measured.form}", workers),
+        *_names(PREDICTED, "predicted", workers, view.lane),
+        *_names(MEASURED, f"measured, {measured.form}", workers, view.lane),
         *_predicted(view),
         *_measured(view, measured),
     ]
     return {"traceEvents": events, "displayTimeUnit": "ms"}
 
 
-def _names(process: int, name: str, workers: int) -> Iterable[JsonEvent]:
+def _names(process: int, name: str, workers: int, lane: str) -> Iterable[JsonEvent]:
     def metadata(event: str, thread: int, **args: object) -> JsonEvent:
         return {"ph": "M", "name": event, "pid": process, "tid": thread, "args": args}
 
     yield metadata("process_name", 0, name=name)
     yield metadata("process_sort_index", 0, sort_index=process)
     for worker in range(workers):
-        yield metadata("thread_name", worker, name=f"worker {worker}")
+        yield metadata("thread_name", worker, name=f"{lane} {worker}")
         yield metadata("thread_sort_index", worker, sort_index=worker)
 
 

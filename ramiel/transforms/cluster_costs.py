@@ -42,7 +42,8 @@ class ClusterCostsPass(ModulePass):
 
     With `device=cuda:h100`, or another that is known, they are costs on that device, from the
     shapes (`ramiel.analysis.gpu`), with `cluster.share`, the part of it that the operation fills;
-    `threads` has no meaning there.
+    `threads` has no meaning there. `source=profile` measures them on the device that is here
+    (`ramiel.execution.device_costs`).
 
     With `source=static`, costs come from the shapes (`ramiel.analysis.static_cost`); with
     `source=profile`, from measurements on this machine (`ramiel.execution.measured_costs`), which
@@ -68,7 +69,7 @@ class ClusterCostsPass(ModulePass):
         function = main_function(op)
         if kind_of(self.device) != CPU:
             check_kernels(function)
-            _write_device_costs(function, self.device)
+            _write_device_costs(ctx, function, self.device, self.source)
             return
         if function.attributes.pop(DEVICE, None) is not None:  # costs of a device are replaced
             function.attributes.pop(HAND_OVER, None)
@@ -87,17 +88,25 @@ class ClusterCostsPass(ModulePass):
         function.attributes[THREADS] = DenseArrayBase.from_list(i64, counts[1:])
 
 
-def _write_device_costs(function: func.FuncOp, device: str) -> None:
-    gpu = gpu_of(device)
+def _write_device_costs(ctx: Context, function: func.FuncOp, device: str, source: str) -> None:
+    gpu, edge = gpu_of(device), EDGE
+    measured = None
+    if source == "profile":
+        from ramiel.execution.device_costs import device_costs
+
+        measured = device_costs(function, progress_of(ctx))
+        edge = round(measured.hand_over, 2)
     for task in function.body.block.ops:
         if isinstance(task, Task):
             cost, share = device_cost(task, gpu)
+            if measured is not None and cost:  # a view is free
+                cost, share = measured.of(task), measured.share(task, share)
             task.attributes[COST] = FloatAttr(round(cost, 2), f64)
             task.attributes[SHARE] = FloatAttr(round(share, 4), f64)
             task.attributes.pop(WIDE_COST, None)
     function.attributes[DEVICE] = StringAttr(kind_of(device))
     function.attributes[THREADS] = DenseArrayBase.from_list(i64, [])
-    function.attributes[HAND_OVER] = FloatAttr(EDGE, f64)
+    function.attributes[HAND_OVER] = FloatAttr(edge, f64)
     function.attributes[SWITCH] = FloatAttr(0.0, f64)
 
 

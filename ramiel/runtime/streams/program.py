@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain
-from typing import Any, ClassVar
+from types import CodeType
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
@@ -19,8 +20,17 @@ from ramiel.runtime.replay.plans import CAPTURED
 from ramiel.runtime.streams.device import Device, device_of_programs
 from ramiel.runtime.streams.issue import Issue, current
 from ramiel.runtime.streams.lacking import is_lacking, lacking_of
-from ramiel.runtime.streams.plans import Form, StreamPlan, StreamPlans, compares_by_itself
+from ramiel.runtime.streams.plans import (
+    TURNS,
+    Form,
+    StreamPlan,
+    StreamPlans,
+    compares_by_itself,
+    graph_times,
+)
 from ramiel.runtime.weights import Weights
+
+Result = TypeVar("Result")
 
 PARALLEL, SERIAL = "the workers", "one stream"
 
@@ -58,6 +68,11 @@ class StreamProgram(Program):
     def device(self) -> torch.device:
         """Where its weights and values are."""
         return self._target.torch_device
+
+    @property
+    def device_name(self) -> str:
+        """The device and its libraries, in words."""
+        return self._target.name
 
     def stream(self, number: int) -> AbstractContextManager[None]:
         """Operations within go to the stream of a worker. Only within a worker."""
@@ -134,6 +149,26 @@ class StreamProgram(Program):
         if name == PARALLEL and not forms:
             return [Form(1, functools.partial(self._issue_workers, streams=1))]
         return [*forms, Form(1, self._issue_serial)]
+
+    def workers_form(self, inputs: Sequence[Any]) -> tuple[Form, Device, list[Any]]:
+        """The workers on as many streams as there are, their device, and as many of the inputs as
+        they take at a time. For measuring."""
+        return self._forms(PARALLEL)[0], self._target, self._first_batch_of(inputs, {})
+
+    def worker_codes(self) -> list[CodeType]:
+        """The bytecode of the workers."""
+        return [getattr(type(self), name).__code__ for name in self._workers]
+
+    def undisturbed(self, function: Callable[[], Result]) -> Result:
+        """What a function returns as in a call: by one thread, with errors that name the node."""
+        return self._undisturbed(function)
+
+    def replay_times(self, *args: Any, turns: int = TURNS, **kwargs: Any) -> list[list[float]]:
+        """ms of replays of the graph that calls with such inputs are, and of that of serial(), in
+        turns, by the device's clock. Errors are those of plan()."""
+        plans = [self.plan(*args, serial=serial, **kwargs) for serial in (False, True)]
+        with self._target.issuing():
+            return graph_times(self._target, plans, turns)
 
     def told(self, error: Exception) -> str:
         """An error in one line, with the ONNX node if it is that of an operation."""
