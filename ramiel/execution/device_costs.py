@@ -56,9 +56,7 @@ class DeviceCosts:
     def share(self, op: TorchOperation, estimated: float) -> float:
         """The part of the device that an operation fills. Only what is more than a CROWDth shows;
         below, it is what was estimated."""
-        alone, crowded = self.of(op), self.costs.get((key_of(op), CROWD))
-        if crowded is None:
-            return estimated
+        alone, crowded = self.of(op), self.costs[key_of(op), CROWD]
         if crowded < CROWDED * alone:
             return min(estimated, 1 / CROWD)
         return min(1.0, crowded / (CROWD * alone))
@@ -116,8 +114,8 @@ def _measured(
 
 
 def _costs(device: Device, key: str, call: Callable[[], Any]) -> dict[Key, float]:
-    """µs of an operation alone and in a crowd; only alone, with its launch, if it needs the host,
-    so that it cannot be captured."""
+    """µs of an operation alone and in a crowd; if it needs the host, so that it cannot be captured,
+    with its launch, and as if it filled the device."""
     try:
         return {
             (key, streams): _difference(device, lambda n, k=streams: _repeat(device, call, n, k))
@@ -127,8 +125,8 @@ def _costs(device: Device, key: str, call: Callable[[], Any]) -> dict[Key, float
         raise
     except Exception:
         device.synchronize()
-        times = [_time(device, call) for _ in range(RUNS + 1)]
-        return {(key, 1): min(times[1:])}
+        alone = min([_time(device, call) for _ in range(RUNS + 1)][1:])
+        return {(key, 1): alone, (key, CROWD): CROWD * alone}
 
 
 def _difference(device: Device, issue: Callable[[int], None]) -> float:

@@ -163,10 +163,12 @@ class StreamProgram(Program):
         """What a function returns as in a call: by one thread, with errors that name the node."""
         return self._undisturbed(function)
 
-    def replay_times(self, *args: Any, turns: int = TURNS, **kwargs: Any) -> list[list[float]]:
-        """ms of replays of the graph that calls with such inputs are, and of that of serial(), in
-        turns, by the device's clock. Errors are those of plan()."""
-        plans = [self.plan(*args, serial=serial, **kwargs) for serial in (False, True)]
+    def replay_times(
+        self, *args: Any, forms: Sequence[bool] = (False, True), turns: int = TURNS, **kwargs: Any
+    ) -> list[list[float]]:
+        """ms of replays of graphs for such inputs, by the device's clock, in turns: False stands
+        for that of calls, True for that of serial(). Errors are those of plan()."""
+        plans = [self.plan(*args, serial=serial, **kwargs) for serial in forms]
         with self._target.issuing():
             return graph_times(self._target, plans, turns)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from onnx import parser
 from small_models import branches
 
@@ -28,7 +29,8 @@ class Clocked(StandIn):
 
     def __init__(self, us: dict[str, float], start: float = 5.0) -> None:
         super().__init__()
-        self.us, self.start = us, start
+        self.us, self.start, self.of_stream = us, start, 0.0
+        """`of_stream` is what each stream adds to the time of a graph."""
         self.now = 0.0
         self.issued: dict[int, float] | None = None
         self.captures = 0
@@ -47,10 +49,13 @@ class Clocked(StandIn):
         times, self.issued = self.issued, None
         taken = max([*times.values(), sum(times.values()) / 2])
 
-        def replay() -> None:
-            self.now += self.start + taken
+        replay = graph.replay
 
-        graph.replay = replay
+        def timed() -> None:
+            self.now += self.start + self.of_stream * len(times) + taken
+            replay()
+
+        graph.replay = timed
         return graph, result
 
     def timer(self) -> Any:
@@ -97,6 +102,20 @@ def test_a_repetition_counts_and_not_the_start_of_a_graph(device: Clocked) -> No
     assert HAND_OVER in function.attributes
 
 
+@pytest.mark.parametrize("of_stream, streams", [(0.0, 2), (500.0, 1)])
+def test_tuning_measures_graphs_and_takes_the_fastest(
+    device: Clocked, of_stream: float, streams: int
+) -> None:
+    """Streams that cost more than they gain are not used."""
+    device.of_stream = of_stream
+    x = torch.randn(1, 8, 16, 16)
+    with programs_on(device), ramiel.compile(branches(), device="cuda", tune=True) as model:
+        assert model.source.count("async def worker_") == streams
+        assert "serial" in model.report.tuned and "linear" in model.report.tuned
+        for _ in range(2):
+            assert torch.allclose(model(x)[0], model.serial(x)[0], atol=1e-6)
+
+
 READING = """
 <ir_version: 8, opset_import: ["" : 17]>
 reading (float[8] x) => (int64[1, n] y) { y = NonZero (x) }
@@ -114,8 +133,6 @@ def test_a_stand_in_measures_and_without_a_device_one_line_says_so(
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path))
     with programs_on(StandIn()), ramiel.compile(branches(), device="cuda", profile=True) as model:
         assert model.report.parallel_us > 0
-    import torch
-
     if not torch.cuda.is_available():
         with pytest.raises(CompileError, match="nothing can be measured: this program is for CUDA"):
             ramiel.compile(branches(), device="cuda", profile=True)
