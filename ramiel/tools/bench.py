@@ -28,11 +28,12 @@ from ramiel.errors import CompileError, shorten
 from ramiel.execution.machine import machine_fingerprint
 from ramiel.execution.openmp import waiting
 from ramiel.runtime import OpError, Program, StreamProgram
+from ramiel.runtime.events import Trace
 from ramiel.runtime.kernels.onednn_library import library, why_not
 from ramiel.runtime.layers import Layer
 from ramiel.runtime.measure import interleaved
 from ramiel.runtime.replay.plans import form_of
-from ramiel.runtime.trace import Trace, median_of, traces
+from ramiel.runtime.trace import median_of, traces
 from ramiel.tools.check import Inputs, inputs_of
 from ramiel.tools.schedule_view import ScheduleView, type_text, view_of
 from ramiel.torch_level.work import work_of

@@ -25,7 +25,7 @@ from ramiel.analysis.task_graph import TaskGraph
 from ramiel.backend.pytorch.devices import milliseconds
 from ramiel.backend.pytorch.printer import counted
 from ramiel.compiler import Compilation
-from ramiel.runtime.trace import Trace, statements_of
+from ramiel.runtime.events import Trace, statements_of
 from ramiel.schedule.choose import cooperating, separate
 from ramiel.schedule.streams import SCHEDULERS as STREAMS
 from ramiel.schedule.streams import stages

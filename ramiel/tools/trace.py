@@ -15,7 +15,8 @@ from ramiel.api import load
 from ramiel.compiler import Compilation
 from ramiel.errors import CompileError
 from ramiel.runtime import OpError
-from ramiel.runtime.trace import Trace, trace
+from ramiel.runtime.events import Trace
+from ramiel.runtime.trace import trace
 from ramiel.tools.check import Inputs, inputs_of
 from ramiel.tools.schedule_view import OpView, ScheduleView, view_of
 from ramiel.weights.store import replacing

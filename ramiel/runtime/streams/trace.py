@@ -17,11 +17,11 @@ from itertools import pairwise
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
+from ramiel.runtime.events import Event, Statement, Trace, index_of, statements_of_codes, trace_of
 from ramiel.runtime.replay.plans import CAPTURED
 from ramiel.runtime.replay.tape import NotCapturable
 from ramiel.runtime.streams.device import Device, Timer, programs_on
 from ramiel.runtime.streams.plans import Form, StreamPlan, issuing
-from ramiel.runtime.trace import Event, Statement, Trace, index_of, statements_of_codes, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator

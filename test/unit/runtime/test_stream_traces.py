@@ -10,7 +10,8 @@ from stream_programs import Net, expected, net
 from torch import Tensor
 
 from ramiel.runtime import Events
-from ramiel.runtime.trace import Event, trace
+from ramiel.runtime.events import Event
+from ramiel.runtime.trace import trace
 
 X = torch.linspace(-1, 1, 12).reshape(3, 4)
 
