@@ -10,9 +10,10 @@ weights beside it. `run` needs PyTorch, numpy and safetensors only, unless it ha
 
 Each model runs in a process of its own with a time limit, and each number is printed and written
 when it is known; all of it takes at most five minutes. float32 is computed without TF32, so with 24
-bits of mantissa, unless --tf32 is given; `prepare --dtype f16` makes programs that compute in
-float16, in folders MODEL-f16. Times are medians, in ms, by CUDA events: of `replay`, the graph
-alone; of `call`, with the copies of inputs and outputs. Memory is what the allocator reserves.
+bits of mantissa; with --tf32 convolutions use TF32, which has 11 and is PyTorch's default. `prepare
+--dtype f16` makes programs that compute in float16, in folders MODEL-f16. Times are medians, in ms,
+by CUDA events: of `replay`, the graph alone; of `call`, with the copies of inputs and outputs.
+Memory is what the allocator reserves.
 
 - eager: `serial` as PyTorch's plain calls, one by one
 - plain graph: the same calls on one stream as a graph, to which speed-ups are relative
@@ -206,7 +207,8 @@ def one(folder: Path, seconds: float, tf32: bool, compiled: bool) -> None:
     """All ways but torch.compile, or with `compiled` that alone."""
     import torch
 
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     torch.set_grad_enabled(False)
     do_without_safetensors()
@@ -423,7 +425,7 @@ def environment(tf32: bool) -> dict[str, object]:
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version() if on_cuda else None,
-        "tf32": "on" if tf32 else "off",
+        "tf32": "in convolutions" if tf32 else "off",
         "date": time.strftime("%Y-%m-%d"),
     }
 

@@ -587,6 +587,22 @@ def test_a_call_is_a_part_of_the_callers_graph() -> None:
             assert same(results, expected(X * factor))
 
 
+def test_a_stream_of_the_callers() -> None:
+    """Calls from other streams take turns, and each finds its inputs there."""
+    device = StandIn()
+    with programs_on(device):
+        model = Net(net_weights())
+    streams = [device.current(), device.stream(), device.stream()]
+    with device.issuing():
+        for turn in range(6):
+            device.use(streams[turn % 3])
+            x = X * 1.0 + turn
+            results = model(x)
+            device.settle()
+            assert same(results, expected(X + turn))
+        device.use(streams[0])
+
+
 # --- programs as objects ---
 
 
