@@ -148,9 +148,9 @@ def _write_costs(ops: Sequence[LayerOp], merged: LayerOp, split: CallOp) -> None
         new.attributes.pop(COST, None)
         new.attributes.pop(WIDE_COST, None)
         new.attributes.pop(SHARE, None)
-        if (share := share_of_merged(ops, new)) is not None:
-            new.attributes[SHARE] = FloatAttr(share, f64)
         if costs := costs_of_merged(ops, new):
             new.attributes[COST] = FloatAttr(costs[0], f64)
             if len(costs) > 1:
                 new.attributes[WIDE_COST] = DenseArrayBase.from_list(f64, costs[1:])
+        if (share := share_of_merged(ops, new)) is not None:
+            new.attributes[SHARE] = FloatAttr(share, f64)
