@@ -243,7 +243,7 @@ def one(folder: Path, seconds: float, tf32: bool, compiled: bool) -> None:
         gc.collect()
         device.synchronize()
         torch.cuda.empty_cache()
-        before = device.memory()
+        before = torch.cuda.memory_reserved()
         start = time.perf_counter()
         form = model.serial if serial else model
         got = tensors(form(*inputs))
@@ -262,7 +262,7 @@ def one(folder: Path, seconds: float, tf32: bool, compiled: bool) -> None:
             not torch.equal(a, b) for run in again for a, b in zip(run, got, strict=True)
         )
         torch.cuda.empty_cache()
-        memory = (device.memory() - before) / 1e6
+        memory = (torch.cuda.memory_reserved() - before) / 1e6
         say(
             way=way,
             replay=median_ms(device, plan.replay, seconds),

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -17,6 +18,17 @@ Result = TypeVar("Result")
 
 _capturing = threading.Lock()
 """One capture at a time in a process."""
+
+
+@dataclass(frozen=True)
+class CudaGraph:
+    """A captured graph of PyTorch's."""
+
+    graph: Any
+    memory: int
+
+    def replay(self) -> None:
+        self.graph.replay()
 
 
 class Cuda:
@@ -80,7 +92,8 @@ class Cuda:
         a graph are in the graph's own memory, and no other graph writes to them at the same time.
         All of a graph's streams together get as much as one stream has.
         """
-        graph, stream = torch.cuda.CUDAGraph(), _streams_of(self.torch_device)[0]
+        graph: Any = torch.cuda.CUDAGraph()
+        stream = _streams_of(self.torch_device)[0]
         failures: list[BaseException] = []
 
         def issuing() -> Result:
@@ -91,16 +104,16 @@ class Cuda:
                 raise
 
         with _capturing, _workspaces(self.torch_device, streams):
+            torch.cuda.empty_cache()  # as a capture does: what is reserved later is the graph's
+            before = torch.cuda.memory_reserved(self.torch_device)
             try:
                 with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                     result = issuing()
             except Exception as error:
                 # Ending a capture that was broken fails as well, without a word about the cause.
                 raise failures[0] if failures else error from None
-        return graph, result
-
-    def memory(self) -> int:
-        return torch.cuda.memory_reserved(self.torch_device)
+            taken = torch.cuda.memory_reserved(self.torch_device) - before
+        return CudaGraph(graph, taken), result
 
     def is_lost(self) -> bool:
         """After some errors of a kernel each later call fails, until the process ends."""
@@ -147,33 +160,46 @@ def require_cuda() -> None:
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 """How large cuBLAS's workspaces are; if the user has set it, it stays."""
-_DEFAULTS = {9: 32 << 10, 0: 8320}
-"""KiB that PyTorch gives a stream, by the least major version of the device."""
 
 
 @contextmanager
 def _workspaces(device: torch.device, streams: int) -> Generator[None]:
-    """Within, each stream gets its share of one stream's workspace, and none survives.
-
-    PyTorch asks the environment at each call of cuBLAS. The variable is set once, to PyTorch's
-    default, and from then on only replaced, which does not move what other threads read. They drop
-    a small workspace before the variable says that it is larger.
-    """
-    major = torch.cuda.get_device_properties(device).major
-    whole = next(size for least, size in _DEFAULTS.items() if major >= least)
-    usual = f":{whole}:1"
-    if os.environ.setdefault(WORKSPACE, usual) != usual:
-        streams = 1
+    """Within, each stream gets its share of one stream's workspace, and none survives."""
+    usual = _usual_workspace(device)
+    restore = None
     _drop_workspaces()
-    if streams > 1:
-        os.environ[WORKSPACE] = f":{max(whole // streams, 1)}:1"
+    if streams > 1 and os.environ.get(WORKSPACE, usual) == usual:
+        restore = _divide_workspace(usual, streams)
     try:
         yield
     finally:
         _drop_workspaces()
-        if streams > 1:
-            os.environ[WORKSPACE] = usual
-            _drop_workspaces()
+        if restore is not None:
+            restore()
+            _drop_workspaces()  # small ones that another thread has made since
+
+
+def _divide_workspace(usual: str, streams: int) -> Callable[[], None]:
+    """Makes new workspaces smaller; a function that ends this.
+
+    Older versions of PyTorch ask the environment at each call of cuBLAS. It is set once, to
+    PyTorch's default, and from then on only replaced, which does not move what other threads read.
+    """
+    get = getattr(torch._C, "_cuda_getCublasWorkspaceSize", None)  # pyright: ignore
+    if get is not None:
+        set_size: Any = torch._C._cuda_setCublasWorkspaceSize  # pyright: ignore
+        whole: int = get()
+        set_size(whole // streams)
+        return lambda: set_size(whole)
+    os.environ.setdefault(WORKSPACE, usual)
+    os.environ[WORKSPACE] = f":{int(usual.split(':')[1]) // streams}:1"
+    return lambda: os.environ.__setitem__(WORKSPACE, usual)
+
+
+def _usual_workspace(device: torch.device) -> str:
+    """PyTorch's default, in KiB. Where a newer version's is larger, this is not used."""
+    hopper = torch.cuda.get_device_properties(device).major == 9
+    return f":{32 << 10 if hopper else 8320}:1"
 
 
 def tf32() -> str:

@@ -39,6 +39,9 @@ class Timer(Event, Protocol):
 class Graph(Protocol):
     """Operations of several streams with their order, replayed as one operation."""
 
+    memory: int
+    """The bytes of the device that it holds."""
+
     def replay(self) -> None:
         """Issues all of them to the current stream."""
 
@@ -88,10 +91,6 @@ class Device(Protocol):
         that one and that it waits for in the end. Raises what the function does, and RuntimeError
         if it does something that cannot be captured, as to read a value.
         """
-        ...
-
-    def memory(self) -> int:
-        """The bytes of the device that this process has taken."""
         ...
 
     def is_lost(self) -> bool:

@@ -73,16 +73,18 @@ class StreamPlan:
         self._inputs = [torch.empty_like(x) for x in inputs]
         for own, given in zip(self._inputs, inputs, strict=True):
             own.copy_(given)
-        before = device.memory()
         self._graph, self._outputs = device.capture(lambda: form.issue(self._inputs), form.streams)
-        self.memory = device.memory() - before
-        """The bytes of the device that its graph takes."""
         for value in self._outputs:
             if type(value) is not Tensor or value.device != device.torch_device:
                 raise NotCapturable(f"an output is {_described(value)}")
         self._lock = threading.Lock()
         self._done = device.event()
         self._done.record(device.current())
+
+    @property
+    def memory(self) -> int:
+        """The bytes of the device that its graph holds."""
+        return self._graph.memory
 
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The outputs, contiguous and the caller's own, once the current stream gets there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +28,8 @@ class Fake:
 
     def __init__(self) -> None:
         self.log: list[str] = []
-        self.workspaces: list[str] = []
+        self.workspaces: list[object] = []
+        self.workspace = 32 << 20
         self.made = 0
         self.here: Any = self.stream()
         self.capturing: Any = None
@@ -43,7 +45,7 @@ class Fake:
     def graph(self, graph: Any, stream: Any, capture_error_mode: str) -> Generator[None]:
         before, self.here, self.capturing = self.here, stream, stream
         self.log.append(f"begin {capture_error_mode}")
-        self.workspaces.append(os.environ[cuda.WORKSPACE])
+        self.workspaces.append(os.environ.get(cuda.WORKSPACE) or self.workspace)
         try:
             yield
         finally:
@@ -74,6 +76,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Generator[Fake]:
         "device": lambda _: nullcontext(),
         "get_device_properties": lambda _: device,
         "memory_reserved": lambda _: 0,
+        "empty_cache": lambda: None,
     }
     for name, part in parts.items():
         monkeypatch.setattr(torch.cuda, name, part)
@@ -101,12 +104,25 @@ def test_a_program_is_captured_once_and_replayed(fake: Fake) -> None:
     assert model.capture_status(X) == "captured" and model.captured_form(X) == "3 streams"
 
 
-def test_streams_share_what_one_stream_has_as_a_workspace(fake: Fake) -> None:
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_streams_share_what_one_stream_has_as_a_workspace(
+    by_variable: bool, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newer versions of PyTorch have functions for its size, older ones a variable."""
+    if by_variable:
+        monkeypatch.delattr(torch._C, "_cuda_getCublasWorkspaceSize", raising=False)
+    else:
+        get, put = "_cuda_getCublasWorkspaceSize", "_cuda_setCublasWorkspaceSize"
+        monkeypatch.setattr(torch._C, get, lambda: fake.workspace, raising=False)
+        put_size = partial(setattr, fake, "workspace")
+        monkeypatch.setattr(torch._C, put, put_size, raising=False)
     model = Net(net_weights())
     model(X)
     model.serial(X)
-    assert fake.workspaces == [f":{32768 // 3}:1", ":32768:1"]
-    assert os.environ[cuda.WORKSPACE] == ":32768:1"
+    whole = 32 << 20
+    texts = [f":{32768 // 3}:1", ":32768:1"]
+    assert fake.workspaces == (texts if by_variable else [whole // 3, whole])
+    assert fake.workspace == whole
     os.environ[cuda.WORKSPACE] = ":4096:2"  # as a user may have it
     model(X[:1])
     assert fake.workspaces[2] == ":4096:2" == os.environ[cuda.WORKSPACE]
