@@ -129,7 +129,8 @@ class StreamProgram(Program):
                     codes_of(type(self)),
                     self._nodes,
                 )
-            raise DeviceUnavailable(f"{self.device} has no kernel for {found}") from error
+            if found:
+                raise DeviceUnavailable(f"{self.device} has no kernel for {found}") from error
         if "CUDA error" in str(error) and self._target.is_lost():
             first = str(error).splitlines()[0]
             raise DeviceUnavailable(
