@@ -9,13 +9,18 @@ which is made here. `run` also takes MODEL.onnx, which it compiles, and PROGRAM.
 weights beside it. `run` needs PyTorch, numpy and safetensors only, unless it has to compile.
 
 Each model runs in a process of its own with a time limit, and each number is printed and written
-when it is known. All is float32 with TF32 off unless --tf32 is given. Times are medians, in ms, by
-CUDA events: of `replay`, the graph alone; of `call`, with the copies of inputs and outputs.
+when it is known; all of it takes at most five minutes. float32 is computed without TF32, so with 24
+bits of mantissa; with --tf32 convolutions use TF32, which has 11 and is PyTorch's default. `prepare
+--dtype f16` makes programs that compute in float16, in folders MODEL-f16. Times are medians, in ms,
+by CUDA events: of `replay`, the graph alone; of `call`, with the copies of inputs and outputs.
+Memory is what the allocator reserves.
 
 - eager: `serial` as PyTorch's plain calls, one by one
 - plain graph: the same calls on one stream as a graph, to which speed-ups are relative
 - one stream: `serial` with our kernels, as a graph
-- each schedule, as a graph of streams
+- each schedule, as a graph of streams, however fast one stream is
+- as called: `auto` as users get it, the faster of its graph and that of one stream
+- torch.compile reduce-overhead: of the plain calls, after all others, while there is time left
 """
 
 from __future__ import annotations
@@ -40,10 +45,11 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-SCHEDULES = ("auto", "linear", "list", "opara")
+SCHEDULES = ("auto", "linear", "list", "opara", "ios")
 SHAPES = "weights.json"
-BASE = "plain graph"
-TOLERANCE = 1e-3
+BASE, COMPILED, CALLED = "plain graph", "torch.compile reduce-overhead", "as called"
+TOLERANCE, TOLERANCE_OF_LESS = 1e-3, 3e-2
+"""For float32, and for TF32 and float16."""
 EXPERTS, DEPTH, WIDTH = 16, 3, 512
 
 
@@ -89,20 +95,24 @@ def experts() -> Any:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
-def prepare(out: Path, models: Sequence[Path], schedules: Sequence[str], device: str) -> None:
+def prepare(
+    out: Path, models: Sequence[Path], schedules: Sequence[str], device: str, dtype: str = "f32"
+) -> None:
     from ramiel.compiler import compile_model
     from ramiel.pipelines import Options
 
     sources: dict[str, Any] = {path.stem: path for path in models} | {"experts": experts()}
     for name, source in sources.items():
-        folder = out / name
+        folder = out / (name if dtype == "f32" else f"{name}-{dtype}")
         folder.mkdir(parents=True, exist_ok=True)
         for schedule in schedules:
             start = time.perf_counter()
-            made = compile_model(source, Options(schedule=schedule, device=device)).emitted
+            made = compile_model(
+                source, Options(schedule=schedule, device=device, dtype=dtype)
+            ).emitted
             (folder / f"{schedule}.py").write_text(made.source, encoding="utf-8")
-            arrays = {name: weight.array() for name, weight in made.weights.items()}
-            shapes = {name: (list(a.shape), a.dtype.name) for name, a in arrays.items()}
+            arrays = {key: weight.array() for key, weight in made.weights.items()}
+            shapes = {key: (list(a.shape), a.dtype.name) for key, a in arrays.items()}
             known = folder / SHAPES
             before = json.loads(known.read_text()) if known.exists() else {}
             known.write_text(json.dumps(before | shapes))
@@ -167,22 +177,20 @@ def weights_of(folder: Path, device: Any) -> Any:
     return Weights.from_tensors(tensors)
 
 
-def median_ms(run: Callable[[], object], seconds: float) -> float:
-    """ms of a run on the device."""
-    import torch
-
+def median_ms(device: Any, run: Callable[[], object], seconds: float) -> float:
+    """ms of a run on a program's device."""
     for _ in range(3):
         run()
-    torch.cuda.synchronize()
+    device.synchronize()
     times: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 5:
-        events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
-        events[0].record()
+        started, ended = device.timer(), device.timer()
+        started.record(device.current())
         run()
-        events[1].record()
-        events[1].synchronize()
-        times.append(events[0].elapsed_time(events[1]))
+        ended.record(device.current())
+        device.synchronize()
+        times.append(started.elapsed_time(ended))
     return statistics.median(times)
 
 
@@ -196,33 +204,44 @@ def do_without_safetensors() -> None:
 
 
 def one(folder: Path, seconds: float, tf32: bool, compiled: bool) -> None:
+    """All ways but torch.compile, or with `compiled` that alone."""
     import torch
 
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     torch.set_grad_enabled(False)
-    device = torch.device("cuda", torch.cuda.current_device())
     do_without_safetensors()
-    weights = weights_of(folder, device)
+    from ramiel.runtime.streams.device import device_of_programs
+
+    where = device_of_programs().torch_device
+    weights = weights_of(folder, where)
     programs = dict(classes(folder))
     first = next(iter(programs.values()))(weights)
     from ramiel.runtime.measure import random_inputs
 
-    inputs = [x.to(device) for x in random_inputs(first.inputs, {}, 0)]
-    first.captures = False
+    inputs = [x.to(where) for x in random_inputs(first.inputs, {}, 0)]
+    first.captures = first.compares = False
+    device = first._target
+    if compiled:
+        with_compile(first, inputs, seconds)
+        return
+    tolerance = TOLERANCE_OF_LESS if tf32 or folder.stem.endswith("-f16") else TOLERANCE
+    held = sum(x.nbytes for x in first.buffers()) / 1e6
 
     def tensors(result: Any) -> list[torch.Tensor]:
         return list(result) if isinstance(result, tuple) else [result]
 
     with plain_kernels():
         expected = [y.clone() for y in tensors(first.serial(*inputs))]
-        say(way="eager", call=median_ms(lambda: first.serial(*inputs), seconds))
+        say(way="eager", call=median_ms(device, lambda: first.serial(*inputs), seconds))
         base(first, inputs, seconds)
     first.close()
 
     def measure(way: str, model: Any, serial: bool) -> None:
+        device = model._target
         gc.collect()
-        torch.cuda.synchronize()
+        device.synchronize()
         torch.cuda.empty_cache()
         before = torch.cuda.memory_reserved()
         start = time.perf_counter()
@@ -231,14 +250,14 @@ def one(folder: Path, seconds: float, tf32: bool, compiled: bool) -> None:
         plan = model.plan(*inputs, serial=serial)
         seconds_to_capture = time.perf_counter() - start
         got = tensors(form(*inputs))
-        torch.cuda.synchronize()
+        device.synchronize()
         scale = [float(y.abs().max()) or 1.0 for y in expected]
         error = max(
             float((a - b).abs().max()) / s for a, b, s in zip(got, expected, scale, strict=True)
         )
         # All of the calls' results must be the same: a race would show as one that is not.
         again = [tensors(form(*inputs)) for _ in range(20)]
-        torch.cuda.synchronize()
+        device.synchronize()
         differing = sum(
             not torch.equal(a, b) for run in again for a, b in zip(run, got, strict=True)
         )
@@ -246,34 +265,41 @@ def one(folder: Path, seconds: float, tf32: bool, compiled: bool) -> None:
         memory = (torch.cuda.memory_reserved() - before) / 1e6
         say(
             way=way,
-            replay=median_ms(plan.replay, seconds),
-            call=median_ms(lambda: form(*inputs), seconds),
+            replay=median_ms(device, plan.replay, seconds),
+            call=median_ms(device, lambda: form(*inputs), seconds),
             error=error,
             differing=differing,
-            streams=1 if serial else len(model._workers),
+            streams=plan.form.streams,
+            told=plan.told,
             reserved_mb=round(memory, 1),
+            weights_mb=round(held, 1),
             capture_s=round(seconds_to_capture, 2),
             **predicted(type(model)),
         )
-        if not error <= (TOLERANCE if not tf32 else 1e-2):
+        if not error <= tolerance:
             say(way=way, failed=f"differs from the plain calls by {error:.2e}")
 
     done = False
     for schedule, program in programs.items():
         try:
             model = program(weights)
+            model.compares = False
             if not done:
                 measure("one stream", model, True)
                 done = True
                 model.close()
                 model = program(weights)
+                model.compares = False
             measure(schedule, model, False)
             model.close()
             del model
+            if schedule == SCHEDULES[0]:
+                model = program(weights)
+                measure(CALLED, model, False)
+                model.close()
+                del model
         except Exception as error:
             say(way=schedule, failed=f"{type(error).__name__}: {error}"[:500])
-    if compiled:
-        with_compile(programs, weights, inputs, seconds)
 
 
 def base(model: Any, inputs: Sequence[Any], seconds: float) -> None:
@@ -281,7 +307,7 @@ def base(model: Any, inputs: Sequence[Any], seconds: float) -> None:
     for way, serial in ((BASE, True), ("plain calls on streams", False)):
         try:
             plan = model.plan(*inputs, serial=serial)
-            say(way=way, replay=median_ms(plan.replay, seconds))
+            say(way=way, replay=median_ms(model._target, plan.replay, seconds))
         except Exception as error:
             say(way=way, failed=f"{type(error).__name__}: {error}"[:500])
 
@@ -292,24 +318,28 @@ def predicted(program: Any) -> dict[str, str]:
     return {} if found is None else {"expected_ms": found[1]}
 
 
-def with_compile(
-    programs: Mapping[str, Any], weights: Any, inputs: Sequence[Any], seconds: float
-) -> None:
-    """torch.compile of the plain calls."""
+def with_compile(model: Any, inputs: Sequence[Any], seconds: float) -> None:
+    """torch.compile of the plain calls, in channels_last where they are, as it chooses itself."""
     import inspect
 
     import torch
 
     try:
-        model = next(iter(programs.values()))(weights)
         serial = inspect.unwrap(type(model).serial)
         with plain_kernels():
             run = torch.compile(lambda *x: serial(model, *x), mode="reduce-overhead")
+            start = time.perf_counter()
             for _ in range(4):
                 run(*inputs)
-            say(way="torch.compile reduce-overhead", call=median_ms(lambda: run(*inputs), seconds))
+            model.synchronize()
+            spent = time.perf_counter() - start
+            say(
+                way=COMPILED,
+                call=median_ms(model._target, lambda: run(*inputs), seconds),
+                capture_s=round(spent, 1),
+            )
     except Exception as error:
-        say(way="torch.compile reduce-overhead", failed=f"{type(error).__name__}: {error}"[:300])
+        say(way=COMPILED, failed=f"{type(error).__name__}: {error}"[:300])
 
 
 # --- all models ---
@@ -320,18 +350,21 @@ def run(given: Sequence[Path], options: argparse.Namespace) -> None:
     about = environment(options.tf32)
     print(about, flush=True)
     deadline = time.monotonic() + options.total
-    for target in targets(given, options):
-        left = deadline - time.monotonic()
-        if left < 5:
-            print(f"{target.stem}: no time left", flush=True)
-            continue
-        for row in measured(target, options, min(left, options.limit)):
-            rows.append({"model": target.stem, **row})
-            print(f"{target.stem:14} {row}", flush=True)
-            if options.json is not None:
-                document = {"environment": about, "rows": rows}
-                options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print("\n".join(table(rows)), flush=True)
+    chosen = list(targets(given, options))
+    for compiled in (False, True)[: 1 + options.compile]:
+        for target in chosen:
+            left = deadline - time.monotonic()
+            if left < 5:
+                print(f"{target.stem}: no time left", flush=True)
+                continue
+            for row in measured(target, options, min(left, options.limit), compiled):
+                rows.append({"model": target.stem, **row})
+                print(f"{target.stem:14} {row}", flush=True)
+                if options.json is not None:
+                    document = {"environment": about, "rows": rows}
+                    text = json.dumps(document, indent=1) + "\n"
+                    options.json.write_text(text, encoding="utf-8")
+    print("\n".join([*table(rows), *promises(rows)]), flush=True)
 
 
 def targets(given: Sequence[Path], options: argparse.Namespace) -> Iterator[Path]:
@@ -347,10 +380,12 @@ def targets(given: Sequence[Path], options: argparse.Namespace) -> Iterator[Path
             yield from sorted(p for p in path.iterdir() if (p / SHAPES).exists())
 
 
-def measured(target: Path, options: argparse.Namespace, limit: float) -> Iterator[dict[str, Any]]:
+def measured(
+    target: Path, options: argparse.Namespace, limit: float, compiled: bool
+) -> Iterator[dict[str, Any]]:
     """The rows of one model, as they come; its process ends after `limit` seconds."""
     command = [sys.executable, __file__, "one", str(target), "--seconds", str(options.seconds)]
-    command += ["--tf32"] * options.tf32 + ["--compile"] * options.compile
+    command += ["--tf32"] * options.tf32 + ["--compile"] * compiled
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
@@ -376,14 +411,21 @@ def measured(target: Path, options: argparse.Namespace, limit: float) -> Iterato
 def environment(tf32: bool) -> dict[str, object]:
     import torch
 
-    if not torch.cuda.is_available():
-        raise SystemExit("there is no CUDA device")
+    do_without_safetensors()
+    from ramiel.runtime.errors import DeviceUnavailable
+    from ramiel.runtime.streams.device import device_of_programs
+
+    try:
+        device = device_of_programs()
+    except DeviceUnavailable as error:
+        raise SystemExit(str(error)) from None
+    on_cuda = device.torch_device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(),
+        "device": torch.cuda.get_device_name() if on_cuda else device.name,
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-        "tf32": tf32,
+        "cudnn": torch.backends.cudnn.version() if on_cuda else None,
+        "tf32": "in convolutions" if tf32 else "off",
         "date": time.strftime("%Y-%m-%d"),
     }
 
@@ -393,14 +435,42 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     ways = list(dict.fromkeys(row["way"] for row in rows if "failed" not in row))
     yield "| model | " + " | ".join(ways) + " |"
     yield "|---" * (len(ways) + 1) + "|"
-    for model in dict.fromkeys(row["model"] for row in rows):
-        times = {
-            row["way"]: row.get("replay", row.get("call"))
-            for row in rows
-            if row["model"] == model and "failed" not in row
-        }
+    for model, times in _times_by_model(rows).items():
         cells = [_cell(times.get(way), times.get(BASE)) for way in ways]
         yield f"| {model} | " + " | ".join(cells) + " |"
+
+
+def promises(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What the table should show: speed-ups in the geometric mean, and what does not hold."""
+    for way in (BASE, "one stream", COMPILED):
+        ratios = {
+            model: found[way] / found[CALLED]
+            for model, found in _times_by_model(rows).items()
+            if way in found and CALLED in found
+        }
+        if ratios:
+            mean = statistics.geometric_mean(ratios.values())
+            yield f"as called, {mean:.2f} times as fast as {way} in the geometric mean"
+        yield from (
+            f"  {model}: {r:.2f} times as fast only" for model, r in ratios.items() if r < 1
+        )
+    for model in dict.fromkeys(row["model"] for row in rows):
+        taken = {
+            row["way"]: row["reserved_mb"] + row["weights_mb"]
+            for row in rows
+            if row["model"] == model and "weights_mb" in row
+        }
+        if CALLED in taken and taken.get("one stream"):
+            ratio = taken[CALLED] / taken["one stream"]
+            yield f"{model}: {ratio:.2f} times the memory of one stream, weights included"
+
+
+def _times_by_model(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if "failed" not in row:
+            found.setdefault(row["model"], {})[row["way"]] = row.get("replay", row.get("call"))
+    return found
 
 
 def _cell(time: float | None, base: float | None) -> str:
@@ -416,11 +486,13 @@ def main() -> None:
     making.add_argument("out", type=Path)
     making.add_argument("models", type=Path, nargs="*")
     making.add_argument("--device", default="cuda:h100")
+    making.add_argument("--dtype", default="f32", help="f32, f16 or bf16")
     running = commands.add_parser("run", help="measure")
     running.add_argument("given", type=Path, nargs="+")
     running.add_argument("--json", type=Path)
     running.add_argument("--limit", type=float, default=50, help="seconds for each model")
-    running.add_argument("--total", type=float, default=180, help="seconds for all models")
+    running.add_argument("--total", type=float, default=290, help="seconds for all models")
+    running.add_argument("--no-compile", dest="compile", action="store_false")
     running.add_argument("--work", default="out", help="where models are compiled")
     for parts in (making, running):
         parts.add_argument("--schedules", default=",".join(SCHEDULES))
@@ -429,10 +501,12 @@ def main() -> None:
     for parts in (running, single):
         parts.add_argument("--seconds", type=float, default=0.25, help="of each measurement")
         parts.add_argument("--tf32", action="store_true")
-        parts.add_argument("--compile", action="store_true", help="also torch.compile")
+    single.add_argument("--compile", action="store_true", help="torch.compile alone")
     options = parser.parse_args()
     if options.command == "prepare":
-        prepare(options.out, options.models, options.schedules.split(","), options.device)
+        prepare(
+            options.out, options.models, options.schedules.split(","), options.device, options.dtype
+        )
     elif options.command == "one":
         one(options.folder, options.seconds, options.tf32, options.compile)
     else:

@@ -1,4 +1,4 @@
-"""Writes docs/papers.md and its pictures from benchmarks/results/papers.json.
+"""Writes docs/papers.md and its pictures from papers.json and gpu.json in benchmarks/results/.
 
     python benchmarks/papers_page.py
 
@@ -23,6 +23,7 @@ import matplotlib.pyplot as plt
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "papers.md"
 PICTURES = ROOT / "docs" / "papers"
+RESULTS = ROOT / "benchmarks" / "results"
 
 Model = dict[str, Any]
 Models = dict[str, Model]
@@ -290,6 +291,39 @@ def pictures(models: Models) -> None:
     draw("pruning", pruning, 6.0, 3.8)
 
 
+STREAMS = {
+    "plain graph": "one stream, ms",
+    "one stream": "our kernels",
+    "opara": "Opara's rule",
+    "ios": "IOS",
+    "linear": "linear",
+    "auto": "auto",
+    "as called": "as called",
+    "torch.compile reduce-overhead": "torch.compile",
+}
+"""The ways of gpu.py, and their columns: the first in ms, others as speed-ups over it."""
+
+
+def streams(found: dict[str, Any]) -> str:
+    """CUDA graphs as IOS's and Opara's tables have them, and IOS's speed-ups."""
+    times: dict[str, dict[str, float]] = {}
+    for row in found["rows"]:
+        if row["way"] in STREAMS and "failed" not in row:
+            times.setdefault(row["model"], {})[row["way"]] = row.get("replay", row.get("call"))
+    ways = [way for way in STREAMS if any(way in row for row in times.values())]
+    base, *others = ways
+    rows: list[list[object]] = []
+    for model, row in times.items():
+        if base in row:
+            ratios = [f"{row[base] / row[way]:.2f}" if way in row else "–" for way in others]
+            paper = IOS_PAPER.get(model)
+            ios = f"{paper[0] / paper[-1]:.2f}" if paper else "–"
+            rows.append([model, f"{row[base]:.3f}", *ratios, ios])
+    head = ["model", *(STREAMS[way] for way in ways), "IOS in its paper, V100"]
+    facts = ", ".join(f"{key} {value}" for key, value in found["environment"].items())
+    return f"{table(head, rows)}\n\n{facts}"
+
+
 TABLES: dict[str, Callable[[Models], str]] = {
     "graphs": graphs,
     "measured": measured,
@@ -304,9 +338,12 @@ TABLES: dict[str, Callable[[Models], str]] = {
 
 
 def main() -> None:
-    document = json.loads((ROOT / "benchmarks" / "results" / "papers.json").read_text())
+    document = json.loads((RESULTS / "papers.json").read_text())
     models: Models = document["models"]
-    parts = {name: make(models) for name, make in TABLES.items()} | {"machine": machine(document)}
+    parts = {name: make(models) for name, make in TABLES.items()} | {
+        "machine": machine(document),
+        "streams": streams(json.loads((RESULTS / "gpu.json").read_text())),
+    }
     text = PAGE.read_text()
     for name, content in parts.items():
         pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)

@@ -195,8 +195,11 @@ def _check(options: Options) -> None:
         raise CompileError(
             f"there is no schedule {schedule!r}{where}; there are {', '.join(known)}"
         )
-    if not on_cpu and (options.tune or options.profile):
-        raise CompileError("--profile and --tune measure on the CPU; for a GPU name its model")
+    if ":" in options.device and (options.tune or options.profile):
+        raise CompileError(
+            "--profile and --tune measure the device that is here, --device cuda; costs of "
+            f"{options.device} are known"
+        )
     if options.tune and (schedule != "auto" or options.switched):
         raise CompileError("tuning tries the schedules itself: it needs --schedule auto")
     if options.dtype not in DTYPES:

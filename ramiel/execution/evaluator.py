@@ -39,7 +39,9 @@ _PROPERTIES = {"Tensor.mT": operator.attrgetter("mT")}
 class Evaluator:
     """Runs operations in the order given. Layers are made once and kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device | None = None) -> None:
+        """`device` is where weights are put, by default the CPU."""
+        self._device = device or torch.device("cpu")
         self._layers: dict[object, Callable[..., Tensor]] = {}
 
     def function(self, function: func.FuncOp, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -62,7 +64,7 @@ class Evaluator:
     def operation(self, op: Task | WeightOp, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The results of one operation."""
         if isinstance(op, WeightOp):
-            return (tensor_of(op.weight.array()),)
+            return (tensor_of(op.weight.array()).to(self._device),)
         result = self.call(op, operands)()
         return tuple(result) if len(op.results) > 1 or isinstance(result, tuple) else (result,)
 
@@ -111,7 +113,9 @@ class Evaluator:
     def _layer(self, op: LayerOp) -> Callable[..., Tensor]:
         layer = self._layers.get(op.identity)
         if layer is None:
-            tensors = {f"layer.{k}": tensor_of(w.array()) for k, w in op.weights.items()}
+            tensors = {
+                f"layer.{k}": tensor_of(w.array()).to(self._device) for k, w in op.weights.items()
+            }
             config = {k: _argument(a, ()) for k, a in op.config.items()}
             make = getattr(runtime, op.layer)
             layer = make(Weights.from_tensors(tensors), "layer", **config)

@@ -141,7 +141,7 @@ def _costs(
         keys[1] |= {key + ALONE for key in keys[1]}
     wanted = {(key, count) for count in counts for key in keys[count]} | overheads.keys()
     machine = machine_fingerprint(_kernels())
-    known = _cached(machine, wanted)
+    known = cached(machine, wanted)
     found: dict[Key, float] = {}
     missing = [c for c in counts if any((key, c) not in known for key in keys[c])]
     runs = FEWEST
@@ -152,7 +152,7 @@ def _costs(
         if key not in known:
             found[key] = max(measure(), LEAST)
     if found:
-        _keep(machine, found, runs)
+        keep(machine, found, runs)
     return known | found
 
 
@@ -163,7 +163,7 @@ def _kernels() -> str:
     return f"{kernels}, replayed" if are_replayed() else kernels
 
 
-def _cached(machine: str, keys: set[tuple[str, int]]) -> dict[tuple[str, int], float]:
+def cached(machine: str, keys: set[tuple[str, int]]) -> dict[tuple[str, int], float]:
     try:
         with CostCache.open() as cache:
             return cache.get_many(machine, keys)
@@ -171,7 +171,7 @@ def _cached(machine: str, keys: set[tuple[str, int]]) -> dict[tuple[str, int], f
         return {}
 
 
-def _keep(machine: str, costs: dict[tuple[str, int], float], runs: int) -> None:
+def keep(machine: str, costs: dict[tuple[str, int], float], runs: int) -> None:
     try:
         with CostCache.open() as cache:
             cache.put_many(machine, costs, runs)

@@ -101,7 +101,7 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
 
     Raises CompileError if an input's shape is open, or an operation fails.
     """
-    inputs = _inputs(function)
+    inputs = inputs_for(function)
     ops = [op for op in function.body.block.ops if isinstance(op, Task | WeightOp)]
     freed = freed_after(ops, {v for op in ops for v in op.results}, ENOUGH)
     evaluator = Evaluator()
@@ -236,7 +236,7 @@ def _times(
     return times
 
 
-def _inputs(function: func.FuncOp) -> list[Tensor]:
+def inputs_for(function: func.FuncOp) -> list[Tensor]:
     """Random inputs: numbers around 0, and 0 or 1 for integers, which are in range for ids. An
     input with a default gets that."""
     defaults = defaults_of(function)

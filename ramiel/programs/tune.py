@@ -3,7 +3,8 @@
 Simulation is off by up to some ten percent, more than the best schedules differ by. So the best
 few by simulation, and what would be compiled without tuning, are printed, loaded and run, in turns.
 Disturbances make runs longer and not shorter, so lower quartiles are compared; what wins has to win
-again over what would be compiled without tuning, in a second sitting.
+again over what would be compiled without tuning, in a second sitting. For a GPU whole graphs are
+timed, by its own clock, and that of one stream is always one of them.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from ramiel.console.progress import Progress, progress_of
 from ramiel.errors import CompileError
 from ramiel.pipelines import Options, Pipeline, pipeline
 from ramiel.programs.loaded import CompiledProgram, load
-from ramiel.runtime import OpError
+from ramiel.runtime import OpError, StreamProgram
 from ramiel.runtime.kernels.onednn_library import library
-from ramiel.runtime.measure import interleaved, random_inputs, same_bits
+from ramiel.runtime.measure import agree, interleaved, random_inputs
 from ramiel.runtime.program import as_tuple
+from ramiel.runtime.replay.plans import CAPTURED
 
 MEASURED = 4
 """How many schedules are measured: that of `auto`, and the best others by simulation."""
@@ -39,8 +41,9 @@ BURST = 2
 ALIKE = 0.01
 """A simpler schedule is preferred to one that saves at most this share of the time."""
 
-AUTO, DEFAULT, TORCH = "auto", "default", "auto, torch"
-_SCHEDULES = ("intra-op", "serial", "linear", "list", "refine")
+AUTO, DEFAULT, TORCH, SERIAL = "auto", "default", "auto, torch", "serial"
+_SCHEDULES = ("intra-op", SERIAL, "linear", "list", "refine")
+_ON_STREAMS = (SERIAL, "linear", "list", "opara", "ios")
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ def options_of(options: Options) -> dict[str, Options]:
     """The options to compile a model with, by name; `auto` is the first."""
     plain = replace(options, tune=False, profile=True)
     variants = {AUTO: plain, DEFAULT: replace(options, tune=False)}
+    if options.device != "cpu":
+        names = _ON_STREAMS if options.batch == 1 else ()
+        return variants | {name: replace(plain, schedule=name) for name in names}
     if options.most_workers > 1:
         if options.batch != 1:
             variants["hyper"] = replace(plain, schedule="hyper")
@@ -143,7 +149,8 @@ def _variants(
 
 def select(made: Mapping[str, Compilation]) -> list[Candidate]:
     """The distinct programs to measure: that of `auto`, the one without tuning, those of least
-    simulated time, and that of PyTorch's kernels."""
+    simulated time, that of PyTorch's kernels, and on streams always that of one stream."""
+    on_streams = bool(made.keys() >= set(_ON_STREAMS))
     rest = sorted(
         (key for key in made if key not in (AUTO, DEFAULT, TORCH)),
         key=lambda key: made[key].report.parallel_us,
@@ -151,7 +158,8 @@ def select(made: Mapping[str, Compilation]) -> list[Candidate]:
     chosen: list[Candidate] = []
     bodies: set[str] = set()
     for key in (AUTO, DEFAULT, *rest, TORCH):
-        if key not in made or (key in rest and len(chosen) == MEASURED):
+        enough = key in rest and len(chosen) >= MEASURED and not (on_streams and key == SERIAL)
+        if key not in made or enough:
             continue
         body = _body(made[key])
         if body not in bodies:
@@ -183,32 +191,48 @@ def measure(
         times: list[list[float]] = [[] for _ in programs]
         try:
             equal = [i for i, p in enumerate(programs) if _agrees(p, inputs)]
-            calls = {i: _call(programs[i], inputs) for i in equal}
-            once = sum(map(sum, interleaved([*calls.values()], 1)))
+            timers = {i: _timer(programs[i], inputs) for i in equal}
+            once = sum(sum(timer(1)) for timer in timers.values())
             budget = BUDGET_S / (BURST + 1)
-            runs = max(FEWEST, min(MOST, int(budget / max(once, 1e-6)))) if calls else 0
+            runs = max(FEWEST, min(MOST, int(budget / max(once, 1e-6)))) if equal else 0
             for run in range(runs):
                 progress("tuning", run, runs)
                 # Back and forth, since a program may leave threads that spin for a while.
                 order = equal[:: -1 if run % 2 else 1]
                 for i in order:
-                    (seconds,) = interleaved([calls[i]], BURST + 1)
-                    times[i] += seconds[1:]
+                    times[i] += timers[i](BURST + 1)[1:]
             progress("tuning", runs, runs)
         except OpError as error:
             raise CompileError(f"the program fails: {error}") from error
     return times
 
 
-def _call(program: CompiledProgram, inputs: Sequence[Tensor]) -> Callable[[], object]:
-    return lambda: program(*inputs)
+Timer = Callable[[int], list[float]]
+"""Seconds of each of so many runs."""
+
+
+def _timer(program: CompiledProgram, inputs: Sequence[Tensor]) -> Timer:
+    """Times calls, or of a program of streams the graph that they replay, if there is one."""
+    if isinstance(program, StreamProgram) and program.capture_status(*inputs) == CAPTURED:
+        return lambda runs: [
+            ms / 1e3 for ms in program.replay_times(*inputs, forms=[False], turns=runs)[0]
+        ]
+
+    def call() -> None:
+        program(*inputs)
+        program.synchronize()
+
+    return lambda runs: interleaved([call], runs)[0]
 
 
 def _agrees(program: CompiledProgram, inputs: Sequence[Tensor]) -> bool:
     """Whether the workers compute what the serial form does; the first calls also prepare."""
+    if isinstance(program, StreamProgram):
+        program.compares = False  # the schedule itself is measured
     serial = as_tuple(program.serial(*inputs))
     parallel = [as_tuple(program(*inputs)) for _ in range(2)]
-    return all(same_bits(a, b) for run in parallel for a, b in zip(run, serial, strict=True))
+    pairs = ((a, b) for run in parallel for a, b in zip(run, serial, strict=True))
+    return all(agree(a, b, program.tolerance) for a, b in pairs)
 
 
 def lower_quartile(times: Sequence[float]) -> float:

@@ -55,7 +55,7 @@ def op_error(
     reason = str(error) or type(error).__name__
     kind = OpIndexError if isinstance(error, IndexError) else OpError
     code, offset = place
-    value = _assigned(code, offset)
+    value = assigned(code, offset)
     if value is None:
         return kind(f"{code.co_qualname}: {reason}")
     if value not in nodes:
@@ -64,7 +64,7 @@ def op_error(
     return kind(f'{value} (ONNX node "{node}", {op_type}): {reason}', value, node)
 
 
-def _assigned(code: CodeType, offset: int) -> str | None:
+def assigned(code: CodeType, offset: int) -> str | None:
     """The local name that the statement at a bytecode offset assigns (the first, if several).
 
     An emitted program assigns one operator per statement, and the store comes after the last

@@ -102,7 +102,7 @@ class Program(nn.Module):
             return with_one_thread(function, *args)
         except Exception as error:
             plans = (self._plans, *list(self._serial_plans.values()))
-            codes = _codes(type(self)).union(*(p.codes for p in plans))
+            codes = codes_of(type(self)).union(*(p.codes for p in plans))
             if place := place_of(error, codes):
                 raise op_error(error, place, self._nodes) from error
             raise
@@ -385,7 +385,7 @@ def _serial_of(program: type[Program]) -> Serial:
     return inspect.unwrap(getattr(program, "serial"))  # noqa: B009
 
 
-def _codes(program: type[Program]) -> set[CodeType]:
+def codes_of(program: type[Program]) -> set[CodeType]:
     """The bytecode of the methods that a program adds: where its operators are called."""
     ours = (c for c in program.__mro__ if not c.__module__.startswith("ramiel.runtime."))
     own = (vars(c).values() for c in ours if c not in Program.__mro__)

@@ -3,71 +3,27 @@
 The program is not changed. Its workers are straight-line code, and `ast` says which lines are one
 statement. Where calls are replayed, a plan's own clock says when each step ended, and its tape
 which line the step comes from. Where they run in Python, its line events (`sys.settrace`) in the
-workers' frames say when each statement begins.
+workers' frames say when each statement begins. Programs of streams have a tracer of their own,
+ramiel.runtime.streams.trace.
 """
 
 from __future__ import annotations
 
-import ast
 import copy
-import linecache
 import sys
 import time
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any, Literal
+from typing import Any
 
 from ramiel.runtime.channels import Channels
+from ramiel.runtime.events import Event, Statement, Trace, index_of, statements_of_codes, trace_of
 from ramiel.runtime.program import Program
-from ramiel.runtime.replay.plans import form_of, is_replayed
+from ramiel.runtime.replay.plans import is_replayed
 from ramiel.runtime.replay.split import Part
 from ramiel.runtime.replay.tape import NotCapturable, Noted
 from ramiel.runtime.workers import Worker
-
-Kind = Literal["op", "recv", "send", "free", "other"]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement of a method: its first and last line (from 1), and what it does.
-
-    `name` is what an "op" assigns (`a`, or `a, b`), the channel of a "recv" or "send", and what
-    a "free" deletes; "other" statements have none.
-    """
-
-    first: int
-    last: int
-    kind: Kind
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One statement of one run; `start` and `end` are µs since the program was called."""
-
-    worker: int
-    kind: Kind
-    name: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """A run: its events, by worker and then by time, and when the last of them ended, µs."""
-
-    events: tuple[Event, ...]
-    makespan_us: float
-    replay: str
-    """`captured` if it was a replay; how far, if it was in part; or why it was made in Python."""
-
-    @property
-    def form(self) -> str:
-        """The same in words."""
-        return form_of(self.replay)
 
 
 def trace(program: Program, *inputs: Any, runs: int = 1, replay: bool = True) -> Trace:
@@ -102,11 +58,17 @@ def traces(program: Program, *inputs: Any, runs: int, replay: bool = True) -> li
     """
     if runs < 1:
         raise ValueError(f"need at least 1 run, not {runs}")
+    from ramiel.runtime.streams.program import StreamProgram  # it needs this module
+
+    if isinstance(program, StreamProgram):
+        from ramiel.runtime.streams.trace import traces_of_streams
+
+        return traces_of_streams(program, inputs, runs, replay)
     traced = copy.copy(program)
     names = traced._workers  # pyright: ignore[reportPrivateUsage]
     methods = [getattr(program, name) for name in names]
     clocks = [_Clock(method, method.__code__) for method in methods]
-    statements = _statements_of_codes([clock.__code__ for clock in clocks])
+    statements = statements_of_codes([clock.__code__ for clock in clocks])
     try:
         reason = _captured(program, traced, inputs) if replay else "as was asked for"
         if is_replayed(reason):
@@ -135,65 +97,6 @@ def _captured(program: Program, traced: Program, inputs: Sequence[Any]) -> str:
     except NotCapturable as reason:
         return str(reason)
     return traced.capture_status(*inputs)
-
-
-def statements_of(source: str) -> dict[tuple[str, int], list[Statement]]:
-    """The statements of each function of a source, by its name and first line."""
-    return {
-        (node.name, min([node.lineno, *(d.lineno for d in node.decorator_list)])): [
-            _statement(statement) for statement in node.body
-        ]
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef)
-    }
-
-
-def _statement(node: ast.stmt) -> Statement:
-    kind: Kind
-    match node:
-        case (ast.Assign() | ast.Expr()) as line if (found := _channel(line.value)) is not None:
-            kind, name = found
-        case ast.Assign(targets=[ast.Tuple(elts=targets)]):
-            kind, name = "op", _joined(targets)
-        case ast.Assign(targets=targets):
-            kind, name = "op", _joined(targets)
-        case ast.Delete(targets=targets):
-            kind, name = "free", _joined(targets)
-        case _:
-            kind, name = "other", ""
-    return Statement(node.lineno, node.end_lineno or node.lineno, kind, name)
-
-
-def _channel(call: ast.expr) -> tuple[Kind, str] | None:
-    """What an expression does with which channel: `ch.a.recv()`, `ch.a.take()`, `ch.a.send(a)`."""
-    match call:
-        case ast.Call(
-            func=ast.Attribute(
-                value=ast.Attribute(value=ast.Name("ch"), attr=name),
-                attr="recv" | "take" | "send" as verb,
-            )
-        ):
-            return ("send" if verb == "send" else "recv"), name
-        case _:
-            return None
-
-
-def _joined(targets: Sequence[ast.expr]) -> str:
-    return ", ".join(map(ast.unparse, targets))
-
-
-def _statements_of_codes(codes: Sequence[CodeType]) -> list[list[Statement]]:
-    files = {
-        file: statements_of("".join(linecache.getlines(file)))
-        for file in {code.co_filename for code in codes}
-    }
-    found: list[list[Statement]] = []
-    for code in codes:
-        statements = files[code.co_filename].get((code.co_name, code.co_firstlineno))
-        if statements is None:
-            raise ValueError(f"the source of {code.co_qualname} is not available")
-        found.append(statements)
-    return found
 
 
 class _Clock:
@@ -249,12 +152,12 @@ def _replay(
     for worker, own in enumerate(statements):
         for number, (workers, times, left) in enumerate(batches):
             part = left.parts.get(worker) if left is not None else None
-            before = own if part is None else own[: _index(own, part.line)]
+            before = own if part is None else own[: index_of(own, part.line)]
             events += _replayed(worker, before, workers[worker], times[worker], start)
             if part is not None:
                 (marks,) = clocks[worker][number].calls
                 events += _events(worker, own, marks, start)
-    return _trace_of(events, status)
+    return trace_of(events, status)
 
 
 def _replayed(
@@ -267,7 +170,7 @@ def _replayed(
     """A statement lasts from the end of the one before to that of its last step."""
     ends: dict[int, int] = {}
     for step, end in zip(steps, times[1:], strict=True):
-        ends[_index(statements, step.line)] = end
+        ends[index_of(statements, step.line)] = end
     before = times[0]
     for index, statement in enumerate(statements):
         if index in ends or statement.kind == "op":
@@ -293,11 +196,7 @@ def _run(
         for marks in clock.calls
         for event in _events(worker, statements[worker], marks, start)
     ]
-    return _trace_of(events, reason)
-
-
-def _trace_of(events: Sequence[Event], replay: str) -> Trace:
-    return Trace(tuple(events), max((event.end for event in events), default=0.0), replay)
+    return trace_of(events, reason)
 
 
 def _events(
@@ -307,7 +206,7 @@ def _events(
     begun: list[tuple[int, int]] = []
     for line, ns in marks:
         # A call that is written on several lines goes back and forth between them.
-        index = _index(statements, line)
+        index = index_of(statements, line)
         if index >= 0 and (not begun or begun[-1][0] != index):
             begun.append((index, ns))
     ends = [*(ns for _, ns in begun[1:]), marks[-1][1]]
@@ -315,11 +214,6 @@ def _events(
         _event(worker, statements[index], ns - start, end - start)
         for (index, ns), end in zip(begun, ends, strict=True)
     ]
-
-
-def _index(statements: Sequence[Statement], line: int) -> int:
-    """The statement of a line; -1 for a line before the first."""
-    return bisect_right(statements, line, key=lambda statement: statement.first) - 1
 
 
 def _event(worker: int, statement: Statement, start_ns: int, end_ns: int) -> Event:

@@ -4,7 +4,7 @@ Source: Ding et al., "IOS: Inter-Operator Scheduler for CNN Acceleration", arXiv
 the IOS algorithm (endings and their pruning).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 from ramiel.analysis.task_graph import TaskGraph
@@ -127,3 +127,26 @@ def endings(
                 if further:
                     after = (*loads[:worker], end, *loads[worker + 1 :])
                     stack.append((ending | group, longest, after, further, left - 1))
+
+
+def sharing(
+    groups: Sequence[Group], s: int, works: Callable[[int], float], edge: float
+) -> Iterator[tuple[int, float]]:
+    """The unions of at most `s` disjoint groups, each once, with their latencies in µs on a device
+    that they share.
+
+    Each group is on a stream of its own. Together they take as long as the longest, with the edges
+    to and from other streams, or as long as their `works`, times with the whole device, if those
+    are more: then they slow each other down.
+    """
+    stack = [(0, 0.0, 0.0, groups, s)]
+    while stack:
+        ending, longest, work, groups, left = stack.pop()
+        for i, (time, group) in enumerate(groups, 1):
+            most = max(longest, time + 2 * edge * bool(ending))
+            filled = work + works(group)
+            yield ending | group, max(most, filled)
+            if left > 1:
+                further = [other for other in groups[i:] if not other[1] & group]
+                if further:
+                    stack.append((ending | group, most, filled, further, left - 1))

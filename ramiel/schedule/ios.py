@@ -11,7 +11,8 @@ The groups of an ending are its connected components. Each group is a connected 
 itself, and disjoint groups have no edges between them: the endings are exactly the sets of
 disjoint groups. Each is enumerated once, so that r and s bound the search, not just its result.
 
-Not in the paper: the latency of a stage (`share_out`), wide stages, counting states in advance.
+Not in the paper: the latency of a stage, which is measured there (`share_out`; `sharing` on a
+device whose tasks have measured or estimated shares), wide stages, counting states in advance.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from typing import Literal, get_args
 
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.blocks import blocks, contract_chains, contract_light, halves, subgraph
-from ramiel.schedule.endings import EndingGraph, bits, endings
+from ramiel.schedule.endings import EndingGraph, bits, endings, sharing
 from ramiel.schedule.greedy import joined
 from ramiel.schedule.stages import BlockReport, Stage, StagePlan
 
@@ -156,6 +157,7 @@ class _Block:
         self.members = members
         self.masks = EndingGraph(units)
         self.loads = (0.0,) + (2 * units.hand_over,) * (settings.workers - 1)
+        self._works: dict[int, float] = {}
         self.special: dict[int, _Special] = {}
         for unit, tasks in enumerate(members):
             time, threads = settings.fastest({n: units.costs_on(n)[unit] for n in units.threads})
@@ -183,7 +185,19 @@ class _Block:
         """The endings of a state that run as groups in parallel, and their latencies in µs."""
         if not self.settings.concurrent:
             return iter(())
-        return endings(self.masks.groups(state, r), s, self.loads[:s])
+        groups, graph = self.masks.groups(state, r), self.settings.graph
+        if not graph.shares:
+            return endings(groups, s, self.loads[:s])
+        return sharing(groups, min(s, self.settings.workers), self._work, graph.hand_over)
+
+    def _work(self, group: int) -> float:
+        """µs that a group would take if each task filled the whole device."""
+        graph, work = self.settings.graph, self._works.get(group)
+        if work is None:
+            tasks = chain.from_iterable(self.members[unit] for unit in bits(group))
+            work = sum(graph.costs[task] * graph.shares[task] for task in tasks)
+            self._works[group] = work
+        return work
 
     def specials(self, state: int, s: int) -> Iterator[tuple[int, float]]:
         """The endings of a state that run as special stages, and their latencies in µs."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from ramiel.analysis.placement import Placement
-from ramiel.analysis.simulate import simulate
+from ramiel.analysis.sharing import timeline_of
 from ramiel.analysis.task_graph import TaskGraph
 
 
@@ -73,7 +73,7 @@ class StagePlan:
         if workers < 1:
             raise ValueError(f"need at least 1 worker, not {workers}")
         plain, near = (self._placed(graph, workers, near=near) for near in (False, True))
-        faster = simulate(graph, near).makespan < simulate(graph, plain).makespan
+        faster = timeline_of(graph, near).makespan < timeline_of(graph, plain).makespan
         return near if faster else plain
 
     def _placed(self, graph: TaskGraph, workers: int, *, near: bool) -> Placement:

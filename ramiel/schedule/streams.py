@@ -1,11 +1,12 @@
 """Placing tasks on the streams of a device."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.sharing import simulate_sharing
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.choose import Choice
+from ramiel.schedule.ios import ios
 from ramiel.schedule.linear import linear_clusters
 from ramiel.schedule.list_scheduling import list_schedule
 from ramiel.schedule.merge import merge_clusters
@@ -21,6 +22,12 @@ simulation, took 0 to 22 % longer than linear clusters, and none of any width wa
 
 WIDTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 """The numbers of streams that list schedules are made for."""
+
+FEWER = 1.005
+"""The factor that is accepted for a stream less, which takes memory of its own. It is small, since
+a stream that joins another waits where estimated costs say that it does not matter."""
+TRIED = 4
+"""How many streams one that joins another is tried with."""
 
 LARGE = 2_000
 """From this many tasks on, list schedules are made for fewer numbers of streams."""
@@ -60,11 +67,17 @@ def listed(graph: TaskGraph, most: int) -> Placement:
     return _listed(graph, most).placement
 
 
+def stages(graph: TaskGraph, most: int) -> Placement:
+    """IOS's stages, which run at most `most` groups at the same time."""
+    return ios(graph, most, strategies="parallel", wide=False).placement(graph, most)
+
+
 def automatic(graph: TaskGraph, most: int) -> Choice:
     """The best of all of them by simulation, in which kernels share the device.
 
     One stream is preferred where it takes at most 2 % longer, then merged linear clusters where
-    they take at most 5 % longer. Raises ValueError if `most` is less than 1.
+    they take at most 5 % longer. Streams that gain less than 0.5 % are left out: see fewer().
+    Raises ValueError if `most` is less than 1.
     """
     if most < 1:
         raise ValueError(f"need at least 1 stream, not {most}")
@@ -77,8 +90,45 @@ def automatic(graph: TaskGraph, most: int) -> Choice:
     least = min(choice.timeline.makespan for choice in choices)
     for choice, factor in zip(choices, (SIMPLER, ROBUST, 1.0, 1.0), strict=True):
         if choice.timeline.makespan <= factor * least:
-            return choice
+            limit = min(FEWER * choice.timeline.makespan, ROBUST * least)
+            return fewer(graph, choice, limit)
     raise AssertionError("the least is among them")
+
+
+def fewer(graph: TaskGraph, choice: Choice, limit: float) -> Choice:
+    """The same schedule on fewer streams, as long as it takes at most `limit` µs.
+
+    The stream with the least to do joins one of those with little to do. Each stream of a graph has
+    memory of its own, which no other uses again. O(streams) simulations.
+    """
+    if len(graph) >= LARGE:
+        return choice
+    start = choice.timeline.start
+    # Tasks of streams that join are in the order of their starts, which follows all edges.
+    rank = {
+        task: i
+        for i, task in enumerate(sorted(range(len(graph)), key=lambda task: (start[task], task)))
+    }
+    while len(lanes := [lane for lane in choice.placement.workers if lane]) > 1:
+        lanes.sort(key=lambda lane: sum(graph.costs[task] for task in lane))
+        least, *others = lanes
+        joined = [
+            _simulated(graph, choice.name, _joined(least, others, place, rank))
+            for place in range(min(TRIED, len(others)))
+        ]
+        best = min(joined, key=lambda other: other.timeline.makespan)
+        if best.timeline.makespan > limit:
+            break
+        choice = best
+    return choice
+
+
+def _joined(
+    least: Sequence[int], others: Sequence[Sequence[int]], place: int, rank: Mapping[int, int]
+) -> Placement:
+    together = tuple(sorted((*least, *others[place]), key=rank.__getitem__))
+    rest = (*map(tuple, others[:place]), together, *map(tuple, others[place + 1 :]))
+    return Placement(tuple(sorted(rest, key=lambda lane: rank[lane[0]])))
 
 
 def _simulated(graph: TaskGraph, name: str, placement: Placement) -> Choice:

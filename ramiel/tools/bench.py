@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,13 @@ from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation
 from ramiel.errors import CompileError, shorten
 from ramiel.execution.machine import machine_fingerprint
 from ramiel.execution.openmp import waiting
-from ramiel.runtime import OpError
+from ramiel.runtime import OpError, Program, StreamProgram
+from ramiel.runtime.events import Trace
 from ramiel.runtime.kernels.onednn_library import library, why_not
 from ramiel.runtime.layers import Layer
 from ramiel.runtime.measure import interleaved
 from ramiel.runtime.replay.plans import form_of
-from ramiel.runtime.trace import Trace, median_of, traces
+from ramiel.runtime.trace import median_of, traces
 from ramiel.tools.check import Inputs, inputs_of
 from ramiel.tools.schedule_view import ScheduleView, type_text, view_of
 from ramiel.torch_level.work import work_of
@@ -112,8 +112,18 @@ class Surroundings:
     torch: str
     cores: int
     onednn: str
-    """Version and file of the library, or why there is none."""
+    """Version and file of the library, or why there is none; empty for a device."""
     openmp: str
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """What the device takes for captured graphs alone, by its own clock."""
+
+    form: str
+    """The streams of the graph that calls replay, and what it was compared with."""
+    parallel_ms: Times
+    serial_ms: Times
 
 
 @dataclass(frozen=True)
@@ -142,6 +152,10 @@ class Bench:
     operations: tuple[Operation, ...]
     """The costliest first."""
     surroundings: Surroundings
+    lane: str
+    """What a worker is called: `worker` or `stream`."""
+    graphs: Graphs | None = None
+    """Of a program of streams that is captured."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -162,15 +176,13 @@ def bench(
     view = view_of(compilation.module)
     with load(compilation) as program:
         inputs = inputs_of(program, how)
-        forms: list[Callable[[], object]] = [
-            partial(program.serial, *inputs),
-            partial(program, *inputs),
-        ]
+        forms = [_finished(program, form, inputs) for form in (program.serial, program)]
         try:
             interleaved(forms, 2)  # to prepare kernels, and to warm up
             serial, parallel = interleaved(forms, runs, seconds)
             parallel_replay = program.capture_status(*inputs)
             serial_replay = program.serial_capture_status(*inputs)
+            graphs = _graphs(program, inputs)
             traced = traces(program, *inputs, runs=TRACED)
         except OpError as error:
             raise CompileError(f"the program fails: {error}", file=str(model)) from error
@@ -194,12 +206,38 @@ def bench(
         workers=tuple(_workers(traced, compilation.report.workers)),
         groups=tuple(_groups(operations)),
         operations=operations,
-        surroundings=surroundings(),
+        surroundings=surroundings(program),
+        lane=view.lane,
+        graphs=graphs,
     )
 
 
-def surroundings() -> Surroundings:
-    """This machine, and the libraries of this process."""
+def _finished(
+    program: CompiledProgram, form: Callable[..., object], inputs: Sequence[torch.Tensor]
+) -> Callable[[], None]:
+    """A call whose results are there, of inputs that are where the program is."""
+    device = program.device if isinstance(program, StreamProgram) else None
+    placed = [x if device is None else x.to(device) for x in inputs]
+
+    def run() -> None:
+        form(*placed)
+        program.synchronize()
+
+    return run
+
+
+def _graphs(program: CompiledProgram, inputs: Sequence[torch.Tensor]) -> Graphs | None:
+    """The graphs of a program of streams alone, if there are any."""
+    if not isinstance(program, StreamProgram) or not (form := program.captured_form(*inputs)):
+        return None
+    parallel, serial = program.replay_times(*inputs, turns=TRACED)
+    return Graphs(form, *(Times.of([ms / 1e3 for ms in row]) for row in (parallel, serial)))
+
+
+def surroundings(program: Program) -> Surroundings:
+    """This machine, or the device that a program runs on, and the libraries of this process."""
+    if isinstance(program, StreamProgram):
+        return Surroundings(program.device_name, torch.__version__, cores(), "", "")
     found = library()
     onednn = why_not() if found is None else f"{found.version}, {found.path}"
     machine = machine_fingerprint(PYTORCH if found is None else f"oneDNN {found.version}")
@@ -322,16 +360,15 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float]:
 def show(found: Bench, console: Console, top: int) -> None:
     """Prints a bench with its `top` costliest operations."""
     _show_summary(found, console)
-    console.print(_worker_table(found.workers))
+    console.print(_worker_table(found.workers, found.lane))
     console.print(_group_table(found.groups))
     if top:
         console.print(_operation_table(found.operations[:top]))
     around = found.surroundings
-    for name, text in (
-        ("machine", around.machine),
-        ("oneDNN", around.onednn),
-        ("OpenMP", around.openmp or "waits by libgomp's defaults"),
-    ):
+    lines = {"machine": around.machine} if found.lane == "worker" else {"device": around.machine}
+    if around.onednn:
+        lines |= {"oneDNN": around.onednn, "OpenMP": around.openmp or "waits by libgomp's defaults"}
+    for name, text in lines.items():
         console.print(f"{name:<9} {text}", markup=False)
 
 
@@ -339,23 +376,36 @@ def _show_summary(found: Bench, console: Console) -> None:
     report = found.report
     (low, high), source = found.speedup_quartiles, "profile" if found.profiled else "shapes"
     lines: Mapping[str, str] = {
-        "schedule": f"{report.schedule}: {counted(report.workers, 'worker')} on "
-        f"{counted(report.cores, 'core')}, {counted(report.channels, 'channel')}"
+        "schedule": f"{report.schedule}: {counted(report.workers, found.lane)}"
+        + (f" on {counted(report.cores, 'core')}" if found.lane == "worker" else "")
+        + f", {counted(report.channels, 'channel')}"
         + (f", {report.batch} samples at a time" if report.batch > 1 else ""),
         "tuned": report.tuned,
-        "work": f"{milliseconds(report.serial_us)} on one thread, critical path "
+        "work": f"{milliseconds(report.serial_us)} on one "
+        f"{'thread' if found.lane == 'worker' else 'stream'}, critical path "
         f"{milliseconds(report.critical_path_us)}, bound {milliseconds(report.bound_us)}",
         "expected": f"{milliseconds(report.parallel_us)}, by the {source}",
         "parallel": f"{_times(found.parallel_ms)}, median of {found.runs}, "
         f"{form_of(found.parallel_replay)}; the bound is {found.of_bound:.0%} of it",
         "serial": f"{_times(found.serial_ms)}, in turns with it, {form_of(found.serial_replay)}",
         "speed-up": f"{found.speedup:.2f}, half of the runs in {low:.2f} to {high:.2f}",
+        "graphs": _graph_text(found.graphs),
         "traced": f"{found.traced_ms:.2f} ms, {form_of(found.traced_replay)}; the tables are from "
         f"{TRACED} such runs",
     }
     for name, text in lines.items():
         if text:
             console.print(f"{name:<9} {text}", markup=False)
+
+
+def _graph_text(graphs: Graphs | None) -> str:
+    if graphs is None:
+        return ""
+    parallel, serial = graphs.parallel_ms, graphs.serial_ms
+    return (
+        f"alone on the device {parallel.median:.3f} ms ({graphs.form}), "
+        f"one stream {serial.median:.3f} ms"
+    )
 
 
 def _times(times: Times) -> str:
@@ -371,13 +421,13 @@ def _table(texts: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence
     return table
 
 
-def _worker_table(workers: Sequence[WorkerTimes]) -> Table:
+def _worker_table(workers: Sequence[WorkerTimes], lane: str) -> Table:
     rows: list[list[str]] = []
     for number, worker in enumerate(workers):
         times = (worker.busy, worker.waiting, worker.done, worker.overhead)
         total = sum(times) or 1.0
         rows.append([str(number), *(f"{milliseconds(t)} {t / total:4.0%}" for t in times)])
-    return _table(["worker"], ["busy", "waiting", "done", "overhead"], rows)
+    return _table([lane], ["busy", "waiting", "done", "overhead"], rows)
 
 
 def _group_table(groups: Sequence[Group]) -> Table:

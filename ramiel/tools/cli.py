@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -155,10 +156,11 @@ def bench(
     debug: Debug = False,
 ) -> None:
     """Time a model's parallel program against its serial one, and show where the time goes."""
-    _only_on_cpu(options, "bench")
     if not 0 < measure_seconds < float("inf"):
         raise CompileError(f"--measure-seconds {measure_seconds:g}: it must be more than 0")
     how = (options.shapes, seed, _range(integers))
+    if ":" in options.device:  # the costs of a GPU that need not be here
+        options = replace(options, profile=False)
     compilation = _compile(model, options, debug)
     from ramiel.tools import bench as tool
     from ramiel.tools.check import Inputs
@@ -223,8 +225,6 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write a page that shows the schedule: Gantt chart, graph, critical path and source."""
-    if run:
-        _only_on_cpu(options, "report --run")
     compilation = _compile(model, options, debug)
     from ramiel.tools.report import write_report
 
@@ -257,7 +257,6 @@ def trace(
     debug: Debug = False,
 ) -> None:
     """Run a model and write its timeline, as predicted and as measured, for ui.perfetto.dev."""
-    _only_on_cpu(options, "trace")
     compilation = _compile(model, options, debug)
     from ramiel.tools.check import Inputs
     from ramiel.tools.trace import run_traced, write_trace
@@ -342,14 +341,9 @@ def _compile(
         if dump is not None:
             dump.close()
     _say_defaults(compilation)
-    return compilation
-
-
-def _only_on_cpu(options: Options, command: str) -> None:
     if options.device != "cpu":
-        raise CompileError(
-            f"{command} measures threads on the CPU; benchmarks/gpu.py measures streams"
-        )
+        _say_what_needs_the_host(compilation)
+    return compilation
 
 
 def _refusals(debug: bool) -> AbstractContextManager[None]:
@@ -365,6 +359,17 @@ def _say_defaults(compilation: Compilation) -> None:
         _note(
             f"{count} initializer(s) are listed as inputs, so a call may replace them, and "
             "they are not folded or packed; --freeze makes them constants"
+        )
+
+
+def _say_what_needs_the_host(compilation: Compilation) -> None:
+    from ramiel.torch_level.devices import counted, on_host
+    from ramiel.torch_level.tasks import main_function
+
+    if found := on_host(main_function(compilation.module)):
+        _note(
+            f"{counted(found)} need values on the host, so calls are not captured as a graph, but "
+            "issued one operation after the other"
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
-from ramiel.runtime.trace import Trace
+from ramiel.runtime.events import Trace
 from ramiel.tools.schedule_view import ScheduleView
 
 LEAST_WAIT = 0.05

@@ -20,13 +20,15 @@ from markupsafe import Markup
 
 from ramiel.analysis.critical_path import bound, critical_path
 from ramiel.analysis.placement import Placement
-from ramiel.analysis.simulate import simulate
+from ramiel.analysis.sharing import timeline_of
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.backend.pytorch.devices import milliseconds
 from ramiel.backend.pytorch.printer import counted
 from ramiel.compiler import Compilation
-from ramiel.runtime.trace import Trace, statements_of
+from ramiel.runtime.events import Trace, statements_of
 from ramiel.schedule.choose import cooperating, separate
+from ramiel.schedule.streams import SCHEDULERS as STREAMS
+from ramiel.schedule.streams import stages
 from ramiel.tools.gantt import Neighbours, measured, neighbours, predicted, ticks
 from ramiel.tools.layered import NODE_HEIGHT, NODE_WIDTH, Drawing, draw
 from ramiel.tools.schedule_view import OpView, ScheduleView, name_of, view_of
@@ -68,6 +70,12 @@ class Chunk:
 def compare_schedulers(placed: Placed, workers: int) -> list[Row]:
     """The schedulers' simulated results for the same tasks and batch; IOS for small graphs only."""
     one, batch = placed.tasks.graph, placed.batch
+    if one.shares:
+        if batch > 1:
+            return []
+        rows = [_row(name, one, scheduled(one, workers)) for name, scheduled in STREAMS.items()]
+        small = len(one) <= MOST_FOR_IOS and workers > 1
+        return [*rows, _row("ios", one, stages(one, workers))] if small else rows
     candidates = [*separate(one, workers, batch)]
     if workers > 1:
         small = len(one) <= MOST_FOR_IOS
@@ -76,7 +84,7 @@ def compare_schedulers(placed: Placed, workers: int) -> list[Row]:
 
 
 def _row(name: str, graph: TaskGraph, placement: Placement) -> Row:
-    timeline = simulate(graph, placement)
+    timeline = timeline_of(graph, placement)
     return Row(name, timeline.makespan, timeline.hand_overs, sum(map(bool, placement.workers)))
 
 
@@ -121,7 +129,7 @@ def page(
     if all(row.name != name for row in comparison):
         comparison = [*comparison, _row(name, placed.graph, placed.placement)]
     data = {
-        "ops": [_facts(op) for op in view.ops],
+        "ops": [_facts(op, view.lane) for op in view.ops],
         "nodes": len(graph),
         "edges": graph.edges,
         "views": {
@@ -162,8 +170,9 @@ def page(
         bound=bound(placed.graph, workers),
         graph=graph,
         hand_overs=counted(len(view.hand_overs), "hand-over"),
-        cores=counted(len(placed.placement.workers), "worker"),
-        workers=counted(workers, "worker"),
+        lane=view.lane,
+        cores=counted(len(placed.placement.workers), view.lane),
+        workers=counted(workers, view.lane),
         serial_us=placed.graph.serial,
         chunks=chunks,
         data=data,
@@ -206,7 +215,7 @@ def _headline(
     numbers = [
         ("Work", milliseconds(work), "all operations, one after the other"),
         ("Critical path", milliseconds(path_us), f"parallelism {_ratio(work, path_us)}"),
-        ("Bound", milliseconds(least), f"no schedule on {counted(workers, 'worker')} is faster"),
+        ("Bound", milliseconds(least), f"no schedule on {counted(workers, view.lane)} is faster"),
         (
             "Predicted",
             milliseconds(makespan),
@@ -223,7 +232,7 @@ def _ratio(a: float, b: float) -> str:
     return f"{a / b:.2f}" if b else "1.00"
 
 
-def _facts(op: OpView) -> list[str]:
+def _facts(op: OpView, lane: str) -> list[str]:
     """The page's text for a selected operation, in the order of its fields."""
     return [
         op.name,
@@ -231,7 +240,7 @@ def _facts(op: OpView) -> list[str]:
         op.op_type,
         op.type,
         f"{op.cluster}",
-        f"{op.worker}",
+        f"{lane} {op.worker}",
         milliseconds(op.cost),
         milliseconds(op.start),
     ]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Attribute
 
-from ramiel.analysis.simulate import Timeline, simulate
+from ramiel.analysis.sharing import timeline_of
+from ramiel.analysis.simulate import Timeline
 from ramiel.dialects.cluster.attributes import CLUSTER
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.torch import TorchOperation
@@ -55,11 +56,16 @@ class ScheduleView:
     hand_overs: tuple[tuple[int, int], ...]
     """(producer, consumer): for each value and each worker that receives it, the first reader."""
 
+    @property
+    def lane(self) -> str:
+        """What a worker is called: a `stream` if the tasks share a device."""
+        return "stream" if self.placed.graph.shares else "worker"
+
 
 def view_of(module: ModuleOp) -> ScheduleView:
     """The schedule of a module, simulated. Raises CompileError as `placement_of` does."""
     placed = placement_of(module)
-    graph, timeline = placed.graph, simulate(placed.graph, placed.placement)
+    graph, timeline = placed.graph, timeline_of(placed.graph, placed.placement)
     leaders = placed.placement.leaders(len(graph))
     count = len(placed.tasks.ops)
     ops: list[OpView] = []

@@ -15,7 +15,8 @@ from ramiel.api import load
 from ramiel.compiler import Compilation
 from ramiel.errors import CompileError
 from ramiel.runtime import OpError
-from ramiel.runtime.trace import Trace, trace
+from ramiel.runtime.events import Trace
+from ramiel.runtime.trace import trace
 from ramiel.tools.check import Inputs, inputs_of
 from ramiel.tools.schedule_view import OpView, ScheduleView, view_of
 from ramiel.weights.store import replacing
@@ -53,22 +54,22 @@ def chrome_trace(view: ScheduleView, measured: Trace) -> dict[str, Any]:
     """The trace as a JSON object: process 1 is the simulated run, process 2 the measured one."""
     workers = len(view.placed.placement.workers)
     events = [
-        *_names(PREDICTED, "predicted", workers),
-        *_names(MEASURED, f"measured, {measured.form}", workers),
+        *_names(PREDICTED, "predicted", workers, view.lane),
+        *_names(MEASURED, f"measured, {measured.form}", workers, view.lane),
         *_predicted(view),
         *_measured(view, measured),
     ]
     return {"traceEvents": events, "displayTimeUnit": "ms"}
 
 
-def _names(process: int, name: str, workers: int) -> Iterable[JsonEvent]:
+def _names(process: int, name: str, workers: int, lane: str) -> Iterable[JsonEvent]:
     def metadata(event: str, thread: int, **args: object) -> JsonEvent:
         return {"ph": "M", "name": event, "pid": process, "tid": thread, "args": args}
 
     yield metadata("process_name", 0, name=name)
     yield metadata("process_sort_index", 0, sort_index=process)
     for worker in range(workers):
-        yield metadata("thread_name", worker, name=f"worker {worker}")
+        yield metadata("thread_name", worker, name=f"{lane} {worker}")
         yield metadata("thread_sort_index", worker, sort_index=worker)
 
 

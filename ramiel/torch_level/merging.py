@@ -16,8 +16,9 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, DictionaryAttr, FloatAttr
 from xdsl.ir import Attribute, SSAValue
 
+from ramiel.analysis.gpu import LAUNCH
 from ramiel.analysis.static_cost import static_cost
-from ramiel.dialects.cluster.attributes import COST, WIDE_COST
+from ramiel.dialects.cluster.attributes import COST, SHARE, WIDE_COST
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.types import element_of, shape_of, tensor_type
 from ramiel.dialects.onnx.weights import FreshNames
@@ -135,8 +136,11 @@ def costs_of_merged(ops: Sequence[LayerOp], new: TorchOperation) -> list[float]:
     """The cost in µs of an operation that replaces convolutions, by number of threads.
 
     It is the sum of the costs written on them, times the ratio of the static costs after and before
-    merging; a view gets no faster on more threads. Empty if they have no costs.
+    merging; a view gets no faster on more threads. Empty if they have no costs. On a device it is
+    one launch, and their work on the part of the device that they fill together.
     """
+    if shares := _shares(ops):
+        return [_cost_on_device(ops, shares) if isinstance(new, LayerOp) else 0.0]
     rows = [_costs(op) for op in ops]
     if not rows[0] or len({len(row) for row in rows}) != 1:
         return []
@@ -145,6 +149,40 @@ def costs_of_merged(ops: Sequence[LayerOp], new: TorchOperation) -> list[float]:
         totals = [totals[0]] * len(totals)
     factor = static_cost(work_of(new)) / sum(static_cost(work_of(op)) for op in ops)
     return [round(total * factor, 1) for total in totals]
+
+
+def share_of_merged(ops: Sequence[LayerOp], new: TorchOperation) -> float | None:
+    """The part of a device that an operation fills that replaces convolutions; None on the CPU."""
+    shares = _shares(ops)
+    if not shares:
+        return None
+    cost = _cost_on_device(ops, shares)
+    return round(_work(ops, shares) / cost, 4) if isinstance(new, LayerOp) and cost else 0.0
+
+
+def _shares(ops: Sequence[LayerOp]) -> list[float]:
+    """The parts of a device that operations fill; empty unless each has one."""
+    found = [op.attributes.get(SHARE) for op in ops]
+    shares = [x.value.data for x in found if isinstance(x, FloatAttr)]
+    return shares if len(shares) == len(found) and all(map(_costs, ops)) else []
+
+
+def _work(ops: Sequence[LayerOp], shares: Sequence[float]) -> float:
+    """µs if each filled the whole device."""
+    return sum(_costs(op)[0] * share for op, share in zip(ops, shares, strict=True))
+
+
+def _cost_on_device(ops: Sequence[LayerOp], shares: Sequence[float]) -> float:
+    """While it is launched, an operation leaves the device to others: its share is that of the
+    rest of the time, over all of it."""
+    costs = [_costs(op)[0] for op in ops]
+    filled = sum(
+        min(1.0, cost * share / max(cost - LAUNCH, cost * share))
+        for cost, share in zip(costs, shares, strict=True)
+        if cost * share > 0
+    )
+    work = _work(ops, shares)
+    return round(min(costs[0], LAUNCH) + (work / min(1.0, filled) if work else 0.0), 2)
 
 
 def _costs(op: LayerOp) -> list[float]:

@@ -23,19 +23,18 @@ names, and no line uses those builtins."""
 
 PROGRAM_NAMES = BUILTINS | frozenset(
     "F T_destination Tensor add_module apply batch bfloat16 bind buffers call_super_init capture "
-    "capture_status captures ch channels children close compile cpu cuda device double "
-    "dump_patches eval "
-    "extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half inputs "
-    "ipu kernels load_state_dict main modules mtia named_buffers named_children named_modules "
-    "named_parameters nodes one_stream one_thread operator ops outputs parameters plan "
-    "register_backward_hook "
-    "register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "capture_status captured_form captures ch channels children close compares compile cpu cuda "
+    "device double dump_patches eval extra_repr float forward get_buffer get_extra_state "
+    "get_parameter get_submodule half inputs ipu kernels load_state_dict main modules mtia "
+    "named_buffers named_children named_modules named_parameters nodes one_stream one_thread "
+    "operator ops outputs parameters plan register_backward_hook register_buffer "
+    "register_forward_hook register_forward_pre_hook register_full_backward_hook "
     "register_full_backward_pre_hook register_load_state_dict_post_hook "
     "register_load_state_dict_pre_hook register_module register_parameter "
     "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ self serial "
     "serial_capture_status set_extra_state set_submodule share_memory state_dict stream "
-    "synchronize to to_empty tolerance torch train training "
-    "weights with_defaults xpu zero_grad inf nan fail".split()
+    "synchronize to to_empty told tolerance torch train training weights with_defaults xpu "
+    "zero_grad inf nan fail workers_form worker_codes undisturbed replay_times device_name".split()
 )
 """Names that an emitted program, its base class or its imports already use. They are listed since
 importing torch takes long; a test compares them with nn.Module and Program."""

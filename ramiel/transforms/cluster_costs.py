@@ -26,7 +26,7 @@ from ramiel.dialects.cluster.attributes import (
 )
 from ramiel.dialects.torch import Task, TorchOperation
 from ramiel.errors import CompileError
-from ramiel.torch_level.devices import device_cost, gpu_of, kind_of
+from ramiel.torch_level.devices import check_kernels, device_cost, gpu_of, kind_of
 from ramiel.torch_level.placements import check_workers
 from ramiel.torch_level.tasks import main_function, thread_counts
 from ramiel.torch_level.work import work_of
@@ -42,7 +42,8 @@ class ClusterCostsPass(ModulePass):
 
     With `device=cuda:h100`, or another that is known, they are costs on that device, from the
     shapes (`ramiel.analysis.gpu`), with `cluster.share`, the part of it that the operation fills;
-    `threads` has no meaning there.
+    `threads` has no meaning there. `source=profile` measures them on the device that is here
+    (`ramiel.execution.device_costs`).
 
     With `source=static`, costs come from the shapes (`ramiel.analysis.static_cost`); with
     `source=profile`, from measurements on this machine (`ramiel.execution.measured_costs`), which
@@ -67,7 +68,8 @@ class ClusterCostsPass(ModulePass):
         check_workers(self.threads)
         function = main_function(op)
         if kind_of(self.device) != CPU:
-            _write_device_costs(function, self.device)
+            check_kernels(function)
+            _write_device_costs(ctx, function, self.device, self.source)
             return
         if function.attributes.pop(DEVICE, None) is not None:  # costs of a device are replaced
             function.attributes.pop(HAND_OVER, None)
@@ -86,17 +88,25 @@ class ClusterCostsPass(ModulePass):
         function.attributes[THREADS] = DenseArrayBase.from_list(i64, counts[1:])
 
 
-def _write_device_costs(function: func.FuncOp, device: str) -> None:
-    gpu = gpu_of(device)
+def _write_device_costs(ctx: Context, function: func.FuncOp, device: str, source: str) -> None:
+    gpu, edge = gpu_of(device), EDGE
+    measured = None
+    if source == "profile":
+        from ramiel.execution.device_costs import device_costs
+
+        measured = device_costs(function, progress_of(ctx))
+        edge = round(measured.hand_over, 2)
     for task in function.body.block.ops:
         if isinstance(task, Task):
             cost, share = device_cost(task, gpu)
+            if measured is not None and cost:  # a view is free
+                cost, share = measured.of(task), measured.share(task, share)
             task.attributes[COST] = FloatAttr(round(cost, 2), f64)
             task.attributes[SHARE] = FloatAttr(round(share, 4), f64)
             task.attributes.pop(WIDE_COST, None)
     function.attributes[DEVICE] = StringAttr(kind_of(device))
     function.attributes[THREADS] = DenseArrayBase.from_list(i64, [])
-    function.attributes[HAND_OVER] = FloatAttr(EDGE, f64)
+    function.attributes[HAND_OVER] = FloatAttr(edge, f64)
     function.attributes[SWITCH] = FloatAttr(0.0, f64)
 
 

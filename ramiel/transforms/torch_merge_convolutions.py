@@ -20,13 +20,13 @@ from xdsl.dialects.builtin import (
 from xdsl.passes import ModulePass
 
 from ramiel.dialects.cluster import ProgramOp
-from ramiel.dialects.cluster.attributes import COST, MERGE, WIDE_COST
+from ramiel.dialects.cluster.attributes import COST, MERGE, SHARE, WIDE_COST
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import LAYER_NAME, NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
-from ramiel.torch_level.merging import channels_of, costs_of_merged, merged_layer
+from ramiel.torch_level.merging import channels_of, costs_of_merged, merged_layer, share_of_merged
 from ramiel.torch_level.names import Names, identifier
 from ramiel.torch_level.tasks import main_function
 
@@ -147,7 +147,10 @@ def _write_costs(ops: Sequence[LayerOp], merged: LayerOp, split: CallOp) -> None
     for new in (merged, split):
         new.attributes.pop(COST, None)
         new.attributes.pop(WIDE_COST, None)
+        new.attributes.pop(SHARE, None)
         if costs := costs_of_merged(ops, new):
             new.attributes[COST] = FloatAttr(costs[0], f64)
             if len(costs) > 1:
                 new.attributes[WIDE_COST] = DenseArrayBase.from_list(f64, costs[1:])
+        if (share := share_of_merged(ops, new)) is not None:
+            new.attributes[SHARE] = FloatAttr(share, f64)

@@ -144,7 +144,7 @@ WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     "a GPU that is not known": ({"device": "cuda:h1"}, "no device 'cuda:h1'"),
     "threads": ({"device": "cuda", "schedule": "intra-op"}, "no schedule 'intra-op' for a GPU"),
     "opara without streams": ({"schedule": "opara"}, "no schedule 'opara'; there are auto"),
-    "profiling": ({"device": "cuda", "profile": True}, "for a GPU name its model"),
+    "profiling": ({"device": "cuda:t4", "profile": True}, "measure the device that is here"),
     "a batch": ({"device": "cuda", "schedule": "list", "batch": 2}, "for a batch there are auto"),
 }
 

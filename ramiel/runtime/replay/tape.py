@@ -260,16 +260,19 @@ class _Functions(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _Operators(TorchDispatchMode):
-    def __init__(self, tape: Tape) -> None:
-        super().__init__()
-        self._tape = tape
+class DispatchMode(TorchDispatchMode):
+    """A mode in which nothing is compiled by torch.compile, which PyTorch would otherwise import to
+    keep it out of the mode: 800 modules, for more than a second."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """To keep torch.compile out of the method below, PyTorch would import it: 800 modules, for
-        more than a second. Nothing that is taped is compiled by it."""
         return False
+
+
+class _Operators(DispatchMode):
+    def __init__(self, tape: Tape) -> None:
+        super().__init__()
+        self._tape = tape
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import (
-    TorchDispatchMode,
     _disable_current_modes,  # pyright: ignore[reportPrivateUsage]
 )
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+
+from ramiel.runtime.replay.tape import DispatchMode
 
 if TYPE_CHECKING:
     from torch._ops import OpOverload
@@ -50,6 +51,8 @@ class Access:
 class Clocked(Protocol):
     """The device that runs what is put off."""
 
+    lacks: frozenset[str]
+
     def operation(self, action: Callable[[], None], access: Access) -> None: ...
 
     def freed(self, memory: Memory) -> None: ...
@@ -76,6 +79,8 @@ class Deferring:
         self._device.read()
 
     def call(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if _schema(func).name in self._device.lacks:
+            raise NotImplementedError(f"Could not run '{_schema(func).name}' with arguments")
         written = _written(func, args, kwargs)
         if not written and _is_view(func):
             return func(*args, **kwargs)
@@ -147,7 +152,7 @@ class Deferring:
         return {self._memory[address] for address in addresses if address in self._memory}
 
 
-class _Mode(TorchDispatchMode):
+class _Mode(DispatchMode):
     def __init__(self, deferring: Deferring) -> None:
         super().__init__()
         self._deferring = deferring

@@ -28,8 +28,19 @@ class Event(Protocol):
     def record(self, stream: Any) -> None: ...
 
 
+class Timer(Event, Protocol):
+    """An event that knows when the device got to it, within a graph as well."""
+
+    def elapsed_time(self, end: Any) -> float:
+        """ms until a later one, both of which have happened."""
+        ...
+
+
 class Graph(Protocol):
     """Operations of several streams with their order, replayed as one operation."""
+
+    memory: int
+    """The bytes of the device that it holds."""
 
     def replay(self) -> None:
         """Issues all of them to the current stream."""
@@ -39,6 +50,14 @@ class Device(Protocol):
     """A device to whose streams operations are issued, while they run in their own time."""
 
     torch_device: torch.device
+    has_times: bool
+    """Whether timers tell how long operations take: a stand-in's do not."""
+
+    @property
+    def name(self) -> str:
+        """The device and the libraries, as a readable line. Times of devices of one name are
+        interchangeable."""
+        ...
 
     def streams(self, count: int) -> Sequence[Stream]:
         """Streams besides the current one, the same at each call: as many, or fewer if there are
@@ -46,6 +65,8 @@ class Device(Protocol):
         ...
 
     def event(self) -> Event: ...
+
+    def timer(self) -> Timer: ...
 
     def current(self) -> Stream:
         """The stream to which this thread issues operations."""
@@ -63,13 +84,17 @@ class Device(Protocol):
         """Whether what is issued to the current stream becomes part of a graph of the caller's."""
         ...
 
-    def capture(self, issue: Callable[[], Result]) -> tuple[Graph, Result]:
-        """A graph of what a function issues, and its result.
+    def capture(self, issue: Callable[[], Result], streams: int = 1) -> tuple[Graph, Result]:
+        """A graph of what a function issues to so many streams, and its result.
 
         The function issues to the current stream, and to others that have waited for an event of
         that one and that it waits for in the end. Raises what the function does, and RuntimeError
         if it does something that cannot be captured, as to read a value.
         """
+        ...
+
+    def is_lost(self) -> bool:
+        """Whether nothing can be done on the device any more, after an error."""
         ...
 
     def settle(self) -> None:

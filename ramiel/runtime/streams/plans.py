@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import statistics
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,9 +29,27 @@ from ramiel.runtime.streams.device import Device
 
 if TYPE_CHECKING:
     from ramiel.runtime.program import Program
+    from ramiel.runtime.streams.program import StreamProgram
 
-Form = Callable[[Sequence[Any]], list[Any]]
-"""Issues a form of a program, its workers or `serial`, for inputs on the device; the outputs."""
+COMPARES = "RAMIEL_COMPARE"
+"""Set to 0, programs keep the graph of their workers, however long it takes."""
+MOST_MEMORY = 1.5
+"""How many times the memory of one stream's graph and the weights that of several may take."""
+TURNS, REPLAYS = 7, 3
+"""How often each graph is timed, and how many replays at a time."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a program, its workers or `serial`, on so many streams."""
+
+    streams: int
+    issue: Callable[[Sequence[Any]], list[Any]]
+    """Issues it for inputs on the device; the outputs."""
+
+    def __str__(self) -> str:
+        return "one stream" if self.streams == 1 else f"{self.streams} streams"
+
 
 issuing = threading.RLock()
 """Held while a thread issues operations to side streams, as streams are shared: what another thread
@@ -45,17 +66,25 @@ class StreamPlan:
     def __init__(self, device: Device, form: Form, inputs: Sequence[Tensor]) -> None:
         """Raises NotCapturable, or what the form does."""
         self._device = device
+        self.form = form
+        self.told = str(form)
+        """The streams, and the times of graphs if several were compared."""
         # Made before the capture, so that this memory is not the graph's.
         self._inputs = [torch.empty_like(x) for x in inputs]
         for own, given in zip(self._inputs, inputs, strict=True):
             own.copy_(given)
-        self._graph, self._outputs = device.capture(lambda: form(self._inputs))
+        self._graph, self._outputs = device.capture(lambda: form.issue(self._inputs), form.streams)
         for value in self._outputs:
             if type(value) is not Tensor or value.device != device.torch_device:
                 raise NotCapturable(f"an output is {_described(value)}")
         self._lock = threading.Lock()
         self._done = device.event()
         self._done.record(device.current())
+
+    @property
+    def memory(self) -> int:
+        """The bytes of the device that its graph holds."""
+        return self._graph.memory
 
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The outputs, contiguous and the caller's own, once the current stream gets there."""
@@ -74,13 +103,30 @@ class StreamPlan:
         self._graph.replay()
 
 
+def graph_times(device: Device, plans: Sequence[StreamPlan], turns: int) -> list[list[float]]:
+    """ms of a replay of each graph, in turns, by events."""
+    found: list[list[float]] = [[] for _ in plans]
+    for turn in range(turns + 1):
+        for plan, times in zip(plans, found, strict=True):
+            start, end = device.timer(), device.timer()
+            start.record(device.current())
+            for _ in range(REPLAYS):
+                plan.replay()
+            end.record(device.current())
+            device.synchronize()
+            if turn:  # the first one warms up
+                times.append(start.elapsed_time(end) / REPLAYS)
+    return found
+
+
 class StreamPlans:
     """The graphs of a program, by form and by the types, shapes and strides of the inputs.
 
     The first call for some shapes runs once operation by operation, which prepares kernels, and is
-    then captured. A graph holds addresses, so all are dropped when a tensor of the program has been
-    replaced, and, as kernels may hold what they made of weights, when one has changed in place;
-    also when a hook was registered on a layer, which only runs operation by operation.
+    then captured: on several streams only if that is faster than on one. A graph holds addresses,
+    so all are dropped when a tensor of the program has been replaced, and, as kernels may hold what
+    they made of weights, when one has changed in place; also when a hook was registered on a layer,
+    which only runs operation by operation.
     """
 
     def __init__(self) -> None:
@@ -90,16 +136,16 @@ class StreamPlans:
 
     def run(
         self,
-        program: Program,
+        program: StreamProgram,
         device: Device,
-        forms: Sequence[tuple[str, Form]],
+        name: str,
+        forms: Sequence[Form],
         inputs: Sequence[Any],
     ) -> list[Any]:
         """The outputs of the first of `forms`, replayed if that is possible.
 
-        The others are tried, in order, where the memory for capturing it does not suffice.
+        The others need less memory, one after the other; the last is on one stream. See made().
         """
-        name, form = forms[0]
         key = (name, key_of(inputs))
         plan = self._plans.get(key)
         # Within a capture of the caller's, operations become a part of that.
@@ -113,29 +159,35 @@ class StreamPlans:
             plan = None
         placed = _on_device(inputs, device)
         with issuing:
-            outputs = form(placed)
+            outputs = forms[0].issue(placed)
             if plan is None and program.captures and may_replay:
                 self._make(program, device, forms, placed, key)
         return outputs
 
     def capture(
         self,
-        program: Program,
+        program: StreamProgram,
         device: Device,
-        forms: Sequence[tuple[str, Form]],
+        name: str,
+        forms: Sequence[Form],
         inputs: Sequence[Any],
     ) -> StreamPlan:
         """The plan for such inputs, made if there is none. NotCapturable if there cannot be one."""
-        key = (forms[0][0], key_of(inputs))
+        key = (name, key_of(inputs))
         if not isinstance(self._plans.get(key), StreamPlan) or not self._are_current():
             placed = _on_device(inputs, device)
             with issuing:
-                forms[0][1](placed)  # prepares the kernels
+                forms[0].issue(placed)  # prepares the kernels
                 self._make(program, device, forms, placed, key)
         plan = self._plans[key]
         if isinstance(plan, str):
             raise NotCapturable(plan)
         return plan
+
+    def told(self, name: str, inputs: Sequence[Any]) -> str:
+        """What the plan for such inputs is; empty if there is none."""
+        plan = self._plans.get((name, key_of(inputs)))
+        return plan.told if isinstance(plan, StreamPlan) else ""
 
     def reason(self, program: Program, name: str, inputs: Sequence[Any]) -> str | None:
         """Why there is no plan for such inputs; None if there is one."""
@@ -151,9 +203,9 @@ class StreamPlans:
 
     def _make(
         self,
-        program: Program,
+        program: StreamProgram,
         device: Device,
-        forms: Sequence[tuple[str, Form]],
+        forms: Sequence[Form],
         inputs: Sequence[Any],
         key: object,
     ) -> None:
@@ -164,38 +216,68 @@ class StreamPlans:
                 self._watched = Watched(program)
             while len(self._plans) >= MOST:  # before, so that its memory is free
                 self._plans.pop(next(iter(self._plans)), None)
-            self._plans[key] = _made(program, device, forms, inputs)
+            self._plans[key] = made(program, device, forms, inputs)
 
     def _are_current(self) -> bool:
         return self._watched is not None and self._watched.are_unchanged()
 
 
-def _made(
-    program: Program, device: Device, forms: Sequence[tuple[str, Form]], inputs: Sequence[Any]
+def made(
+    program: StreamProgram, device: Device, forms: Sequence[Form], inputs: Sequence[Any]
 ) -> StreamPlan | str:
-    """A plan of the first form for which the memory suffices, or why there is none."""
+    """A plan of the first form for which the memory suffices, or why there is none.
+
+    If the program compares, it takes at most MOST_MEMORY times the memory of the last form, which
+    is on one stream, and if that is as fast, it is the plan.
+    """
     if any(map(has_hooks, program.children())):
         return "a layer has hooks"
     for value in inputs:
         if type(value) is not Tensor:
             return f"an input is {_described(value)}"
+    compares = program.compares and device.has_times
+    single: StreamPlan | None = None
     reason = ""
-    for name, form in forms:
+    for form, following in zip(forms, (*forms[1:], None), strict=True):
         try:
-            return StreamPlan(device, form, inputs)
+            plan = StreamPlan(device, form, inputs)
+            if form is forms[-1] or not compares:
+                return plan
+            single = single or StreamPlan(device, forms[-1], inputs)
+            if _takes_too_much(program, plan, single):
+                continue
+            return _faster(device, plan, single)
         except torch.OutOfMemoryError:
-            reason = f"there is not enough memory to capture {name}"
-            following = (
-                "one stream is captured instead" if name != forms[-1][0] else "it runs eagerly"
-            )
+            device.synchronize()
+            reason = f"there is not enough memory to capture {form}"
+            instead = f"{following} instead" if following is not None else "it runs eagerly"
             warnings.warn(
-                f"{type(program).__name__}: {reason}: {following}", RuntimeWarning, stacklevel=2
+                f"{type(program).__name__}: {reason}: {instead}", RuntimeWarning, stacklevel=2
             )
         except NotCapturable as error:
             return str(error)
         except Exception as error:  # of CUDA, of an operation that needs the host, or of a library
-            return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            return program.told(error)
     return reason
+
+
+def _takes_too_much(program: Program, plan: StreamPlan, single: StreamPlan) -> bool:
+    weights = sum(x.nbytes for x in program.buffers())
+    return plan.memory + weights > MOST_MEMORY * (single.memory + weights)
+
+
+def _faster(device: Device, plan: StreamPlan, single: StreamPlan) -> StreamPlan:
+    """The plan of less time; where they are equal, that of one stream."""
+    times = [statistics.median(row) for row in graph_times(device, (plan, single), TURNS)]
+    told = [f"{p.form} {ms:.3f} ms" for p, ms in zip((plan, single), times, strict=True)]
+    best = plan if times[0] < times[1] else single
+    best.told = f"{best.form}: {', '.join(told)}"
+    return best
+
+
+def compares_by_itself() -> bool:
+    """Whether the environment lets programs compare their workers with one stream."""
+    return os.environ.get(COMPARES) != "0"
 
 
 def _on_device(inputs: Sequence[Any], device: Device) -> list[Any]:

@@ -7,18 +7,30 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain
-from typing import Any, ClassVar
+from types import CodeType
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
+from ramiel.runtime.errors import DeviceUnavailable, op_error, place_of
 from ramiel.runtime.inputs import samples_of
 from ramiel.runtime.outputs import owned
-from ramiel.runtime.program import Program, as_tuple, joined
+from ramiel.runtime.program import Program, as_tuple, codes_of, joined
 from ramiel.runtime.replay.plans import CAPTURED
 from ramiel.runtime.streams.device import Device, device_of_programs
 from ramiel.runtime.streams.issue import Issue, current
-from ramiel.runtime.streams.plans import Form, StreamPlan, StreamPlans
+from ramiel.runtime.streams.lacking import is_lacking, lacking_of
+from ramiel.runtime.streams.plans import (
+    TURNS,
+    Form,
+    StreamPlan,
+    StreamPlans,
+    compares_by_itself,
+    graph_times,
+)
 from ramiel.runtime.weights import Weights
+
+Result = TypeVar("Result")
 
 PARALLEL, SERIAL = "the workers", "one stream"
 
@@ -34,6 +46,10 @@ class StreamProgram(Program):
     A program is made on the current CUDA device.
     """
 
+    compares: bool
+    """Whether a graph of several streams is kept only if it is faster than that of one stream, and
+    takes not much more memory. True, unless RAMIEL_COMPARE is 0 when the program is made."""
+
     tolerance: ClassVar[float] = 1e-3
     """Libraries may choose other kernels for a stream or a layout than for another."""
 
@@ -41,6 +57,7 @@ class StreamProgram(Program):
         """DeviceUnavailable, in one line, if there is no device."""
         device_of_programs()
         super().__init__(weights, workers)
+        self.compares = compares_by_itself()
 
     def _start(self) -> None:
         super()._start()
@@ -51,6 +68,11 @@ class StreamProgram(Program):
     def device(self) -> torch.device:
         """Where its weights and values are."""
         return self._target.torch_device
+
+    @property
+    def device_name(self) -> str:
+        """The device and its libraries, in words."""
+        return self._target.name
 
     def stream(self, number: int) -> AbstractContextManager[None]:
         """Operations within go to the stream of a worker. Only within a worker."""
@@ -82,26 +104,88 @@ class StreamProgram(Program):
         kwargs: Any,
     ) -> Any:
         inputs = self._bound(args, kwargs)
-        with self._target.issuing():
-            outputs = compute(inputs)
-            outputs = owned(outputs, (*inputs, *self._buffers.values()))
-            self._target.settle()
+        try:
+            with self._target.issuing():
+                outputs = compute(inputs)
+                outputs = owned(outputs, (*inputs, *self._buffers.values()))
+                self._target.settle()
+        except Exception as error:
+            self._explain(error, inputs)
+            raise
         return outputs[0] if len(outputs) == 1 else outputs
 
+    def _explain(self, error: Exception, inputs: Sequence[Any]) -> None:
+        """Raise DeviceUnavailable, in one line, if the device is what failed."""
+        if isinstance(error, DeviceUnavailable):
+            return
+        if is_lacking(error):
+            sample = inputs if self.batch == 1 else samples_of(self.inputs, inputs)[0]
+            with self._target.issuing():
+                placed = [x.to(self.device) if type(x) is torch.Tensor else x for x in sample]
+                found = lacking_of(
+                    lambda: self._issue_serial(placed),
+                    self._target,
+                    codes_of(type(self)),
+                    self._nodes,
+                )
+            if found:
+                raise DeviceUnavailable(f"{self.device} has no kernel for {found}") from error
+        if "CUDA error" in str(error) and self._target.is_lost():
+            first = str(error).splitlines()[0]
+            raise DeviceUnavailable(
+                f"{self.device} is lost until this process ends: {first}"
+            ) from error
+
     def _run_form(self, name: str, inputs: Sequence[Any]) -> list[Any]:
-        return self._graphs.run(self, self._target, self._forms(name), inputs)
+        return self._graphs.run(self, self._target, name, self._forms(name), inputs)
 
-    def _forms(self, name: str) -> list[tuple[str, Form]]:
-        """A form, and where there is one, the form that needs less memory."""
-        forms: list[tuple[str, Form]] = [(SERIAL, self._issue_serial)]
-        if name == PARALLEL:
-            forms.insert(0, (PARALLEL, self._issue_workers))
-        return forms
+    def _forms(self, name: str) -> list[Form]:
+        """A form, and others that need less memory, the last on one stream."""
+        forms: list[Form] = []
+        count = len(self._target.streams(len(self._workers) - 1)) + 1 if name == PARALLEL else 1
+        while count > 1:
+            forms.append(Form(count, functools.partial(self._issue_workers, streams=count)))
+            count //= 2
+        if name == PARALLEL and not forms:
+            return [Form(1, functools.partial(self._issue_workers, streams=1))]
+        return [*forms, Form(1, self._issue_serial)]
 
-    def _issue_workers(self, inputs: Sequence[Any]) -> list[Any]:
-        """Issue the work of all workers for as many samples as they run at a time."""
-        streams = self._target.streams(len(self._workers) - 1)
-        issue = Issue(self._target, streams, self._channels)
+    def workers_form(self, inputs: Sequence[Any]) -> tuple[Form, Device, list[Any]]:
+        """The workers on as many streams as there are, their device, and as many of the inputs as
+        they take at a time. For measuring."""
+        return self._forms(PARALLEL)[0], self._target, self._first_batch_of(inputs, {})
+
+    def worker_codes(self) -> list[CodeType]:
+        """The bytecode of the workers."""
+        return [getattr(type(self), name).__code__ for name in self._workers]
+
+    def undisturbed(self, function: Callable[[], Result]) -> Result:
+        """What a function returns as in a call: by one thread, with errors that name the node."""
+        return self._undisturbed(function)
+
+    def replay_times(
+        self, *args: Any, forms: Sequence[bool] = (False, True), turns: int = TURNS, **kwargs: Any
+    ) -> list[list[float]]:
+        """ms of replays of graphs for such inputs, by the device's clock, in turns: False stands
+        for that of calls, True for that of serial(). Errors are those of plan()."""
+        plans = [self.plan(*args, serial=serial, **kwargs) for serial in forms]
+        with self._target.issuing():
+            return graph_times(self._target, plans, turns)
+
+    def told(self, error: Exception) -> str:
+        """An error in one line, with the ONNX node if it is that of an operation."""
+        place = place_of(error, codes_of(type(self)))
+        text = str(error) if place is None else str(op_error(error, place, self._nodes))
+        first = text.splitlines()[0] if text else ""
+        if "captur" in first.lower():
+            return f"it needs the host: {first}"
+        return first if place is not None else f"{type(error).__name__}: {first}"
+
+    def _issue_workers(self, inputs: Sequence[Any], streams: int) -> list[Any]:
+        """Issue the work of all workers, to so many streams, for as many samples as they run at a
+        time."""
+        others = self._target.streams(streams - 1)
+        issue = Issue(self._target, others, self._channels)
         issue.give(dict(zip(chain.from_iterable(self._inputs), inputs, strict=True)))
         workers = [getattr(self, name)(issue.channels) for name in self._workers]
         return issue.run(workers, list(chain.from_iterable(self._outputs)))
@@ -126,7 +210,9 @@ class StreamProgram(Program):
         inputs = self._first_batch_of(args, kwargs)
         with self._target.issuing():
             forms = self._forms(name)
-            return self._pool.visit(lambda: self._graphs.capture(self, self._target, forms, inputs))
+            return self._pool.visit(
+                lambda: self._graphs.capture(self, self._target, name, forms, inputs)
+            )
 
     def capture(self, *args: Any, **kwargs: Any) -> None:
         """Capture calls with inputs of these shapes as one graph; see plan()."""
@@ -140,6 +226,11 @@ class StreamProgram(Program):
         """The same for calls of serial()."""
         inputs = list(self._first_batch(args, kwargs)[0])
         return self._graphs.reason(self, SERIAL, inputs) or CAPTURED
+
+    def captured_form(self, *args: Any, **kwargs: Any) -> str:
+        """The streams that calls with such inputs are replayed on, and what was compared; empty if
+        they are not."""
+        return self._graphs.told(PARALLEL, self._first_batch_of(args, kwargs))
 
     def _first_batch_of(self, args: Sequence[Any], kwargs: Any) -> list[Any]:
         return list(chain.from_iterable(self._first_batch(args, kwargs)))

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -43,6 +44,11 @@ class Ticket:
     clock: Clock
     capture: StandInGraph | None
     has_fired: bool = False
+    time_s: float = 0.0
+    """When it fired last, by the CPU's clock."""
+
+    def fire(self) -> None:
+        self.has_fired, self.time_s = True, time.perf_counter()
 
 
 @dataclass
@@ -96,9 +102,17 @@ class StandInEvent:
         self.ticket = Ticket(dict(stream.clock), stream.capture)
         stream.add(Step(records=self.ticket))
 
+    def elapsed_time(self, end: StandInEvent) -> float:
+        """ms until a later one."""
+        if self.ticket is None or end.ticket is None:
+            raise RuntimeError("an event was not recorded")
+        return (end.ticket.time_s - self.ticket.time_s) * 1e3
+
 
 class StandInGraph:
     """The steps of each captured stream. A replay runs them in an order that their waits allow."""
+
+    memory = 0
 
     def __init__(self, device: StandIn) -> None:
         self.device = device
@@ -127,10 +141,17 @@ class StandInGraph:
 
 
 class StandIn:
-    """See above. `strict` raises Race at once; without, only wrong values tell."""
+    """See above. `strict` raises Race at once; without, only wrong values tell.
 
-    def __init__(self, seed: int = 0, *, strict: bool = True) -> None:
+    `lacks` names operators, such as `aten::sin`, that it has no kernel for.
+    """
+
+    has_times = False
+    name = f"stand-in, torch {torch.__version__}"
+
+    def __init__(self, seed: int = 0, *, strict: bool = True, lacks: Collection[str] = ()) -> None:
         self.torch_device = torch.device("cpu")
+        self.lacks = frozenset(lacks)
         self.strict = strict
         self._random = random.Random(seed)
         self._streams: list[StandInStream] = []
@@ -159,6 +180,9 @@ class StandIn:
     def event(self) -> StandInEvent:
         return StandInEvent()
 
+    def timer(self) -> StandInEvent:
+        return StandInEvent()
+
     def current(self) -> StandInStream:
         """Each thread begins with a stream of its own."""
         if not hasattr(self._here, "stream"):
@@ -176,7 +200,7 @@ class StandIn:
     def is_capturing(self) -> bool:
         return self.current().capture is not None
 
-    def capture(self, issue: Callable[[], Result]) -> tuple[StandInGraph, Result]:
+    def capture(self, issue: Callable[[], Result], streams: int = 1) -> tuple[StandInGraph, Result]:
         graph, origin, before = StandInGraph(self), self.stream(), self.current()
         self.synchronize()
         origin.capture = graph
@@ -194,6 +218,9 @@ class StandIn:
                 if stream.capture is graph:
                     stream.capture = None
         return graph, result
+
+    def is_lost(self) -> bool:
+        return False
 
     def settle(self) -> None:
         """The CPU does not wait for a stream, so what was issued runs now. It orders nothing: on a
@@ -293,4 +320,4 @@ def _take(step: Step) -> None:
     if step.action is not None:
         step.action()
     if step.records is not None:
-        step.records.has_fired = True
+        step.records.fire()

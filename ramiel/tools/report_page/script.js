@@ -52,7 +52,7 @@
     const [name, node, type, shape, cluster, worker, cost, start] = data.ops[op];
     panel.querySelector("[data-field=name]").textContent = name;
     panel.querySelector("[data-field=text]").textContent =
-      `${type} ${node && `“${node}”`}, ${shape}, ${cost} from ${start} on worker ${worker}, cluster ${cluster}`;
+      `${type} ${node && `“${node}”`}, ${shape}, ${cost} from ${start} on ${worker}, cluster ${cluster}`;
     const links = panel.querySelector("[data-links]");
     links.replaceChildren();
     for (const view of Object.keys(data.views)) {

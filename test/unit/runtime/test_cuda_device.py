@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +28,8 @@ class Fake:
 
     def __init__(self) -> None:
         self.log: list[str] = []
+        self.workspaces: list[object] = []
+        self.workspace = 32 << 20
         self.made = 0
         self.here: Any = self.stream()
         self.capturing: Any = None
@@ -41,6 +45,7 @@ class Fake:
     def graph(self, graph: Any, stream: Any, capture_error_mode: str) -> Generator[None]:
         before, self.here, self.capturing = self.here, stream, stream
         self.log.append(f"begin {capture_error_mode}")
+        self.workspaces.append(os.environ.get(cuda.WORKSPACE) or self.workspace)
         try:
             yield
         finally:
@@ -52,7 +57,11 @@ class Fake:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Generator[Fake]:
     made = Fake()
-    event = SimpleNamespace(record=lambda _: None)
+    event = SimpleNamespace(record=lambda _: None, elapsed_time=lambda _: 1.0)
+    device = SimpleNamespace(name="H", major=9, minor=0, multi_processor_count=132)
+    monkeypatch.setenv("RAMIEL_COMPARE", "0")
+    monkeypatch.setenv(cuda.WORKSPACE, "")  # so that it is unset again after the test
+    monkeypatch.delenv(cuda.WORKSPACE)
     parts: dict[str, Any] = {
         "Stream": made.stream,
         "Event": lambda **_: event,
@@ -65,13 +74,20 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Generator[Fake]:
         "current_device": lambda: 0,
         "synchronize": lambda *_: None,
         "device": lambda _: nullcontext(),
+        "get_device_properties": lambda _: device,
+        "memory_reserved": lambda _: 0,
+        "empty_cache": lambda: None,
     }
     for name, part in parts.items():
         monkeypatch.setattr(torch.cuda, name, part)
     drop = "_cuda_clearCublasWorkspaces"
     monkeypatch.setattr(torch._C, drop, lambda: made.log.append("drop"), raising=False)
     fields = {name: getattr(torch, name) for name in ("cuda", "backends", "version", "_C")}
-    fields |= {"is_autocast_enabled": torch.is_autocast_enabled, "device": lambda *_: CPU}
+    fields |= {
+        "__version__": "2",
+        "is_autocast_enabled": torch.is_autocast_enabled,
+        "device": lambda *_: CPU,
+    }
     monkeypatch.setattr(cuda, "torch", SimpleNamespace(**fields))
     cuda._streams_of.cache_clear()
     yield made
@@ -83,8 +99,64 @@ def test_a_program_is_captured_once_and_replayed(fake: Fake) -> None:
     for _ in range(3):
         results = model(X)
         assert all(map(torch.allclose, results, expected(X)))
-    assert fake.log == ["drop", "begin thread_local", "end", "drop", "replay", "replay"]
-    assert model.capture_status(X) == "captured"
+    captured = ["drop", "begin thread_local", "end", "drop", "drop"]
+    assert fake.log == [*captured, "replay", "replay"]
+    assert model.capture_status(X) == "captured" and model.captured_form(X) == "3 streams"
+
+
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_streams_share_what_one_stream_has_as_a_workspace(
+    by_variable: bool, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newer versions of PyTorch have functions for its size, older ones a variable."""
+    if by_variable:
+        monkeypatch.delattr(torch._C, "_cuda_getCublasWorkspaceSize", raising=False)
+    else:
+        get, put = "_cuda_getCublasWorkspaceSize", "_cuda_setCublasWorkspaceSize"
+        monkeypatch.setattr(torch._C, get, lambda: fake.workspace, raising=False)
+        put_size = partial(setattr, fake, "workspace")
+        monkeypatch.setattr(torch._C, put, put_size, raising=False)
+    model = Net(net_weights())
+    model(X)
+    model.serial(X)
+    whole = 32 << 20
+    texts = [f":{32768 // 3}:1", ":32768:1"]
+    assert fake.workspaces == (texts if by_variable else [whole // 3, whole])
+    assert fake.workspace == whole
+    os.environ[cuda.WORKSPACE] = ":4096:2"  # as a user may have it
+    model(X[:1])
+    assert fake.workspaces[2] == ":4096:2" == os.environ[cuda.WORKSPACE]
+
+
+def test_streams_are_compared_with_one_and_the_faster_graph_stays(fake: Fake) -> None:
+    """Here both take the same time, so one stream does."""
+    model = Net(net_weights())
+    model.compares = True
+    for _ in range(2):
+        assert all(map(torch.allclose, model(X), expected(X)))
+    assert fake.log.count("begin thread_local") == 2
+    assert model.captured_form(X) == "one stream: 3 streams 0.333 ms, one stream 0.333 ms"
+
+
+def test_a_device_is_named(fake: Fake) -> None:
+    name = cuda.Cuda().name
+    assert name.startswith("H (sm_90, 132 multiprocessors), CUDA ") and "TF32 " in name
+
+
+def test_a_lost_device_is_named(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Net(net_weights())
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nmore")
+
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", fail)
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        model(X)
+    monkeypatch.setattr(torch.cuda, "synchronize", fail)
+    message = "^cpu is lost until this process ends: CUDA error: an illegal memory access"
+    with pytest.raises(DeviceUnavailable, match=message) as failure:
+        model(X)
+    assert "\n" not in str(failure.value)
 
 
 def test_a_failed_capture_ends_and_the_program_runs_eagerly(fake: Fake) -> None:
@@ -98,9 +170,34 @@ def test_a_failed_capture_ends_and_the_program_runs_eagerly(fake: Fake) -> None:
     before = fake.here
     for _ in range(2):
         assert all(map(torch.allclose, model(X), expected(X)))
-    assert fake.log == ["drop", "begin thread_local", "end", "drop"] and fake.here is before
-    reason = "RuntimeError: operation not permitted when stream is capturing"
-    assert model.capture_status(X) == reason
+    assert fake.log == ["drop", "begin thread_local", "end", "drop", "drop"]
+    assert fake.here is before
+    status = model.capture_status(X)
+    assert status.startswith("it needs the host: ") and "Reading.worker_2: operation not" in status
+
+
+def test_the_cause_of_a_failed_capture_is_told(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the error that follows it, when the capture ends."""
+
+    @contextmanager
+    def failing(*arguments: Any, **options: Any) -> Generator[None]:
+        with fake.graph(*arguments, **options):
+            try:
+                yield
+            finally:
+                raise RuntimeError("operation failed due to a previous error during capture")
+
+    class Reading(Net):
+        async def worker_1(self, ch: Any) -> None:
+            if fake.capturing is not None:
+                b = torch.tensor(1.0).view(2)
+                ch.b.send(b)
+            await super().worker_1(ch)
+
+    monkeypatch.setattr(torch.cuda, "graph", failing)
+    model = Reading(net_weights())
+    model(X)
+    assert model.capture_status(X).startswith('b (ONNX node "", Add): shape')
 
 
 def test_streams_differ_from_each_other_and_from_that_of_captures(fake: Fake) -> None:

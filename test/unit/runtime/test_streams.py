@@ -6,7 +6,7 @@ import copy
 import pickle
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -382,25 +382,117 @@ class Small(StandIn):
         super().__init__()
         self.failing = failing
 
-    def capture(self, issue: Any) -> Any:
+    def capture(self, issue: Any, streams: int = 1) -> Any:
         self.failing -= 1
         if self.failing >= 0:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().capture(issue)
+        return super().capture(issue, streams)
 
 
-def test_without_memory_one_stream_is_captured_or_none() -> None:
+def test_without_memory_fewer_streams_are_captured_or_none() -> None:
     with programs_on(Small(1)):
         model = Net(net_weights())
-    with pytest.warns(RuntimeWarning, match="Net: .*the workers: one stream is captured instead"):
+    with pytest.warns(RuntimeWarning, match="Net: .* to capture 3 streams: one stream instead"):
         model(X)
     assert model.capture_status(X) == "captured" and same(model(X), expected(X))
+    assert model.captured_form(X) == "one stream"
     with programs_on(Small(2)):
         model = Net(net_weights())
-    with pytest.warns(RuntimeWarning, match="one stream: it runs eagerly"):
+    with (
+        pytest.warns(RuntimeWarning, match="3 streams: one stream instead"),
+        pytest.warns(RuntimeWarning, match="one stream: it runs eagerly"),
+    ):
         model(X)
     assert same(model(X), expected(X))
-    assert "not enough memory" in model.capture_status(X)
+    assert "not enough memory" in model.capture_status(X) and not model.captured_form(X)
+
+
+class Measured(StandIn):
+    """A device whose graphs take times and memory by the number of their streams."""
+
+    has_times = True
+
+    def __init__(self, times: Mapping[int, float], memory: Mapping[int, int] | None = None) -> None:
+        super().__init__()
+        self.times, self.bytes = times, memory or {}
+        self.now = 0.0
+
+    def capture(self, issue: Any, streams: int = 1) -> Any:
+        graph, result = super().capture(issue, streams)
+        graph.memory = self.bytes.get(streams, 0)
+        replay = graph.replay
+
+        def timed() -> None:
+            self.now += self.times[streams]
+            replay()
+
+        graph.replay = timed
+        return graph, result
+
+    def timer(self) -> Any:
+        device = self
+
+        class Timer:
+            def record(self, stream: object) -> None:
+                self.ms = device.now
+
+            def elapsed_time(self, end: Any) -> float:
+                return end.ms - self.ms
+
+        return Timer()
+
+
+def test_several_streams_are_never_slower_than_one() -> None:
+    for several, form in (
+        (1.0, "3 streams: 3 streams 1.000 ms, one stream 2.000 ms"),
+        (3.0, "one stream: 3 streams 3.000 ms, one stream 2.000 ms"),
+    ):
+        with programs_on(Measured({3: several, 1: 2.0})):
+            model = Net(net_weights())
+        for _ in range(3):
+            assert same(model(X), expected(X))
+        assert model.captured_form(X) == form
+        model.compares = False
+        model(X[:1])
+        assert model.captured_form(X[:1]) == "3 streams"
+
+
+def test_several_streams_take_at_most_so_much_memory() -> None:
+    """They are fewer then."""
+    times = {7: 1.0, 3: 1.5, 1: 2.0}
+    workers = [_turning(k) for k in range(7)]
+    for memory, form in (
+        ({7: 150, 3: 150, 1: 100}, "7 streams: 7 streams 1.000 ms, one stream 2.000 ms"),
+        ({7: 151, 3: 150, 1: 100}, "3 streams: 3 streams 1.500 ms, one stream 2.000 ms"),
+        ({7: 151, 3: 151, 1: 100}, "one stream"),
+    ):
+        model = program(*workers, channels="a b c d e f", device=Measured(times, memory))
+        for _ in range(2):
+            assert model(torch.ones(2)).tolist() == [2.0, 2.0]
+        assert model.captured_form(torch.ones(2)) == form
+
+
+def _turning(number: int) -> Callable[[Any, Events], Any]:
+    """A worker that hands the input on to the next one; the last adds 1."""
+    names = ["x", *"abcdef", "y"]
+
+    async def step(_: Any, ch: Events) -> None:
+        value = await getattr(ch, names[number])
+        getattr(ch, names[number + 1]).send(value + (number == 6))
+
+    return step
+
+
+def test_operators_without_a_kernel_are_named_with_counts() -> None:
+    """All of them, with the operations that call them, in one line."""
+    with programs_on(StandIn(lacks=["aten::add", "aten::sin"])):
+        model = Net(net_weights())
+    message = 'cpu has no kernel for aten::add (3 calls: b (ONNX node "", Add), y, z)'
+    with pytest.raises(DeviceUnavailable) as failure:
+        model(X)
+    assert str(failure.value) == f"{message}; aten::sin (1 call: c)"
+    with pytest.raises(DeviceUnavailable):
+        model.serial(X)
 
 
 def test_what_needs_the_host_runs_eagerly() -> None:
@@ -413,7 +505,9 @@ def test_what_needs_the_host_runs_eagerly() -> None:
     for _ in range(2):
         assert model(torch.ones(2)).tolist() == [2.0, 2.0]
         assert model(-torch.ones(2)).tolist() == [-2.0, -2.0]
-    assert "not permitted when stream is capturing" in model.capture_status(torch.ones(2))
+    status = model.capture_status(torch.ones(2))
+    assert status.startswith("it needs the host: ")
+    assert status.endswith("operation not permitted when stream is capturing")
     with pytest.raises(NotCapturable, match="capturing"):
         model.capture(torch.ones(2))
 
@@ -488,6 +582,22 @@ def test_a_call_is_a_part_of_the_callers_graph() -> None:
             graph.replay()
             device.settle()
             assert same(results, expected(X * factor))
+
+
+def test_a_stream_of_the_callers() -> None:
+    """Calls from other streams take turns, and each finds its inputs there."""
+    device = StandIn()
+    with programs_on(device):
+        model = Net(net_weights())
+    streams = [device.current(), device.stream(), device.stream()]
+    with device.issuing():
+        for turn in range(6):
+            device.use(streams[turn % 3])
+            x = X * 1.0 + turn
+            results = model(x)
+            device.settle()
+            assert same(results, expected(X + turn))
+        device.use(streams[0])
 
 
 # --- programs as objects ---

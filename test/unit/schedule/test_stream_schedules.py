@@ -15,8 +15,10 @@ from ramiel.analysis.sharing import simulate_sharing, timeline_of
 from ramiel.analysis.simulate import Deadlock, simulate
 from ramiel.analysis.static_cost import Work
 from ramiel.analysis.task_graph import TaskGraph
+from ramiel.schedule.choose import Choice
+from ramiel.schedule.ios import ios
 from ramiel.schedule.place import serial
-from ramiel.schedule.streams import ROBUST, SCHEDULERS, automatic, opara
+from ramiel.schedule.streams import ROBUST, SCHEDULERS, automatic, fewer, opara
 
 EXACT = 1e-6
 
@@ -50,6 +52,46 @@ def test_auto_keeps_what_it_promises(graph: TaskGraph, streams: int) -> None:
     for name in SCHEDULERS:
         other = simulate_sharing(graph, SCHEDULERS[name](graph, streams)).makespan
         assert chosen <= ROBUST * other + EXACT
+
+
+@given(graphs(), st.floats(1, 3))
+@settings(deadline=None)
+def test_fewer_streams_take_at_most_the_limit(graph: TaskGraph, factor: float) -> None:
+    placement = opara(graph, len(graph))
+    choice = Choice("opara", placement, simulate_sharing(graph, placement))
+    limit = factor * choice.timeline.makespan
+    found = fewer(graph, choice, limit)
+    used = [sum(map(bool, c.placement.workers)) for c in (choice, found)]
+    assert used[0] >= used[1] >= 1 and set(found.placement.threads(len(graph))) == {1}
+    assert found.timeline.makespan <= limit + EXACT
+    assert found.timeline == simulate_sharing(graph, found.placement)
+
+
+def test_a_stream_that_gains_nothing_is_left_out() -> None:
+    """Task 2 fits behind task 1, beside task 0."""
+    graph = TaskGraph((30, 10, 10), (), shares=(0.3,) * 3)
+    placement = Placement(((0,), (1,), (2,)))
+    choice = Choice("linear", placement, simulate_sharing(graph, placement))
+    assert fewer(graph, choice, 30).placement.workers == ((0,), (1, 2))
+    assert len(fewer(graph, choice, 50).placement.workers) == 1
+    assert len(fewer(graph, choice, 29).placement.workers) == 3
+
+
+@given(graphs(), st.integers(1, 5))
+@settings(deadline=None)
+def test_the_stages_of_ios_take_what_it_says(graph: TaskGraph, streams: int) -> None:
+    """At least, as streams wait for values and not for the end of a stage."""
+    plan = ios(graph, streams, strategies="parallel", wide=False)
+    simulated = simulate_sharing(graph, plan.placement(graph, streams)).makespan
+    assert simulated <= plan.latency * 1.5 + EXACT
+    assert plan.latency <= graph.work + EXACT
+
+
+def test_a_stage_of_ios_takes_as_long_as_its_longest_group_or_its_work() -> None:
+    for share, latency in ((0.2, 12), (0.5, 15), (1.0, 30)):
+        graph = TaskGraph((10,) * 3, (), hand_over=1.0, shares=(share,) * 3)
+        plan = ios(graph, 3, strategies="parallel")
+        assert plan.latency == latency
 
 
 @given(graphs(most_share=1 / 12))

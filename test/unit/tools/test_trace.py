@@ -23,9 +23,10 @@ from ramiel.api import load
 from ramiel.compiler import compile_model
 from ramiel.pipelines import Options
 from ramiel.runtime import OpError, Program
+from ramiel.runtime.events import Event, Trace, statements_of
 from ramiel.runtime.replay.native import native
 from ramiel.runtime.replay.plans import CAPTURED
-from ramiel.runtime.trace import Event, Trace, statements_of, trace
+from ramiel.runtime.trace import trace
 from ramiel.tools.schedule_view import placement_of, view_of
 from ramiel.tools.trace import chrome_trace
 
