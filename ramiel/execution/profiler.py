@@ -95,7 +95,12 @@ class Profile(NamedTuple):
     runs: int
 
 
-def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -> Profile:
+def profile(
+    function: func.FuncOp,
+    threads: Sequence[int],
+    progress: Progress,
+    budget_s: float = BUDGET_S,
+) -> Profile:
     """Times the operations of a function on some numbers of threads, which take turns: a burst
     each, so that weights and values are in caches as in calls that follow each other.
 
@@ -145,7 +150,7 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
             run(setting)  # prepares kernels
             if are_replayed():
                 plans[setting.threads] = _plan(calls, dict(env), inputs, evaluator)
-        rounds = max(FEWEST, min(MOST, int(BUDGET_S / once())))
+        rounds = max(FEWEST, min(MOST, int(budget_s / once())))
         for i in range(1, rounds):
             progress(i, rounds)
             once()

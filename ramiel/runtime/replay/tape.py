@@ -252,6 +252,11 @@ class _Functions(TorchFunctionMode):
 
 
 class _Operators(TorchDispatchMode):
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: to keep the compiler of PyTorch out of the way, it would import it, for a second."""
+        return False
+
     def __init__(self, tape: Tape) -> None:
         super().__init__()
         self._tape = tape
