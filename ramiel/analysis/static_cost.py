@@ -59,20 +59,21 @@ class Work:
 
 SERIAL = Work(
     calls=1.0,
-    product=0.07,
-    convolution=0.03,
-    filtered=0.06,
-    tiles=0.06,
+    product=0.03,
+    convolution=0.025,
+    filtered=0.035,
+    tiles=0.025,
     grouped=0.05,
-    windows=0.05,
-    weights=0.15,
-    moved=0.05,
-    far=0.05,
+    windows=0.08,
+    weights=0.07,
+    moved=0.07,
+    far=0.035,
 )
-"""The part of each kind of work that does not run in parallel on several threads."""
-LOSS = 1.05
+"""The part of each kind of work that does not run in parallel on several threads, as fitted with
+LOSS and TEAM to operations on up to 16 threads of one machine: benchmarks/calibrate.py."""
+LOSS = 1.1
 """How much longer the work takes as soon as it is divided: shares are not equal."""
-TEAM = 3.0
+TEAM = 5.0
 """µs for a call on two threads to start the team and to wait for it, and so for each doubling."""
 
 
@@ -87,9 +88,7 @@ class Prices:
         """µs for one unit of each kind of work on so many threads.
 
         Where that was not measured, the prices on the next smaller number change as they did on a
-        machine with 16 cores (SERIAL, LOSS, TEAM: benchmarks/calibrate.py). On from two threads,
-        that is nearer than Amdahl's law through one thread and two, which takes what is lost by
-        dividing at all for work that cannot be divided.
+        machine with 16 cores (SERIAL, LOSS, TEAM).
         """
         nearest = max(count for count in self.measured if count <= threads)
         prices = self.measured[nearest]
@@ -134,6 +133,21 @@ def static_cost(work: Work, threads: int = 1, prices: Prices = NOMINAL) -> float
     if threads < 1:
         raise ValueError(f"need at least 1 thread, not {threads}")
     return min(_total(work, prices.on(count)) for count in {1, threads})
+
+
+def extrapolated(cost: float, work: Work, known: int, threads: int) -> float:
+    """The cost in µs on `threads` threads of an operation that was measured on fewer (`known`).
+
+    Amdahl's law through one thread and two takes what is lost by dividing at all for work that
+    cannot be divided, and predicts too long times.
+    """
+    parts = [a * price for a, price in zip(astuple(work), astuple(NOMINAL.on(1)), strict=True)][1:]
+    before, after = (
+        sum(part * _scale(s, n) for part, s in zip(parts, astuple(SERIAL)[1:], strict=True))
+        for n in (known, threads)
+    )
+    grown = cost * after / before if before else cost
+    return min(cost, grown + TEAM * work.calls * log2(threads / known))
 
 
 def _total(work: Work, prices: Work) -> float:

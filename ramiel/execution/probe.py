@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +20,7 @@ from ramiel.console.notes import note
 from ramiel.console.progress import Progress
 from ramiel.cores import cores
 from ramiel.errors import CompileError
-from ramiel.execution.cost_cache import CacheUnavailable, CostCache, Key
+from ramiel.execution.cost_cache import CostCache, Entry, Key
 from ramiel.execution.machine import machine_fingerprint
 
 VARIABLE = "RAMIEL_PROBE"
@@ -30,6 +30,8 @@ UNIT = 1e6
 PRICE = "probed price of a million "
 HAND_OVER = ("probed hand-over between workers", 1)
 CROWDING = ("probed µs, while all cores are busy, of what takes one alone", 1)
+_SINGLE = ("calls", "tiles")
+_FLOPS = ("product", "convolution", "filtered", "grouped")
 _KINDS = tuple(field.name for field in fields(Work))
 
 
@@ -57,7 +59,7 @@ def probed(progress: Progress) -> Probed:
 
     def measure() -> tuple[Mapping[Key, float], int]:
         progress("probing this machine", 0, 1)
-        measured = _measured(counts)
+        measured = _measured(tuple(counts))
         progress("probing this machine", 1, 1)
         return measured
 
@@ -66,11 +68,9 @@ def probed(progress: Progress) -> Probed:
             known = cache.get_many(machine, keys)
             if known.keys() != keys:
                 known = cache.fill(machine, keys, measure)
-    except CacheUnavailable:
-        known = _measured(counts)[0]
     except CompileError as error:
         note(f"what this machine is capable of is not kept: {error}")
-        known = _measured(counts)[0]
+        known, _ = measure()
     return _probed(known, counts)
 
 
@@ -96,6 +96,25 @@ def probed_counts(most: int) -> list[int]:
     return [*counts, most] if most > 1 else counts
 
 
+def rates(entries: Iterable[Entry]) -> dict[int, dict[str, float]]:
+    """What the probe has kept among the entries of a machine, by number of threads: µs of a call
+    and of a tile, and for other kinds of work how much of it is done in a second."""
+    found: dict[int, dict[str, float]] = {}
+    known = {(e.operation, e.threads): e.microseconds for e in entries}
+    for count in sorted({threads for operation, threads in known if operation.startswith(PRICE)}):
+        found[count] = {}
+        for kind in _KINDS:
+            price = known.get((PRICE + kind, count))
+            if price is None:
+                continue
+            if kind in _SINGLE:
+                found[count][f"{kind}, µs"] = price / UNIT
+            else:
+                unit = "Gflop/s" if kind in _FLOPS else "GB/s"
+                found[count][f"{kind}, {unit}"] = 1e3 / price
+    return found
+
+
 def _probed(known: Mapping[Key, float], counts: list[int]) -> Probed:
     prices = {
         count: Work(*(known[PRICE + kind, count] / UNIT for kind in _KINDS)) for count in counts
@@ -104,7 +123,7 @@ def _probed(known: Mapping[Key, float], counts: list[int]) -> Probed:
 
 
 @functools.cache
-def _measured_once(counts: tuple[int, ...]) -> tuple[Mapping[Key, float], int]:
+def _measured(counts: tuple[int, ...]) -> tuple[Mapping[Key, float], int]:
     from ramiel.execution.probing import measure  # imports torch
 
     result = measure(list(counts))
@@ -114,7 +133,3 @@ def _measured_once(counts: tuple[int, ...]) -> tuple[Mapping[Key, float], int]:
         for kind, price in zip(_KINDS, astuple(prices), strict=True)
     }
     return costs | {HAND_OVER: result.hand_over, CROWDING: result.crowding}, result.runs
-
-
-def _measured(counts: list[int]) -> tuple[Mapping[Key, float], int]:
-    return _measured_once(tuple(counts))

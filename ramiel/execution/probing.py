@@ -7,7 +7,6 @@ from typing import NamedTuple
 from ramiel.analysis.static_cost import NOMINAL, Prices, Work
 from ramiel.console.notes import note
 from ramiel.dialects.torch import Task
-from ramiel.execution.cost_cache import Key
 from ramiel.execution.fit import Sample, fitted
 from ramiel.execution.overheads import measure_replayed_hand_over
 from ramiel.execution.probe_program import probe_program
@@ -16,11 +15,11 @@ from ramiel.runtime.replay.native import native
 from ramiel.torch_level.tasks import DEFAULT_HAND_OVER
 from ramiel.torch_level.work import work_of
 
-BUDGET_S = 0.6
-"""The seconds for which operations are timed, beyond the fewest times."""
-TRIES = 2
-"""How often operations are timed where it seems that other programs ran, too."""
-GAIN = 0.25
+ROUNDS = 6
+"""In so many rounds all operations are timed, and in no more."""
+PART = 10
+"""Only one of so many times is shorter than what counts: other programs may run, too."""
+GAIN = 0.35
 """The least speed-up that each further core must give; else other programs have used it."""
 SMALLEST = 0.5
 """µs of an operation on one thread that is a view, and does not say what a call takes."""
@@ -42,16 +41,12 @@ def measure(counts: list[int]) -> Measured:
     """
     function = probe_program()
     tasks = [op for op in function.body.block.ops if isinstance(op, Task)]
-    costs, runs, undisturbed = dict[Key, float](), 0, [1]
-    for _ in range(TRIES):
-        found, more = profile(function, counts, lambda done, total: None, BUDGET_S)
-        costs = {key: min(cost, costs.get(key, cost)) for key, cost in found.items()}
-        runs += more
-        total = {count: sum(costs[key_of(op), count] for op in tasks) for count in counts}
-        undisturbed = [n for n in counts if total[1] / total[n] >= 1 + GAIN * (n - 1)]
-        if undisturbed == counts:
-            break
-    else:
+    costs, runs = profile(
+        function, counts, lambda done, total: None, fewest=ROUNDS, budget_s=0.0, part=PART
+    )
+    total = {count: sum(costs[key_of(op), count] for op in tasks) for count in counts}
+    undisturbed = [n for n in counts if total[1] / total[n] >= 1 + GAIN * (n - 1)]
+    if undisturbed != counts:
         note(
             "other programs were running while this machine was probed: `ramiel cache clear` has "
             "it probed again"

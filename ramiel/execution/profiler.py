@@ -99,10 +99,14 @@ def profile(
     function: func.FuncOp,
     threads: Sequence[int],
     progress: Progress,
+    *,
+    fewest: int = FEWEST,
     budget_s: float = BUDGET_S,
+    part: int = 4,
 ) -> Profile:
     """Times the operations of a function on some numbers of threads, which take turns: a burst
-    each, so that weights and values are in caches as in calls that follow each other.
+    each, so that weights and values are in caches as in calls that follow each other. One `part`th
+    of an operation's times are shorter than what counts.
 
     Raises CompileError if an input's shape is open, or an operation fails.
     """
@@ -150,7 +154,7 @@ def profile(
             run(setting)  # prepares kernels
             if are_replayed():
                 plans[setting.threads] = _plan(calls, dict(env), inputs, evaluator)
-        rounds = max(FEWEST, min(MOST, int(budget_s / once())))
+        rounds = max(fewest, min(MOST, int(budget_s / once())))
         for i in range(1, rounds):
             progress(i, rounds)
             once()
@@ -163,7 +167,7 @@ def profile(
         by_key: dict[str, list[float]] = {}
         for op, *row in zip(calls, *found, strict=True):
             key = key_of(op) + setting.suffix
-            by_key.setdefault(key, []).append(statistics.quantiles(row, n=4)[0])
+            by_key.setdefault(key, []).append(statistics.quantiles(row, n=part)[0])
         costs |= {(key, setting.threads): statistics.fmean(group) for key, group in by_key.items()}
     return Profile(costs, rounds * BURST)
 

@@ -32,6 +32,8 @@ STEP_OF_A_LAYER = 0.2
 """What a step of a recurrent layer takes of the price of a call; step by step, it is a call."""
 STEPS = 5
 """How many calls a convolution by Winograd's algorithm counts as."""
+FEWEST_CHANNELS = 4
+"""A convolution of fewer takes as long."""
 TILE = 4
 """The results on a side of its tiles."""
 TEXT = 0.06
@@ -122,7 +124,8 @@ def _convolution(s: _Shapes, transposed: bool = False) -> Work:
     if len(s.weight) < 3:
         return _moves(s)
     # A transposed convolution spreads its input over the result.
-    flops = 2.0 * prod(s.x if transposed else s.y) * prod(s.weight[1:])
+    channels = max(s.weight[1], FEWEST_CHANNELS if "groups" not in s.config else 1)
+    flops = 2.0 * prod(s.x if transposed else s.y) * channels * prod(s.weight[2:])
     if "groups" in s.config:
         return Work(grouped=flops, moved=s.moved, weights=s.weights)
     if prod(s.weight[2:]) == 1:
