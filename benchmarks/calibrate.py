@@ -44,6 +44,8 @@ from ramiel.torch_level.work import work_of
 
 Array = NDArray[np.float64]
 
+ROUNDS, PART = 4, 10
+"""A tenth of the times of at least so many rounds counts: other programs may run, too."""
 SMALLEST = 2.0
 """Operations under this many µs are not fitted: views."""
 DIVISIBLE = 20.0
@@ -66,7 +68,9 @@ def compare_prices(models: Sequence[Path], threads: int) -> None:
     samples: dict[str, dict[int, list[Sample]]] = {}
     for model in models:
         function = function_of(model, probe=True)
-        times = profile(function, [1, threads], lambda done, total: None).costs
+        times = profile(
+            function, [1, threads], lambda done, total: None, fewest=ROUNDS, part=PART
+        ).costs
         ops = tasks_of(function, lambda _: 1.0).ops
         samples[model.stem] = {
             count: [Sample(work_of(op, count), times[key_of(op, count), count]) for op in ops]

@@ -248,7 +248,7 @@ def test_fitted_prices_explain_times(prices: Work) -> None:
     disturbed = [*samples[:-1], samples[-1]._replace(time=10 * samples[-1].time)]
     found = fitted(disturbed, NOMINAL.on(1))
     errors = sorted(time_of(s.work, found) / s.time for s in samples)
-    assert errors[0] > 0.8 and errors[-1] < 2
+    assert errors[0] > 0.5 and errors[-1] < 3
     assert errors[len(errors) // 2] == pytest.approx(1, rel=0.05)
 
 
