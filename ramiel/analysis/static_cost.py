@@ -2,9 +2,9 @@
 
 The cost is a sum over kinds of work, each with a price (µs): a call; a flop of a dense product, of
 a convolution, of one by Winograd's algorithm or of a grouped one; a byte read by the windows of a
-pool; a byte of weights; and a byte moved, near or far. The kinds are those whose prices differ
-much: weights come from memory, values mostly from a cache, and grouped convolutions reach less
-than half the speed of dense ones.
+pool; a byte of weights; a byte moved, near or far; an element of a transcendental function. The
+kinds are those whose prices differ much: weights come from memory, values mostly from a cache, and
+grouped convolutions reach less than half the speed of dense ones.
 
 The prices of a machine are measured by `ramiel.execution.probe`. Without it, they are NOMINAL: a
 least-squares fit, in log space, to the times of the operations of the eight benchmark models on one
@@ -49,6 +49,10 @@ class Work:
     """Bytes read and written otherwise."""
     far: float = 0.0
     """Bytes read and written by operations that move more than CACHE."""
+    curves: float = 0.0
+    """Elements of an exponential function and the like: a sigmoid, SiLU, a softmax."""
+    gelus: float = 0.0
+    """Elements of GELU, for which some vector units have no fast kernel."""
 
     def __add__(self, other: Work) -> Work:
         return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -68,6 +72,8 @@ SERIAL = Work(
     weights=0.07,
     moved=0.07,
     far=0.035,
+    curves=0.05,
+    gelus=0.05,
 )
 """The part of each kind of work that does not run in parallel on several threads, as fitted with
 LOSS and TEAM to operations on up to 16 threads of one machine: benchmarks/calibrate.py."""
@@ -119,6 +125,8 @@ NOMINAL = Prices(
             weights=1 / 46_000,
             moved=1 / 71_000,
             far=1 / 50_000,
+            curves=1 / 5_000,
+            gelus=1 / 5_000,
         )
     }
 )

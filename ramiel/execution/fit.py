@@ -7,13 +7,16 @@ from dataclasses import astuple
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ramiel.analysis.static_cost import Work
 
 OUTLIER = 0.1
 """Beyond this error, in natural logarithms, a time counts less: it may have been disturbed."""
-TRUST = 0.003
+TRUST = 0.0001
 """How much the prices at the start count, as a part of the times."""
+FACTORS = np.log([1 / 16, 1 / 4, 1 / 2, 2, 4, 16, 64])
+"""By how much each price is changed at first, which finds one that is far from its start."""
 STEPS = 200
 
 
@@ -35,6 +38,16 @@ def fitted(samples: Sequence[Sample], start: Work) -> Work:
     prior = np.log(np.array(astuple(start)))
     prior += np.median(np.log(times / (work @ np.exp(prior))))
     logs, trust = prior.copy(), TRUST * len(samples) * np.eye(len(prior))
+
+    def loss(at: NDArray[np.float64]) -> float:
+        errors = np.abs(np.log(work @ np.exp(at) / times))
+        small = np.minimum(errors, OUTLIER)
+        away = at - prior
+        return float((small * (errors - small / 2)).sum() + away @ trust @ away / 2)
+
+    for factor in (*FACTORS, *FACTORS):
+        for change in factor * np.eye(len(prior)):
+            logs = min(logs, logs + change, key=loss)
     for _ in range(STEPS):  # damped Gauss-Newton with weights that are found anew
         parts = work * np.exp(logs)
         totals = parts.sum(axis=1)

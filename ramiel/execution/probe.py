@@ -32,6 +32,7 @@ HAND_OVER = ("probed hand-over between workers", 1)
 CROWDING = ("probed µs, while all cores are busy, of what takes one alone", 1)
 _SINGLE = ("calls", "tiles")
 _FLOPS = ("product", "convolution", "filtered", "grouped")
+_ELEMENTS = ("curves", "gelus")
 _KINDS = tuple(field.name for field in fields(Work))
 
 
@@ -110,7 +111,7 @@ def rates(entries: Iterable[Entry]) -> dict[int, dict[str, float]]:
             if kind in _SINGLE:
                 found[count][f"{kind}, µs"] = price / UNIT
             else:
-                unit = "Gflop/s" if kind in _FLOPS else "GB/s"
+                unit = "Gflop/s" if kind in _FLOPS else "G/s" if kind in _ELEMENTS else "GB/s"
                 found[count][f"{kind}, {unit}"] = 1e3 / price
     return found
 

@@ -39,10 +39,11 @@ class _Builder:
         kernel: str | None = None,
         groups: int = 1,
         stride: int = 1,
+        activation: str = "relu",
     ) -> SSAValue:
-        """A convolution with a ReLU that, at stride 1, keeps the image's size."""
+        """A convolution that, at stride 1, keeps the image's size."""
         _, given, height, width = _shape(x)
-        config: dict[str, object] = {"activation": "relu"}
+        config: dict[str, object] = {"activation": activation}
         options = {"padding": size // 2, "groups": groups, "stride": stride}
         config |= {name: value for name, value in options.items() if value != _DEFAULTS[name]}
         if kernel is not None:
@@ -54,10 +55,11 @@ class _Builder:
         }
         return self._layer("Conv2d", x, weights, config, shape)
 
-    def linear(self, x: SSAValue, columns: int) -> SSAValue:
+    def linear(self, x: SSAValue, columns: int, activation: str | None = None) -> SSAValue:
         rows, given = _shape(x)
         weights = {"weight": self._weight(columns, given), "bias": self._weight(columns)}
-        return self._layer("Linear", x, weights, {}, (rows, columns))
+        config = {} if activation is None else {"activation": activation}
+        return self._layer("Linear", x, weights, config, (rows, columns))
 
     def call(
         self, callee: str, *args: object, shape: tuple[int, ...], **kwargs: object
@@ -113,6 +115,7 @@ def probe_program() -> func.FuncOp:
     x = b.call("kernels.avg_pool2d", x, kernel_size=3, stride=1, padding=1, shape=(1, 96, 24, 24))
     x = b.convolution(x, 96)
     x = b.convolution(x, 96, kernel="winograd")
+    x = b.convolution(x, 96, 1, activation="silu")
     x = b.call("kernels.max_pool2d", x, kernel_size=3, stride=2, padding=1, shape=(1, 96, 12, 12))
     # Small images and many channels: weights count.
     x = b.convolution(x, 512, 1)
@@ -132,8 +135,9 @@ def probe_program() -> func.FuncOp:
     x = b.linear(x, 1024)
     x = b.call("operator.add", x, b.input(64, 1024), shape=(64, 1024))
     x = b.linear(x, 768)
-    x = b.linear(x, 1024)
-    x = b.linear(b.call("F.relu", x, shape=(64, 1024)), 512)
+    x = b.linear(x, 1024, "gelu")
+    x = b.call("F.softmax", b.call("F.relu", x, shape=(64, 1024)), dim=-1, shape=(64, 1024))
+    x = b.linear(x, 512)
     b.block.add_op(func.ReturnOp(x))
     types = ([a.type for a in b.block.args], [x.type])
     return func.FuncOp("probe", types, Region(b.block))

@@ -6,7 +6,7 @@ Each kind of work that a callee or a layer may have by the table of callees is a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log2, prod
 
@@ -34,6 +34,12 @@ STEPS = 5
 """How many calls a convolution by Winograd's algorithm counts as."""
 FEWEST_CHANNELS = 4
 """A convolution of fewer takes as long."""
+CURVES = frozenset(
+    "sigmoid silu tanh exp log softmax log_softmax softplus scaled_dot_product_attention".split()
+)
+"""Functions that take an exponential function or the like of each element, or of each score."""
+GELU = frozenset(["gelu", "gelu_tanh", "erf"])
+"""Functions with a price of their own: see Work.gelus."""
 TILE = 4
 """The results on a side of its tiles."""
 TEXT = 0.06
@@ -56,16 +62,30 @@ def work_by(op: TorchOperation, kernel: Kernel) -> Work:
         )
     if isinstance(op, LayerOp):
         kind = LAYERS[op.layer].kind
-        return _placed(WORK[kind](_Shapes.of(op, op.weight_shape, op.config, kernel)))
+        work = WORK[kind](_Shapes.of(op, op.weight_shape, op.config, kernel))
+        activation = str(op.config.get("activation", ""))
+        return _placed(work) + _curves(op, re.findall(r"\w+", activation)[:1])
     if isinstance(op, CallOp):
         weight = _dims(op.operands[1].type) if len(op.operands) > 1 else ()
-        return _placed(WORK[CALLEES[op.callee].kind](_Shapes.of(op, weight, op.kwargs, kernel)))
+        work = WORK[CALLEES[op.callee].kind](_Shapes.of(op, weight, op.kwargs, kernel))
+        return _placed(work) + _curves(op, [op.callee.partition(".")[2]])
     return Work(calls=0)
 
 
 def _placed(work: Work) -> Work:
     """The work with the bytes that it moves far from the cores, if they are many."""
     return work if work.moved <= CACHE else replace(work, moved=0.0, far=work.moved)
+
+
+def _curves(op: CallOp | LayerOp, names: Sequence[str]) -> Work:
+    """The work of a transcendental function of some name on each element of the result, or in
+    attention on each score."""
+    dims = _dims(op.results[0].type)
+    if "scaled_dot_product_attention" in names and len(op.operands) > 1:
+        dims = (*dims[:-1], *_dims(op.operands[1].type)[-2:-1])
+    elements = float(prod(dims))
+    gelus = elements if GELU & set(names) else 0.0
+    return Work(calls=0, curves=elements if CURVES & set(names) else 0.0, gelus=gelus)
 
 
 def _work_of_body(block: Block) -> Work:

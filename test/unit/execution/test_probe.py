@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import branches
+from typer.testing import CliRunner
 
 from ramiel.analysis.static_cost import NOMINAL, Prices, Work
 from ramiel.compiler import compile_model
@@ -28,6 +29,7 @@ from ramiel.execution.probe_program import probe_program
 from ramiel.execution.probing import Measured
 from ramiel.execution.profiler import ALONE, Profile, key_of
 from ramiel.pipelines import Options
+from ramiel.tools.cli import app
 from ramiel.torch_level.work import work_of
 
 SLOW = NOMINAL.on(1) * 3
@@ -105,12 +107,9 @@ def test_what_is_missing_is_measured_again(probes: Probes, change: str) -> None:
             cache.put_many(probed_machine(), known, 1)
     assert_slow(ask())
     assert len(probes) == 2
-    assert {(e.operation, e.threads) for e in entries()} >= known.keys()
-
-
-def entries() -> list[object]:
     with CostCache.open() as cache:
-        return list(cache.entries(probed_machine()))
+        found = {(e.operation, e.threads) for e in cache.entries(probed_machine())}
+    assert found >= known.keys()
 
 
 def test_a_damaged_cache_is_left_alone(probes: Probes, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,6 +183,12 @@ def test_rates() -> None:
     assert found[1]["product, Gflop/s"] == pytest.approx(260 / 3)
     assert found[1]["calls, µs"] == pytest.approx(3)
     assert rates([]) == {}
+
+
+def test_the_command_shows_it() -> None:
+    ask()
+    shown = CliRunner().invoke(app, ["cache"]).output
+    assert "was probed" in shown and "product, Gflop/s" in shown and "86.7" in shown
 
 
 def test_counts_are_few_and_end_with_all_cores() -> None:
