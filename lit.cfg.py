@@ -21,5 +21,6 @@ config.test_exec_root = str(root / ".lit")
 # if set. lit itself passes on HOME, TMPDIR and the like.
 bin_dir = str(Path(sys.executable).parent)
 config.environment["PATH"] = os.pathsep.join([bin_dir, config.environment["PATH"]])
+config.environment["RAMIEL_PROBE"] = "0"  # the same costs on any machine
 if "PYTHONPATH" in os.environ:
     config.environment["PYTHONPATH"] = os.environ["PYTHONPATH"]

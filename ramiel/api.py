@@ -84,6 +84,7 @@ def compile(
         refine_s=seconds,
         tune=tune,
         device=device,
+        probe=True,
     )
     if isinstance(model, nn.Module):
         if example_inputs is None:

@@ -28,6 +28,8 @@ class Options:
     """Whether each sample's clusters run on other workers than the previous sample's."""
     profile: bool = False
     """Whether costs are measured on this machine."""
+    probe: bool = False
+    """Whether costs that are not measured are at the prices of this machine, else nominal."""
     clone: bool = False
     """Whether cheap producers are cloned for their consumers."""
     memory_limit: int | None = None
@@ -139,7 +141,8 @@ def pipeline(options: Options) -> Pipeline:
     schedule, on_cpu = options.schedule, options.device == "cpu"
     if options.switched or (not on_cpu and options.batch > 1 and schedule == "auto"):
         schedule = "hyper"
-    source = "profile" if options.profile or options.tune else "static"
+    source = "probe" if options.probe else "static"
+    source = "profile" if options.profile or options.tune else source
     given: dict[str, PassOptions] = {
         "torch-lower-precision": {"dtype": options.dtype},
         "torch-choose-kernels": {

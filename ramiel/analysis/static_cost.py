@@ -2,20 +2,27 @@
 
 The cost is a sum over kinds of work, each with a price (µs): a call; a flop of a dense product, of
 a convolution, of one by Winograd's algorithm or of a grouped one; a byte read by the windows of a
-pool; a byte of weights; and a byte moved. The kinds are those whose prices differ much: weights
-come from memory, values mostly from a cache, and grouped convolutions reach less than half the
-speed of dense ones.
+pool; a byte of weights; a byte moved, near or far; an element of a transcendental function. The
+kinds are those whose prices differ much: weights come from memory, values mostly from a cache, and
+grouped convolutions reach less than half the speed of dense ones.
 
-The prices are a least-squares fit, in log space, to the times of the operations of the eight
-benchmark models on one thread of a 2024 server core (AVX-512, f32), with the kernels that are
-guessed for them: benchmarks/calibrate.py. Half of the operations are within a factor of 1.08 of
-their estimate, nine of ten within 1.6. The prices serve to rank and to balance operations: ratios
-carry over to other machines, absolute times do not.
+The prices of a machine are measured by `ramiel.execution.probe`. Without it, they are NOMINAL: a
+least-squares fit, in log space, to the times of the operations of the eight benchmark models on one
+thread of a 2024 server core (AVX-512, f32), with the kernels that are guessed for them. Nominal
+prices serve to rank and to balance operations: ratios carry over to other machines, absolute times
+do not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
+from math import log2
+
+CACHE = 4e6
+"""Bytes; an operation that moves more finds its operands beyond a core's own cache."""
+WORKSPACE = 1e6
+"""Bytes of intermediate results of a convolution by Winograd's algorithm that stay near."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,12 @@ class Work:
     """Bytes of weights."""
     moved: float = 0.0
     """Bytes read and written otherwise."""
+    far: float = 0.0
+    """Bytes read and written by operations that move more than CACHE."""
+    curves: float = 0.0
+    """Elements of an exponential function and the like: a sigmoid, SiLU, a softmax."""
+    gelus: float = 0.0
+    """Elements of GELU, for which some vector units have no fast kernel."""
 
     def __add__(self, other: Work) -> Work:
         return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -48,47 +61,102 @@ class Work:
         return Work(*(amount * times for amount in astuple(self)))
 
 
-PRICES = Work(
+SERIAL = Work(
     calls=1.0,
-    product=1 / 260_000,
-    convolution=1 / 240_000,
-    filtered=1 / 740_000,
-    tiles=1.2,
-    grouped=1 / 111_000,
-    windows=1 / 123_000,
-    weights=1 / 46_000,
-    moved=1 / 71_000,
+    product=0.03,
+    convolution=0.025,
+    filtered=0.035,
+    tiles=0.025,
+    grouped=0.05,
+    windows=0.08,
+    weights=0.07,
+    moved=0.07,
+    far=0.035,
+    curves=0.05,
+    gelus=0.05,
 )
-"""µs for one unit of each kind of work."""
+"""The part of each kind of work that does not run in parallel on several threads, as fitted with
+LOSS and TEAM to operations on up to 16 threads of one machine: benchmarks/calibrate.py."""
+LOSS = 1.1
+"""How much longer the work takes as soon as it is divided: shares are not equal."""
+TEAM = 5.0
+"""µs for a call on two threads to start the team and to wait for it, and so for each doubling."""
 
 
-SHARED = Work(
-    calls=0.3,
-    product=0.98,
-    convolution=0.95,
-    filtered=0.95,
-    tiles=0.9,
-    grouped=0.98,
-    windows=0.9,
-    weights=0.6,
-    moved=0.6,
+@dataclass(frozen=True)
+class Prices:
+    """What work costs on a machine."""
+
+    measured: Mapping[int, Work]
+    """µs for one unit of each kind of work on some numbers of threads, 1 among them."""
+
+    def on(self, threads: int) -> Work:
+        """µs for one unit of each kind of work on so many threads.
+
+        Where that was not measured, the prices on the next smaller number change as they did on a
+        machine with 16 cores (SERIAL, LOSS, TEAM).
+        """
+        nearest = max(count for count in self.measured if count <= threads)
+        prices = self.measured[nearest]
+        if nearest == threads:
+            return prices
+        scaled = [
+            price * _scale(serial, threads) / _scale(serial, nearest)
+            for price, serial in zip(astuple(prices), astuple(SERIAL), strict=True)
+        ]
+        return Work(prices.calls + TEAM * log2(threads / nearest), *scaled[1:])
+
+
+def _scale(serial: float, threads: int) -> float:
+    """The time of work on several threads, as a part of that on one."""
+    return 1.0 if threads == 1 else LOSS * (serial + (1 - serial) / threads)
+
+
+NOMINAL = Prices(
+    {
+        1: Work(
+            calls=1.0,
+            product=1 / 260_000,
+            convolution=1 / 240_000,
+            filtered=1 / 740_000,
+            tiles=1.2,
+            grouped=1 / 111_000,
+            windows=1 / 123_000,
+            weights=1 / 46_000,
+            moved=1 / 71_000,
+            far=1 / 50_000,
+            curves=1 / 5_000,
+            gelus=1 / 5_000,
+        )
+    }
 )
-"""The part of each kind of work that runs in parallel on several threads. A fit to two threads
-(benchmarks/calibrate.py) gives up to 0.99 for compute-bound work, 0.6 for memory-bound work, and
-TEAM = 0; the compute-bound values are a little lower here, as more threads share one memory."""
-TEAM = 3.0
-"""µs to start a team of threads on an operation and to wait for all of them."""
+"""The prices of no machine in particular."""
 
 
-def static_cost(work: Work, threads: int = 1) -> float:
+def static_cost(work: Work, threads: int = 1, prices: Prices = NOMINAL) -> float:
     """The cost of an operation in µs on `threads` threads. Raises ValueError if that is below 1.
 
     An operation too small to gain from several threads runs on one, as in PyTorch's kernels.
     """
     if threads < 1:
         raise ValueError(f"need at least 1 thread, not {threads}")
-    alone = together = 0.0
-    for amount, price, shared in zip(astuple(work), astuple(PRICES), astuple(SHARED), strict=True):
-        alone += amount * price
-        together += amount * price * (1 - shared + shared / threads)
-    return alone if threads == 1 else min(alone, together + TEAM)
+    return min(_total(work, prices.on(count)) for count in {1, threads})
+
+
+def extrapolated(cost: float, work: Work, known: int, threads: int) -> float:
+    """The cost in µs on `threads` threads of an operation that was measured on fewer (`known`).
+
+    Amdahl's law through one thread and two takes what is lost by dividing at all for work that
+    cannot be divided, and predicts too long times.
+    """
+    parts = [a * price for a, price in zip(astuple(work), astuple(NOMINAL.on(1)), strict=True)][1:]
+    before, after = (
+        sum(part * _scale(s, n) for part, s in zip(parts, astuple(SERIAL)[1:], strict=True))
+        for n in (known, threads)
+    )
+    grown = cost * after / before if before else cost
+    return min(cost, grown + TEAM * work.calls * log2(threads / known))
+
+
+def _total(work: Work, prices: Work) -> float:
+    return sum(a * price for a, price in zip(astuple(work), astuple(prices), strict=True))

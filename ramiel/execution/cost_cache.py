@@ -24,7 +24,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -60,6 +60,7 @@ _CREATE = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {LAYOUT}",
 )
+_INSERT = "INSERT OR REPLACE INTO cost VALUES (?, ?, ?, ?, ?, ?)"
 _MARKS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
     FROM pragma_application_id, pragma_user_version"""
 _NEW = (0, 0, 0)
@@ -162,16 +163,8 @@ class CostCache:
 
     def get_many(self, machine: str, keys: Iterable[Key]) -> dict[Key, float]:
         """The known costs among the keys, in µs. O(k log n) for k keys and n entries."""
-        query = f"""SELECT microseconds, {_VALID} FROM cost
-            WHERE machine = ? AND operation = ? AND threads = ?"""
-        costs: dict[Key, float] = {}
         with self._transaction("BEGIN") as connection:
-            for key in keys:
-                row = connection.execute(query, (machine, *key)).fetchone()
-                if row is not None:
-                    self._require(row[1])
-                    costs[key] = row[0]
-        return costs
+            return self._known(connection, machine, keys)
 
     def put_many(self, machine: str, costs: Mapping[Key, float], samples: int) -> None:
         """Stores costs (µs), each from `samples` runs, and replaces older ones.
@@ -179,15 +172,26 @@ class CostCache:
         All or none of them. Raises ValueError if a cost is not positive and finite, or if
         threads or samples are below 1.
         """
-        if samples < 1:
-            raise ValueError(f"a cost is from 1 or more runs, not from {samples}")
-        for (operation, threads), microseconds in costs.items():
-            if not 0 < microseconds < math.inf or threads < 1:
-                raise ValueError(f"{operation} cannot cost {microseconds} µs on {threads} threads")
-        now = int(time.time())
-        rows = [(machine, *key, float(cost), samples, now) for key, cost in costs.items()]
+        rows = _rows(machine, costs, samples)
         with self._transaction("BEGIN IMMEDIATE") as connection:
-            connection.executemany("INSERT OR REPLACE INTO cost VALUES (?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany(_INSERT, rows)
+
+    def fill(
+        self,
+        machine: str,
+        keys: Iterable[Key],
+        measure: Callable[[], tuple[Mapping[Key, float], int]],
+    ) -> dict[Key, float]:
+        """The costs of these keys. Unless all are known, those that `measure` returns, with the
+        number of runs, replace them. Meanwhile other processes wait, and find them."""
+        wanted = set(keys)
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            known = self._known(connection, machine, wanted)
+            if known.keys() != wanted:
+                costs, samples = measure()
+                connection.executemany(_INSERT, _rows(machine, costs, samples))
+                known = dict(costs)
+        return known
 
     def machines(self) -> list[MachineEntries]:
         """The machines that costs were measured on, by name. O(n)."""
@@ -209,6 +213,19 @@ class CostCache:
         with self._explaining() as connection:
             connection.execute("VACUUM")  # gives the space back
         return count
+
+    def _known(
+        self, connection: sqlite3.Connection, machine: str, keys: Iterable[Key]
+    ) -> dict[Key, float]:
+        query = f"""SELECT microseconds, {_VALID} FROM cost
+            WHERE machine = ? AND operation = ? AND threads = ?"""
+        costs: dict[Key, float] = {}
+        for key in keys:
+            row = connection.execute(query, (machine, *key)).fetchone()
+            if row is not None:
+                self._require(row[1])
+                costs[key] = row[0]
+        return costs
 
     def _mark(self) -> None:
         """Makes the table in a new file; refuses a foreign one or one of another layout."""
@@ -261,6 +278,17 @@ class CostCache:
             raise  # closed, or used by another thread: the caller's mistake
         except sqlite3.DatabaseError as error:
             raise _explained(error, self.path) from error
+
+
+def _rows(machine: str, costs: Mapping[Key, float], samples: int) -> list[tuple[Any, ...]]:
+    """Rows of the table for costs that are measured now. Raises ValueError as put_many() does."""
+    if samples < 1:
+        raise ValueError(f"a cost is from 1 or more runs, not from {samples}")
+    for (operation, threads), microseconds in costs.items():
+        if not 0 < microseconds < math.inf or threads < 1:
+            raise ValueError(f"{operation} cannot cost {microseconds} µs on {threads} threads")
+    now = int(time.time())
+    return [(machine, *key, float(cost), samples, now) for key, cost in costs.items()]
 
 
 def clear_file(path: Path | None = None) -> int | None:

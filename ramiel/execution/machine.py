@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,8 @@ _CPU_FIELDS = (
     "CPU part",
     "CPU variant",
 )
+LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
+"""Variables that keep kernels from using all of a CPU's vector units: oneDNN's, and PyTorch's."""
 _VECTOR_UNITS = ("amx_tile", "avx512f", "avx2", "sve", "asimd")
 """The widest vector unit that a kernel may use, first. A hypervisor may hide some of them."""
 
@@ -31,11 +34,14 @@ def machine_fingerprint(kernels: str = "torch") -> str:
 
     `AMD EPYC (AuthenticAMD 26 2 1 avx512f), 2 core(s), Python 3.11.2, torch 2.13.0, kernels torch`.
     Costs of machines of one fingerprint are interchangeable. `kernels` names the library that runs
-    the operations, with its version if it is not PyTorch. Does not import torch.
+    the operations, with its version if it is not PyTorch. Limits of the vector units are added as
+    `, AVX2 only`. Does not import torch.
     """
+    limits = {os.environ[name].upper() for name in LIMITS if os.environ.get(name)}
     return (
         f"{cpu_model(_text_of(CPUINFO))}, {cores()} core(s), Python {platform.python_version()}, "
         f"torch {version('torch')}, kernels {kernels}"
+        + "".join(f", {limit} only" for limit in sorted(limits))
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from xdsl.dialects import func
 
+from ramiel.analysis.static_cost import extrapolated
 from ramiel.console.notes import note
 from ramiel.console.progress import Progress
 from ramiel.cores import cores
@@ -24,6 +25,7 @@ from ramiel.execution.profiler import ALONE, FEWEST, are_replayed, key_of, profi
 from ramiel.runtime.kernels.onednn_library import library
 from ramiel.runtime.replay.native import native
 from ramiel.torch_level.candidates import Kernel, set_kernel
+from ramiel.torch_level.work import work_of
 
 Key = tuple[str, int]
 """An operation, in words, and a number of threads."""
@@ -51,9 +53,8 @@ class MeasuredCosts:
     def of(self, op: TorchOperation, threads: int) -> float:
         """The cost of an operation in µs.
 
-        On more threads than this machine has cores it is extrapolated by Amdahl's law, with the
-        serial part found from one thread and the most that were measured. A superlinear speed-up
-        (caches add up) continues in proportion.
+        On more threads than this machine has cores it is extrapolated from the most that were
+        measured, unless it gained nothing from those.
         """
         if threads in self.measured:
             return self.costs[key_of(op, threads), threads]
@@ -61,8 +62,7 @@ class MeasuredCosts:
         one, many = self.costs[key_of(op), 1], self.costs[key_of(op, most), most]
         if most == 1 or many >= one:
             return many
-        alone = max(0.0, (most * many - one) / (most - 1))
-        return alone + (many - alone) * most / threads
+        return extrapolated(many, work_of(op, threads), most, threads)
 
 
 def measured_costs(

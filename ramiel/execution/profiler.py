@@ -95,9 +95,18 @@ class Profile(NamedTuple):
     runs: int
 
 
-def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -> Profile:
+def profile(
+    function: func.FuncOp,
+    threads: Sequence[int],
+    progress: Progress,
+    *,
+    fewest: int = FEWEST,
+    budget_s: float = BUDGET_S,
+    part: int = 4,
+) -> Profile:
     """Times the operations of a function on some numbers of threads, which take turns: a burst
-    each, so that weights and values are in caches as in calls that follow each other.
+    each, so that weights and values are in caches as in calls that follow each other. One `part`th
+    of an operation's times are shorter than what counts.
 
     Raises CompileError if an input's shape is open, or an operation fails.
     """
@@ -145,7 +154,7 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
             run(setting)  # prepares kernels
             if are_replayed():
                 plans[setting.threads] = _plan(calls, dict(env), inputs, evaluator)
-        rounds = max(FEWEST, min(MOST, int(BUDGET_S / once())))
+        rounds = max(fewest, min(MOST, int(budget_s / once())))
         for i in range(1, rounds):
             progress(i, rounds)
             once()
@@ -158,7 +167,7 @@ def profile(function: func.FuncOp, threads: Sequence[int], progress: Progress) -
         by_key: dict[str, list[float]] = {}
         for op, *row in zip(calls, *found, strict=True):
             key = key_of(op) + setting.suffix
-            by_key.setdefault(key, []).append(statistics.quantiles(row, n=4)[0])
+            by_key.setdefault(key, []).append(statistics.quantiles(row, n=part)[0])
         costs |= {(key, setting.threads): statistics.fmean(group) for key, group in by_key.items()}
     return Profile(costs, rounds * BURST)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ramiel.errors import CompileError, shorten
+
+if TYPE_CHECKING:
+    from ramiel.execution.cost_cache import Entry
 
 group = typer.Typer(invoke_without_command=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -34,10 +38,29 @@ def overview(context: typer.Context, debug: Debug = False) -> None:
         return
     with CostCache.open(path) as cache:
         machines = cache.machines()
+        entries = {row.machine: cache.entries(row.machine) for row in machines}
     out.print(f"{path} ({path.stat().st_size / 1e3:.1f} kB)", markup=False)
     table = Table("machine", "costs", "first", "last")
     for row in machines:
         table.add_row(_cell(row.machine), str(row.entries), _date(row.first), _date(row.last))
+    out.print(table)
+    for machine, found in entries.items():
+        _print_probed(machine, found)
+
+
+def _print_probed(machine: str, entries: Sequence[Entry]) -> None:
+    """What the probe has found on a machine, if it has been there."""
+    from ramiel.execution.probe import rates
+
+    by_threads = rates(entries)
+    if not by_threads:
+        return
+    out.print(f"{machine} was probed:", markup=False)
+    table = Table("", *(f"{n} thread(s)" for n in by_threads))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in next(iter(by_threads.values())):
+        table.add_row(name, *(f"{rate[name]:.1f}" for rate in by_threads.values()))
     out.print(table)
 
 

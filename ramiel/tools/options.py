@@ -139,7 +139,9 @@ def _options(
     shape: list[str] | None, memory_limit: str | None, seconds: float, **others: Any
 ) -> Options:
     limit = None if memory_limit is None else size_of(memory_limit)
-    return Options(shapes=shapes_of(shape or []), memory_limit=limit, refine_s=seconds, **others)
+    return Options(
+        shapes=shapes_of(shape or []), memory_limit=limit, refine_s=seconds, probe=True, **others
+    )
 
 
 def shapes_of(given: list[str]) -> dict[str, tuple[int, ...]]:

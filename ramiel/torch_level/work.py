@@ -6,14 +6,14 @@ Each kind of work that a callee or a layer may have by the table of callees is a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import log2, prod
 
 from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import Attribute, Block
 
-from ramiel.analysis.static_cost import Work, static_cost
+from ramiel.analysis.static_cost import CACHE, WORKSPACE, Work, static_cost
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, LoopOp, TorchOperation
 from ramiel.dialects.torch.callees import CALLEES, LAYERS, Kind
@@ -32,6 +32,16 @@ STEP_OF_A_LAYER = 0.2
 """What a step of a recurrent layer takes of the price of a call; step by step, it is a call."""
 STEPS = 5
 """How many calls a convolution by Winograd's algorithm counts as."""
+FEWEST_CHANNELS = 4
+"""A convolution of fewer takes as long."""
+CURVES = frozenset(
+    "sigmoid silu tanh exp log softmax log_softmax softplus scaled_dot_product_attention".split()
+)
+"""Functions that take an exponential function or the like of each element, or of each score."""
+GELU = frozenset(["gelu", "gelu_tanh", "erf"])
+"""Functions with a price of their own: see Work.gelus."""
+TILE = 4
+"""The results on a side of its tiles."""
 TEXT = 0.06
 """What one element that Python looks at takes of the price of a call."""
 NEIGHBOURS = 4
@@ -52,11 +62,30 @@ def work_by(op: TorchOperation, kernel: Kernel) -> Work:
         )
     if isinstance(op, LayerOp):
         kind = LAYERS[op.layer].kind
-        return WORK[kind](_Shapes.of(op, op.weight_shape, op.config, kernel))
+        work = WORK[kind](_Shapes.of(op, op.weight_shape, op.config, kernel))
+        activation = str(op.config.get("activation", ""))
+        return _placed(work) + _curves(op, re.findall(r"\w+", activation)[:1])
     if isinstance(op, CallOp):
         weight = _dims(op.operands[1].type) if len(op.operands) > 1 else ()
-        return WORK[CALLEES[op.callee].kind](_Shapes.of(op, weight, op.kwargs, kernel))
+        work = WORK[CALLEES[op.callee].kind](_Shapes.of(op, weight, op.kwargs, kernel))
+        return _placed(work) + _curves(op, [op.callee.partition(".")[2]])
     return Work(calls=0)
+
+
+def _placed(work: Work) -> Work:
+    """The work with the bytes that it moves far from the cores, if they are many."""
+    return work if work.moved <= CACHE else replace(work, moved=0.0, far=work.moved)
+
+
+def _curves(op: CallOp | LayerOp, names: Sequence[str]) -> Work:
+    """The work of a transcendental function of some name on each element of the result, or in
+    attention on each score."""
+    dims = _dims(op.results[0].type)
+    if "scaled_dot_product_attention" in names and len(op.operands) > 1:
+        dims = (*dims[:-1], *_dims(op.operands[1].type)[-2:-1])
+    elements = float(prod(dims))
+    gelus = elements if GELU & set(names) else 0.0
+    return Work(calls=0, curves=elements if CURVES & set(names) else 0.0, gelus=gelus)
 
 
 def _work_of_body(block: Block) -> Work:
@@ -115,15 +144,30 @@ def _convolution(s: _Shapes, transposed: bool = False) -> Work:
     if len(s.weight) < 3:
         return _moves(s)
     # A transposed convolution spreads its input over the result.
-    flops = 2.0 * prod(s.x if transposed else s.y) * prod(s.weight[1:])
+    channels = max(s.weight[1], FEWEST_CHANNELS if "groups" not in s.config else 1)
+    flops = 2.0 * prod(s.x if transposed else s.y) * channels * prod(s.weight[2:])
     if "groups" in s.config:
         return Work(grouped=flops, moved=s.moved, weights=s.weights)
     if prod(s.weight[2:]) == 1:
         return Work(product=flops, moved=s.moved, weights=s.weights)
     if s.kernel is not None and "winograd" in s.kernel:
-        tiles = s.y[0] * prod(s.y[2:]) / 4 ** sum(size > 1 for size in s.weight[2:])
-        return Work(STEPS, filtered=flops, tiles=tiles, weights=4 * s.weights, moved=s.moved)
+        return _winograd(s, flops)
     return Work(convolution=flops, moved=s.moved, weights=s.weights)
+
+
+def _winograd(s: _Shapes, flops: float) -> Work:
+    """Intermediate results that do not stay near are bytes moved. Each place of the inputs of a
+    tile is written or read four times, of its products twice, and of its results three times."""
+    wide = [size for size in s.weight[2:] if size > 1]
+    results = TILE ** len(wide)
+    tiles = s.y[0] * prod(s.y[2:]) / results
+    places = prod(size + TILE - 1 for size in wide)
+    made, read = s.weight[0], s.weight[1]
+    space = 2 * tiles * places * max(made, read) * s.element
+    passed = tiles * (places * (4 * read + 2 * made) + 3 * results * made) * s.element
+    spilled = passed * max(0.0, 1 - WORKSPACE / max(space, 1.0))
+    moved = s.moved + spilled
+    return Work(STEPS, filtered=flops, tiles=tiles, weights=4 * s.weights, moved=moved)
 
 
 def _transposed(s: _Shapes) -> Work:

@@ -45,10 +45,12 @@ class ClusterCostsPass(ModulePass):
     `threads` has no meaning there. `source=profile` measures them on the device that is here
     (`ramiel.execution.device_costs`).
 
-    With `source=static`, costs come from the shapes (`ramiel.analysis.static_cost`); with
-    `source=profile`, from measurements on this machine (`ramiel.execution.measured_costs`), which
-    time a hand-over and the operations that no earlier run has measured; the function then has
-    `cluster.crowding`, how much faster a single core is while the others are idle.
+    With `source=static`, costs come from the shapes, at nominal prices
+    (`ramiel.analysis.static_cost`); with `source=probe`, at the prices of this machine, which are
+    measured once (`ramiel.execution.probe`); with `source=profile`, from measurements on this
+    machine (`ramiel.execution.measured_costs`), which time the operations that no earlier run has
+    measured. With the latter two, the function gets `cluster.hand_over`, and `cluster.crowding`,
+    how much faster a single core is while the others are idle.
 
         %y = torch.call F.relu(%x) : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
         // becomes, with threads=2
@@ -64,7 +66,7 @@ class ClusterCostsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.source not in _SOURCES:
-            raise CompileError(f"costs are {' or '.join(_SOURCES)}, not {self.source!r}")
+            raise CompileError(f"costs are {', '.join(_SOURCES)}, not {self.source!r}")
         check_workers(self.threads)
         function = main_function(op)
         if kind_of(self.device) != CPU:
@@ -114,6 +116,16 @@ def _static(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:
     return lambda op, count: static_cost(work_of(op, count), count)
 
 
+def _probe(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:
+    from ramiel.execution.probe import probed
+
+    found = probed(progress_of(ctx))
+    if found.hand_over is not None:
+        function.attributes[HAND_OVER] = FloatAttr(round(found.hand_over, 1), f64)
+        function.attributes[CROWDING] = FloatAttr(round(found.crowding, 3), f64)
+    return lambda op, count: static_cost(work_of(op, count), count, found.prices)
+
+
 def _profile(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:
     from ramiel.execution.measured_costs import measured_costs
 
@@ -124,4 +136,4 @@ def _profile(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost
     return costs.of
 
 
-_SOURCES = {"static": _static, "profile": _profile}
+_SOURCES = {"static": _static, "probe": _probe, "profile": _profile}

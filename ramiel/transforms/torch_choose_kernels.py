@@ -10,7 +10,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from ramiel.analysis.static_cost import static_cost
+from ramiel.analysis.static_cost import NOMINAL, Prices, static_cost
 from ramiel.console.progress import progress_of
 from ramiel.dialects.cluster.attributes import CPU
 from ramiel.dialects.torch import TorchOperation
@@ -31,11 +31,12 @@ class TorchChooseKernelsPass(ModulePass):
     and has pools computed by `kernels.max_pool2d` instead of `F.max_pool2d`.
 
     With `source=static` it is the one that the static model of costs prefers, the usual one among
-    equals. With `source=profile` each candidate is measured in the run of the whole function, on
-    1, 2, 4, ... up to so many `threads`; where the best is not the same for all of them,
-    `torch.kernels` lists them for the costs, and torch-settle-kernels takes one when the
-    operation is placed. `provider=torch` keeps to the kernels that come with PyTorch. All of them
-    are for the CPU: with `device=cuda` there is no choice, and PyTorch's own calls stay.
+    equals; with `source=probe` it knows the prices of this machine. With
+    `source=profile` each candidate is measured in the run of the whole function, on 1, 2, 4, ... up
+    to so many `threads`; where the best is not the same for all of them, `torch.kernels` lists them
+    for the costs, and torch-settle-kernels takes one when the operation is placed.
+    `provider=torch` keeps to the kernels that come with PyTorch. All of them are for the CPU: with
+    `device=cuda` there is no choice, and PyTorch's own calls stay.
 
         %y = torch.layer Conv2d(%x) {padding = 1} weights {...} : ...
         // becomes
@@ -51,9 +52,7 @@ class TorchChooseKernelsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.source not in _SOURCES:
-            raise CompileError(
-                f"kernels are chosen by {' or '.join(_SOURCES)}, not {self.source!r}"
-            )
+            raise CompileError(f"kernels are chosen by {', '.join(_SOURCES)}, not {self.source!r}")
         check_workers(self.threads)
         function = main_function(op)
         if kind_of(self.device) != CPU:
@@ -70,8 +69,20 @@ class TorchChooseKernelsPass(ModulePass):
 def _static(
     ctx: Context, function: func.FuncOp, allowed: Candidates, options: TorchChooseKernelsPass
 ) -> Choice:
+    return _cheapest(allowed, options.threads, NOMINAL)
+
+
+def _probe(
+    ctx: Context, function: func.FuncOp, allowed: Candidates, options: TorchChooseKernelsPass
+) -> Choice:
+    from ramiel.execution.probe import probed
+
+    return _cheapest(allowed, options.threads, probed(progress_of(ctx)).prices)
+
+
+def _cheapest(allowed: Candidates, threads: int, prices: Prices) -> Choice:
     def cost(task: TorchOperation, kernel: Kernel) -> float:
-        return static_cost(work_by(task, kernel), options.threads)
+        return static_cost(work_by(task, kernel), threads, prices)
 
     return {
         task: {1: min(kernels, key=lambda kernel: cost(task, kernel))}
@@ -88,4 +99,8 @@ def _profile(
     return fastest_kernels(function, allowed, counts, progress_of(ctx))
 
 
-_SOURCES: Mapping[str, Callable[..., Choice]] = {"static": _static, "profile": _profile}
+_SOURCES: Mapping[str, Callable[..., Choice]] = {
+    "static": _static,
+    "probe": _probe,
+    "profile": _profile,
+}

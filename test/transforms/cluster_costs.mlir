@@ -3,7 +3,7 @@
 // RUN: ramiel-opt %s -p 'cluster-costs{threads=6}' | filecheck %s --check-prefix SIX
 // RUN: ramiel-opt %s -p 'cluster-costs{threads=6},cluster-costs' | filecheck %s
 // RUN: not ramiel-opt %s -p 'cluster-costs{source=guess}' 2>&1 | filecheck %s --check-prefix GUESS
-// GUESS: error: costs are static or profile, not 'guess'
+// GUESS: error: costs are static, probe, profile, not 'guess'
 // RUN: not ramiel-opt %s -p 'cluster-costs{threads=0}' 2>&1 | filecheck %s --check-prefix ZERO
 // ZERO: error: workers must be 1 to 1024, not 0
 // RUN: not ramiel-opt %s -p 'cluster-costs{threads=1025}' 2>&1 | filecheck %s --check-prefix MANY

@@ -6,7 +6,7 @@
 // RUN: not ramiel-opt %s -p 'torch-choose-kernels{provider=cuda}' 2>&1 | filecheck %s --check-prefix PROVIDER
 // PROVIDER: error: there is no provider 'cuda'; there are auto, torch
 // RUN: not ramiel-opt %s -p 'torch-choose-kernels{source=guess}' 2>&1 | filecheck %s --check-prefix SOURCE
-// SOURCE: error: kernels are chosen by static or profile, not 'guess'
+// SOURCE: error: kernels are chosen by static, probe, profile, not 'guess'
 // RUN: not ramiel-opt %s -p 'torch-choose-kernels{threads=0}' 2>&1 | filecheck %s --check-prefix THREADS
 // THREADS: error: workers must be
 
