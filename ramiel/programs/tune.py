@@ -2,9 +2,10 @@
 
 Simulation is off by up to some ten percent, more than the best schedules differ by. So the best
 few by simulation, and what would be compiled without tuning, are printed, loaded and run, in turns.
-Disturbances make runs longer and not shorter, so lower quartiles are compared; what wins has to win
-again over what would be compiled without tuning, in a second sitting. For a GPU whole graphs are
-timed, by its own clock, and that of one stream is always one of them.
+Disturbances make runs longer and not shorter, so lower quartiles are compared, and turns in which
+other programs took the cores are repeated; what wins has to win again over what would be compiled
+without tuning, in a second sitting. If others take the cores all the time, that is what stays. For
+a GPU whole graphs are timed, by its own clock, and that of one stream is always one of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from torch import Tensor
 from xdsl.context import Context
@@ -26,7 +28,7 @@ from ramiel.pipelines import Options, Pipeline, pipeline
 from ramiel.programs.loaded import CompiledProgram, load
 from ramiel.runtime import OpError, StreamProgram
 from ramiel.runtime.kernels.onednn_library import library
-from ramiel.runtime.measure import agree, interleaved, random_inputs
+from ramiel.runtime.measure import agree, are_usual, interleaved, preemptions, random_inputs
 from ramiel.runtime.program import as_tuple
 from ramiel.runtime.replay.plans import CAPTURED
 
@@ -36,6 +38,8 @@ BUDGET_S = 4.0
 """The seconds for which the programs take turns."""
 FEWEST, MOST = 5, 100
 """Turns of each program."""
+PATIENCE = 3
+"""How many times as many it may take until enough were undisturbed."""
 BURST = 2
 """Timed runs in a turn, after one that finds in the caches what the other programs left there."""
 ALIKE = 0.01
@@ -76,19 +80,24 @@ def tuned(module: ModuleOp, options: Options, on_stage: Stage, ctx: Context) -> 
             made[key] = finish(final)
             on_stage(f"candidate-{key.replace(', ', '-')}", final)
         candidates = select(made)
-    times = measure([c.compilation for c in candidates], options, progress)
+    times, busy = measure([c.compilation for c in candidates], options, progress)
     equal = [(c, t) for c, t in zip(candidates, times, strict=True) if t]
     if not equal:
         raise CompileError("no schedule computes the same in parallel as one after the other")
     quartiles = [lower_quartile(t) for _, t in equal]
     winner = choose([c for c, _ in equal], quartiles)
     usual = [i for i, (c, _) in enumerate(equal) if _body(c.compilation) == _body(made[DEFAULT])]
-    if usual and winner not in usual:
+    if usual and winner not in usual and not busy:
         rivals = [equal[i][0].compilation for i in (winner, usual[0])]
-        again, without = map(lower_quartile, measure(rivals, options, progress))
-        winner = winner if again < without * (1 - ALIKE) else usual[0]
+        (again, without), busy = measure(rivals, options, progress)
+        wins = lower_quartile(again) < lower_quartile(without) * (1 - ALIKE)
+        winner = winner if wins else usual[0]
+    if usual and busy:
+        winner = usual[0]
     result = equal[winner][0].compilation.module
     told = told_of([c.name for c, _ in equal], quartiles, len(equal[winner][1]))
+    if busy:
+        told += "; other programs took the cores, so nothing was changed"
     program_of(result).attributes["tuned"] = StringAttr(told)
     on_stage("tuned", result)
     return finish(result)
@@ -177,11 +186,17 @@ def _body(compilation: Compilation) -> str:
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
-def measure(
-    compilations: Sequence[Compilation], options: Options, progress: Progress
-) -> list[list[float]]:
+class Sitting(NamedTuple):
     """Seconds of each timed run of each program; none for one whose workers disagree with its
-    serial form. CompileError if a program fails."""
+    serial form."""
+
+    times: list[list[float]]
+    busy: bool = False
+    """Whether other programs took the cores nearly all the time."""
+
+
+def measure(compilations: Sequence[Compilation], options: Options, progress: Progress) -> Sitting:
+    """Runs programs in turns. CompileError if one fails."""
     with ExitStack() as stack:
         programs = [stack.enter_context(load(c)) for c in compilations]
         try:
@@ -189,22 +204,30 @@ def measure(
         except ValueError as error:
             raise CompileError(f"it cannot be measured: {error}") from error
         times: list[list[float]] = [[] for _ in programs]
+        quiet: list[list[float]] = [[] for _ in programs]
         try:
             equal = [i for i, p in enumerate(programs) if _agrees(p, inputs)]
             timers = {i: _timer(programs[i], inputs) for i in equal}
             once = sum(sum(timer(1)) for timer in timers.values())
             budget = BUDGET_S / (BURST + 1)
             runs = max(FEWEST, min(MOST, int(budget / max(once, 1e-6)))) if equal else 0
-            for run in range(runs):
-                progress("tuning", run, runs)
+            for turn in range(PATIENCE * runs):
+                done = min(len(quiet[i]) // BURST for i in equal)
+                if done >= runs:
+                    break
+                progress("tuning", max(done, turn // PATIENCE), runs)
                 # Back and forth, since a program may leave threads that spin for a while.
-                order = equal[:: -1 if run % 2 else 1]
-                for i in order:
-                    times[i] += timers[i](BURST + 1)[1:]
+                for i in equal[:: -1 if turn % 2 else 1]:
+                    before = preemptions()
+                    taken = timers[i](BURST + 1)
+                    times[i] += taken[1:]
+                    if are_usual(preemptions() - before, sum(taken)):
+                        quiet[i] += taken[1:]
             progress("tuning", runs, runs)
         except OpError as error:
             raise CompileError(f"the program fails: {error}") from error
-    return times
+    busy = any(len(quiet[i]) < FEWEST * BURST for i in equal)
+    return Sitting(times if busy else quiet, busy)
 
 
 Timer = Callable[[int], list[float]]

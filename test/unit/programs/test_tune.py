@@ -42,11 +42,11 @@ def test_the_fastest_is_the_program(batch: int, monkeypatch: pytest.MonkeyPatch)
 
     def measured(
         compilations: list[Compilation], options: Options, progress: object
-    ) -> list[list[float]]:
+    ) -> tune.Sitting:
         seen.append(compilations)
         if len(seen) == 2:  # the winner, and the program without tuning
-            return [[1.0] * 5, [2.0] * 5]
-        return [[float(len(compilations) - i)] * 5 for i in range(len(compilations))]
+            return tune.Sitting([[1.0] * 5, [2.0] * 5])
+        return tune.Sitting([[float(len(compilations) - i)] * 5 for i in range(len(compilations))])
 
     monkeypatch.setattr(tune, "measure", measured)
     result = build(branches(), replace(QUICK, batch=batch))
@@ -69,17 +69,37 @@ def test_what_wins_has_to_win_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def measured(
         compilations: list[Compilation], options: Options, progress: object
-    ) -> list[list[float]]:
+    ) -> tune.Sitting:
         sittings.append(len(compilations))
         if len(sittings) == 1:
-            return [[float(len(compilations) - i)] * 5 for i in range(len(compilations))]
-        return [[0.995] * 5, [1.0] * 5]
+            count = len(compilations)
+            return tune.Sitting([[float(count - i)] * 5 for i in range(count)])
+        return tune.Sitting([[0.995] * 5, [1.0] * 5])
 
     monkeypatch.setattr(tune, "measure", measured)
     result = build(branches(), QUICK)
     usual = build(branches(), replace(QUICK, tune=False))
     assert len(sittings) == 2 and sittings[1] == 2
     assert result.report.schedule == usual.report.schedule
+
+
+@pytest.mark.parametrize("taken", ["all the time", "at times"])
+def test_cores_that_others_take(taken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is disturbed does not count, and if all is, nothing changes."""
+    count = 0
+
+    def preemptions() -> int:
+        nonlocal count
+        count += 1
+        return 1000 * (count if taken == "all the time" else count // 8)
+
+    monkeypatch.setattr(tune, "preemptions", preemptions)
+    result = build(branches(), QUICK)
+    usual = build(branches(), replace(QUICK, tune=False))
+    busy = result.report.tuned.endswith("other programs took the cores, so nothing was changed")
+    assert busy == (taken == "all the time")
+    if busy:
+        assert result.report.schedule == usual.report.schedule
 
 
 @pytest.mark.parametrize(
