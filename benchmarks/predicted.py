@@ -1,0 +1,114 @@
+"""How near the simulated times of schedules are to those that their programs take.
+
+    python benchmarks/predicted.py MODEL.onnx ... [--threads 2] [--batch 1] [--rounds 8]
+        [--seconds 0.2] [--out benchmarks/results/predicted.json]
+
+The operations' costs are measured (`--profile`); then the programs of all schedules run in turns,
+a burst each. A run that is disturbed takes longer, so the lower quartile of all runs is compared.
+A machine may be slower by a tenth from one minute to the next, between the profile and the runs as
+well; the program of one thread, whose time is a sum of costs, says by how much it was. The last
+column sets the others in relation to it. `bound` is the time below which no schedule can be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from machine import machine
+from rich.console import Console
+from rich.table import Table
+
+import ramiel
+from ramiel.runtime.measure import random_inputs
+
+OUT = Path(__file__).parent / "results" / "predicted.json"
+ALONE = "serial"
+SCHEDULES = (ALONE, "intra-op", "linear", "list", "refine", "ios")
+OF_BATCHES = (ALONE, "intra-op", "hyper", "refine")
+FEWEST = 3
+"""Runs in a burst, after one to warm up."""
+
+
+def burst(run: Callable[[], object], seconds: float) -> list[float]:
+    """ms of each run."""
+    run()
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(taken) < FEWEST or time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        taken.append((time.perf_counter() - start) * 1e3)
+    return taken
+
+
+def compared(
+    model: Path, threads: int, batch: int, rounds: int, seconds: float
+) -> dict[str, dict[str, float]]:
+    """For each schedule, in ms: what was predicted, the median and the lower quartile of what was
+    measured, and the bound."""
+    programs = {
+        name: ramiel.compile(model, workers=threads, batch=batch, schedule=name, profile=True)
+        for name in (SCHEDULES if batch == 1 else OF_BATCHES)
+    }
+    inputs = random_inputs(programs[ALONE].inputs, {}, 0, batch=batch)
+    runs: dict[str, list[float]] = {name: [] for name in programs}
+    for program in programs.values():
+        for _ in range(3):  # prepares, captures, replays
+            program(*inputs)
+    for turn in range(rounds):
+        for name in list(programs)[:: -1 if turn % 2 else 1]:
+            runs[name] += burst(lambda name=name: programs[name](*inputs), seconds)
+    found: dict[str, dict[str, float]] = {}
+    for name, program in programs.items():
+        median, quartile = statistics.median(runs[name]), statistics.quantiles(runs[name], n=4)[0]
+        found[name] = {
+            "predicted": program.report.parallel_us / 1e3,
+            "median": median,
+            "quartile": quartile,
+            "bound": program.report.bound_us / 1e3,
+        }
+        program.close()
+    return found
+
+
+def show(title: str, found: dict[str, dict[str, float]]) -> None:
+    table = Table(
+        "", "predicted, ms", "median", "lower quartile", "off", "off, by serial", title=title
+    )
+    drift = found[ALONE]["quartile"] / found[ALONE]["predicted"]
+    for name, row in found.items():
+        off = row["quartile"] / row["predicted"]
+        values = (row["predicted"], row["median"], row["quartile"], off, off / drift)
+        table.add_row(name, *(f"{value:.2f}" for value in values))
+    Console().print(table)
+    least = min(row["quartile"] for row in found.values())
+    bound = min(row["bound"] for row in found.values())  # that of one thread is higher
+    print(f"bound {bound:.2f} ms, {bound / least:.2f} of the best")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=0.2, help="length of a burst")
+    parser.add_argument("--out", type=Path, default=OUT)
+    args = parser.parse_args()
+    document: dict[str, Any] = json.loads(args.out.read_text()) if args.out.exists() else {}
+    for model in args.models:
+        title = model.stem + (f", batch {args.batch}" if args.batch > 1 else "")
+        found = compared(model, args.threads, args.batch, args.rounds, args.seconds)
+        show(title, found)
+        document[title] = {"machine": machine(), "threads": args.threads, "schedules": found}
+        args.out.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
