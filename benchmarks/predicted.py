@@ -1,9 +1,10 @@
 """How near the simulated times of schedules are to those that their programs take.
 
     python benchmarks/predicted.py MODEL.onnx ... [--threads 2] [--batch 1] [--rounds 8]
-        [--seconds 0.2] [--out benchmarks/results/predicted.json]
+        [--seconds 0.2] [--static] [--out benchmarks/results/predicted.json]
 
-The operations' costs are measured (`--profile`); then the programs of all schedules run in turns,
+The operations' costs are measured (`--profile`), or with --static computed from the machine's
+prices (docs/costs.md); then the programs of all schedules run in turns,
 a burst each. A run that is disturbed takes longer, so the lower quartile of all runs is compared.
 A machine may be slower by a tenth from one minute to the next, between the profile and the runs as
 well; the program of one thread, whose time is a sum of costs, says by how much it was. The last
@@ -48,12 +49,12 @@ def burst(run: Callable[[], object], seconds: float) -> list[float]:
 
 
 def compared(
-    model: Path, threads: int, batch: int, rounds: int, seconds: float
+    model: Path, threads: int, batch: int, rounds: int, seconds: float, profile: bool
 ) -> dict[str, dict[str, float]]:
     """For each schedule, in ms: what was predicted, the median and the lower quartile of what was
     measured, and the bound."""
     programs = {
-        name: ramiel.compile(model, workers=threads, batch=batch, schedule=name, profile=True)
+        name: ramiel.compile(model, workers=threads, batch=batch, schedule=name, profile=profile)
         for name in (SCHEDULES if batch == 1 else OF_BATCHES)
     }
     inputs = random_inputs(programs[ALONE].inputs, {}, 0, batch=batch)
@@ -99,12 +100,15 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=0.2, help="length of a burst")
+    parser.add_argument("--static", action="store_true", help="without a profile")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
     document: dict[str, Any] = json.loads(args.out.read_text()) if args.out.exists() else {}
     for model in args.models:
         title = model.stem + (f", batch {args.batch}" if args.batch > 1 else "")
-        found = compared(model, args.threads, args.batch, args.rounds, args.seconds)
+        title += ", static" if args.static else ""
+        given = (args.threads, args.batch, args.rounds, args.seconds)
+        found = compared(model, *given, profile=not args.static)
         show(title, found)
         document[title] = {"machine": machine(), "threads": args.threads, "schedules": found}
         args.out.write_text(json.dumps(document, indent=1) + "\n")
