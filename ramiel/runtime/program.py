@@ -249,7 +249,10 @@ class Program(nn.Module):
         tape.line = partial(line_in, code)
         try:
             with running(tape):
-                return function(*args)
+                result = function(*args)
+            if tape.refused:
+                raise NotCapturable(f"{tape.refused}, which the program has caught")
+            return result
         except NotCapturable as reason:
             place = place_of(reason, {code})
             told = str(op_error(reason, place, self._nodes) if place else reason)

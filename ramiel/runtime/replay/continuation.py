@@ -13,11 +13,14 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
+
+from torch import nn
 
 _HELD = ".held"
 """The only argument of a rest; no name that a program could have."""
+_OURS = ("torch", "ramiel.runtime")
 _SIMPLE = ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Delete | ast.Expr | ast.Return
 
 
@@ -49,6 +52,7 @@ def rest_of(
     if len(at) != 1:
         raise NoRest(f"line {line} is not one statement")
     rest = definition.body[at[0] :]
+    _check_objects(function, definition, rest[0], live)
     before = _names(definition.body[: at[0]], ast.Store)
     before |= {node.arg for node in ast.walk(definition.args) if isinstance(node, ast.arg)}
     known = live.keys() - _made(rest[0], before, live.keys())
@@ -135,6 +139,42 @@ def _made(statement: ast.stmt, before: set[str], live: Iterable[str]) -> set[str
     if (stored - made).intersection(live) or (deleted - made).difference(live):
         raise NoRest("a part of the statement has run")
     return made
+
+
+def _check_objects(
+    function: FunctionType, definition: ast.FunctionDef, stopped: ast.stmt, live: Mapping[str, Any]
+) -> None:
+    """NoRest if objects may have been changed: by the statement that was left in the middle, which
+    would do so again, or where a replay does not do it."""
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            raise NoRest("it changes variables that are not its own")
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = live.get(node.value.id)
+            found = vars(owner).get(node.attr) if isinstance(owner, nn.Module) else None
+            if not isinstance(node.ctx, ast.Load) or isinstance(found, list | dict | set):
+                raise NoRest(f"it may change {node.value.id}.{node.attr}")
+    containers = {name for name, value in live.items() if isinstance(value, list | dict | set)}
+    calls = [node for node in ast.walk(stopped) if isinstance(node, ast.Call)]
+    only_read = {
+        argument
+        for call in calls
+        if _leaves_arguments(call, function)
+        for argument in (*call.args, *(keyword.value for keyword in call.keywords))
+    }
+    for node in ast.walk(stopped):
+        if isinstance(node, ast.Name) and node.id in containers and node not in only_read:
+            raise NoRest(f"the statement may have changed {node.id}")
+
+
+def _leaves_arguments(call: ast.Call, function: FunctionType) -> bool:
+    """Whether a call is of a function of PyTorch's or of ours, none of which changes a list."""
+    match call.func:
+        case ast.Attribute(value=ast.Name(id=name)):
+            module = function.__globals__.get(name)
+            return isinstance(module, ModuleType) and module.__name__.startswith(_OURS)
+        case _:
+            return False
 
 
 def _read(statements: Sequence[ast.stmt]) -> set[str]:

@@ -3,7 +3,7 @@ goes on in Python."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -105,8 +105,17 @@ class Split:
         if tensors is None:
             return None
 
+        containers: dict[int, Any] = {}
+
         def filled(value: Any) -> Any:
-            return _filled(value, tensors, program)
+            """A value that was kept, with the tensors of this call."""
+            if type(value) is _Slot:
+                return tensors[value.number]
+            if value is _PROGRAM:
+                return program
+            if id(value) not in containers:  # what was one object is one again
+                containers[id(value)] = _mapped(value, filled)
+            return containers[id(value)]
 
         parts = {
             worker: Part(rest, threads, [filled(value) for value in values])
@@ -123,7 +132,7 @@ class _Slot(NamedTuple):
 
 _PROGRAM, _CHANNELS = object(), object()
 _CONSTANT = (
-    *(bool, int, float, complex, str, bytes, type(None), slice, range, nn.Module),
+    *(bool, int, float, complex, str, bytes, type(None), range, nn.Module),
     *(torch.dtype, torch.device, torch.layout, torch.memory_format, torch.Size),
 )
 
@@ -136,6 +145,7 @@ class _Values:
         """Those that a slot stands for."""
         self._program = program
         self._slots: dict[int, _Slot] = {}
+        self._containers: dict[int, Any] = {}
         weights = (*program.parameters(), *program.buffers())
         self._weights = {w.untyped_storage().data_ptr() for w in weights if not is_opaque(w)}
 
@@ -146,13 +156,14 @@ class _Values:
             return _CHANNELS
         if isinstance(value, Tensor):
             return self._tensor(value)
-        if _is_nested(value):
-            return type(value)([self.kept(item) for item in value])
-        if type(value) is dict:
-            return {key: self.kept(item) for key, item in value.items()}  # pyright: ignore
         if isinstance(value, _CONSTANT):
             return value
-        raise NotCapturable(f"a {type(value).__name__} where capture stops")
+        if id(value) not in self._containers:
+            made = _mapped(value, self.kept)
+            if made is value:
+                raise NotCapturable(f"a {type(value).__name__} where capture stops")
+            self._containers[id(value)] = made
+        return self._containers[id(value)]
 
     def _tensor(self, tensor: Tensor) -> Any:
         if not is_opaque(tensor) and tensor.untyped_storage().data_ptr() in self._weights:
@@ -163,21 +174,15 @@ class _Values:
         return self._slots[id(tensor)]
 
 
-def _is_nested(value: Any) -> bool:
-    """Whether it is a list, a tuple or what operators of several results return."""
-    return type(value) in (list, tuple) or type(value).__module__ == "torch.return_types"
-
-
-def _filled(value: Any, tensors: Sequence[Tensor], program: nn.Module) -> Any:
-    """A value that was kept, with the tensors of a call."""
-    if type(value) is _Slot:
-        return tensors[value.number]
-    if value is _PROGRAM:
-        return program
-    if _is_nested(value):
-        return type(value)([_filled(item, tensors, program) for item in value])
+def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+    """A list, tuple, dict or slice, or what operators of several results return, with each element
+    mapped; anything else as it is."""
+    if type(value) in (list, tuple) or type(value).__module__ == "torch.return_types":
+        return type(value)([function(item) for item in value])
     if type(value) is dict:
-        return {key: _filled(item, tensors, program) for key, item in value.items()}  # pyright: ignore
+        return {key: function(item) for key, item in value.items()}  # pyright: ignore
+    if type(value) is slice:
+        return slice(*map(function, (value.start, value.stop, value.step)))
     return value
 
 

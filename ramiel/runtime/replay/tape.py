@@ -32,6 +32,11 @@ Kept = TypeVar("Kept")
 class NotCapturable(Exception):
     """A run does something that cannot be replayed; the message says what."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        if (tape := here.tape) is not None:
+            tape.refused = message
+
 
 class Call(NamedTuple):
     """An operator of PyTorch's that computes something."""
@@ -118,6 +123,8 @@ class Tape:
     events: list[Noted] = field(default_factory=list[Noted])
     kept: set[int] = field(default_factory=set[int])
     """Addresses of other memory that may be written to: see keep()."""
+    refused: str = ""
+    """What could not be taped, even if the program has caught the exception that said so."""
     limit: float = math.inf
     """The most bytes of such memory."""
     line: Callable[[], int] = lambda: 0

@@ -360,10 +360,24 @@ LIVE = {
     "containers": """
         pair, deep = (a, 3), [[b, "text"], {"c": c, "size": a.shape}, slice(1, 2), torch.float64]
         top = d.topk(2)
-        deep[0].append(e.sum().item())
+        s = e.sum().item()
+        deep[0].append(s)
         deep[0].append(deep[0][-1] + pair[1] + top.indices[0, 0])
         y = pair[0] * deep[0][-1] + deep[1]["c"][deep[2]].to(deep[3]) + len(deep[0])
         y = (y + top.values.sum()).float()
+    """,
+    "one list by two names": """
+        f = [a, b]
+        g = (f, {"f": f})
+        s = torch.stack(f).sum().item()
+        f.append(c * s)
+        y = g[0][2] + g[1]["f"][2]
+    """,
+    "a slice of tensors": """
+        n = x[0, :1].abs().clamp(max=5).to(torch.int64).squeeze()
+        f = slice(n, None)
+        s = e.sum().item()
+        y = a[f] * s
     """,
     "views": """
         f, g = a.mT, a[1]
@@ -434,6 +448,37 @@ REFUSED = {
             x = x + 1
             f = e.sum().item()
         y = x * f
+    """,
+    "a loop that has changed a list": """
+        f = [a]
+        for i in range(3):
+            f.append(a * i)
+            if e.sum() > 1e9:
+                break
+        y = torch.cat(f)
+    """,
+    "a statement that has changed a list": """
+        f = [a, b, c]
+        y = f.pop() * e.sum().item()
+        y = y + f[-1]
+    """,
+    "a list of the program": """
+        self.f = [a]
+        s = e.sum().item()
+        y = self.f[0] * s
+    """,
+    "a variable of the module": """
+        global W
+        W = a
+        s = e.sum().item()
+        y = W * s
+    """,
+    "a reason that is caught": """
+        try:
+            s = e.sum().item()
+        except Exception:
+            s = 0.0
+        y = a * s
     """,
     "two statements": """
         a.add_(1); s = e.sum().item()
