@@ -42,8 +42,9 @@ PATIENCE = 3
 """How many times as many it may take until enough were undisturbed."""
 BURST = 2
 """Timed runs in a turn, after one that finds in the caches what the other programs left there."""
-ALIKE = 0.01
-"""A simpler schedule is preferred to one that saves at most this share of the time."""
+ALIKE = 0.02
+"""A simpler schedule is preferred to one that saves at most this share of the time: where other
+programs have just run, threads that wait for each other lose more."""
 
 AUTO, DEFAULT, TORCH, SERIAL = "auto", "default", "auto, torch", "serial"
 _SCHEDULES = ("intra-op", SERIAL, "linear", "list", "refine")
@@ -58,10 +59,10 @@ class Candidate:
     compilation: Compilation
 
     @property
-    def complexity(self) -> tuple[int, int, int]:
+    def complexity(self) -> tuple[int, int, int, int]:
         """A sort key: simpler schedules have smaller ones."""
-        report = self.compilation.report
-        return report.channels, report.workers, report.cores
+        report, source = self.compilation.report, self.compilation.emitted.source
+        return report.channels, report.workers, report.cores, source.count("set_num_threads(")
 
 
 def tuned(module: ModuleOp, options: Options, on_stage: Stage, ctx: Context) -> Compilation:
