@@ -25,7 +25,7 @@ from papers_page import bars, table
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "performance.json"
-OTHERS = ("more_cores", "many_cores", "gpu")
+OTHERS = ("more_cores", "many_cores", "gpu", "avx2", "predicted")
 """Results of other benchmarks, in files of these names beside performance.json."""
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -76,6 +76,22 @@ exceed 1.
 
 <!-- bound -->
 <!-- /bound -->
+
+## With AVX2 only
+
+The same, with all contestants limited to AVX2 on a processor that has more: `DNNL_MAX_CPU_ISA` and
+`ONEDNN_MAX_CPU_ISA` are `AVX2`, `ATEN_CPU_CAPABILITY` is `avx2`.
+
+<!-- avx2 -->
+<!-- /avx2 -->
+
+## Predicted and measured
+
+`benchmarks/predicted.py`: the lower quartile of what a schedule's program takes over its simulated
+time, by serial's (how much slower the machine was than when it was profiled), and over the bound.
+
+<!-- predicted -->
+<!-- /predicted -->
 
 ## More cores, simulated
 
@@ -268,6 +284,44 @@ def bound(document: Document) -> str:
     return table([*head, "measured", "reached"], rows)
 
 
+def avx2(document: Document) -> str:
+    models = single(document.get("avx2") or {"models": {}})
+    if not models:
+        return "Not measured."
+    peers = ("ort", "openvino")
+    cells = {
+        model: [spread(round_ratios(section, peer, "ramiel")) for peer in peers]
+        for model, section in models.items()
+    }
+    rows = [
+        [model, *(milliseconds(section["contestants"].get(n)) for n in (*peers, "ramiel"))]
+        + [shown(cell) for cell in cells[model]]
+        for model, section in models.items()
+    ]
+    means = [mean(row) for row in zip(*cells.values(), strict=True)]
+    rows.append(["geometric mean", "", "", "", *means])
+    return table(["ms", *peers, "ramiel", *(f"ramiel against {peer}" for peer in peers)], rows)
+
+
+def predicted(document: Document) -> str:
+    """Lower quartiles of measured times over predicted ones, in relation to serial's."""
+    found = document.get("predicted", {})
+    if not found:
+        return "Not measured."
+    names = list(dict.fromkeys(n for run in found.values() for n in run["schedules"]))
+    rows: list[list[object]] = []
+    for title, run in found.items():
+        schedules = run["schedules"]
+        off = {n: row["quartile"] / row["predicted"] for n, row in schedules.items()}
+        least = min(row["quartile"] for row in schedules.values())
+        bound = min(row["bound"] for row in schedules.values())
+        drift = off.pop("serial")
+        cells = [f"{off[n] / drift:.2f}" if n in off else NONE for n in names if n != "serial"]
+        rows.append([title, f"{drift:.2f}", *cells, f"{bound / least:.2f}"])
+    heads = ["measured over predicted", "serial", *(n for n in names if n != "serial")]
+    return table([*heads, "bound over the best"], rows)
+
+
 def batches(document: Document) -> str:
     parts = [
         (model, section)
@@ -414,6 +468,8 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "latency": latency,
     "ratios": ratios,
     "bound": bound,
+    "avx2": avx2,
+    "predicted": predicted,
     "cores": cores,
     "many-cores": many_cores,
     "gpu": gpu,
