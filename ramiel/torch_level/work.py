@@ -30,7 +30,7 @@ STEPS_OF_A_LOOP = 8
 """What stands for the number of a loop's iterations."""
 STEP_OF_A_LAYER = 0.2
 """What a step of a recurrent layer takes of the price of a call; step by step, it is a call."""
-STEPS = 5
+STEPS = 3
 """How many calls a convolution by Winograd's algorithm counts as."""
 FEWEST_CHANNELS = 4
 """A convolution of fewer takes as long."""
@@ -156,16 +156,14 @@ def _convolution(s: _Shapes, transposed: bool = False) -> Work:
 
 
 def _winograd(s: _Shapes, flops: float) -> Work:
-    """Intermediate results that do not stay near are bytes moved. Each place of the inputs of a
-    tile is written or read four times, of its products twice, and of its results three times."""
+    """Intermediate results that do not stay near are bytes moved: each place of a tile's inputs and
+    of its products is written once and read once."""
     wide = [size for size in s.weight[2:] if size > 1]
-    results = TILE ** len(wide)
-    tiles = s.y[0] * prod(s.y[2:]) / results
+    tiles = s.y[0] * prod(s.y[2:]) / TILE ** len(wide)
     places = prod(size + TILE - 1 for size in wide)
     made, read = s.weight[0], s.weight[1]
-    space = 2 * tiles * places * max(made, read) * s.element
-    passed = tiles * (places * (4 * read + 2 * made) + 3 * results * made) * s.element
-    spilled = passed * max(0.0, 1 - WORKSPACE / max(space, 1.0))
+    space = tiles * places * (made + read) * s.element
+    spilled = 2 * max(0.0, space - WORKSPACE)
     moved = s.moved + spilled
     return Work(STEPS, filtered=flops, tiles=tiles, weights=4 * s.weights, moved=moved)
 
