@@ -295,6 +295,9 @@ CONTESTANTS: Mapping[str, Contestant] = {
         "OpenVINO for latency, bf16", partial(openvino, precision="bf16"), ("openvino",), bf16=True
     ),
     "ramiel": Contestant("Ramiel, with --tune", partial(ramiel_program, tune=True), RAMIEL),
+    "ramiel-default": Contestant(
+        "Ramiel, without options", partial(ramiel_program, profile=False), RAMIEL
+    ),
     "ramiel-torch": Contestant(
         "ramiel, with PyTorch's own kernels only",
         partial(ramiel_program, provider="torch"),

@@ -288,19 +288,20 @@ def avx2(document: Document) -> str:
     models = single(document.get("avx2") or {"models": {}})
     if not models:
         return "Not measured."
-    peers = ("ort", "openvino")
+    names = columns(models.values())
+    pairs = [(p, n) for n in names if n.startswith("ramiel") for p in ("ort", "openvino")]
     cells = {
-        model: [spread(round_ratios(section, peer, "ramiel")) for peer in peers]
+        model: [spread(round_ratios(section, *pair)) for pair in pairs]
         for model, section in models.items()
     }
     rows = [
-        [model, *(milliseconds(section["contestants"].get(n)) for n in (*peers, "ramiel"))]
+        [model, *(milliseconds(section["contestants"].get(name)) for name in names)]
         + [shown(cell) for cell in cells[model]]
         for model, section in models.items()
     ]
     means = [mean(row) for row in zip(*cells.values(), strict=True)]
-    rows.append(["geometric mean", "", "", "", *means])
-    return table(["ms", *peers, "ramiel", *(f"ramiel against {peer}" for peer in peers)], rows)
+    rows.append(["geometric mean", *[""] * len(names), *means])
+    return table(["ms", *names, *(f"{ours} against {peer}" for peer, ours in pairs)], rows)
 
 
 def predicted(document: Document) -> str:
