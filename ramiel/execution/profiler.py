@@ -45,6 +45,8 @@ BURST = 3
 """Timed runs on a number of threads in a round, after one to warm up."""
 BUDGET_S = 2.0
 """The seconds for which rounds are added beyond the fewest."""
+LONG_S = 4.0
+"""From so many seconds of a round on, one is enough."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of runs done, and of all runs."""
@@ -154,7 +156,10 @@ def profile(
             run(setting)  # prepares kernels
             if are_replayed():
                 plans[setting.threads] = _plan(calls, dict(env), inputs, evaluator)
-        rounds = max(fewest, min(MOST, int(budget_s / once())))
+        seconds = once()
+        # Runs that are long differ less, and there are as many operations in them to wait for.
+        least = fewest if seconds < LONG_S else 1
+        rounds = max(least, min(MOST, int(budget_s / seconds)))
         for i in range(1, rounds):
             progress(i, rounds)
             once()
