@@ -11,6 +11,7 @@ a GPU whole graphs are timed, by its own clock, and that of one stream is always
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -39,7 +40,7 @@ BUDGET_S = 4.0
 FEWEST, MOST = 5, 100
 """Turns of each program."""
 PATIENCE = 3
-"""How many times as many it may take until enough were undisturbed."""
+"""How many times as many, and as long, it may take until enough were undisturbed."""
 BURST = 2
 """Timed runs in a turn, after one that finds in the caches what the other programs left there."""
 ALIKE = 0.02
@@ -212,9 +213,10 @@ def measure(compilations: Sequence[Compilation], options: Options, progress: Pro
             once = sum(sum(timer(1)) for timer in timers.values())
             budget = BUDGET_S / (BURST + 1)
             runs = max(FEWEST, min(MOST, int(budget / max(once, 1e-6)))) if equal else 0
+            end = time.perf_counter() + PATIENCE * BUDGET_S
             for turn in range(PATIENCE * runs):
                 done = min(len(quiet[i]) // BURST for i in equal)
-                if done >= runs:
+                if done >= runs or (turn >= runs and time.perf_counter() > end):
                     break
                 progress("tuning", max(done, turn // PATIENCE), runs)
                 # Back and forth, since a program may leave threads that spin for a while.
