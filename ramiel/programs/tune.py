@@ -39,8 +39,8 @@ BUDGET_S = 4.0
 """The seconds for which the programs take turns."""
 FEWEST, MOST = 5, 100
 """Turns of each program."""
-PATIENCE = 3
-"""How many times as many, and as long, it may take until enough were undisturbed."""
+PATIENCE, PATIENCE_S = 3, 12.0
+"""How many times as many it may take until enough were undisturbed, and how many seconds."""
 BURST = 2
 """Timed runs in a turn, after one that finds in the caches what the other programs left there."""
 ALIKE = 0.02
@@ -213,7 +213,7 @@ def measure(compilations: Sequence[Compilation], options: Options, progress: Pro
             once = sum(sum(timer(1)) for timer in timers.values())
             budget = BUDGET_S / (BURST + 1)
             runs = max(FEWEST, min(MOST, int(budget / max(once, 1e-6)))) if equal else 0
-            end = time.perf_counter() + PATIENCE * BUDGET_S
+            end = time.perf_counter() + PATIENCE_S
             for turn in range(PATIENCE * runs):
                 done = min(len(quiet[i]) // BURST for i in equal)
                 if done >= runs or (turn >= runs and time.perf_counter() > end):
