@@ -12,6 +12,7 @@ import argparse
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import geometric_mean, quantiles
 from typing import Any
@@ -25,7 +26,7 @@ from papers_page import bars, table
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "performance.json"
-OTHERS = ("more_cores", "many_cores", "gpu", "avx2", "predicted")
+OTHERS = ("more_cores", "many_cores", "gpu", "default", "avx2", "predicted")
 """Results of other benchmarks, in files of these names beside performance.json."""
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -76,6 +77,14 @@ exceed 1.
 
 <!-- bound -->
 <!-- /bound -->
+
+## Without options
+
+What `ramiel compile` makes without a profile and without `--tune`, at the prices that it measures
+once on a machine.
+
+<!-- default -->
+<!-- /default -->
 
 ## With AVX2 only
 
@@ -284,8 +293,9 @@ def bound(document: Document) -> str:
     return table([*head, "measured", "reached"], rows)
 
 
-def avx2(document: Document) -> str:
-    models = single(document.get("avx2") or {"models": {}})
+def apart(name: str, document: Document) -> str:
+    """Times of a file of its own, and each form of Ramiel's against the peers."""
+    models = single(document.get(name) or {"models": {}})
     if not models:
         return "Not measured."
     names = columns(models.values())
@@ -469,7 +479,8 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "latency": latency,
     "ratios": ratios,
     "bound": bound,
-    "avx2": avx2,
+    "default": partial(apart, "default"),
+    "avx2": partial(apart, "avx2"),
     "predicted": predicted,
     "cores": cores,
     "many-cores": many_cores,

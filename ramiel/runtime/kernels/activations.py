@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -44,6 +44,14 @@ class Activation:
     in_place: Callable[[Tensor], Tensor] | None = None
     bounds: tuple[float, float] | None = None
     """The least and the most, if it is nothing else: NaN stays."""
+    wants_avx512: bool = False
+    """Whether oneDNN takes ten times as long as PyTorch without it."""
+
+    def best(self, has_avx512: bool) -> Activation:
+        """The same, after oneDNN's kernel where that is faster than in it."""
+        if has_avx512 or not self.wants_avx512:
+            return self
+        return replace(self, post_op=None, in_place=self.function)
 
     def apply(self, y: Tensor) -> Tensor:
         """The activation of a tensor that nothing else uses, since it may be changed in place."""
@@ -58,7 +66,7 @@ _SIMPLE: Mapping[str, Activation] = {
     "silu": Activation(F.silu, "swish", None, in_place=partial(F.silu, inplace=True)),
     "hardswish": Activation(F.hardswish, "hardswish", PostOp(0x34, 1 / 6, 0.5)),
     "hardsigmoid": Activation(F.hardsigmoid, in_place=partial(F.hardsigmoid, inplace=True)),
-    "gelu": Activation(F.gelu, "gelu", PostOp(0x31), algorithm="none"),
+    "gelu": Activation(F.gelu, "gelu", PostOp(0x31), algorithm="none", wants_avx512=True),
     "gelu_tanh": Activation(
         partial(F.gelu, approximate="tanh"), "gelu", PostOp(0x2B), algorithm="tanh"
     ),

@@ -37,6 +37,7 @@ def convolution(spec: Convolution) -> Kernel | None:
     if lib is None or spec.weight.dtype not in TYPES:
         return None
     handles, dtype, result = Handles(lib), spec.weight.dtype, spec.result
+    activation = spec.activation and spec.activation.best(lib.has_avx512)
     weight = spec.weight.contiguous()
     if spec.groups > 1:
         weight = weight.unflatten(0, (spec.groups, -1))
@@ -44,7 +45,7 @@ def convolution(spec: Convolution) -> Kernel | None:
     source = handles.descriptor(Operand(spec.source, channels_last_strides(spec.source)), dtype)
     destination = handles.descriptor(Operand(result, result_strides), dtype)
     bias = bias_argument(handles, spec.bias, (result[1],))
-    attributes = handles.attributes(spec.activation, destination if spec.adds else None)
+    attributes = handles.attributes(activation, destination if spec.adds else None)
     try:
         descriptor = handles.make(
             "primitive_desc",
@@ -66,7 +67,7 @@ def convolution(spec: Convolution) -> Kernel | None:
     except (RuntimeError, Refused):
         return None
 
-    finish = spec.activation.in_place if spec.activation else None
+    finish = activation.in_place if activation else None
     blank = _blank(result, result_strides, dtype)
 
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
@@ -84,21 +85,25 @@ def convolution(spec: Convolution) -> Kernel | None:
 
 def product(spec: Product) -> Kernel | None:
     """A kernel for a linear layer; None if oneDNN is not there or has none."""
+    lib = library()
+    if lib is None:
+        return None
     columns, inner = spec.weight.shape
+    activation = spec.activation and spec.activation.best(lib.has_avx512)
     run = matmul(
         Operand((spec.rows, inner), (inner, 1)),
         spec.weight.t(),
         Operand((spec.rows, columns), (columns, 1)),
         dtype=spec.weight.dtype,
         bias=spec.bias,
-        activation=spec.activation,
+        activation=activation,
         adds=spec.adds,
         packed=spec.packed,
     )
     if run is None:
         return None
 
-    finish = spec.activation.in_place if spec.activation else None
+    finish = activation.in_place if activation else None
 
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
         x = x.contiguous()

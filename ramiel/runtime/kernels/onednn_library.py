@@ -83,6 +83,10 @@ class _Version(ctypes.Structure):
     )
 
 
+_AVX512 = 0x27
+"""The bits of AVX-512 in oneDNN's numbers of instruction sets, which have those of their parts."""
+
+
 class Library:
     """A loaded library with one engine, the CPU, and one stream.
 
@@ -109,6 +113,7 @@ class Library:
         version = self.functions.dnnl_version().contents
         self.version = f"{version.major}.{version.minor}.{version.patch}"
         self.path = path
+        self.has_avx512 = self.functions.dnnl_get_effective_cpu_isa() & _AVX512 == _AVX512
         if version.major != 3 or version.cpu_runtime != _OPENMP:
             raise Unusable(f"{path} is oneDNN {self.version}; 3.x is needed, built with OpenMP")
         self.engine = self.create("dnnl_engine_create", _CPU, 0)

@@ -246,7 +246,8 @@ def matmul(
         if isinstance(side, Tensor):
             shape = tuple(side.shape)
             fixed.append((kind, side, Operand(shape, side.stride())))
-            layout = Operand(shape, None if kind == WEIGHTS else side.stride())
+            strides = side.stride() if kind == SOURCE else _packed_strides(lib, left.shape, shape)
+            layout = Operand(shape, strides)
         else:
             layout = side
         descriptors.append(handles.descriptor(layout, dtype))
@@ -273,6 +274,17 @@ def matmul(
         )
     except (RuntimeError, Refused):
         return None
+
+
+def _packed_strides(
+    lib: Library, left: Sequence[int], right: Sequence[int]
+) -> Sequence[int] | None:
+    """The layout of a constant on the right, if the primitive had better not choose. Without
+    AVX-512 it would keep rows, with which a single product of several takes up to 1.7 times as long
+    as with columns. Batches and one row are faster with rows."""
+    if lib.has_avx512 or len(right) != 2 or left[-2] == 1:
+        return None
+    return 1, right[0]
 
 
 def primitive(
