@@ -113,7 +113,8 @@ class Library:
         version = self.functions.dnnl_version().contents
         self.version = f"{version.major}.{version.minor}.{version.patch}"
         self.path = path
-        self.has_avx512 = self.functions.dnnl_get_effective_cpu_isa() & _AVX512 == _AVX512
+        isa = getattr(self.functions, "dnnl_get_effective_cpu_isa", None)
+        self.has_avx512 = isa is None or isa() & _AVX512 == _AVX512
         if version.major != 3 or version.cpu_runtime != _OPENMP:
             raise Unusable(f"{path} is oneDNN {self.version}; 3.x is needed, built with OpenMP")
         self.engine = self.create("dnnl_engine_create", _CPU, 0)

@@ -9,6 +9,10 @@ from typing import Any
 from ramiel.runtime.channels import Channel, Channels
 from ramiel.runtime.replay.tape import NotCapturable, Receive, Send, here
 
+PATIENCE_S = 0.01
+"""How often a worker that waits looks whether the run was stopped. The thread that stops it may be
+the main one, where an interrupt would leave a condition locked for ever."""
+
 
 class NotSent(NotCapturable):
     """What a worker waits for is sent by statements that are not taped."""
@@ -41,7 +45,7 @@ class Meeting:
                     all_wait = len(self._awaited) >= self._running
                     if all_wait and not any(other.is_set() for other in self._awaited):
                         raise NotSent(f'"{channel.name}" is sent by what is not captured')
-                    self._changed.wait()
+                    self._changed.wait(PATIENCE_S)
             finally:
                 self._awaited.remove(channel)
 
@@ -60,7 +64,8 @@ class TapedChannel(Channel):
             tape.note(Send(self.name))
             tape.sent[self.name] = value
         super().send(value)
-        self._meeting.note_sent()
+        if tape is not None:
+            self._meeting.note_sent()
 
     def recv(self) -> Any:
         self._meeting.wait_for(self)
@@ -68,10 +73,6 @@ class TapedChannel(Channel):
         if (tape := here.tape) is not None:
             tape.note(Receive(self.name))
         return value
-
-    def stop(self) -> None:
-        super().stop()
-        self._meeting.note_sent()
 
 
 class TapedChannels(Channels):

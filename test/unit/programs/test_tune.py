@@ -28,6 +28,7 @@ def nothing_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs run, but costs of operations and times of programs are made up."""
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(tune, "BUDGET_S", 0.0)
+    monkeypatch.setattr(tune, "preemptions", lambda: 0)
     monkeypatch.setattr(tune, "interleaved", made_up_times())
     make_up_costs(monkeypatch)
 
