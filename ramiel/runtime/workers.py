@@ -247,7 +247,8 @@ class Pool:
     def end_with_python(self) -> None:
         """Stop the calls under way and end the threads, as far as they can be waited for."""
         for run in list(self._runs):
-            run.fail(RuntimeError("Python is shutting down"))
+            if run.jobs:  # a replay ends by itself
+                run.fail(RuntimeError("Python is shutting down"))
         self._end()
         for thread in self._threads:
             thread.join(PATIENCE_S)
