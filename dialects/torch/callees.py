@@ -80,6 +80,8 @@ class Trait(Flag):
     PICKS = auto()
     """The elements of its result are taken from its first operand, so that applied to a weight it
     gives a weight."""
+    TRANSCENDENTAL = auto()
+    """It takes an exponential function, a sine or the like of each element."""
     NO_HALVES = auto()
     """PyTorch has no kernel for 16-bit floats on the CPU."""
 
@@ -123,6 +125,21 @@ class Layer:
     float32_weights: str | None = None
     """Why its weights stay in float32."""
 
+
+ACTIVATIONS: Mapping[str, str] = {
+    "clip": "torch.clamp",
+    "gelu": "F.gelu",
+    "gelu_tanh": "F.gelu",
+    "hardsigmoid": "F.hardsigmoid",
+    "hardswish": "F.hardswish",
+    "leaky_relu": "F.leaky_relu",
+    "relu": "F.relu",
+    "sigmoid": "torch.sigmoid",
+    "silu": "F.silu",
+    "tanh": "torch.tanh",
+}
+"""What layers may apply to their results, by the name of the option `activation`, or the first of
+its list, and the function that computes it."""
 
 _INTEGERS = "its operands may be sizes, indices or counts"
 _POWERS = "it computes powers, or stores intermediate results of long sums or products"
@@ -189,22 +206,25 @@ _ROWS = (
     _row("torch.bitwise_right_shift", Kind.MOVES, unsigned="ops.unsigned_right_shift"),
     _row(
         "F.adaptive_avg_pool1d F.adaptive_avg_pool2d F.adaptive_avg_pool3d F.affine_grid "
-        "F.batch_norm F.celu F.fold F.group_norm F.instance_norm F.log_softmax F.prelu F.rms_norm "
-        "F.softmax F.softsign kernels.adaptive_avg_pool2d ops.adagrad ops.adam ops.affine_grid "
-        "ops.attention_mask ops.batch_norm ops.col2im ops.compress ops.cumprod "
-        "ops.dynamic_quantize ops.first_rows ops.get_element ops.global_lp_pool ops.hardmax "
-        "ops.has_element ops.instance_norm ops.layer_norm ops.legacy_softmax ops.lp_normalize "
-        "ops.mask_lengths ops.max_unpool ops.mel_weight_matrix ops.momentum ops.normalize "
-        "ops.nothing ops.positive ops.post_transform ops.prelu ops.refuse ops.requantize "
-        "ops.reverse_sequence ops.rotary ops.rows ops.same_pad ops.sequence ops.sequence_at "
-        "ops.sequence_erase ops.sequence_insert ops.sequence_length ops.shrink "
-        "ops.simplified_layer_norm ops.split_to_sequence ops.svm_vote ops.take_features "
-        "ops.tensor_scatter ops.transpose ops.two_scores ops.unordered torch.acos torch.acosh "
-        "torch.asin torch.asinh torch.atan torch.atanh torch.ceil torch.cos torch.cosh "
-        "torch.cumprod torch.floor torch.group_norm torch.isinf torch.isnan torch.mean "
-        "torch.repeat_interleave torch.round torch.sign torch.sin torch.sinh torch.stack "
-        "torch.sum torch.tan torch.zeros",
+        "F.batch_norm F.fold F.group_norm F.instance_norm F.prelu F.rms_norm F.softsign "
+        "kernels.adaptive_avg_pool2d ops.adagrad ops.adam ops.affine_grid ops.attention_mask "
+        "ops.batch_norm ops.col2im ops.compress ops.cumprod ops.dynamic_quantize ops.first_rows "
+        "ops.get_element ops.global_lp_pool ops.hardmax ops.has_element ops.instance_norm "
+        "ops.layer_norm ops.lp_normalize ops.mask_lengths ops.max_unpool ops.mel_weight_matrix "
+        "ops.momentum ops.normalize ops.nothing ops.positive ops.post_transform ops.prelu "
+        "ops.refuse ops.requantize ops.reverse_sequence ops.rotary ops.rows ops.same_pad "
+        "ops.sequence ops.sequence_at ops.sequence_erase ops.sequence_insert ops.sequence_length "
+        "ops.shrink ops.simplified_layer_norm ops.split_to_sequence ops.svm_vote "
+        "ops.take_features ops.tensor_scatter ops.transpose ops.two_scores ops.unordered "
+        "torch.ceil torch.cumprod torch.floor torch.group_norm torch.isinf torch.isnan torch.mean "
+        "torch.repeat_interleave torch.round torch.sign torch.stack torch.sum torch.zeros",
         Kind.MOVES,
+    ),
+    _row(
+        "F.celu F.log_softmax F.softmax ops.legacy_softmax torch.acos torch.acosh torch.asin "
+        "torch.asinh torch.atan torch.atanh torch.cos torch.cosh torch.sin torch.sinh torch.tan",
+        Kind.MOVES,
+        Trait.TRANSCENDENTAL,
     ),
     _row("ops.impute", Kind.MOVES, float32=_EXACT),
     _row("ops.one_hot ops.range", Kind.MOVES, float32=_INTEGERS),
@@ -248,11 +268,16 @@ _ROWS = (
         unsigned=_SCATTERED,
     ),
     _row(
-        "F.elu F.gelu F.hardsigmoid F.hardswish F.leaky_relu F.mish F.relu F.silu F.softplus "
-        "operator.pow operator.truediv torch.abs torch.clamp torch.erf torch.exp torch.log "
-        "torch.reciprocal torch.sigmoid torch.sqrt torch.tanh",
+        "F.hardsigmoid F.hardswish F.leaky_relu F.relu operator.pow operator.truediv torch.abs "
+        "torch.clamp torch.reciprocal torch.sqrt",
         Kind.MOVES,
         Trait.ELEMENTWISE,
+    ),
+    _row(
+        "F.elu F.gelu F.mish F.silu F.softplus torch.erf torch.exp torch.log torch.sigmoid "
+        "torch.tanh",
+        Kind.MOVES,
+        Trait.ELEMENTWISE | Trait.TRANSCENDENTAL,
     ),
     _row("operator.mul", Kind.MOVES, Trait.ELEMENTWISE, unsigned=Unsigned.ITSELF),
     _row(

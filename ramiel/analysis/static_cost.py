@@ -50,9 +50,7 @@ class Work:
     far: float = 0.0
     """Bytes read and written by operations that move more than CACHE."""
     curves: float = 0.0
-    """Elements of an exponential function and the like: a sigmoid, SiLU, a softmax."""
-    gelus: float = 0.0
-    """Elements of GELU, for which some vector units have no fast kernel."""
+    """Elements of an exponential function and the like: a sigmoid, GELU, a softmax."""
 
     def __add__(self, other: Work) -> Work:
         return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -73,7 +71,6 @@ SERIAL = Work(
     moved=0.07,
     far=0.035,
     curves=0.05,
-    gelus=0.05,
 )
 """The part of each kind of work that does not run in parallel on several threads, as fitted with
 LOSS and TEAM to operations on up to 16 threads of one machine: benchmarks/calibrate.py."""
@@ -126,7 +123,6 @@ NOMINAL = Prices(
             moved=1 / 71_000,
             far=1 / 50_000,
             curves=1 / 5_000,
-            gelus=1 / 5_000,
         )
     }
 )

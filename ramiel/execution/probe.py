@@ -32,7 +32,7 @@ HAND_OVER = ("probed hand-over between workers", 1)
 CROWDING = ("probed µs, while all cores are busy, of what takes one alone", 1)
 _SINGLE = ("calls", "tiles")
 _FLOPS = ("product", "convolution", "filtered", "grouped")
-_ELEMENTS = ("curves", "gelus")
+_ELEMENTS = ("curves",)
 _KINDS = tuple(field.name for field in fields(Work))
 
 

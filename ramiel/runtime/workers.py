@@ -247,7 +247,7 @@ class Pool:
     def end_with_python(self) -> None:
         """Stop the calls under way and end the threads, as far as they can be waited for."""
         for run in list(self._runs):
-            if run.jobs:  # a replay ends by itself
+            if run.jobs:  # what runs in the callers' threads alone, as replays do, ends by itself
                 run.fail(RuntimeError("Python is shutting down"))
         self._end()
         for thread in self._threads:

@@ -6,7 +6,7 @@ Each kind of work that a callee or a layer may have by the table of callees is a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import log2, prod
 
@@ -15,8 +15,9 @@ from xdsl.ir import Attribute, Block
 
 from ramiel.analysis.static_cost import CACHE, WORKSPACE, Work, static_cost
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
+from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, LoopOp, TorchOperation
-from ramiel.dialects.torch.callees import CALLEES, LAYERS, Kind
+from ramiel.dialects.torch.callees import ACTIVATIONS, CALLEES, LAYERS, Kind, Trait
 from ramiel.dialects.torch.literals import python_literal
 from ramiel.torch_level.candidates import Kernel, kernel_of
 
@@ -34,12 +35,6 @@ STEPS = 3
 """How many calls a convolution by Winograd's algorithm counts as."""
 FEWEST_CHANNELS = 4
 """A convolution of fewer takes as long."""
-CURVES = frozenset(
-    "sigmoid silu tanh exp log softmax log_softmax softplus scaled_dot_product_attention".split()
-)
-"""Functions that take an exponential function or the like of each element, or of each score."""
-GELU = frozenset(["gelu", "gelu_tanh", "erf"])
-"""Functions with a price of their own: see Work.gelus."""
 TILE = 4
 """The results on a side of its tiles."""
 TEXT = 0.06
@@ -63,13 +58,19 @@ def work_by(op: TorchOperation, kernel: Kernel) -> Work:
     if isinstance(op, LayerOp):
         kind = LAYERS[op.layer].kind
         work = WORK[kind](_Shapes.of(op, op.weight_shape, op.config, kernel))
-        activation = str(op.config.get("activation", ""))
-        return _placed(work) + _curves(op, re.findall(r"\w+", activation)[:1])
+        return _placed(work) + _curves(op, ACTIVATIONS.get(_activation(op), ""))
     if isinstance(op, CallOp):
         weight = _dims(op.operands[1].type) if len(op.operands) > 1 else ()
         work = WORK[CALLEES[op.callee].kind](_Shapes.of(op, weight, op.kwargs, kernel))
-        return _placed(work) + _curves(op, [op.callee.partition(".")[2]])
+        return _placed(work) + _curves(op, op.callee)
     return Work(calls=0)
+
+
+def _activation(op: LayerOp) -> str:
+    """The name of a layer's activation, or nothing."""
+    given = op.config.get("activation")
+    first = given.data[0] if isinstance(given, ArrayAttr) else given
+    return text_of(first) or ""
 
 
 def _placed(work: Work) -> Work:
@@ -77,15 +78,10 @@ def _placed(work: Work) -> Work:
     return work if work.moved <= CACHE else replace(work, moved=0.0, far=work.moved)
 
 
-def _curves(op: CallOp | LayerOp, names: Sequence[str]) -> Work:
-    """The work of a transcendental function of some name on each element of the result, or in
-    attention on each score."""
-    dims = _dims(op.results[0].type)
-    if "scaled_dot_product_attention" in names and len(op.operands) > 1:
-        dims = (*dims[:-1], *_dims(op.operands[1].type)[-2:-1])
-    elements = float(prod(dims))
-    gelus = elements if GELU & set(names) else 0.0
-    return Work(calls=0, curves=elements if CURVES & set(names) else 0.0, gelus=gelus)
+def _curves(op: CallOp | LayerOp, callee: str) -> Work:
+    """The work of a function on each element of the result, if it is a transcendental one."""
+    is_one = callee in CALLEES and CALLEES[callee].is_a(Trait.TRANSCENDENTAL)
+    return Work(calls=0, curves=float(prod(_dims(op.results[0].type))) if is_one else 0.0)
 
 
 def _work_of_body(block: Block) -> Work:
@@ -213,9 +209,12 @@ def _einsum(s: _Shapes) -> Work:
 
 
 def _attention(s: _Shapes) -> Work:
+    """The softmax is of a score for each row and key."""
     if len(s.weight) < 2:
         return _moves(s)
-    return Work(product=2.0 * s.weight[-2] * (prod(s.x) + prod(s.y)), moved=s.moved)
+    keys = s.weight[-2]
+    product = 2.0 * keys * (prod(s.x) + prod(s.y))
+    return Work(product=product, moved=s.moved, curves=float(prod(s.y[:-1]) * keys))
 
 
 def _recurrent(s: _Shapes) -> Work:

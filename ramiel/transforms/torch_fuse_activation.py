@@ -13,6 +13,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from ramiel.console.refusals import refuse
 from ramiel.dialects.torch import CallOp
+from ramiel.dialects.torch.callees import ACTIVATIONS
 from ramiel.torch_level.patterns import (
     Arguments,
     arguments_of,
@@ -23,16 +24,9 @@ from ramiel.torch_level.patterns import (
     why_closed,
 )
 
-_PLAIN = {
-    "F.relu": "relu",
-    "F.silu": "silu",
-    "F.hardswish": "hardswish",
-    "F.hardsigmoid": "hardsigmoid",
-    "torch.sigmoid": "sigmoid",
-    "torch.tanh": "tanh",
-}
-_ACTIVATIONS = frozenset([*_PLAIN, "F.gelu", "F.leaky_relu", "torch.clamp"])
-"""The activations that layers support, those not in `_PLAIN` only with certain arguments."""
+_BY_ARGUMENTS = frozenset(["F.gelu", "F.leaky_relu", "torch.clamp"])
+"""The activations that layers support only with certain arguments."""
+_PLAIN = {callee: name for name, callee in ACTIVATIONS.items() if callee not in _BY_ARGUMENTS}
 
 
 class _FuseActivation(RewritePattern):
@@ -42,7 +36,7 @@ class _FuseActivation(RewritePattern):
         if not isinstance(op, CallOp) or len(op.operands) != 1:
             return
         layer = product_layer(op.operands[0])
-        if layer is None or op.callee not in _ACTIVATIONS:
+        if layer is None or op.callee not in {*_PLAIN, *_BY_ARGUMENTS}:
             return
         if (reason := why_closed(layer)) is not None:
             return refuse(op, reason)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from onnx import parser
 from small_models import branches
+from stream_programs import TimedStandIn
 
 import ramiel
 from ramiel.compiler import compile_model
@@ -21,17 +22,17 @@ from ramiel.runtime.streams.stand_in import StandIn
 from ramiel.torch_level.tasks import main_function
 
 
-class Clocked(StandIn):
+class Clocked(TimedStandIn):
     """A device on which each operation takes as long as `us` says, by its name, and a graph of
     several streams as long as the device is filled: one operation fills half of it."""
 
     name = "clocked"
+    has_times = False  # so that programs keep the schedule that they have
 
     def __init__(self, us: dict[str, float], start: float = 5.0) -> None:
         super().__init__()
         self.us, self.start, self.of_stream = us, start, 0.0
         """`of_stream` is what each stream adds to the time of a graph."""
-        self.now = 0.0
         self.issued: dict[int, float] | None = None
         self.captures = 0
 
@@ -49,26 +50,10 @@ class Clocked(StandIn):
         times, self.issued = self.issued, None
         taken = max([*times.values(), sum(times.values()) / 2])
 
-        replay = graph.replay
+        def ms() -> float:
+            return (self.start + self.of_stream * len(times) + taken) / 1e3
 
-        def timed() -> None:
-            self.now += self.start + self.of_stream * len(times) + taken
-            replay()
-
-        graph.replay = timed
-        return graph, result
-
-    def timer(self) -> Any:
-        device = self
-
-        class Timer:
-            def record(self, stream: object) -> None:
-                self.us = device.now
-
-            def elapsed_time(self, end: Any) -> float:
-                return (end.us - self.us) / 1e3
-
-        return Timer()
+        return self.taking(graph, ms), result
 
 
 @pytest.fixture

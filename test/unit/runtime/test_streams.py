@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from stream_programs import SEEDS, Net, expected, net, net_weights, program
+from stream_programs import SEEDS, Net, TimedStandIn, expected, net, net_weights, program
 from torch import Tensor
 
 from ramiel.runtime import Events, OpError, StreamProgram, Weights
@@ -407,39 +407,17 @@ def test_without_memory_fewer_streams_are_captured_or_none() -> None:
     assert "not enough memory" in model.capture_status(X) and not model.captured_form(X)
 
 
-class Measured(StandIn):
+class Measured(TimedStandIn):
     """A device whose graphs take times and memory by the number of their streams."""
-
-    has_times = True
 
     def __init__(self, times: Mapping[int, float], memory: Mapping[int, int] | None = None) -> None:
         super().__init__()
         self.times, self.bytes = times, memory or {}
-        self.now = 0.0
 
     def capture(self, issue: Any, streams: int = 1) -> Any:
         graph, result = super().capture(issue, streams)
         graph.memory = self.bytes.get(streams, 0)
-        replay = graph.replay
-
-        def timed() -> None:
-            self.now += self.times[streams]
-            replay()
-
-        graph.replay = timed
-        return graph, result
-
-    def timer(self) -> Any:
-        device = self
-
-        class Timer:
-            def record(self, stream: object) -> None:
-                self.ms = device.now
-
-            def elapsed_time(self, end: Any) -> float:
-                return end.ms - self.ms
-
-        return Timer()
+        return self.taking(graph, lambda: self.times[streams]), result
 
 
 def test_several_streams_are_never_slower_than_one() -> None:

@@ -12,6 +12,43 @@ from ramiel.runtime import Events, Input, Linear, StreamProgram, Weights, one_st
 from ramiel.runtime.streams.device import programs_on
 from ramiel.runtime.streams.stand_in import StandIn
 
+
+class TimedStandIn(StandIn):
+    """A stand-in with a clock, by which only replays of graphs take time."""
+
+    has_times = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ms = 0.0
+
+    def taking(self, graph: Any, ms: Callable[[], float]) -> Any:
+        """The graph, of which a replay takes so long."""
+        replay = graph.replay
+
+        def timed() -> None:
+            self.ms += ms()
+            replay()
+
+        graph.replay = timed
+        return graph
+
+    def timer(self) -> Any:
+        return _Timer(self)
+
+
+class _Timer:
+    def __init__(self, device: TimedStandIn) -> None:
+        self._device = device
+        self.ms = 0.0
+
+    def record(self, stream: object) -> None:
+        self.ms = self._device.ms
+
+    def elapsed_time(self, end: Any) -> float:
+        return end.ms - self.ms
+
+
 SEEDS = range(20)
 """Each gives the streams other speeds and another order."""
 

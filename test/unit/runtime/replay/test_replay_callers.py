@@ -276,6 +276,7 @@ class Late(Exception):
     """What a handler of a signal raises."""
 
 
+@pytest.mark.usefixtures("handlers_may_raise")
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="without SIGALRM")
 def test_what_handlers_of_signals_raise_is_not_lost() -> None:
     """Nor is the step that Python would run when the signal comes."""

@@ -247,6 +247,7 @@ class Late(BaseException):
     """What a handler of a signal raises, as Ctrl-C does."""
 
 
+@pytest.mark.usefixtures("handlers_may_raise")
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="without SIGALRM")
 def test_what_handlers_of_signals_raise_is_not_lost(
     program: CompiledProgram, python: CompiledProgram
