@@ -1,11 +1,26 @@
-"""The machine that a benchmark ran on."""
+"""The machine that a benchmark ran on, and what disturbs it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import subprocess
+import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+
+ALWAYS = "while True: pass"
+AT_RANDOM = """
+import random, time
+while True:
+    end = time.perf_counter() + random.expovariate(2.0)
+    while time.perf_counter() < end:
+        pass
+    time.sleep(random.expovariate(2.0))
+"""
+"""Computes for half a second and sleeps for as long, on the average."""
 
 
 def machine() -> dict[str, object]:
@@ -18,3 +33,15 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         **{package: version(package) for package in ("torch", "onnx", "xdsl", "numpy")},
     }
+
+
+@contextlib.contextmanager
+def eaten(cores: int, how: str = ALWAYS) -> Iterator[None]:
+    """As many processes that compute meanwhile."""
+    eaters = [subprocess.Popen([sys.executable, "-c", how]) for _ in range(cores)]
+    try:
+        yield
+    finally:
+        for eater in eaters:
+            eater.kill()
+            eater.wait()

@@ -1,13 +1,14 @@
 """Ramiel against other runtimes on this machine, in turns.
 
     python benchmarks/performance.py MODEL.onnx ... [--batch 1] [--dtype f32] [--rounds 20]
-        [--seconds 0.4] [--threads 2] [--contestants ramiel,ort] [--out FILE]
+        [--seconds 0.4] [--threads 2] [--eaten 0] [--contestants ramiel,ort] [--out FILE]
 
 One model at a time: each contestant is a process (see benchmarks/contestants.py), all are made
 ready one after the other, and then each runs a short burst in every round, so that a slow spell of
 the machine affects all of them. Only one computes at any time; the order changes with every round.
 Outputs are compared with those of ONNX Runtime, sample by sample, and a contestant with wrong
-outputs is excluded.
+outputs is excluded. `--eaten N` takes N cores away: as many other programs compute all the time,
+while contestants are made ready as well.
 
 The results of a model, batch and dtype are one sitting: a new one replaces the old one as a whole,
 since only contestants that ran together can be compared. Other sittings are kept.
@@ -34,7 +35,7 @@ from typing import Any
 
 import numpy as np
 from contestants import CONTESTANTS, Arrays, load
-from machine import machine
+from machine import eaten, machine
 from rich.console import Console
 from rich.table import Table
 
@@ -165,7 +166,10 @@ class Race:
         self.disturbance: dict[str, float] = {}
 
     def hold(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="ramiel-race-") as folder:
+        with (
+            tempfile.TemporaryDirectory(prefix="ramiel-race-") as folder,
+            eaten(self.options.eaten),
+        ):
             try:
                 self._prepare(Path(folder))
                 self._rounds()
@@ -229,6 +233,7 @@ class Race:
         wall = time.perf_counter() - start
         now, taken = cpu_times()
         others = max(0.0, now - busy - (self._own_cpu() - own))
+        others = max(0.0, others - self.options.eaten * wall)
         self.disturbance = {
             "others_cores": round(others / wall, 3),
             "stolen_cores": round((taken - stolen) / wall, 3),
@@ -307,6 +312,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=0.4, help="length of a burst")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--eaten", type=int, default=0, help="cores that others compute on")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--dtype", choices=USUAL, default="f32", help="of the usual contestants")
     parser.add_argument("--contestants", help="instead of the usual ones: a,b,c")
@@ -326,6 +332,7 @@ def main() -> None:
             "batch": options.batch,
             "dtype": options.dtype,
             "threads": options.threads,
+            "eaten": options.eaten,
             "rounds": options.rounds,
             "seconds": options.seconds,
             "machine": {**machine(), **versions()},
