@@ -16,7 +16,7 @@ import json
 import os
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ OUT = Path(__file__).parent / "results" / "disturbed.json"
 
 
 @contextlib.contextmanager
-def nothing_known() -> Iterator[None]:
+def nothing_known() -> Generator[None]:
     """No costs of earlier measurements, and the machine's prices measured anew."""
     before = os.environ.get("RAMIEL_CACHE_DIR")
     with tempfile.TemporaryDirectory(prefix="ramiel-costs-") as folder:
@@ -102,7 +102,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     for model in options.models:
-        found = compared(model, options) | {"threads": options.threads, "machine": machine()}
+        found: dict[str, Any] = compared(model, options)
+        found |= {"threads": options.threads, "machine": machine()}
         known: dict[str, Any] = json.loads(options.out.read_text()) if options.out.exists() else {}
         options.out.write_text(json.dumps(known | {model.stem: found}, indent=1) + "\n")
         least = min(found["ms"].values())

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def machine() -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def eaten(cores: int, how: str = ALWAYS) -> Iterator[None]:
+def eaten(cores: int, how: str = ALWAYS) -> Generator[None]:
     """As many processes that compute meanwhile."""
     eaters = [subprocess.Popen([sys.executable, "-c", how]) for _ in range(cores)]
     try:

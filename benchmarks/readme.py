@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
-from performance_page import milliseconds, round_ratios, shown, single, spread, timed
+from performance_tables import milliseconds, round_ratios, shown, single, spread, timed
 
 from ramiel.compiler import Options, compile_model
 

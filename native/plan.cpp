@@ -1,8 +1,12 @@
 // Plans: what each worker of a program does, as a flat list of prepared steps, and their replay.
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "dispatcher.h"
@@ -17,21 +21,38 @@ namespace ramiel {
 namespace {
 
 // What a run ends with. More than that are the statuses of oneDNN and of calls.
-enum Status : int32_t { kDone = 0, kNotFinite = -1, kStopped = -2 };
+enum Status : int32_t { kDone = 0, kNotFinite = -1, kStopped = -2, kLost = -3 };
 
 int (*execute)(void* primitive, void* stream, int count, void* arguments);
 int (*call_python)(int64_t index);
 
 constexpr uint64_t kSent = uint64_t{1} << 63;
 
+// The workers of a plan are threads of this process, or all but the first are processes that were
+// forked from it and serve() until it ends.
 class Plan final : public Lender {
  public:
-  Plan(int workers, int seats, int channels, const Step* const* steps, const int64_t* counts)
-      : channels_(channels), seats_(seats) {
+  // Processes share `memory`, of memory_bytes() zeros.
+  Plan(int workers, int seats, int channels, const Step* const* steps, const int64_t* counts,
+       void* memory)
+      : seat_count_(memory ? workers : seats),
+        channel_count_(channels),
+        is_shared_(memory != nullptr),
+        pids_(workers) {
     for (int k = 0; k < workers; ++k) {
       steps_.push_back({steps[k], static_cast<size_t>(counts[k])});
     }
-    for (size_t i = 0; i < steps_[0].count; ++i) calls_python_ |= steps[0][i].kind == kCall;
+    for (size_t i = 0; i < steps_[0].count; ++i) calls_python_ |= steps_[0].first[i].kind == kCall;
+    if (!memory) {
+      own_.reset(new (std::align_val_t{kLine}) char[memory_bytes(seats, channels)]());
+      memory = own_.get();
+    }
+    common_ = new (memory) Common;
+    char* at = static_cast<char*>(memory) + sizeof(Common);
+    seats_ = reinterpret_cast<Seat*>(at);
+    for (int k = 0; k < seat_count_; ++k) new (&seats_[k]) Seat;
+    channels_ = reinterpret_cast<std::atomic<uint64_t>*>(at + sizeof(Seat) * seat_count_);
+    for (int i = 0; i < channel_count_; ++i) new (&channels_[i]) std::atomic<uint64_t>(0);
   }
 
   ~Plan() {
@@ -43,58 +64,95 @@ class Plan final : public Lender {
     }
   }
 
-  // One run at a time. `times` (if it is there) gets ns before the first and after each step, worker
-  // by worker.
+  static size_t memory_bytes(int seats, int channels) {
+    return sizeof(Common) + sizeof(Seat) * seats + sizeof(uint64_t) * channels;
+  }
+
+  // One run at a time. `times` (if it is there) gets ns before the first and after each step,
+  // worker by worker; processes share it.
   int run(int spins, int64_t* times) {
     static Pressure pressure;
     int64_t start = now_ns();
-    spins_ = pressure.is_high(start) ? 0 : spins;
-    preemptions_.store(0, std::memory_order_relaxed);
-    for (auto& channel : channels_) channel.store(0, std::memory_order_relaxed);
-    status_.store(kDone, std::memory_order_relaxed);
-    finished_.store(0, std::memory_order_relaxed);
-    left_.store(0, std::memory_order_relaxed);
-    int workers = static_cast<int>(steps_.size()), seats = static_cast<int>(seats_.size());
-    for (auto& seat : seats_) seat.state.store(kBusy, std::memory_order_relaxed);
-    int64_t* begin = times;
-    for (int k = 1; k < seats; ++k) {
-      if (begin && k <= workers) begin += steps_[k - 1].count + 1;
-      int64_t* mine = k < workers ? begin : nullptr;
-      run_on_team([this, k, mine] {
-        take_part(k, mine);
-        left_.fetch_add(1, std::memory_order_release);
-      });
+    common_->spins = pressure.is_high(start) ? 0 : spins;
+    common_->times = times;
+    common_->preemptions.store(0, std::memory_order_relaxed);
+    for (int i = 0; i < channel_count_; ++i) channels_[i].store(0, std::memory_order_relaxed);
+    common_->status.store(kDone, std::memory_order_relaxed);
+    common_->finished.store(0, std::memory_order_relaxed);
+    common_->left.store(0, std::memory_order_relaxed);
+    for (int k = 0; k < seat_count_; ++k) seats_[k].state.store(kBusy, std::memory_order_relaxed);
+    int others = seat_count_ - 1;
+    if (is_shared_) {
+      common_->turn.store(++turns_);
+      for (int k = 1; k < seat_count_; ++k) seats_[k].bed.wake();
+    } else {
+      for (int k = 1; k < seat_count_; ++k) {
+        run_on_team([this, k] {
+          take_part(k);
+          leave();
+        });
+      }
     }
-    int others = seats - 1;
     if (calls_python_) {
       // In the caller's thread, Python would run its handlers of signals before the function, and
       // what they raise would be lost, and the function's step skipped.
       ++others;
       is_over_.store(false);
-      run_on_team([this, times] {
-        take_part(0, times);
+      run_on_team([this] {
+        take_part(0);
         is_over_.store(true);
         caller_.wake();
-        left_.fetch_add(1, std::memory_order_release);
+        leave();
       });
       wait_until(caller_, 0, [this] { return is_over_.load(); });
     } else {
-      take_part(0, times);
+      take_part(0);
     }
     // Nobody may be in this plan any more when it is run again.
-    Turns turns;
-    while (left_.load(std::memory_order_acquire) != others) turns.next();
-    if (spins_ > 0 && seats > 1) {
-      int64_t end = now_ns();
-      pressure.note(end - start, preemptions_.load(std::memory_order_relaxed), end);
+    auto are_gone = [this, others] {
+      return common_->left.load(std::memory_order_acquire) == others;
+    };
+    if (is_shared_) {
+      if (!watch(seats_[0].bed, common_->spins, are_gone)) return kLost;
+    } else {
+      for (Turns turns; !are_gone();) turns.next();
     }
-    return status_.load(std::memory_order_relaxed);
+    if (common_->spins > 0 && seat_count_ > 1) {
+      int64_t end = now_ns();
+      pressure.note(end - start, common_->preemptions.load(std::memory_order_relaxed), end);
+    }
+    return common_->status.load(std::memory_order_relaxed);
+  }
+
+  // In a process that was forked from `parent`: does the part of worker k in each run until that
+  // process has ended.
+  void serve(int k, int parent) {
+    parent_ = parent;
+    for (uint32_t turn = turns_ + 1;; ++turn) {
+      auto is_called = [this, turn] { return common_->turn.load() == turn; };
+      if (!watch(seats_[k].bed, kEager, is_called)) return;
+      take_part(k);
+      leave();
+    }
+  }
+
+  // Tells which process serves for worker k.
+  void entrust(int k, int pid) { pids_[k] = pid; }
+
+  // A worker whose process has ended; 0 if there is none.
+  int lost() const {
+    for (int k = 1; k < seat_count_; ++k) {
+      siginfo_t info{};
+      int flags = WEXITED | WNOHANG | WNOWAIT;
+      if (pids_[k] && (waitid(P_PID, pids_[k], &info, flags) != 0 || info.si_pid != 0)) return k;
+    }
+    return 0;
   }
 
   void lend(Region& region) override {
     int index = 1;
     for (Turns turns; index < region.size; turns.next()) {
-      for (size_t k = 0; k < seats_.size() && index < region.size; ++k) {
+      for (int k = 0; !is_shared_ && k < seat_count_ && index < region.size; ++k) {
         Seat& seat = seats_[k];
         int free = kFree;
         if (seat.state.load(std::memory_order_relaxed) == kFree &&
@@ -104,8 +162,9 @@ class Plan final : public Lender {
           seat.bed.wake();
         }
       }
-      // A schedule that reserves cores has them free soon. One that does not gets more threads.
-      for (; turns.are(kPatience) && index < region.size; ++index) {
+      // A schedule that reserves cores has them free soon. One that does not gets more threads, and
+      // so does a process, which cannot lend its threads to another.
+      for (; (is_shared_ || turns.are(kPatience)) && index < region.size; ++index) {
         run_on_team([&region, index] { help(region, index); });
       }
     }
@@ -114,26 +173,57 @@ class Plan final : public Lender {
  private:
   enum { kBusy, kFree, kLent };
 
+  static constexpr size_t kLine = 64;
+
   // Where a thread sits in a run: a worker, or a helper without steps of its own. While it waits it
   // is free to help others.
-  struct alignas(64) Seat {
+  struct alignas(kLine) Seat {
     std::atomic<int> state{kBusy};
     std::atomic<Region*> region{nullptr};
     int index = 0;
     Bed bed;
   };
 
-  static constexpr int kPatience = 20000;
+  // What all workers see; the seats and the channels follow it.
+  struct alignas(kLine) Common {
+    int spins = 0;
+    int64_t* times = nullptr;
+    std::atomic<uint32_t> turn{0};  // of processes: the number of the run
+    std::atomic<int64_t> preemptions{0};
+    std::atomic<int> status{kDone};
+    std::atomic<int> finished{0};  // workers
+    std::atomic<int> left{0};      // workers and helpers, but for the caller's thread
+  };
 
-  void take_part(int k, int64_t* times) {
-    int64_t before = spins_ > 0 ? preemptions() : 0;
-    if (k < static_cast<int>(steps_.size())) {
-      work(k, times);
+  static constexpr int kPatience = 20000;
+  // How often a process that waits looks whether those that it works with still live.
+  static constexpr int kWatchMs = 5, kServeMs = 500;
+
+  void take_part(int k) {
+    int64_t before = common_->spins > 0 ? preemptions() : 0;
+    int workers = static_cast<int>(steps_.size());
+    if (k < workers) {
+      work(k, times_of(k));
       set_crew(nullptr, 1);
-      if (finished_.fetch_add(1) + 1 == static_cast<int>(steps_.size())) wake_all();
+      if (common_->finished.fetch_add(1) + 1 == workers && !is_shared_) wake_all();
     }
-    wait(seats_[k], [this] { return finished_.load() == static_cast<int>(steps_.size()); });
-    if (spins_ > 0) preemptions_.fetch_add(preemptions() - before, std::memory_order_relaxed);
+    if (!is_shared_) {
+      wait(seats_[k], [this, workers] { return common_->finished.load() == workers; });
+    }
+    if (common_->spins > 0) {
+      common_->preemptions.fetch_add(preemptions() - before, std::memory_order_relaxed);
+    }
+  }
+
+  void leave() {
+    common_->left.fetch_add(1);
+    if (is_shared_) seats_[0].bed.wake();
+  }
+
+  int64_t* times_of(int k) const {
+    int64_t* times = common_->times;
+    for (int i = 0; times && i < k; ++i) times += steps_[i].count + 1;
+    return times;
   }
 
   void work(int k, int64_t* times) {
@@ -199,7 +289,7 @@ class Plan final : public Lender {
   void send(std::atomic<uint64_t>& channel) {
     uint64_t waiting = channel.fetch_or(kSent);
     if (waiting == 0) return;
-    for (size_t k = 0; k < seats_.size(); ++k) {
+    for (int k = 0; k < seat_count_; ++k) {
       if (waiting >> k % 63 & 1) seats_[k].bed.wake();
     }
   }
@@ -207,17 +297,22 @@ class Plan final : public Lender {
   int receive(std::atomic<uint64_t>& channel, int k) {
     if (!(channel.load(std::memory_order_acquire) & kSent)) {
       channel.fetch_or(uint64_t{1} << k % 63);
-      wait(seats_[k], [this, &channel] { return (channel.load() & kSent) || status_.load(); });
+      wait(seats_[k],
+           [this, &channel] { return (channel.load() & kSent) || common_->status.load(); });
     }
     return channel.load(std::memory_order_acquire) & kSent ? kDone : kStopped;
   }
 
   template <typename Ready>
   void wait(Seat& seat, Ready ready) {
+    if (is_shared_) {
+      watch(seat.bed, common_->spins, ready);
+      return;
+    }
     for (;;) {
       if (ready()) return;
       seat.state.store(kFree);
-      wait_until(seat.bed, spins_, [&] { return ready() || seat.state.load() == kLent; });
+      wait_until(seat.bed, common_->spins, [&] { return ready() || seat.state.load() == kLent; });
       int free = kFree;
       if (seat.state.compare_exchange_strong(free, kBusy)) continue;
       Region* region;
@@ -228,13 +323,30 @@ class Plan final : public Lender {
     }
   }
 
+  // Waits as wait_until() does, while the processes live that this one works with. If one does not,
+  // the run fails, and false is returned.
+  template <typename Ready>
+  bool watch(Bed& bed, int spins, Ready ready) {
+    for (Turns turns; !turns.are(spins); turns.next()) {
+      if (ready()) return true;
+    }
+    while (!ready()) {
+      bed.sleep_unless(ready, parent_ ? kServeMs : kWatchMs);
+      if (!ready() && (parent_ ? getppid() != parent_ : lost() != 0)) {
+        fail(kLost);
+        return false;
+      }
+    }
+    return true;
+  }
+
   void fail(int status) {
     int done = kDone;
-    if (status != kStopped && status_.compare_exchange_strong(done, status)) wake_all();
+    if (status != kStopped && common_->status.compare_exchange_strong(done, status)) wake_all();
   }
 
   void wake_all() {
-    for (auto& seat : seats_) seat.bed.wake();
+    for (int k = 0; k < seat_count_; ++k) seats_[k].bed.wake();
   }
 
   // The caller's, who may change addresses in them between runs.
@@ -243,17 +355,23 @@ class Plan final : public Lender {
     size_t count;
   };
 
+  struct Freed {
+    void operator()(char* memory) const { operator delete[](memory, std::align_val_t{kLine}); }
+  };
+
+  const int seat_count_, channel_count_;
+  const bool is_shared_;
   std::vector<Steps> steps_;
-  std::vector<std::atomic<uint64_t>> channels_;
-  std::vector<Seat> seats_;
+  std::vector<int> pids_;  // by worker
+  int parent_ = 0;         // of a process that serves
+  uint32_t turns_ = 0;     // runs so far
+  std::unique_ptr<char[], Freed> own_;
+  Common* common_;
+  Seat* seats_;
+  std::atomic<uint64_t>* channels_;
   bool calls_python_ = false;  // worker 0
   Bed caller_;
   std::atomic<bool> is_over_{false};
-  int spins_ = 0;
-  std::atomic<int64_t> preemptions_{0};
-  std::atomic<int> status_{kDone};
-  std::atomic<int> finished_{0};  // workers
-  std::atomic<int> left_{0};      // threads, but for the caller's
 };
 
 }  // namespace
@@ -278,8 +396,22 @@ RAMIEL_API int ramiel_attach_dispatcher(void* library) {
 RAMIEL_API int ramiel_answer_openmp_of(void* library) { return ramiel::answer_openmp_of(library); }
 
 RAMIEL_API void* ramiel_plan_new(int workers, int seats, int channels, const Step* const* steps,
-                      const int64_t* counts) {
-  return new Plan(workers, seats, channels, steps, counts);
+                                 const int64_t* counts, void* memory) {
+  return new Plan(workers, seats, channels, steps, counts, memory);
+}
+
+RAMIEL_API int64_t ramiel_plan_memory_bytes(int workers, int channels) {
+  return static_cast<int64_t>(Plan::memory_bytes(workers, channels));
+}
+
+RAMIEL_API void ramiel_plan_entrust(void* plan, int worker, int pid) {
+  static_cast<Plan*>(plan)->entrust(worker, pid);
+}
+
+RAMIEL_API int ramiel_plan_lost(void* plan) { return static_cast<Plan*>(plan)->lost(); }
+
+RAMIEL_API void ramiel_plan_serve(void* plan, int worker, int parent) {
+  static_cast<Plan*>(plan)->serve(worker, parent);
 }
 
 RAMIEL_API int ramiel_plan_run(void* plan, int spins, int64_t* times) {

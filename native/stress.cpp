@@ -26,7 +26,7 @@ void ramiel_attach(void* execute, void* call);
 int ramiel_attach_dispatcher(void* library);
 int ramiel_answer_openmp_of(void* library);
 void* ramiel_plan_new(int workers, int seats, int channels, const ramiel::Step* const* steps,
-                      const int64_t* counts);
+                      const int64_t* counts, void* memory);
 int ramiel_plan_run(void* plan, int spins, int64_t* times);
 void ramiel_plan_delete(void* plan);
 }
@@ -294,7 +294,8 @@ class Graph {
       lists.push_back(list.data());
       counts.push_back(static_cast<int64_t>(list.size()));
     }
-    plan_ = ramiel_plan_new(workers, workers, channels, lists.data(), counts.data());
+    plan_ = ramiel_plan_new(workers, workers, channels, lists.data(), counts.data(),
+                            nullptr);
   }
 
   ~Graph() { ramiel_plan_delete(plan_); }

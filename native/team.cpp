@@ -23,14 +23,14 @@ void pause() {
 
 void Turns::yield() { sched_yield(); }
 
-void Bed::wait() {
-  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&asleep_), FUTEX_WAIT_PRIVATE, 1, nullptr, nullptr,
-          0);
+void Bed::wait(int most_ms) {
+  timespec most{most_ms / 1000, most_ms % 1000 * 1000000L};
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&asleep_), FUTEX_WAIT, 1,
+          most_ms ? &most : nullptr, nullptr, 0);
 }
 
 void Bed::signal() {
-  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&asleep_), FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr,
-          0);
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&asleep_), FUTEX_WAKE, 1, nullptr, nullptr, 0);
 }
 
 namespace {

@@ -11,14 +11,15 @@ namespace ramiel {
 // One relaxed turn of a loop that waits.
 void pause();
 
-// Where one thread sleeps until another wakes it.
+// Where one thread sleeps until another wakes it, which may be one of another process that shares
+// this memory.
 class Bed {
  public:
-  // Sleeps unless `ready()`; may return early.
+  // Sleeps unless `ready()`, and at most so many ms if it is said; may return early.
   template <typename Ready>
-  void sleep_unless(Ready ready) {
+  void sleep_unless(Ready ready, int most_ms = 0) {
     asleep_.store(1, std::memory_order_seq_cst);
-    if (!ready()) wait();
+    if (!ready()) wait(most_ms);
     asleep_.store(0, std::memory_order_relaxed);
   }
 
@@ -28,7 +29,7 @@ class Bed {
   }
 
  private:
-  void wait();
+  void wait(int most_ms);
   void signal();
 
   std::atomic<uint32_t> asleep_{0};

@@ -36,6 +36,7 @@ def compile(
     seconds: float = 2.0,
     tune: bool = False,
     device: str = "cpu",
+    executor: str = "threads",
     capture: bool = True,
 ) -> CompiledProgram:
     """Compiles an ONNX model, or a torch.nn.Module, to a parallel program.
@@ -59,6 +60,8 @@ def compile(
       packed. Otherwise they are inputs with a default from version 4 of ONNX's IR on.
     - `device`: `cpu`; `cuda`, where a worker is a stream of the current CUDA device, and `workers`
       the number of streams at most; or `cuda:h100` and the like, to schedule by the costs of that.
+    - `executor`: what workers on a CPU are, `threads`, or `processes`, which are forked once a call
+      has been captured.
     - `capture`: whether calls are recorded and replayed, on CUDA as one graph.
     - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
 
@@ -84,6 +87,7 @@ def compile(
         refine_s=seconds,
         tune=tune,
         device=device,
+        executor=executor,
         probe=True,
     )
     if isinstance(model, nn.Module):

@@ -46,6 +46,8 @@ class Options:
     """Whether whole programs are measured here and the fastest is taken; needs `auto`."""
     device: str = "cpu"
     """What it is compiled for: `cpu`, `cuda`, or `cuda:MODEL` for the costs of that GPU."""
+    executor: str = "threads"
+    """What workers on a CPU are: one of EXECUTORS."""
 
     @property
     def most_workers(self) -> int:
@@ -119,6 +121,9 @@ ON_STREAMS: Mapping[str, tuple[str, ...]] = {
 MOST_STREAMS = 32
 """The streams that are used at most if no number is given."""
 
+EXECUTORS = ("threads", "processes")
+"""What workers on a CPU may be."""
+
 PROVIDERS = ("auto", "torch")
 """Whose kernels may be used: the best available, or those that come with PyTorch."""
 
@@ -169,7 +174,8 @@ def pipeline(options: Options) -> Pipeline:
             "thorough": schedule == "refine",
         },
         "cluster-refine": {"seconds": options.refine_s, "memory-limit": limit},
-        "cluster-channels": {"memory-limit": limit},
+        "cluster-channels": {"memory-limit": limit}
+        | ({} if options.executor == "threads" else {"executor": options.executor}),
     }
     fusing = FUSE if on_cpu else tuple(name for name in FUSE if name not in FOR_CPU)
     lowering = () if options.dtype == "f32" else LOWER_PRECISION
@@ -198,6 +204,12 @@ def _check(options: Options) -> None:
         raise CompileError(
             f"there is no schedule {schedule!r}{where}; there are {', '.join(known)}"
         )
+    if options.executor not in EXECUTORS:
+        raise CompileError(
+            f"there is no executor {options.executor!r}; there are {', '.join(EXECUTORS)}"
+        )
+    if options.executor != "threads" and not on_cpu:
+        raise CompileError(f"on a GPU workers are streams, not {options.executor}")
     if ":" in options.device and (options.tune or options.profile):
         raise CompileError(
             "--profile and --tune measure the device that is here, --device cuda; costs of "

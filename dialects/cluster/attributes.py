@@ -11,11 +11,22 @@ The last two have one entry per sample of the batch. Attributes of the function 
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from xdsl.dialects.builtin import DenseArrayBase, IntegerType, StringAttr
 from xdsl.ir import Attribute, Operation
 
 CPU, CUDA = "cpu", "cuda"
-"""The kinds of devices: workers are threads of the one, and streams of the other."""
+"""The kinds of devices: workers are threads or processes on the one, and streams of the other."""
+
+
+class Executor(StrEnum):
+    """What the workers of a program are."""
+
+    THREADS = "threads"
+    PROCESSES = "processes"
+    STREAMS = "streams"
+
 
 COST = "cluster.cost"
 """Attribute of an operation: its time on one thread, µs."""
@@ -66,6 +77,13 @@ def device_of(op: Operation, name: str = DEVICE) -> str:
     """The kind of device that a function, or by the attribute `device` a program, is for."""
     device = op.attributes.get(name)
     return device.data if isinstance(device, StringAttr) else CPU
+
+
+def executor_of(device: str, executor: Attribute | None) -> str:
+    """What the workers are, by the attribute `executor` of a program for a kind of device."""
+    if isinstance(executor, StringAttr):
+        return executor.data
+    return Executor.THREADS if device == CPU else Executor.STREAMS
 
 
 def integers(op: Operation, name: str) -> tuple[int, ...]:

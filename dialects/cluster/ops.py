@@ -34,7 +34,15 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 
-from ramiel.dialects.cluster.attributes import CPU, CUDA, TAKES, device_of, reserved_by
+from ramiel.dialects.cluster.attributes import (
+    CPU,
+    CUDA,
+    TAKES,
+    Executor,
+    device_of,
+    executor_of,
+    reserved_by,
+)
 from ramiel.dialects.cluster.verify import Compute, Event, Recv, Send, Threads, verify_program
 from ramiel.dialects.torch import FreeOp, Task, ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import is_identifier
@@ -47,7 +55,8 @@ NO_ARGUMENTS = RangeOf(AnyAttr()).of_length(EqIntConstraint(0))
 class ProgramOp(IRDLOperation):
     """A schedule: channels and workers. Its attributes hold counts, simulated times and memory.
 
-    With `device = "cuda"` a worker is a stream and a channel an event.
+    With `device = "cuda"` a worker is a stream and a channel an event. With
+    `executor = "processes"` a worker is a process, and a value in memory that all of them share.
     """
 
     name = "cluster.program"
@@ -73,6 +82,11 @@ class ProgramOp(IRDLOperation):
     def device(self) -> str:
         """The kind of device whose threads or streams the workers are."""
         return device_of(self, "device")
+
+    @property
+    def executor(self) -> str:
+        """What the workers are: an Executor, once this is verified."""
+        return executor_of(self.device, self.attributes.get("executor"))
 
     @property
     def batch(self) -> int:
@@ -109,6 +123,11 @@ class ProgramOp(IRDLOperation):
             _verify_order(worker)
         if self.device not in (CPU, CUDA):
             raise VerifyException(f"there is no kind of device {self.device!r}: {CPU} or {CUDA}")
+        if self.executor not in tuple(Executor):
+            known = ", ".join(Executor)
+            raise VerifyException(f"there is no executor {self.executor!r}; there are {known}")
+        if (self.device == CUDA) != (self.executor == Executor.STREAMS):
+            raise VerifyException(f"workers on the device {self.device} cannot be {self.executor}")
         if self.device == CUDA:
             for worker in self.workers:
                 _verify_stream(worker)

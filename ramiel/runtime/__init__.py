@@ -19,6 +19,7 @@ from ramiel.runtime.layers import (
     PReLU,
 )
 from ramiel.runtime.main import main
+from ramiel.runtime.processes.program import ProcessProgram
 from ramiel.runtime.program import Program, one_thread
 from ramiel.runtime.recurrent import GRU, LSTM, RNN
 from ramiel.runtime.streams.issue import Events
@@ -50,6 +51,7 @@ __all__ = [
     "OpError",
     "OpIndexError",
     "PReLU",
+    "ProcessProgram",
     "Program",
     "Stopped",
     "StreamProgram",

@@ -19,6 +19,8 @@ from ramiel.runtime.errors import op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
 from ramiel.runtime.replay.meeting import Meeting, TapedChannels
+from ramiel.runtime.replay.native import Native
+from ramiel.runtime.replay.plan import Plan
 from ramiel.runtime.replay.plans import Plans, Taped, Timed, captures_by_itself, is_replayed
 from ramiel.runtime.replay.split import Left, Part
 from ramiel.runtime.replay.stop import Stop, stop_at
@@ -241,6 +243,16 @@ class Program(nn.Module):
         outputs = [] if stops else list(chain.from_iterable(self._sent(channels)))
         names = list(chain.from_iterable(self._outputs))
         return Taped(tapes, list(chain.from_iterable(copies)), outputs, stops, names)
+
+    def _new_plan(
+        self,
+        native: Native,
+        tapes: Sequence[Tape],
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+    ) -> Plan:
+        """The plan of a taped run."""
+        return Plan(native, tapes, inputs, outputs)
 
     def _tape(self, function: Callable[..., Any], tape: Tape, *args: Any) -> Any:
         """What a worker or the serial form returns, while it is taped; a Stop if it cannot be

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ramiel.errors import CompileError
-from ramiel.pipelines import DTYPES, PROVIDERS, SCHEDULES, Options
+from ramiel.pipelines import DTYPES, EXECUTORS, PROVIDERS, SCHEDULES, Options
 
 Result = TypeVar("Result")
 
@@ -87,6 +87,10 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
             typer.Option("--device", help="cpu, cuda, or cuda:MODEL as cuda:h100 for its costs."),
         ],
         "cpu",
+    ),
+    "executor": (
+        Annotated[str, typer.Option("--executor", help=f"Workers: {', '.join(EXECUTORS)}.")],
+        "threads",
     ),
     "seconds": (
         Annotated[float, typer.Option("--seconds", help="Search time of the schedule refine.")],

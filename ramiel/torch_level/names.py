@@ -34,7 +34,8 @@ PROGRAM_NAMES = BUILTINS | frozenset(
     "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ self serial "
     "serial_capture_status set_extra_state set_submodule share_memory state_dict stream "
     "synchronize to to_empty told tolerance torch train training weights with_defaults xpu "
-    "zero_grad inf nan fail workers_form worker_codes undisturbed replay_times device_name".split()
+    "zero_grad inf nan fail workers_form worker_codes undisturbed replay_times device_name "
+    "restart".split()
 )
 """Names that an emitted program, its base class or its imports already use. They are listed since
 importing torch takes long; a test compares them with nn.Module and Program."""
@@ -43,9 +44,8 @@ COMPILED_NAMES = frozenset(["report", "save", "source"])
 """What ramiel.compile() adds to a program: taken as attributes, but free as names of values."""
 
 CLASS_NAMES = LAYERS.keys() | frozenset(
-    "Channel Channels Events F Input Layer OpError OpIndexError Program Stopped StreamProgram "
-    "Strings Tensor "
-    "Weights".split()
+    "Channel Channels Events F Input Layer OpError OpIndexError ProcessProgram Program Stopped "
+    "StreamProgram Strings Tensor Weights".split()
 )
 """Classes of ramiel.runtime, and an emitted program's imports that are capitalised like them."""
 

@@ -63,7 +63,8 @@ class ClusterChannelsPass(ModulePass):
     A value that crosses workers goes through a channel. If an operation takes over a core from
     another worker without a value, a turn orders the two. The function stays as the serial program
     of one sample, with the same thread counts. A schedule whose values occupy more than
-    `memory_limit` bytes is refused; 0 is no limit. Needs names and a placement.
+    `memory_limit` bytes is refused; 0 is no limit. With `executor=processes` workers are processes.
+    Needs names and a placement.
 
         %y = torch.call F.relu(%x) {cluster.workers = [array<i64: 1>], ...} : ...
         // becomes, in the program
@@ -77,6 +78,7 @@ class ClusterChannelsPass(ModulePass):
     name = "cluster-channels"
 
     memory_limit: int = 0
+    executor: str = ""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = main_function(op)
@@ -113,6 +115,8 @@ class ClusterChannelsPass(ModulePass):
         )
         if (device := device_of(function)) != CPU:
             program.attributes["device"] = StringAttr(device)
+        if self.executor:
+            program.attributes["executor"] = StringAttr(self.executor)
         if (search := function.attributes.get(SEARCH)) is not None:
             program.attributes["search"] = search
         _set_threads(function, placed)

@@ -1,16 +1,16 @@
-"""How a program is written for the threads of the CPU, and for the streams of a GPU."""
+"""How a program is written for threads and processes of the CPU, and for the streams of a GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ramiel.dialects.cluster.attributes import CPU, CUDA
+from ramiel.dialects.cluster.attributes import Executor
 
 
 @dataclass(frozen=True)
 class Form:
-    """The names in which programs for two kinds of devices differ, and what their headers say."""
+    """The names in which programs for the executors differ, and what their headers say."""
 
     base: str
     channels: str
@@ -44,26 +44,39 @@ def microseconds(us: float) -> str:
     return f"{us:.1f} µs" if us < 100 else milliseconds(us)
 
 
+_THREADS = Form(
+    base="Program",
+    channels="Channels",
+    decorator="one_thread",
+    define="def",
+    within="",
+    receive="ch.{}.recv()",
+    take="ch.{}.take()",
+    wait="ch.{}.recv()",
+    time=milliseconds,
+    place="",
+    about=(
+        "The workers run at the same time and hand values over through the channels `ch`:",
+        "`send` fills one, `recv` waits for its value. `take` is the only `recv` of a channel,",
+        "which then lets go of the value. The weights are in the .safetensors file beside this",
+        "one. Run it to check the parallel program against the serial one and to time both.",
+    ),
+)
+
 FORMS: Mapping[str, Form] = {
-    CPU: Form(
-        base="Program",
-        channels="Channels",
-        decorator="one_thread",
-        define="def",
-        within="",
-        receive="ch.{}.recv()",
-        take="ch.{}.take()",
-        wait="ch.{}.recv()",
-        time=milliseconds,
-        place="",
+    Executor.THREADS: _THREADS,
+    Executor.PROCESSES: replace(
+        _THREADS,
+        base="ProcessProgram",
         about=(
-            "The workers run at the same time and hand values over through the channels `ch`:",
-            "`send` fills one, `recv` waits for its value. `take` is the only `recv` of a channel,",
-            "which then lets go of the value. The weights are in the .safetensors file beside this",
+            "The workers are processes that run at the same time and hand values over through the",
+            "channels `ch`, in memory that they share: `send` fills one, `recv` waits for a value,",
+            "`take` is the only `recv` of a channel. They are forked once a call was captured;",
+            "until then threads run them. The weights are in the .safetensors file beside this",
             "one. Run it to check the parallel program against the serial one and to time both.",
         ),
     ),
-    CUDA: Form(
+    Executor.STREAMS: Form(
         base="StreamProgram",
         channels="Events",
         decorator="one_stream",
@@ -83,4 +96,4 @@ FORMS: Mapping[str, Form] = {
         ),
     ),
 }
-"""By kind of device."""
+"""By executor."""

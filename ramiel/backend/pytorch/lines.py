@@ -11,7 +11,7 @@ from ramiel.backend.pytorch.devices import FORMS, Form
 from ramiel.backend.pytorch.expressions import call_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, flat, statement
 from ramiel.dialects.cluster import RecvOp, SectionOp, SendOp, SignalOp, WaitOp
-from ramiel.dialects.cluster.attributes import CPU
+from ramiel.dialects.cluster.attributes import Executor
 from ramiel.dialects.onnx.types import (
     MapType,
     OptionalType,
@@ -38,7 +38,9 @@ BODY = INDENT * 2
 Names = Mapping[SSAValue, str]
 
 
-def operation_lines(op: Operation, names: Names, indent: str, form: Form = FORMS[CPU]) -> list[str]:
+def operation_lines(
+    op: Operation, names: Names, indent: str, form: Form = FORMS[Executor.THREADS]
+) -> list[str]:
     """An operation as lines of code. A weight is an attribute of the program, not a line."""
     match op:
         case SectionOp():

@@ -92,7 +92,7 @@ class _Printer:
         self.program = program
         self.operations = [op for op in function.body.walk() if isinstance(op, TorchOperation)]
         self.batch = self._number("batch")
-        self.form = FORMS[program.device]
+        self.form = FORMS[program.executor]
         self.defaults = defaults_of(function)
 
     def emit(self) -> Emitted:

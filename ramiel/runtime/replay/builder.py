@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -51,13 +52,19 @@ class Apart:
             move(address + offset)
 
 
+def shared_bytes(size: int) -> Tensor:
+    """Zeros that forked processes share; nothing is left of them after the last one has ended."""
+    return torch.frombuffer(mmap.mmap(-1, size), dtype=torch.uint8)
+
+
 class Builder:
     """Makes the steps, and keeps what they use."""
 
     def __init__(self, layout: Layout, native: Native) -> None:
         self._native = native
         self._layout = layout
-        arena = torch.empty(layout.arena_bytes + memory.ALIGNMENT, dtype=torch.uint8)
+        size = layout.arena_bytes + memory.ALIGNMENT
+        arena = shared_bytes(size) if layout.is_shared else torch.empty(size, dtype=torch.uint8)
         arena = arena[-arena.data_ptr() % memory.ALIGNMENT :]
         self.memory = [block.memory(arena) for block in layout.blocks]
         self._kept: list[object] = []

@@ -43,7 +43,7 @@ class Block:
 
     tensor: Tensor | None = None
     size: int = 0
-    offset: int = 0
+    offset: int | None = None
     is_written: bool = False
     is_apart: bool = False
     """Whether it is no part of the arena: a large input or output, which need not be copied if
@@ -53,20 +53,36 @@ class Block:
         """The block's bytes in one copy of a plan."""
         if self.is_apart:
             return torch.empty(self.size, dtype=torch.uint8)
+        placed = None if self.offset is None else arena[self.offset : self.offset + self.size]
         if self.tensor is None:
-            return arena[self.offset : self.offset + self.size]
+            assert placed is not None
+            return placed
+        whole = self._storage()
+        if not self.is_written:
+            return whole
+        return whole.clone() if placed is None else placed.copy_(whole[: self.size])
+
+    def _storage(self) -> Tensor:
+        """The bytes of the tensor's storage."""
+        assert self.tensor is not None
         storage = self.tensor.untyped_storage()
-        whole = torch.empty(0, dtype=torch.uint8).set_(storage)  # pyright: ignore
-        return whole.clone() if self.is_written else whole
+        return torch.empty(0, dtype=torch.uint8).set_(storage)  # pyright: ignore
 
 
 class Layout:
     """The events of a taped run, on blocks, and where these lie."""
 
     def __init__(
-        self, tapes: Sequence[Tape], inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+        self,
+        tapes: Sequence[Tape],
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+        is_shared: bool = False,
     ) -> None:
-        """Raises NotCapturable if a step has to do with what is no plain tensor of the CPU."""
+        """Raises NotCapturable if a step has to do with what is no plain tensor of the CPU.
+
+        `is_shared` has all that is written in the arena, for processes that share that."""
+        self.is_shared = is_shared
         self.blocks: list[Block] = []
         self.scratch: dict[tuple[int, int], int] = {}
         """The block that an event's primitive has for itself, by worker and event."""
@@ -152,6 +168,8 @@ class Layout:
 
     def _set_apart(self) -> None:
         """Large inputs that no step writes to, and what else large outputs lie in."""
+        if self.is_shared:
+            return
         given = {view.block for view in self.inputs}
         for view in self.inputs:
             block = self.blocks[view.block]
@@ -165,6 +183,11 @@ class Layout:
             block = self.blocks[view.block]
             if view.block not in given:
                 block.is_apart = block.tensor is None and block.size >= LARGE
+
+    def _is_in_arena(self, block: Block) -> bool:
+        if block.tensor is not None:
+            return self.is_shared and block.is_written
+        return not block.is_apart
 
     def _place(self) -> int:
         """Gives each value and each primitive's scratchpad a place in the arena; its bytes."""
@@ -185,7 +208,11 @@ class Layout:
                     lives[-1].use(w, i, clocks[w][i])
         for view in self.outputs:
             lives[view.block].end[:] = never
-        values = [i for i, b in enumerate(self.blocks) if b.tensor is None and not b.is_apart]
+        if self.is_shared:
+            for block, life in zip(self.blocks, lives, strict=True):
+                if block.tensor is not None and block.is_written:  # it may keep what is in it
+                    life.begin[:], life.end[:] = 0, never
+        values = [i for i, b in enumerate(self.blocks) if self._is_in_arena(b)]
         found, total = memory.offsets(
             [self.blocks[i].size for i in values], [lives[i] for i in values]
         )

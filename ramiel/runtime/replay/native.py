@@ -35,6 +35,10 @@ class Kind(IntEnum):
     CALL = 10
 
 
+LOST = -3
+"""What a run ends with if the process of a worker has ended, as native/plan.cpp says it."""
+
+
 class Step(ctypes.Structure):
     """One step of a worker, as native/step.h declares it."""
 
@@ -109,9 +113,15 @@ class Native:
         self.functions.ramiel_answer_openmp_of.argtypes = (c_void_p,)
         self.functions.ramiel_plan_new.argtypes = (
             *(c_int, c_int, c_int),
-            *(POINTER(POINTER(Step)), POINTER(c_int64)),
+            *(POINTER(POINTER(Step)), POINTER(c_int64), c_void_p),
         )
         self.functions.ramiel_plan_new.restype = c_void_p
+        self.functions.ramiel_plan_memory_bytes.restype = c_int64
+        self.functions.ramiel_plan_entrust.argtypes = (c_void_p, c_int, c_int)
+        self.functions.ramiel_plan_entrust.restype = None
+        self.functions.ramiel_plan_lost.argtypes = (c_void_p,)
+        self.functions.ramiel_plan_serve.argtypes = (c_void_p, c_int, c_int)
+        self.functions.ramiel_plan_serve.restype = None
         self.functions.ramiel_plan_run.argtypes = (c_void_p, c_int, c_void_p)
         self.functions.ramiel_plan_delete.argtypes = (c_void_p,)
         self.functions.ramiel_plan_delete.restype = None
@@ -146,17 +156,37 @@ class Native:
         return bool(self.functions.ramiel_attach_dispatcher(_handle(pytorch)))
 
     def new_plan(
-        self, workers: Sequence[ctypes.Array[Step]], seats: int, channels: int
+        self,
+        workers: Sequence[ctypes.Array[Step]],
+        seats: int,
+        channels: int,
+        memory: int | None = None,
     ) -> c_void_p:
-        """A plan of each worker's steps, for so many threads; delete() it."""
+        """A plan of each worker's steps, for so many threads; delete() it. With the address of
+        `memory`, of plan_memory_bytes(), which processes share, they are processes."""
         steps = (POINTER(Step) * len(workers))(*(ctypes.cast(w, POINTER(Step)) for w in workers))
         counts = (c_int64 * len(workers))(*map(len, workers))
-        return self.functions.ramiel_plan_new(len(workers), seats, channels, steps, counts)
+        return self.functions.ramiel_plan_new(len(workers), seats, channels, steps, counts, memory)
+
+    def plan_memory_bytes(self, workers: int, channels: int) -> int:
+        return self.functions.ramiel_plan_memory_bytes(workers, channels)
 
     def run(self, plan: c_void_p, spins: int, times: ctypes.Array[c_int64] | None = None) -> int:
-        """0, or what made the run stop, which is then made again in Python: its errors name nodes.
-        `times` gets ns before the first and after each step, worker by worker."""
+        """0, or what made the run stop: LOST, or what Python says more about when the run is made
+        again there. `times` gets ns before the first and after each step, worker by worker."""
         return self.functions.ramiel_plan_run(plan, spins, times)
+
+    def serve(self, plan: c_void_p, worker: int, parent: int) -> None:
+        """Do a worker's part in every run, in a process forked from `parent`, until that ends."""
+        self.functions.ramiel_plan_serve(plan, worker, parent)
+
+    def entrust(self, plan: c_void_p, worker: int, pid: int) -> None:
+        """Say which process serves for a worker."""
+        self.functions.ramiel_plan_entrust(plan, worker, pid)
+
+    def lost(self, plan: c_void_p) -> int:
+        """A worker whose process has ended; 0 if there is none."""
+        return self.functions.ramiel_plan_lost(plan)
 
     def delete(self, plan: c_void_p) -> None:
         self.functions.ramiel_plan_delete(plan)

@@ -29,7 +29,7 @@ first 50 µs of which it offers its core to others."""
 class Plan:
     """A run, ready to be replayed with other inputs of the same types, shapes and strides.
 
-    Each copy of it (`_Instance`) replays one call at a time; there are as many as calls at a time.
+    Each copy of it (`Instance`) replays one call at a time; there are as many as calls at a time.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Plan:
         """Raises NotCapturable if a step has to do with what is no plain tensor of the CPU."""
         self._native = native
         self._layout = Layout(tapes, inputs, outputs)
-        self._idle = [_Instance(self._layout, native)]
+        self._idle = [Instance(self._layout, native)]
 
     @property
     def workers(self) -> list[list[Noted]]:
@@ -66,17 +66,20 @@ class Plan:
         with self._instance() as instance:
             return instance.run(inputs, times)
 
+    def restart(self) -> None:
+        """Have the next run start processes anew: there are none."""
+
     def times(self, inputs: Sequence[Tensor]) -> list[list[int]] | None:
         """The times of a run; None as for run()."""
         times: list[list[int]] = []
         return times if self.run(inputs, times) is not None else None
 
     @contextmanager
-    def _instance(self) -> Generator[_Instance]:
+    def _instance(self) -> Generator[Instance]:
         try:
             instance = self._idle.pop()
         except IndexError:
-            instance = _Instance(self._layout, self._native)
+            instance = Instance(self._layout, self._native)
         yield instance
         if len(self._idle) < max(MOST_IDLE, cores()):
             self._idle.append(instance)
@@ -122,7 +125,7 @@ class _Outputs:
         return [(number, view.on(memory)) for number, view in self._views.items()]
 
 
-class _Instance:
+class Instance:
     """A copy of a plan, with memory of its own."""
 
     def __init__(self, layout: Layout, native: Native) -> None:
@@ -148,7 +151,7 @@ class _Instance:
             (block, _Outputs(builder, block, views, block in given))
             for block, views in _by_block(layout.outputs).items()
         ]
-        self._plan = native.new_plan(self._arrays, layout.seats, len(builder.channels))
+        self._plan = self._new_plan(layout.seats, len(builder.channels))
 
     def run(self, inputs: Sequence[Tensor], times: list[list[int]] | None) -> list[Tensor] | None:
         given: dict[int, Tensor] = {}
@@ -166,9 +169,8 @@ class _Instance:
             bytes_of(given[block]) if block in given else outputs.memory()
             for block, outputs in self._outputs
         ]
-        spins = SPINS if self._seats <= cores() else 0
-        clock = None if times is None else self._new_clock()
-        if self._native.run(self._plan, spins, clock):
+        clock = None if times is None else self._new_clock(sum(map(len, self._arrays)))
+        if self._replay(SPINS if self._seats <= cores() else 0, clock):
             return None
         if times is not None and clock is not None:
             times += self._event_times(clock[:])
@@ -177,8 +179,15 @@ class _Instance:
             made.update(outputs.on(memory))
         return [made[number] for number in range(len(made))]
 
-    def _new_clock(self) -> ctypes.Array[ctypes.c_int64]:
-        return (ctypes.c_int64 * sum(len(array) + 1 for array in self._arrays))()
+    def _new_plan(self, seats: int, channels: int) -> ctypes.c_void_p:
+        return self._native.new_plan(self._arrays, seats, channels)
+
+    def _replay(self, spins: int, clock: ctypes.Array[ctypes.c_int64] | None) -> int:
+        """Native.run()."""
+        return self._native.run(self._plan, spins, clock)
+
+    def _new_clock(self, steps: int) -> ctypes.Array[ctypes.c_int64]:
+        return (ctypes.c_int64 * (steps + len(self._arrays)))()
 
     def _event_times(self, ns: Sequence[int]) -> Iterator[list[int]]:
         begin = 0

@@ -142,7 +142,7 @@ class Plans:
                 self._keep(key, _SEEN)
         return outputs
 
-    def capture(self, program: nn.Module, inputs: Sequence[Any], run: TapedRun) -> list[Any] | None:
+    def capture(self, program: Program, inputs: Sequence[Any], run: TapedRun) -> list[Any] | None:
         """Tapes a run and makes a plan of it; the run's outputs, None if it failed or stopped.
 
         After it, status() says why there is no plan.
@@ -184,6 +184,12 @@ class Plans:
         self._plans.clear()
         self._source = None
 
+    def restart(self) -> None:
+        """Plan.restart() of all of them."""
+        for plan in list(self._plans.values()):
+            if isinstance(plan, Plan):
+                plan.restart()
+
     def _keep(self, key: object, plan: Plan | Split | str) -> None:
         self._plans.pop(key, None)
         while len(self._plans) >= MOST:
@@ -194,7 +200,7 @@ class Plans:
         return self._source is not None and self._source.are_unchanged()
 
 
-def _plan_of(program: nn.Module, taped: Taped) -> Plan | Split:
+def _plan_of(program: Program, taped: Taped) -> Plan | Split:
     lib = native()
     if lib is None:
         raise NotCapturable(why_not())
@@ -204,7 +210,7 @@ def _plan_of(program: nn.Module, taped: Taped) -> Plan | Split:
             raise NotCapturable(f"an input or output is a {type(value).__name__}")
     if stops:
         return Split(lib, tapes, stops, inputs, program, channels)
-    return Plan(lib, tapes, inputs, outputs)
+    return program._new_plan(lib, tapes, inputs, outputs)  # pyright: ignore[reportPrivateUsage]
 
 
 def _is_plain(value: Any) -> bool:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ramiel.api import CompiledProgram
+from ramiel.runtime import Program
 from ramiel.runtime.replay.native import Kind, native
 from ramiel.runtime.replay.plan import Plan
 from ramiel.runtime.replay.tape import (
@@ -46,7 +47,7 @@ def inputs(seed: int = 0) -> tuple[Tensor, Tensor]:
     return x, z
 
 
-def plans(program: CompiledProgram) -> list[Plan]:
+def plans(program: Program) -> list[Plan]:
     return [p for p in program._plans._plans.values() if isinstance(p, Plan)]
 
 
