@@ -5,8 +5,10 @@
 Each overhead is a slope, the difference of a long and a short program over that of their lengths,
 so that what a call costs is not in it: the least of rounds in which all take turns. A step's is
 that of an operation on 16 elements, whose kernel takes a few ns; that of a fork and join is how
-much longer an operation on several threads takes than its share of the time on one. Then graphs of
-16 chains of 200 operations on as many workers show how much of the ideal speed-up is left.
+much longer an operation on several threads takes than its share of the time on one; that of handing
+over a value of some size how much longer a step takes whose operand another worker has made. What
+processes do in Python is done by threads. Then graphs of 16 chains of 200 operations on as many
+workers show how much of the ideal speed-up is left.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from torch import Tensor
 
 import ramiel
 from ramiel.cores import cores
-from ramiel.runtime import Channels, Input, Linear, Program, Weights
+from ramiel.runtime import Channels, Input, Linear, ProcessProgram, Program, Weights
 from ramiel.runtime.measure import interleaved, random_inputs
 from ramiel.runtime.replay.native import native, why_not
 
@@ -70,22 +72,30 @@ def repeated(length: int, step: Step, threads: int = 1) -> Base:
     return Repeated()
 
 
-def ping_pong(length: int) -> Base:
-    """Two workers that hand a value over so often, to and fro."""
+class InProcesses(Base, ProcessProgram):
+    """Such a program, whose workers are processes."""
 
-    class PingPong(Base):
+
+def unchanged(_: Base, y: Tensor) -> Tensor:
+    return y
+
+
+def ping_pong(length: int, step: Step = unchanged, base: type[Base] = Base) -> Base:
+    """Two workers that hand a value over so often, to and fro, each after a step."""
+
+    class PingPong(base):
         channels = tuple(f"c{i}" for i in range(length))
 
         def worker_0(self, ch: Channels) -> None:
             y = ch.x.recv()
             for i in range(0, length, 2):
-                getattr(ch, f"c{i}").send(y)
+                getattr(ch, f"c{i}").send(step(self, y))
                 y = getattr(ch, f"c{i + 1}").recv()
             ch.y.send(y)
 
         def worker_1(self, ch: Channels) -> None:
             for i in range(0, length, 2):
-                getattr(ch, f"c{i + 1}").send(getattr(ch, f"c{i}").recv())
+                getattr(ch, f"c{i + 1}").send(step(self, getattr(ch, f"c{i}").recv()))
 
     return PingPong(2)
 
@@ -131,12 +141,22 @@ def overheads(threads: int, rounds: int) -> dict[str, Overhead]:
             *(after - before / threads for before, after in zip(one, several, strict=True))
         )
 
+    def relu(_: Base, y: Tensor) -> Tensor:
+        return torch.relu(y)
+
     found: dict[str, Overhead] = {}
-    step("a step of our own (relu)", lambda _, y: torch.relu(y), small)
+    step("a step of our own (relu)", relu, small)
     step("a step of PyTorch's (sigmoid)", lambda _, y: torch.sigmoid(y), small)
     step("a step of oneDNN's (product)", lambda p, y: p.fc(y), torch.ones(1, FEATURES))
     found["a hand-over between awake workers"] = slopes(ping_pong, small, rounds)
-    fork_and_join("relu", lambda _, y: torch.relu(y))
+    for size, x in (("1 KB", torch.ones(1 << 8)), ("1 MB", torch.ones(1 << 18))):
+        alone = slopes(partial(repeated, step=relu), x, rounds)
+        for what, base in (("threads", Base), ("processes", InProcesses)):
+            passed = slopes(partial(ping_pong, step=relu, base=base), x, rounds)
+            found[f"a hand-over of {size} between {what}"] = Overhead(
+                *(after - before for before, after in zip(alone, passed, strict=True))
+            )
+    fork_and_join("relu", relu)
     fork_and_join("a product", lambda p, y: p.fc(y))
     return found
 

@@ -193,9 +193,11 @@ def predicted(document: Document) -> str:
         bound = min(row["bound"] for row in schedules.values())
         drift = off.pop("serial")
         cells = [f"{off[n] / drift:.2f}" if n in off else NONE for n in names if n != "serial"]
-        rows.append([title, f"{drift:.2f}", *cells, f"{bound / least:.2f}"])
+        plain = min(schedules[n]["quartile"] for n in ("serial", "intra-op"))
+        auto = f"{schedules['auto']['quartile'] / plain:.2f}" if "auto" in schedules else NONE
+        rows.append([title, f"{drift:.2f}", *cells, f"{bound / least:.2f}", auto])
     heads = ["measured over predicted", "serial", *(n for n in names if n != "serial")]
-    return table([*heads, "bound over the best"], rows)
+    return table([*heads, "bound over the best", "auto over serial or intra-op"], rows)
 
 
 def disturbed(document: Document) -> str:

@@ -8,7 +8,8 @@ prices (docs/costs.md); then the programs of all schedules run in turns,
 a burst each. A run that is disturbed takes longer, so the lower quartile of all runs is compared.
 A machine may be slower by a tenth from one minute to the next, between the profile and the runs as
 well; the program of one thread, whose time is a sum of costs, says by how much it was. The last
-column sets the others in relation to it. `bound` is the time below which no schedule can be.
+column sets the others in relation to it. `bound` is the time below which no schedule can be. What
+`auto` chose has to be at least as fast as the better of `serial` and `intra-op`.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from ramiel.runtime.measure import random_inputs
 
 OUT = Path(__file__).parent / "results" / "predicted.json"
 ALONE = "serial"
-SCHEDULES = (ALONE, "intra-op", "linear", "list", "refine", "ios")
-OF_BATCHES = (ALONE, "intra-op", "hyper", "refine")
+SCHEDULES = (ALONE, "intra-op", "linear", "list", "refine", "ios", "auto")
+OF_BATCHES = (ALONE, "intra-op", "hyper", "refine", "auto")
 FEWEST = 3
 """Runs in a burst, after one to warm up."""
 
@@ -90,7 +91,9 @@ def show(title: str, found: dict[str, dict[str, float]]) -> None:
     Console().print(table)
     least = min(row["quartile"] for row in found.values())
     bound = min(row["bound"] for row in found.values())  # that of one thread is higher
-    print(f"bound {bound:.2f} ms, {bound / least:.2f} of the best")
+    plain = min(found[name]["quartile"] for name in (ALONE, "intra-op"))
+    print(f"bound {bound:.2f} ms, {bound / least:.2f} of the best;", end=" ")
+    print(f"auto takes {found['auto']['quartile'] / plain:.3f} of serial or intra-op")
 
 
 def main() -> None:

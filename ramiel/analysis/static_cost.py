@@ -1,10 +1,11 @@
 """A static model of an operation's cost, from the work that its shapes imply.
 
 The cost is a sum over kinds of work, each with a price (µs): a call; a flop of a dense product, of
-a convolution, of one by Winograd's algorithm or of a grouped one; a byte read by the windows of a
-pool; a byte of weights; a byte moved, near or far; an element of a transcendental function. The
-kinds are those whose prices differ much: weights come from memory, values mostly from a cache, and
-grouped convolutions reach less than half the speed of dense ones.
+a convolution, of one by Winograd's algorithm or of a grouped one; a byte of the tiles of that
+algorithm; a byte read by the windows of a pool; a byte of weights; a byte moved, near or far; an
+element of a transcendental function. The kinds are those whose prices differ much: weights come
+from memory, values mostly from a cache, and grouped convolutions reach less than half the speed of
+dense ones.
 
 The prices of a machine are measured by `ramiel.execution.probe`. Without it, they are NOMINAL: a
 least-squares fit, in log space, to the times of the operations of the eight benchmark models on one
@@ -21,8 +22,9 @@ from math import log2
 
 CACHE = 4e6
 """Bytes; an operation that moves more finds its operands beyond a core's own cache."""
-WORKSPACE = 1e6
-"""Bytes of intermediate results of a convolution by Winograd's algorithm that stay near."""
+WORKSPACE, SPILLED = 6e6, 3.0
+"""Bytes of intermediate results of a convolution by Winograd's algorithm that stay in the caches,
+and how many times as long it takes to write and read the others."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,10 @@ class Work:
     """Flops (2 for a multiply-add) of matrix products and 1x1 convolutions."""
     convolution: float = 0.0
     """Flops of wider convolutions."""
-    filtered: float = 0.0
-    """Flops that convolutions by Winograd's algorithm would take if computed directly."""
-    tiles: float = 0.0
-    """Tiles of convolutions by Winograd's algorithm: small products transform each one twice."""
+    winograd: float = 0.0
+    """Flops of the products of convolutions by Winograd's algorithm."""
+    transformed: float = 0.0
+    """Bytes that their transforms make and take, those beyond WORKSPACE SPILLED times."""
     grouped: float = 0.0
     """Flops of grouped convolutions, mostly depthwise ones."""
     windows: float = 0.0
@@ -63,8 +65,8 @@ SERIAL = Work(
     calls=1.0,
     product=0.03,
     convolution=0.025,
-    filtered=0.035,
-    tiles=0.025,
+    winograd=0.035,
+    transformed=0.035,
     grouped=0.05,
     windows=0.08,
     weights=0.07,
@@ -115,8 +117,8 @@ NOMINAL = Prices(
             calls=1.0,
             product=1 / 260_000,
             convolution=1 / 240_000,
-            filtered=1 / 740_000,
-            tiles=1.2,
+            winograd=1 / 400_000,
+            transformed=1 / 10_000,
             grouped=1 / 111_000,
             windows=1 / 123_000,
             weights=1 / 46_000,

@@ -30,8 +30,8 @@ UNIT = 1e6
 PRICE = "probed price of a million "
 HAND_OVER = ("probed hand-over between workers", 1)
 CROWDING = ("probed µs, while all cores are busy, of what takes one alone", 1)
-_SINGLE = ("calls", "tiles")
-_FLOPS = ("product", "convolution", "filtered", "grouped")
+_SINGLE = ("calls",)
+_FLOPS = ("product", "convolution", "winograd", "grouped")
 _ELEMENTS = ("curves",)
 _KINDS = tuple(field.name for field in fields(Work))
 
@@ -98,8 +98,8 @@ def probed_counts(most: int) -> list[int]:
 
 
 def rates(entries: Iterable[Entry]) -> dict[int, dict[str, float]]:
-    """What the probe has kept among the entries of a machine, by number of threads: µs of a call
-    and of a tile, and for other kinds of work how much of it is done in a second."""
+    """What the probe has kept among the entries of a machine, by number of threads: µs of a call,
+    and for other kinds of work how much of it is done in a second."""
     found: dict[int, dict[str, float]] = {}
     known = {(e.operation, e.threads): e.microseconds for e in entries}
     for count in sorted({threads for operation, threads in known if operation.startswith(PRICE)}):

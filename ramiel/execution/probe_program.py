@@ -115,7 +115,9 @@ def probe_program() -> func.FuncOp:
     x = b.call("kernels.avg_pool2d", x, kernel_size=3, stride=1, padding=1, shape=(1, 96, 24, 24))
     x = b.convolution(x, 96)
     x = b.convolution(x, 96, kernel="winograd")
-    x = b.convolution(x, 96, 1, activation="silu")
+    x = b.convolution(x, 192, 1, activation="silu")
+    x = b.convolution(x, 192, kernel="winograd")
+    x = b.convolution(x, 96, 1)
     x = b.call("kernels.max_pool2d", x, kernel_size=3, stride=2, padding=1, shape=(1, 96, 12, 12))
     # Small images and many channels: weights count.
     x = b.convolution(x, 512, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from types import CodeType, TracebackType
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ramiel.cores import cores
 from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
@@ -25,6 +26,7 @@ from ramiel.runtime.replay.plans import Plans, Taped, Timed, captures_by_itself,
 from ramiel.runtime.replay.split import Left, Part
 from ramiel.runtime.replay.stop import Stop, stop_at
 from ramiel.runtime.replay.tape import NotCapturable, Tape, here, line_in, running, tapes_of
+from ramiel.runtime.requests import in_order
 from ramiel.runtime.surroundings import has_lost_its_team, with_one_thread
 from ramiel.runtime.weights import Weights
 from ramiel.runtime.workers import Pool, Worker
@@ -130,6 +132,30 @@ class Program(nn.Module):
         if full < len(samples):
             results += self._run_apart(samples[full:])
         return joined(results)
+
+    def stream(
+        self,
+        requests: Iterable[Any],
+        *,
+        threads: int | None = None,
+        in_flight: int | None = None,
+        return_exceptions: bool = False,
+    ) -> Iterator[Outputs]:
+        """The outputs for requests that follow each other, in their order, several at a time.
+
+        A request is a tuple of inputs in order, a mapping of them by name, or the only input. As
+        many as there are `threads`, by default the cores, are computed at a time, each by serial():
+        that is as many times the throughput of serial(), with its latency, where a call of the
+        program itself has the least latency. `in_flight` bounds the requests that are taken ahead
+        of the results asked for, by default twice the threads. If a request fails, its error is
+        raised in its place; with `return_exceptions` it is the result, and the others follow.
+        """
+        threads = cores() if threads is None else threads
+        in_flight = 2 * threads if in_flight is None else in_flight
+        if threads < 1 or in_flight < 1:
+            raise ValueError(f"{threads} threads and {in_flight} requests in flight: at least 1")
+        compute = getattr(self, "serial")  # noqa: B009
+        return in_order(compute, requests, threads, in_flight, return_exceptions)
 
     def capture(self, *args: Any, **kwargs: Any) -> None:
         """Prepare a plan for inputs of these shapes, by which later calls run without Python.

@@ -13,7 +13,7 @@ from math import log2, prod
 from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import Attribute, Block
 
-from ramiel.analysis.static_cost import CACHE, WORKSPACE, Work, static_cost
+from ramiel.analysis.static_cost import CACHE, SPILLED, WORKSPACE, Work, static_cost
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, LoopOp, TorchOperation
@@ -35,6 +35,8 @@ STEPS = 3
 """How many calls a convolution by Winograd's algorithm counts as."""
 FEWEST_CHANNELS = 4
 """A convolution of fewer takes as long."""
+FEWEST_RESULTS = 16
+"""A dense convolution with fewer channels of results takes as long: it computes so many at once."""
 TILE = 4
 """The results on a side of its tiles."""
 TEXT = 0.06
@@ -147,21 +149,26 @@ def _convolution(s: _Shapes, transposed: bool = False) -> Work:
     if prod(s.weight[2:]) == 1:
         return Work(product=flops, moved=s.moved, weights=s.weights)
     if s.kernel is not None and "winograd" in s.kernel:
-        return _winograd(s, flops)
+        return _winograd(s)
+    if not transposed:
+        flops *= max(1.0, FEWEST_RESULTS / max(s.weight[0], 1))
     return Work(convolution=flops, moved=s.moved, weights=s.weights)
 
 
-def _winograd(s: _Shapes, flops: float) -> Work:
-    """Intermediate results that do not stay near are bytes moved: each place of a tile's inputs and
-    of its products is written once and read once."""
+def _winograd(s: _Shapes) -> Work:
+    """Transforms of tiles, and products of what these make."""
     wide = [size for size in s.weight[2:] if size > 1]
     tiles = s.y[0] * prod(s.y[2:]) / TILE ** len(wide)
     places = prod(size + TILE - 1 for size in wide)
-    made, read = s.weight[0], s.weight[1]
-    space = tiles * places * (made + read) * s.element
-    spilled = 2 * max(0.0, space - WORKSPACE)
-    moved = s.moved + spilled
-    return Work(STEPS, filtered=flops, tiles=tiles, weights=4 * s.weights, moved=moved)
+    made, read = max(s.weight[0], FEWEST_RESULTS), s.weight[1]
+    size = tiles * places * (made + read) * s.element
+    return Work(
+        STEPS,
+        winograd=2.0 * tiles * places * made * read,
+        transformed=size + (SPILLED - 1) * max(0.0, size - WORKSPACE),
+        weights=s.weights * places / prod(wide),
+        moved=s.moved,
+    )
 
 
 def _transposed(s: _Shapes) -> Work:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain
 from types import CodeType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, overload
 
 import torch
 
@@ -74,11 +74,27 @@ class StreamProgram(Program):
         """The device and its libraries, in words."""
         return self._target.name
 
-    def stream(self, number: int) -> AbstractContextManager[None]:
-        """Operations within go to the stream of a worker. Only within a worker."""
+    @overload
+    def stream(self, requests: int) -> AbstractContextManager[None]: ...
+
+    @overload
+    def stream(
+        self,
+        requests: Iterable[Any],
+        *,
+        threads: int | None = None,
+        in_flight: int | None = None,
+        return_exceptions: bool = False,
+    ) -> Iterator[Any]: ...
+
+    def stream(self, requests: Any, **options: Any) -> Any:
+        """Operations within go to the stream of a worker, by its number. Only within a worker.
+        Requests are those of Program.stream()."""
+        if not isinstance(requests, int):
+            return super().stream(requests, **options)
         if current.issue is None:
             raise RuntimeError("a worker is run by calling its program")
-        return current.issue.on(number)
+        return current.issue.on(requests)
 
     def _in_parallel(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
         return self._pool.visit(lambda: self._in_batches(inputs))
