@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ramiel.analysis.static_cost import NOMINAL, Prices, Work, static_cost
 from ramiel.console.notes import note
 from ramiel.dialects.torch import Task
+from ramiel.execution.cost_cache import Key
 from ramiel.execution.fit import Sample, fitted
 from ramiel.execution.overheads import measure_replayed_hand_over
 from ramiel.execution.probe_program import probe_program
@@ -43,9 +45,12 @@ def measure(counts: list[int]) -> Measured:
     """
     function = probe_program()
     tasks = [op for op in function.body.block.ops if isinstance(op, Task)]
-    costs, runs = profile(
+    measured, runs = profile(
         function, counts, lambda done, total: None, fewest=ROUNDS, budget_s=0.0, part=PART
     )
+    alone = {key_of(op): measured.get((key_of(op) + ALONE, 1)) for op in tasks}
+    alone = {key: measured[key, 1] if cost is None else cost for key, cost in alone.items()}
+    costs = dict(measured) | crowded(measured, alone, counts[-1])
     ops = [op for op in tasks if costs[key_of(op), 1] >= SMALLEST]
     prices: dict[int, Work] = {}
     disturbed = False
@@ -63,8 +68,18 @@ def measure(counts: list[int]) -> Measured:
             "other programs were running while this machine was probed: `ramiel cache clear` has "
             "it probed again"
         )
-    busy = sum(costs[key_of(op), 1] for op in ops)
-    alone = sum(costs.get((key_of(op) + ALONE, 1), costs[key_of(op), 1]) for op in ops)
+    crowding = sum(costs[key_of(op), 1] for op in ops) / sum(alone[key_of(op)] for op in ops)
     lib = native() if are_replayed() else None
     hand_over = DEFAULT_HAND_OVER if lib is None else measure_replayed_hand_over(lib)
-    return Measured(prices, hand_over, busy / alone, runs)
+    return Measured(prices, hand_over, crowding, runs)
+
+
+def crowded(costs: Mapping[Key, float], alone: Mapping[str, float], most: int) -> dict[Key, float]:
+    """µs on one thread while all `most` cores are busy, without what other programs added to them.
+
+    They cannot be longer, all in all, than the shares that `most` threads compute of the same
+    operations, which keep all cores busy, too.
+    """
+    shares = most * sum(costs[key, most] for key in alone)
+    longest = max(1.0, shares / sum(alone.values()))
+    return {(key, 1): min(costs[key, 1], longest * cost) for key, cost in alone.items()}

@@ -233,6 +233,17 @@ def test_measuring_finds_the_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.crowding == pytest.approx(1.5) and found.runs == 5
 
 
+@pytest.mark.parametrize(("busy", "found"), [(1.02, 1.02), (1.1, 1.1), (1.8, 1.1)])
+def test_neighbours_are_told_from_crowding(busy: float, found: float) -> None:
+    """Two threads take 1.1 times half of the time: neither can be slower, with the other busy."""
+    alone = {"a": 100.0, "b": 10.0}
+    costs = {(key, 1): busy * cost for key, cost in alone.items()}
+    costs |= {(key, 2): 1.1 * cost / 2 for key, cost in alone.items()}
+    expected = {(key, 1): pytest.approx(found * cost) for key, cost in alone.items()}
+    assert probing.crowded(costs, alone, 2) == expected
+    assert probing.crowded({("a", 1): 4.0}, {"a": 3.0}, 1) == {("a", 1): 4.0}
+
+
 WORKS = [work_of(op) for op in probe_program().body.block.ops if isinstance(op, Task)]
 PRICES = st.builds(
     lambda factors: Work(*(p * f for p, f in zip(astuple(NOMINAL.on(1)), factors, strict=True))),
