@@ -34,7 +34,7 @@ lit: $(SETUP) ## Run the tests on IR
 	$(BIN)/lit -v test
 
 pytest: $(MODELS) ## Run the unit and numerical tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --durations=30 --durations-min=3
 
 sanitize: ## Run the native part under ThreadSanitizer and AddressSanitizer
 	mkdir -p build

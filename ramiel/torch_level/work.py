@@ -36,7 +36,7 @@ STEPS = 3
 FEWEST_CHANNELS = 4
 """A convolution of fewer takes as long."""
 FEWEST_RESULTS = 16
-"""A dense convolution with fewer channels of results takes as long: it computes so many at once."""
+"""One by Winograd's algorithm with fewer channels of results takes as long."""
 TILE = 4
 """The results on a side of its tiles."""
 TEXT = 0.06
@@ -150,8 +150,6 @@ def _convolution(s: _Shapes, transposed: bool = False) -> Work:
         return Work(product=flops, moved=s.moved, weights=s.weights)
     if s.kernel is not None and "winograd" in s.kernel:
         return _winograd(s)
-    if not transposed:
-        flops *= max(1.0, FEWEST_RESULTS / max(s.weight[0], 1))
     return Work(convolution=flops, moved=s.moved, weights=s.weights)
 
 

@@ -256,8 +256,8 @@ def test_an_operation_on_several_threads_of_a_process() -> None:
             assert torch.allclose(program(given), expected, atol=1e-3)
         assert len(processes(program)) == 1
         (pid,) = processes(program)
-        # The threads of Python, of the worker, and one that helps it.
-        assert len(os.listdir(f"/proc/{pid}/task")) == 3
+        # The threads of Python, of the worker, and at least one that helps it.
+        assert len(os.listdir(f"/proc/{pid}/task")) >= 3
 
 
 def test_when_what_happens_is_known(program: CompiledProgram) -> None:
