@@ -81,7 +81,7 @@ class Plan final : public Lender {
     common_->finished.store(0, std::memory_order_relaxed);
     common_->left.store(0, std::memory_order_relaxed);
     for (int k = 0; k < seat_count_; ++k) seats_[k].state.store(kBusy, std::memory_order_relaxed);
-    int others = seat_count_ - 1;
+    const int others = seat_count_ - 1;
     if (is_shared_) {
       common_->turn.store(++turns_);
       for (int k = 1; k < seat_count_; ++k) seats_[k].bed.wake();
@@ -96,15 +96,16 @@ class Plan final : public Lender {
     if (calls_python_) {
       // In the caller's thread, Python would run its handlers of signals before the function, and
       // what they raise would be lost, and the function's step skipped.
-      ++others;
       is_over_.store(false);
+      has_left_.store(false, std::memory_order_relaxed);
       run_on_team([this] {
         take_part(0);
         is_over_.store(true);
         caller_.wake();
-        leave();
+        has_left_.store(true, std::memory_order_release);
       });
       wait_until(caller_, 0, [this] { return is_over_.load(); });
+      for (Turns turns; !has_left_.load(std::memory_order_acquire);) turns.next();
     } else {
       take_part(0);
     }
@@ -192,7 +193,7 @@ class Plan final : public Lender {
     std::atomic<int64_t> preemptions{0};
     std::atomic<int> status{kDone};
     std::atomic<int> finished{0};  // workers
-    std::atomic<int> left{0};      // workers and helpers, but for the caller's thread
+    std::atomic<int> left{0};      // workers and helpers, but for worker 0
   };
 
   static constexpr int kPatience = 20000;
@@ -215,9 +216,14 @@ class Plan final : public Lender {
     }
   }
 
+  // Without processes, whoever waits for this may then delete the plan.
   void leave() {
+    if (!is_shared_) {
+      common_->left.fetch_add(1, std::memory_order_release);
+      return;
+    }
     common_->left.fetch_add(1);
-    if (is_shared_) seats_[0].bed.wake();
+    seats_[0].bed.wake();
   }
 
   int64_t* times_of(int k) const {
@@ -371,7 +377,7 @@ class Plan final : public Lender {
   std::atomic<uint64_t>* channels_;
   bool calls_python_ = false;  // worker 0
   Bed caller_;
-  std::atomic<bool> is_over_{false};
+  std::atomic<bool> is_over_{false}, has_left_{false};  // worker 0, where it calls Python
 };
 
 }  // namespace
