@@ -104,7 +104,7 @@ def test_a_collected_program_ends_its_threads() -> None:
     class Collected(Net):
         pass
 
-    for failing in (False, True) * 20:
+    for failing in (False, True) * 5:
         net = Collected(net_weights())
         if failing:
             net.scale = torch.zeros(3)
