@@ -126,4 +126,5 @@ def test_the_tables_say_what_was_measured() -> None:
     assert "| geometric mean | **1.00** |" in text
     assert "| a | list | 8.00 | 5.00 | 4.00 | 6.00 | 0.67 |" in text
     assert "- a, batch 1, f32, `openvino`: no such luck" in text
-    assert page.filled(text.replace("## Latency", "## My words"), document).count("My words") == 1
+    mine = text.replace("# Performance\n", "# My words\n", 1)
+    assert page.filled(mine, document).startswith("# My words\n")
