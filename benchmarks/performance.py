@@ -1,14 +1,14 @@
 """Ramiel against other runtimes on this machine, in turns.
 
     python benchmarks/performance.py MODEL.onnx ... [--batch 1] [--dtype f32] [--rounds 20]
-        [--seconds 0.4] [--threads 2] [--eaten 0] [--contestants ramiel,ort] [--out FILE]
+        [--seconds 0.4] [--threads 2] [--eaten 0] [--avx2] [--contestants ramiel,ort] [--out FILE]
 
 One model at a time: each contestant is a process (see benchmarks/contestants.py), all are made
 ready one after the other, and then each runs a short burst in every round, so that a slow spell of
 the machine affects all of them. Only one computes at any time; the order changes with every round.
 Outputs are compared with those of ONNX Runtime, sample by sample, and a contestant with wrong
 outputs is excluded. `--eaten N` takes N cores away: as many other programs compute all the time,
-while contestants are made ready as well.
+while contestants are made ready as well. `--avx2` limits all of them to AVX2.
 
 The results of a model, batch and dtype are one sitting: a new one replaces the old one as a whole,
 since only contestants that ran together can be compared. Other sittings are kept.
@@ -28,12 +28,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from avx2 import limited
 from contestants import CONTESTANTS, Arrays, load
 from machine import eaten, machine
 from rich.console import Console
@@ -62,7 +63,15 @@ class Gone(Exception):
 class Racer:
     """A contestant's process."""
 
-    def __init__(self, name: str, model: Path, threads: int, batch: int, folder: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Path,
+        threads: int,
+        batch: int,
+        folder: Path,
+        environment: Mapping[str, str],
+    ) -> None:
         self.name = name
         self._log = folder / f"{name}.log"
         command = [sys.executable, str(SCRIPT), name, str(model), "--folder", str(folder)]
@@ -72,6 +81,7 @@ class Racer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env=environment,
                 text=True,
                 bufsize=1,
                 start_new_session=True,  # so that its children can be killed with it
@@ -164,6 +174,7 @@ class Race:
         self.rows: dict[str, dict[str, Any]] = {}
         self.racers: list[Racer] = []
         self.disturbance: dict[str, float] = {}
+        self.environment: Mapping[str, str] = os.environ
 
     def hold(self) -> None:
         with (
@@ -178,12 +189,15 @@ class Race:
                     racer.kill()
 
     def _start(self, name: str, folder: Path) -> Racer:
-        racer = Racer(name, self.model, self.options.threads, self.options.batch, folder)
+        options = self.options
+        racer = Racer(name, self.model, options.threads, options.batch, folder, self.environment)
         self.racers.append(racer)
         return racer
 
     def _prepare(self, folder: Path) -> None:
         """Makes the contestants ready, one after the other."""
+        if self.options.avx2:
+            self.environment = limited(folder / "packages")
         first = self._start("prepare", folder)
         first.answer(self.options.compile_limit)
         first.process.wait()
@@ -313,6 +327,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.4, help="length of a burst")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--eaten", type=int, default=0, help="cores that others compute on")
+    parser.add_argument("--avx2", action="store_true", help="no contestant uses more than AVX2")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--dtype", choices=USUAL, default="f32", help="of the usual contestants")
     parser.add_argument("--contestants", help="instead of the usual ones: a,b,c")
@@ -333,6 +348,7 @@ def main() -> None:
             "dtype": options.dtype,
             "threads": options.threads,
             "eaten": options.eaten,
+            "avx2": options.avx2,
             "rounds": options.rounds,
             "seconds": options.seconds,
             "machine": {**machine(), **versions()},
