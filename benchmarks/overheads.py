@@ -8,7 +8,8 @@ that of an operation on 16 elements, whose kernel takes a few ns; that of a fork
 much longer an operation on several threads takes than its share of the time on one; that of handing
 over a value of some size how much longer a step takes whose operand another worker has made. What
 processes do in Python is done by threads. Then graphs of 16 chains of 200 operations on as many
-workers show how much of the ideal speed-up is left.
+workers show how much of the ideal speed-up is left, beside that of as many programs of a part of
+the chains each, which run side by side and hand nothing over: the most that the machine gives.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import json
 import statistics
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -168,6 +170,13 @@ class SpeedUp(NamedTuple):
     parallel_ms: Overhead
     serial_ms: Overhead
     speed_up: Overhead
+    apart_speed_up: float
+    """Of the parts of the graph as programs of their own, replayed side by side."""
+
+
+def side_by_side(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], object]]) -> None:
+    for done in [pool.submit(call) for call in calls]:
+        done.result()
 
 
 def speed_up(target_us: float, threads: int, rounds: int) -> SpeedUp:
@@ -182,13 +191,20 @@ def speed_up(target_us: float, threads: int, rounds: int) -> SpeedUp:
         ramiel.compile(model, workers=threads, schedule="linear", capture=capture)
         for capture in (True, False)
     ]
+    parts = [
+        ramiel.compile(chains_model(CHAINS // threads, LENGTH, rows), workers=1)
+        for _ in range(threads)
+    ]
     inputs = random_inputs(programs[0].inputs, {}, 0)
     calls = [partial(call, *inputs) for p in programs for call in (p, p.serial)]
+    pool = ThreadPoolExecutor(threads)
+    calls.append(partial(side_by_side, pool, [partial(part, *inputs) for part in parts]))
     interleaved(calls, 3)
     for status in (programs[0].capture_status, programs[0].serial_capture_status):
         if status(*inputs) != "captured":
             raise SystemExit(f"the chains are not captured: {status(*inputs)}")
-    parallel, serial, in_python, serial_in_python = interleaved(calls, rounds)
+    parallel, serial, in_python, serial_in_python, apart = interleaved(calls, rounds)
+    pool.shutdown()
 
     def ms(seconds: Sequence[float]) -> float:
         return statistics.median(seconds) * 1e3
@@ -196,13 +212,14 @@ def speed_up(target_us: float, threads: int, rounds: int) -> SpeedUp:
     def ratio(before: Sequence[float], after: Sequence[float]) -> float:
         return statistics.median(b / a for b, a in zip(before, after, strict=True))
 
-    for program in programs:
+    for program in programs + parts:
         program.close()
     return SpeedUp(
         ms(serial) * 1e3 / (CHAINS * LENGTH),
         Overhead(ms(parallel), ms(in_python)),
         Overhead(ms(serial), ms(serial_in_python)),
         Overhead(ratio(serial, parallel), ratio(serial_in_python, in_python)),
+        ratio(serial, apart),
     )
 
 
@@ -231,6 +248,7 @@ def main() -> None:
             ("speed-up", row.speed_up),
         ):
             print(f"{f'{title}: {name}':46}{pair.replayed:10.2f}{pair.python:11.2f}")
+        print(f"{f'{title}: speed-up of parts':46}{row.apart_speed_up:10.2f}")
     if options.json:
         document = {
             "machine": machine(),

@@ -3,9 +3,11 @@
 Simulation is off by up to some ten percent, more than the best schedules differ by. So the best
 few by simulation, and what would be compiled without tuning, are printed, loaded and run, in turns.
 Disturbances make runs longer and not shorter, so lower quartiles are compared, and turns in which
-other programs took the cores are repeated; what wins has to win again over what would be compiled
-without tuning, in a second sitting. If others take the cores all the time, that is what stays. For
-a GPU whole graphs are timed, by its own clock, and that of one stream is always one of them.
+other programs took the cores are repeated; what is far behind stops, and leaves its turns to the
+others (as in successive halving: Jamieson and Talwalkar, AISTATS 2016); what wins has to win again
+over what would be compiled without tuning, in a second sitting. If others take the cores all the
+time, that is what stays. For a GPU whole graphs are timed, by its own clock, and that of one stream
+is always one of them.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ PATIENCE, PATIENCE_S = 3, 12.0
 """How many times as many it may take until enough were undisturbed, and how many seconds."""
 BURST = 2
 """Timed runs in a turn, after one that finds in the caches what the other programs left there."""
+BEHIND = 1.2
+"""What takes so many times as long as the fastest, after FEWEST turns, has no more of them."""
 ALIKE = 0.02
 """A simpler schedule is preferred to one that saves at most this share of the time: where other
 programs have just run, threads that wait for each other lose more."""
@@ -205,36 +209,67 @@ def measure(compilations: Sequence[Compilation], options: Options, progress: Pro
             inputs = random_inputs(programs[0].inputs, options.shapes, 0, batch=options.batch)
         except ValueError as error:
             raise CompileError(f"it cannot be measured: {error}") from error
-        times: list[list[float]] = [[] for _ in programs]
-        quiet: list[list[float]] = [[] for _ in programs]
         try:
             equal = [i for i, p in enumerate(programs) if _agrees(p, inputs)]
-            timers = {i: _timer(programs[i], inputs) for i in equal}
-            start = time.perf_counter()  # a device's clock does not count what we wait for it
-            for timer in timers.values():
-                timer(1)
-            once = time.perf_counter() - start
-            budget = BUDGET_S / (BURST + 1)
-            runs = max(FEWEST, min(MOST, int(budget / max(once, 1e-6)))) if equal else 0
-            end = time.perf_counter() + PATIENCE_S
-            for turn in range(PATIENCE * runs):
-                done = min(len(quiet[i]) // BURST for i in equal)
-                if done >= runs or (turn >= runs and time.perf_counter() > end):
-                    break
-                progress("tuning", max(done, turn // PATIENCE), runs)
-                # Back and forth, since a program may leave threads that spin for a while.
-                for i in equal[:: -1 if turn % 2 else 1]:
-                    before = preemptions()
-                    taken = timers[i](BURST + 1)
-                    times[i] += taken[1:]
-                    of_device = isinstance(programs[i], StreamProgram)  # by a clock of its own
-                    if of_device or are_usual(preemptions() - before, sum(taken)):
-                        quiet[i] += taken[1:]
-            progress("tuning", runs, runs)
+            racing = [_Racer(programs[i], inputs) for i in equal]
+            busy = _take_turns(racing, progress)
         except OpError as error:
             raise CompileError(f"the program fails: {error}") from error
-    busy = any(len(quiet[i]) < FEWEST * BURST for i in equal)
-    return Sitting(times if busy else quiet, busy)
+    times: list[list[float]] = [[] for _ in programs]
+    for i, racer in zip(equal, racing, strict=True):
+        times[i] = racer.times if busy else racer.quiet
+    return Sitting(times, busy)
+
+
+class _Racer:
+    """A program that takes turns with others."""
+
+    def __init__(self, program: CompiledProgram, inputs: Sequence[Tensor]) -> None:
+        self._timer = _timer(program, inputs)
+        self._of_device = isinstance(program, StreamProgram)
+        """Whether the clock is that of a device, which other programs do not disturb."""
+        self.times: list[float] = []
+        """Seconds of each timed run."""
+        self.quiet: list[float] = []
+        """Those of turns in which no other program took the cores."""
+        start = time.perf_counter()  # a device's clock does not count what we wait for it
+        self._timer(1)
+        self.once = time.perf_counter() - start
+        """Seconds of a run."""
+
+    def run(self) -> None:
+        before = preemptions()
+        first, *taken = self._timer(BURST + 1)
+        self.times += taken
+        if self._of_device or are_usual(preemptions() - before, first + sum(taken)):
+            self.quiet += taken
+
+    @property
+    def turns(self) -> int:
+        """Undisturbed ones."""
+        return len(self.quiet) // BURST
+
+
+def _take_turns(racers: Sequence[_Racer], progress: Progress) -> bool:
+    """Whether other programs took the cores nearly all the time while programs took turns."""
+    racing, turn = list(racers), 0
+    end = time.perf_counter() + PATIENCE_S
+    while racing:
+        once = sum(racer.once for racer in racing)
+        wanted = max(FEWEST, min(MOST, int(BUDGET_S / (BURST + 1) / max(once, 1e-6))))
+        done = min(racer.turns for racer in racing)
+        late = turn >= PATIENCE * wanted or (turn >= wanted and time.perf_counter() > end)
+        progress("tuning", wanted if late else min(done, wanted), wanted)
+        if late or done >= wanted:
+            break
+        # Back and forth, since a program may leave threads that spin for a while.
+        for racer in racing[:: -1 if turn % 2 else 1]:
+            racer.run()
+        turn += 1
+        if min(racer.turns for racer in racing) >= FEWEST:
+            least = min(lower_quartile(racer.quiet) for racer in racing)
+            racing = [r for r in racing if lower_quartile(r.quiet) <= BEHIND * least]
+    return any(racer.turns < FEWEST for racer in racers)
 
 
 Timer = Callable[[int], list[float]]
