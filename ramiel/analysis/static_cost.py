@@ -17,7 +17,7 @@ do not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from math import log2
 
 CACHE = 4e6
@@ -54,11 +54,16 @@ class Work:
     curves: float = 0.0
     """Elements of an exponential function and the like: a sigmoid, GELU, a softmax."""
 
+    @property
+    def amounts(self) -> tuple[float, ...]:
+        """In the order of the kinds above."""
+        return tuple(vars(self).values())
+
     def __add__(self, other: Work) -> Work:
-        return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Work(*(a + b for a, b in zip(self.amounts, other.amounts, strict=True)))
 
     def __mul__(self, times: float) -> Work:
-        return Work(*(amount * times for amount in astuple(self)))
+        return Work(*(amount * times for amount in self.amounts))
 
 
 SERIAL = Work(
@@ -101,7 +106,7 @@ class Prices:
             return prices
         scaled = [
             price * _scale(serial, threads) / _scale(serial, nearest)
-            for price, serial in zip(astuple(prices), astuple(SERIAL), strict=True)
+            for price, serial in zip(prices.amounts, SERIAL.amounts, strict=True)
         ]
         return Work(prices.calls + TEAM * log2(threads / nearest), *scaled[1:])
 
@@ -147,9 +152,9 @@ def extrapolated(cost: float, work: Work, known: int, threads: int) -> float:
     Amdahl's law through one thread and two takes what is lost by dividing at all for work that
     cannot be divided, and predicts too long times.
     """
-    parts = [a * price for a, price in zip(astuple(work), astuple(NOMINAL.on(1)), strict=True)][1:]
+    parts = [a * price for a, price in zip(work.amounts, NOMINAL.on(1).amounts, strict=True)][1:]
     before, after = (
-        sum(part * _scale(s, n) for part, s in zip(parts, astuple(SERIAL)[1:], strict=True))
+        sum(part * _scale(s, n) for part, s in zip(parts, SERIAL.amounts[1:], strict=True))
         for n in (known, threads)
     )
     grown = cost * after / before if before else cost
@@ -157,4 +162,4 @@ def extrapolated(cost: float, work: Work, known: int, threads: int) -> float:
 
 
 def _total(work: Work, prices: Work) -> float:
-    return sum(a * price for a, price in zip(astuple(work), astuple(prices), strict=True))
+    return sum(a * price for a, price in zip(work.amounts, prices.amounts, strict=True))

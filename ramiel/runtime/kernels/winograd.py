@@ -301,11 +301,19 @@ def _kernel_of(spec: Convolution, grid: _Grid) -> Tensor:
     key = ("winograd", grid.tile)
     if key not in spec.packed:
         (_, g, _), (_, g2, _) = map(matrices, grid.tile, spec.kernel)
-        weight = spec.weight.detach().numpy().astype(np.float64)
-        kernel = np.einsum("ui,vj,ocij->uvco", g, g2, weight, optimize=True)
-        kernel = kernel.reshape(-1, *kernel.shape[2:]).astype(np.float32)
-        spec.packed[key] = torch.from_numpy(kernel)
+        transform = torch.from_numpy(np.kron(g, g2))  # of float64, as is the product
+        results, channels, *size = spec.weight.shape
+        kernel = torch.empty(len(transform), channels, results)
+        weights = spec.weight.detach().flatten(2).split(_PART)
+        for part, into in zip(weights, kernel.split(_PART, 2), strict=True):
+            flat = part.double().permute(2, 1, 0).reshape(math.prod(size), -1)
+            into.copy_((transform @ flat).view(into.shape))
+        spec.packed[key] = kernel
     return spec.packed[key]
+
+
+_PART = 64
+"""The results whose kernel is transformed at a time, so that it stays in the cache."""
 
 
 def _transforms(spec: Convolution, grid: _Grid) -> tuple[Tensor, Tensor]:

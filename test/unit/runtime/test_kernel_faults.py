@@ -140,4 +140,4 @@ def test_a_kernel_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = made(Conv2d, None), torch.randn(SHAPE[Conv2d])
     for _ in range(2):
         check(layer(x), reference(layer, x))
-    assert len(calls) == 3  # one of them is the check
+    assert len(calls) == 2  # the first one is checked
