@@ -20,8 +20,8 @@ from ramiel.schedule.place import intra_op, place, serial
 SHARING = 1.05
 """The factor by which concurrent workers are slower than simulated, as they share memory."""
 TURN = 1.0
-"""The time in µs that each operation of a worker waits, if there are other workers, for the GIL and
-for other overheads that are not simulated."""
+"""The time in µs that each operation of a worker takes longer, if there are other workers, by what
+is not simulated: operands in another core's cache, waits for the slower of two."""
 
 WHOLE_SAMPLES = "whole samples"
 
