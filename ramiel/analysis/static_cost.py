@@ -16,8 +16,8 @@ do not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from math import log2
 
 CACHE = 4e6
@@ -54,11 +54,16 @@ class Work:
     curves: float = 0.0
     """Elements of an exponential function and the like: a sigmoid, GELU, a softmax."""
 
+    def __iter__(self) -> Iterator[float]:
+        """The amounts, in the order of the kinds. As dataclasses.astuple, without its copies, which
+        took a twentieth of the time of compiling."""
+        return iter(vars(self).values())
+
     def __add__(self, other: Work) -> Work:
-        return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Work(*(a + b for a, b in zip(self, other, strict=True)))
 
     def __mul__(self, times: float) -> Work:
-        return Work(*(amount * times for amount in astuple(self)))
+        return Work(*(amount * times for amount in self))
 
 
 SERIAL = Work(
@@ -101,7 +106,7 @@ class Prices:
             return prices
         scaled = [
             price * _scale(serial, threads) / _scale(serial, nearest)
-            for price, serial in zip(astuple(prices), astuple(SERIAL), strict=True)
+            for price, serial in zip(prices, SERIAL, strict=True)
         ]
         return Work(prices.calls + TEAM * log2(threads / nearest), *scaled[1:])
 
@@ -147,9 +152,9 @@ def extrapolated(cost: float, work: Work, known: int, threads: int) -> float:
     Amdahl's law through one thread and two takes what is lost by dividing at all for work that
     cannot be divided, and predicts too long times.
     """
-    parts = [a * price for a, price in zip(astuple(work), astuple(NOMINAL.on(1)), strict=True)][1:]
+    parts = [a * price for a, price in zip(work, NOMINAL.on(1), strict=True)][1:]
     before, after = (
-        sum(part * _scale(s, n) for part, s in zip(parts, astuple(SERIAL)[1:], strict=True))
+        sum(part * _scale(s, n) for part, s in zip(parts, [*SERIAL][1:], strict=True))
         for n in (known, threads)
     )
     grown = cost * after / before if before else cost
@@ -157,4 +162,4 @@ def extrapolated(cost: float, work: Work, known: int, threads: int) -> float:
 
 
 def _total(work: Work, prices: Work) -> float:
-    return sum(a * price for a, price in zip(astuple(work), astuple(prices), strict=True))
+    return sum(a * price for a, price in zip(work, prices, strict=True))

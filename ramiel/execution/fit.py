@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
 from typing import NamedTuple
 
 import numpy as np
@@ -33,9 +32,9 @@ def fitted(samples: Sequence[Sample], start: Work) -> Work:
 
     A kind of work that no sample tells about keeps its ratio to the other prices of `start`.
     """
-    work = np.array([astuple(s.work) for s in samples])
+    work = np.array([[*s.work] for s in samples])
     times = np.array([s.time for s in samples])
-    prior = np.log(np.array(astuple(start)))
+    prior = np.log(np.array([*start]))
     prior += np.median(np.log(times / (work @ np.exp(prior))))
     logs, trust = prior.copy(), TRUST * len(samples) * np.eye(len(prior))
 
