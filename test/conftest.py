@@ -7,6 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays, and no garbage collection searches it again."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nominal_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Static costs are the same on any machine, and no test waits for the probe."""
