@@ -46,7 +46,7 @@ class Hasty(Net):
     """Worker 1 does not wait for `a`."""
 
     async def worker_1(self, ch: Events) -> None:
-        with self.stream(1):
+        with ch.stream(1):
             a = ch.a.sent_value()
             b = a * self.scale + 3
             ch.b.send(b)
@@ -81,7 +81,7 @@ class Forgetful(Net):
     """The channel `b` lets go of its value when it is received."""
 
     async def worker_0(self, ch: Events) -> None:
-        with self.stream(0):
+        with ch.stream(0):
             x = await ch.x
             a = self.fc1(x)
             ch.a.send(a)
@@ -91,7 +91,7 @@ class Forgetful(Net):
             ch.y.send(y)
 
     async def worker_1(self, ch: Events) -> None:
-        with self.stream(1):
+        with ch.stream(1):
             a = await ch.a
             b = a * self.scale + 3
             ch.b.send(b)
@@ -102,7 +102,7 @@ class Forgetful(Net):
 
     async def worker_2(self, ch: Events) -> None:
         """`c` comes after the read of `b`."""
-        with self.stream(2):
+        with ch.stream(2):
             y = await ch.y
             ch.c.send(y)
             w = y + 1
@@ -112,7 +112,7 @@ class Forgetful(Net):
 class Unordered(Forgetful):
     async def worker_2(self, ch: Events) -> None:
         """`c` is issued after the read of `b`, but does not wait for it."""
-        with self.stream(2):
+        with ch.stream(2):
             x = await ch.x
             while not ch.y.is_sent:
                 await _turn(ch.y)
@@ -293,11 +293,6 @@ def test_an_error_names_its_operation_and_the_next_call_works() -> None:
     wrong.scale = torch.ones(7)
     with pytest.raises(OpError, match=r"^b \(ONNX node \"\", Add\)"):
         wrong(X)
-
-
-def test_a_worker_is_not_called_alone() -> None:
-    with pytest.raises(RuntimeError, match="run by calling its program"), net().stream(0):
-        pass
 
 
 # --- plans ---
@@ -666,7 +661,7 @@ def test_a_program_without_weights_or_inputs() -> None:
         outputs = ("y",)
 
         async def worker_0(self, ch: Events) -> None:
-            with self.stream(0):
+            with ch.stream(0):
                 y = torch.arange(3)
                 ch.y.send(y)
 
