@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from machine import AT_RANDOM, eaten, machine
-from predicted import SCHEDULES, burst
+from predicted import SCHEDULES
 from rich.console import Console
 from rich.table import Table
+from turns import in_turns
 
 import ramiel
 from ramiel.api import CompiledProgram
+from ramiel.programs.tune import statements
 from ramiel.runtime.measure import random_inputs
 
 OUT = Path(__file__).parent / "results" / "disturbed.json"
@@ -47,12 +49,6 @@ def nothing_known() -> Generator[None]:
                 os.environ["RAMIEL_CACHE_DIR"] = before
 
 
-def statements(program: CompiledProgram) -> str:
-    """The program without its docstring and comments, which tell costs."""
-    lines = program.source.split('"""', 2)[2].splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
-
-
 def compared(model: Path, options: argparse.Namespace) -> dict[str, Any]:
     """The choices, and ms of each distinct program when nothing else runs."""
     programs: dict[str, CompiledProgram] = {}
@@ -60,7 +56,7 @@ def compared(model: Path, options: argparse.Namespace) -> dict[str, Any]:
 
     def known(program: CompiledProgram, name: str) -> str:
         """The name of this program, which is the given one if it is a new program."""
-        of = names.setdefault(statements(program), name)
+        of = names.setdefault(statements(program.source), name)
         programs.setdefault(of, program)
         return of
 
@@ -77,13 +73,7 @@ def compared(model: Path, options: argparse.Namespace) -> dict[str, Any]:
         tries.append({"chosen": name, "measured": chosen.report.tuned})
         print(f"{model.stem}, try {number + 1}: {name}", flush=True)
     inputs = random_inputs(programs[quiet].inputs, {}, 0)
-    runs: dict[str, list[float]] = {name: [] for name in programs}
-    for program in programs.values():
-        for _ in range(3):  # prepares, captures, replays
-            program(*inputs)
-    for turn in range(options.rounds):
-        for name in list(programs)[:: -1 if turn % 2 else 1]:
-            runs[name] += burst(lambda name=name: programs[name](*inputs), options.seconds)
+    runs = in_turns(programs, inputs, options.rounds, options.seconds)
     ms = {name: statistics.quantiles(taken, n=4)[0] for name, taken in runs.items()}
     for program in programs.values():
         program.close()

@@ -17,14 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from machine import machine
 from rich.console import Console
 from rich.table import Table
+from turns import in_turns
 
 import ramiel
 from ramiel.runtime.measure import random_inputs
@@ -33,20 +32,6 @@ OUT = Path(__file__).parent / "results" / "predicted.json"
 ALONE = "serial"
 SCHEDULES = (ALONE, "intra-op", "linear", "list", "refine", "ios", "auto")
 OF_BATCHES = (ALONE, "intra-op", "hyper", "refine", "auto")
-FEWEST = 3
-"""Runs in a burst, after one to warm up."""
-
-
-def burst(run: Callable[[], object], seconds: float) -> list[float]:
-    """ms of each run."""
-    run()
-    taken: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(taken) < FEWEST or time.perf_counter() < end:
-        start = time.perf_counter()
-        run()
-        taken.append((time.perf_counter() - start) * 1e3)
-    return taken
 
 
 def compared(
@@ -59,13 +44,7 @@ def compared(
         for name in (SCHEDULES if batch == 1 else OF_BATCHES)
     }
     inputs = random_inputs(programs[ALONE].inputs, {}, 0, batch=batch)
-    runs: dict[str, list[float]] = {name: [] for name in programs}
-    for program in programs.values():
-        for _ in range(3):  # prepares, captures, replays
-            program(*inputs)
-    for turn in range(rounds):
-        for name in list(programs)[:: -1 if turn % 2 else 1]:
-            runs[name] += burst(lambda name=name: programs[name](*inputs), seconds)
+    runs = in_turns(programs, inputs, rounds, seconds)
     found: dict[str, dict[str, float]] = {}
     for name, program in programs.items():
         median, quartile = statistics.median(runs[name]), statistics.quantiles(runs[name], n=4)[0]

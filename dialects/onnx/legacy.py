@@ -11,10 +11,10 @@ from functools import cache
 
 import numpy as np
 import onnx
-from onnx import defs, helper
+from onnx import helper
 
 from ramiel.dialects.onnx.attributes import Array
-from ramiel.dialects.onnx.schemas import Schema, schema
+from ramiel.dialects.onnx.schemas import Schema, history, schema
 
 Data = dict[str, Array]
 """Constants by name, for inputs that were attributes in the older version."""
@@ -24,15 +24,14 @@ Data = dict[str, Array]
 def with_rules(name: str, since: int, domain: str = "") -> Schema | None:
     """The oldest version of an operator, from `since` on, that has shape rules; the newest one for
     the operators in `_RULED_BY_THE_NEWEST`. None if there is none."""
-    versions = (
+    newer = [
         s.since_version
-        for s in defs.get_all_schemas_with_history()
-        if s.domain == domain and s.name == name and s.has_type_and_shape_inference_function
-    )
-    newer = [v for v in versions if v >= since]
+        for s in history().get((domain, name), ())
+        if s.since_version >= since and s.has_type_and_shape_inference_function
+    ]
     if not newer:
         return None
-    return schema(name, max(newer) if name in _RULED_BY_THE_NEWEST else min(newer), domain)
+    return schema(name, newer[-1 if name in _RULED_BY_THE_NEWEST else 0], domain)
 
 
 _RULED_BY_THE_NEWEST = frozenset(["AveragePool", "LpPool", "MaxPool"])

@@ -111,27 +111,31 @@ def schema(name: str, opset: int, domain: str = "") -> Schema | None:
 
 
 @cache
-def operator_names() -> tuple[str, ...]:
-    """Every operator that any ai.onnx opset ever had, sorted."""
-    return tuple(sorted({s.name for s in defs.get_all_schemas_with_history() if s.domain == ""}))
+def history() -> Mapping[tuple[str, str], tuple[defs.OpSchema, ...]]:
+    """All versions of every operator, oldest first, by domain and name."""
+    found: dict[tuple[str, str], list[defs.OpSchema]] = {}
+    for s in defs.get_all_schemas_with_history():
+        found.setdefault((s.domain, s.name), []).append(s)
+    return {key: tuple(sorted(v, key=lambda s: s.since_version)) for key, v in found.items()}
 
 
 @cache
+def operator_names() -> tuple[str, ...]:
+    """Every operator that any ai.onnx opset ever had, sorted."""
+    return tuple(sorted(name for domain, name in history() if domain == ""))
+
+
 def first_opset(name: str, domain: str = "") -> int | None:
     """The opset that introduced an operator; None if the domain never had it."""
-    versions = (
-        s.since_version
-        for s in defs.get_all_schemas_with_history()
-        if s.domain == domain and s.name == name
-    )
-    return min(versions, default=None)
+    versions = history().get((domain, name))
+    return versions[0].since_version if versions else None
 
 
 @cache
 def newest_opsets() -> Mapping[str, int]:
     """The domains that the installed onnx defines, besides ai.onnx, with their newest opsets."""
     newest: dict[str, int] = {}
-    for s in defs.get_all_schemas_with_history():
-        if s.domain:
-            newest[s.domain] = max(s.since_version, newest.get(s.domain, 1))
+    for (domain, _), versions in history().items():
+        if domain:
+            newest[domain] = max(versions[-1].since_version, newest.get(domain, 1))
     return newest

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -131,6 +131,6 @@ def _measured(counts: tuple[int, ...]) -> tuple[Mapping[Key, float], int]:
     costs: dict[Key, float] = {
         (PRICE + kind, count): price * UNIT
         for count, prices in result.prices.items()
-        for kind, price in zip(_KINDS, astuple(prices), strict=True)
+        for kind, price in zip(_KINDS, prices, strict=True)
     }
     return costs | {HAND_OVER: result.hand_over, CROWDING: result.crowding}, result.runs

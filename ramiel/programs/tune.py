@@ -92,7 +92,10 @@ def tuned(module: ModuleOp, options: Options, on_stage: Stage, ctx: Context) -> 
         raise CompileError("no schedule computes the same in parallel as one after the other")
     quartiles = [lower_quartile(t) for _, t in equal]
     winner = choose([c for c, _ in equal], quartiles)
-    usual = [i for i, (c, _) in enumerate(equal) if _body(c.compilation) == _body(made[DEFAULT])]
+    default = statements(made[DEFAULT].emitted.source)
+    usual = [
+        i for i, (c, _) in enumerate(equal) if statements(c.compilation.emitted.source) == default
+    ]
     if usual and winner not in usual and not busy:
         rivals = [equal[i][0].compilation for i in (winner, usual[0])]
         (again, without), busy = measure(rivals, options, progress)
@@ -176,7 +179,7 @@ def select(made: Mapping[str, Compilation]) -> list[Candidate]:
         enough = key in rest and len(chosen) >= MEASURED and not (on_streams and key == SERIAL)
         if key not in made or enough:
             continue
-        body = _body(made[key])
+        body = statements(made[key].emitted.source)
         if body not in bodies:
             bodies.add(body)
             name = made[key].report.schedule.replace(", ", " ")
@@ -186,9 +189,9 @@ def select(made: Mapping[str, Compilation]) -> list[Candidate]:
     return chosen
 
 
-def _body(compilation: Compilation) -> str:
-    """A program without its module docstring and comments, which tell costs."""
-    lines = compilation.emitted.source.split('"""', 2)[2].splitlines()
+def statements(source: str) -> str:
+    """An emitted program without its docstring and comments, which tell costs."""
+    lines = source.split('"""', 2)[2].splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 

@@ -163,6 +163,7 @@ def bench(
         options = replace(options, profile=False)
     compilation = _compile(model, options, debug)
     from ramiel.tools import bench as tool
+    from ramiel.tools.bench_tables import show
     from ramiel.tools.check import Inputs
     from ramiel.weights.store import replacing
 
@@ -173,7 +174,7 @@ def bench(
     if output == Path("-"):
         print(document)
         return
-    tool.show(found, out, top)
+    show(found, out, top)
     if output is not None:
         with replacing(output) as temporary:
             temporary.write_text(f"{document}\n", encoding="utf-8")

@@ -334,7 +334,8 @@ class _Materializer:
         title = _common([self._name(op.results[0]) for op in ops])
         if self.batch > 1:
             samples = sorted({task // count for task in section})
-            title += f", sample {' '.join(map(str, samples))}"
+            numbers = (" and " if len(samples) == 2 else ", ").join(map(str, samples))
+            title += f", {'sample' if len(samples) == 1 else 'samples'} {numbers}"
         cost = sum(self.graph.costs_on(len(self.holders[task]))[task] for task in section)
         return SectionOp.of(number.value.data, title, cost)
 

@@ -19,7 +19,7 @@ builtin.module attributes {torch.class = "Model"} {
 // CHECK-NEXT: batch = 2
 // CHECK:      self.w = weights["w"]
 // CHECK:      def worker_0(self, ch: Channels) -> None:
-// CHECK-NEXT:     # cluster 0: a to b, sample 0 1, 0.03 ms
+// CHECK-NEXT:     # cluster 0: a to b, samples 0 and 1, 0.03 ms
 // CHECK-NEXT:     x_0 = ch.x_0.recv()
 // CHECK-NEXT:     a_0 = x_0 * self.w
 // CHECK-NEXT:     ch.a_0.send(a_0)
@@ -28,7 +28,7 @@ builtin.module attributes {torch.class = "Model"} {
 // CHECK-NEXT:     ch.b_1.send(b_1)
 // CHECK-EMPTY:
 // CHECK-NEXT: def worker_1(self, ch: Channels) -> None:
-// CHECK-NEXT:     # cluster 0: a to b, sample 0 1, 0.03 ms
+// CHECK-NEXT:     # cluster 0: a to b, samples 0 and 1, 0.03 ms
 // CHECK-NEXT:     x_1 = ch.x_1.recv()
 // CHECK-NEXT:     a_1 = x_1 * self.w
 // CHECK-NEXT:     ch.a_1.send(a_1)

@@ -37,7 +37,7 @@ builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
 // CHECK-NEXT:         self.scale = weights["scale"]
 // CHECK-EMPTY:
 // CHECK-NEXT:     async def worker_0(self, ch: Events) -> None:
-// CHECK-NEXT:         with self.stream(0):
+// CHECK-NEXT:         with ch.stream(0):
 // CHECK-NEXT:             # cluster 0: {{.*}} µs
 // CHECK-NEXT:             image_0 = await ch.image_0
 // CHECK-NEXT:             left_conv = self.left_conv(image_0)
@@ -49,7 +49,7 @@ builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
 // CHECK-NEXT:             ch.concat.send(concat)
 // CHECK-EMPTY:
 // CHECK-NEXT:     async def worker_1(self, ch: Events) -> None:
-// CHECK-NEXT:         with self.stream(1):
+// CHECK-NEXT:         with ch.stream(1):
 // CHECK-NEXT:             # cluster 1: {{.*}} µs
 // CHECK-NEXT:             image_0 = await ch.image_0
 // CHECK-NEXT:             right_conv = self.right_conv(image_0)

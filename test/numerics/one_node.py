@@ -230,13 +230,14 @@ def results(c: Case) -> list[Array]:
     return evaluated(model_of(c, arrays), list(feed_of(c, arrays).values()))
 
 
-def check(c: Case) -> None:
-    """Fails where the table's results differ from ONNX's in type, shape or value."""
+def check(c: Case) -> list[Array]:
+    """The table's results. Fails where they differ from ONNX's in type, shape or value."""
     arrays = c.arrays()
     model, feed = model_of(c, arrays), feed_of(c, arrays)
     ours = evaluated(model, list(feed.values()))
     for got, want in zip(ours, expected(c, model, feed), strict=True):
         assert_same(got, want, c.tolerance)
+    return ours
 
 
 def assert_same(got: Array, want: Array, tolerance: float | None = None) -> None:

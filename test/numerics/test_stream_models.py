@@ -56,7 +56,7 @@ def test_programs_have_kernels_of_the_gpu_and_no_threads() -> None:
         assert name not in source
     assert "class Branches(StreamProgram):" in source
     streams = len(re.findall(r"async def worker_\d+\(self, ch: Events\)", source))
-    assert streams == source.count("with self.stream(") > 2
+    assert streams == source.count("with ch.stream(") > 2
 
 
 def test_streams_are_limited_and_one_is_enough() -> None:

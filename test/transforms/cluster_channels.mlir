@@ -164,7 +164,7 @@ func.func @main(%x: tensor<1x4xf32> {torch.name = "x"}) -> tensor<1x4xf32> attri
 // CHECK-NEXT:   cluster.channel value @a_1 : tensor<1x4xf32>
 // CHECK-NEXT:   cluster.channel output @b_1 : tensor<1x4xf32>
 // CHECK-NEXT:   cluster.worker 0 {
-// CHECK-NEXT:     cluster.section 0 "a to b, sample 0 1" 30.0
+// CHECK-NEXT:     cluster.section 0 "a to b, samples 0 and 1" 30.0
 // CHECK-NEXT:     %x = cluster.recv @x_0 {torch.names = ["x_0"]}
 // CHECK-NEXT:     %w = torch.weight "w"
 // CHECK-NEXT:     %a = torch.call operator.mul(%x, %w) {torch.names = ["a_0"]
@@ -174,7 +174,7 @@ func.func @main(%x: tensor<1x4xf32> {torch.name = "x"}) -> tensor<1x4xf32> attri
 // CHECK-NEXT:     cluster.send @b_1 %b
 // CHECK-NEXT:   }
 // CHECK-NEXT:   cluster.worker 1 {
-// CHECK-NEXT:     cluster.section 0 "a to b, sample 0 1" 30.0
+// CHECK-NEXT:     cluster.section 0 "a to b, samples 0 and 1" 30.0
 // CHECK-NEXT:     %x = cluster.recv @x_1 {torch.names = ["x_1"]}
 // CHECK-NEXT:     %w = torch.weight "w"
 // CHECK-NEXT:     %a = torch.call operator.mul(%x, %w) {torch.names = ["a_1"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from math import prod
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -68,7 +69,7 @@ def split(x: Tensor, sizes: int | Integers, axis: int) -> tuple[Tensor, ...]:
 
 def expand(x: Tensor, shape: Integers) -> Tensor:
     """Broadcasts in both directions: a dimension of 1 in the shape keeps that of x."""
-    return x.expand(torch.broadcast_shapes(x.shape, integers(shape)))
+    return x.expand(np.broadcast_shapes(x.shape, integers(shape)))
 
 
 def tile(x: Tensor, repeats: Integers) -> Tensor:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,7 +24,7 @@ def strings(values: Any, shape: Sequence[int] | None = None) -> Strings:
 
 def string_concat(a: Strings, b: Strings) -> Strings:
     """Each string of a followed by that of b, the shapes broadcast."""
-    shape = torch.broadcast_shapes(a.shape, b.shape)
+    shape = np.broadcast_shapes(a.shape, b.shape)
     left, right = (cast(Strings, x.expand(shape)).flat() for x in (a, b))
     return made_of([x + y for x, y in zip(left, right, strict=True)], shape)
 

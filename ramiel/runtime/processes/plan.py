@@ -38,6 +38,9 @@ class ProcessPlan(Plan):
     """A plan of which worker 0 runs in the caller's process, and each other one in a process of its
     own, which is forked by the first run. There is one copy of it: calls wait for each other."""
 
+    IS_SHARED = True
+    _shared: _SharedInstance | None = None
+
     def __init__(
         self,
         native: Native,
@@ -47,34 +50,36 @@ class ProcessPlan(Plan):
         name: str,
     ) -> None:
         """As Plan, of a program with some name."""
-        self._native = native
         self._name = name
-        self._layout = Layout(tapes, inputs, outputs, is_shared=True)
-        self._reset()
+        self._lock = threading.Lock()
+        super().__init__(native, tapes, inputs, outputs)
         _plans.add(self)
 
-    def _reset(self) -> None:
-        """A forked child starts with processes and memory of its own."""
-        self._lock = threading.Lock()
-        self._idle: list[_SharedInstance] = []
+    def _new_instance(self) -> Instance:
+        self._shared = _SharedInstance(self._layout, self._native, self._name)
+        return self._shared
+
+    @contextmanager
+    def _instance(self) -> Generator[Instance]:
+        with self._lock, super()._instance() as instance:
+            yield instance
 
     @property
     def processes(self) -> list[int]:
         """The processes of workers 1.., if they were started."""
-        return [pid for instance in self._idle for pid in instance.pids]
+        return self._shared.pids if self._shared else []
 
     def restart(self) -> None:
         """Wait for the run under way, and end the processes. The next run forks others."""
         with self._lock:
-            for instance in self._idle:
-                instance.end()
+            if self._shared:
+                self._shared.end()
 
-    @contextmanager
-    def _instance(self) -> Generator[Instance]:
-        with self._lock:
-            if not self._idle:
-                self._idle.append(_SharedInstance(self._layout, self._native, self._name))
-            yield self._idle[0]
+    def forget(self) -> None:
+        """In a forked child, which starts with processes and memory of its own."""
+        self._lock = threading.Lock()
+        self._idle.clear()
+        self._shared = None
 
 
 class _SharedInstance(Instance):
@@ -168,8 +173,8 @@ _plans: weakref.WeakSet[ProcessPlan] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    for plan in _plans:
-        plan._reset()  # pyright: ignore[reportPrivateUsage]
+    for plan in list(_plans):
+        plan.forget()
 
 
 os.register_at_fork(after_in_child=_after_fork)

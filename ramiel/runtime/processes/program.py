@@ -43,7 +43,11 @@ class ProcessProgram(Program):
 
     def restart(self) -> None:
         """End the processes, once the calls under way have ended; later calls start others."""
-        self._plans.restart()
+        from ramiel.runtime.processes.plan import ProcessPlan
+
+        for plan in self._plans:
+            if isinstance(plan, ProcessPlan):
+                plan.restart()
 
     def close(self) -> None:
         """As that of Program; the processes end, too."""

@@ -6,6 +6,7 @@ import ctypes
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,6 +33,9 @@ class Plan:
     Each copy of it (`Instance`) replays one call at a time; there are as many as calls at a time.
     """
 
+    IS_SHARED: ClassVar[bool] = False
+    """Whether what the steps write lies in memory that forked processes share."""
+
     def __init__(
         self,
         native: Native,
@@ -41,8 +45,8 @@ class Plan:
     ) -> None:
         """Raises NotCapturable if a step has to do with what is no plain tensor of the CPU."""
         self._native = native
-        self._layout = Layout(tapes, inputs, outputs)
-        self._idle = [Instance(self._layout, native)]
+        self._layout = Layout(tapes, inputs, outputs, is_shared=self.IS_SHARED)
+        self._idle = [self._new_instance()]
 
     @property
     def workers(self) -> list[list[Noted]]:
@@ -66,9 +70,6 @@ class Plan:
         with self._instance() as instance:
             return instance.run(inputs, times)
 
-    def restart(self) -> None:
-        """Have the next run start processes anew: there are none."""
-
     def times(self, inputs: Sequence[Tensor]) -> list[list[int]] | None:
         """The times of a run; None as for run()."""
         times: list[list[int]] = []
@@ -79,10 +80,13 @@ class Plan:
         try:
             instance = self._idle.pop()
         except IndexError:
-            instance = Instance(self._layout, self._native)
+            instance = self._new_instance()
         yield instance
         if len(self._idle) < max(MOST_IDLE, cores()):
             self._idle.append(instance)
+
+    def _new_instance(self) -> Instance:
+        return Instance(self._layout, self._native)
 
 
 class _Outputs:

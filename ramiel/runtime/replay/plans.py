@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter, is_
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -184,11 +184,9 @@ class Plans:
         self._plans.clear()
         self._source = None
 
-    def restart(self) -> None:
-        """Plan.restart() of all of them."""
-        for plan in list(self._plans.values()):
-            if isinstance(plan, Plan):
-                plan.restart()
+    def __iter__(self) -> Iterator[Plan | Split]:
+        """Those there are now."""
+        return iter([plan for plan in list(self._plans.values()) if not isinstance(plan, str)])
 
     def _keep(self, key: object, plan: Plan | Split | str) -> None:
         self._plans.pop(key, None)

@@ -8,9 +8,8 @@ every record of an event is issued before the waits for it.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Coroutine, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -118,12 +117,25 @@ class EventChannel:
 class Events:
     """The channels of one run: one attribute each. Created for every run."""
 
+    __slots__ = ("__dict__", "_issue")
+
     def __init__(self, names: Iterable[str], issue: Issue) -> None:
+        self._issue = issue
         self.__dict__.update({name: EventChannel(name, issue) for name in names})
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> EventChannel: ...
+
+    def stream(self, number: int) -> AbstractContextManager[None]:
+        """Operations within go to the stream of a worker, by its number."""
+        return self._issue.on(number)
+
+    def end(self) -> None:
+        """Let go of the values, and of the run. Call it as `Events.end(events)`: a program may have
+        a channel named `end`."""
+        self.__dict__.clear()
+        del self._issue
 
 
 class Issue:
@@ -160,7 +172,6 @@ class Issue:
 
         Raises the first error of a worker, and RuntimeError if workers wait for each other.
         """
-        current.issue, outer = self, current.issue
         captured = self.device.is_capturing()
         try:
             self._drive(workers)
@@ -170,11 +181,10 @@ class Issue:
         finally:
             for worker in workers:
                 worker.close()
-            current.issue = outer
             self._join()
             if not captured:
                 self._end()
-            self.channels.__dict__.clear()  # the values, and cycles of references
+            Events.end(self.channels)  # else a cycle of references
 
     def _drive(self, workers: Sequence[Worker]) -> None:
         self._ready = list(range(len(workers)))
@@ -291,11 +301,3 @@ class Issue:
         end = self._recorded(0)
         for number in sorted(self._forked - {0}):
             self.streams[number].wait_event(end)
-
-
-class _Current(threading.local):
-    issue: Issue | None = None
-
-
-current = _Current()
-"""The run that this thread issues."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from itertools import chain
 from types import CodeType
-from typing import Any, ClassVar, TypeVar, overload
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
@@ -18,7 +17,7 @@ from ramiel.runtime.outputs import owned
 from ramiel.runtime.program import Program, as_tuple, codes_of, joined
 from ramiel.runtime.replay.plans import CAPTURED
 from ramiel.runtime.streams.device import Device, device_of_programs
-from ramiel.runtime.streams.issue import Issue, current
+from ramiel.runtime.streams.issue import Issue
 from ramiel.runtime.streams.lacking import is_lacking, lacking_of
 from ramiel.runtime.streams.plans import (
     TURNS,
@@ -39,7 +38,7 @@ class StreamProgram(Program):
     """A model as a program of streams.
 
     A subclass is as that of Program, but `worker_0(ch)`, `worker_1(ch)`, ... are coroutines that
-    issue their operations under `with self.stream(k)`, and `await` values of channels.
+    issue their operations under `with ch.stream(k)`, and `await` values of channels.
 
     A call is asynchronous, as are PyTorch's operators on a device: its outputs are there once the
     caller's current stream gets to them. Inputs may be on any device; outputs are on the program's.
@@ -73,28 +72,6 @@ class StreamProgram(Program):
     def device_name(self) -> str:
         """The device and its libraries, in words."""
         return self._target.name
-
-    @overload
-    def stream(self, requests: int) -> AbstractContextManager[None]: ...
-
-    @overload
-    def stream(
-        self,
-        requests: Iterable[Any],
-        *,
-        threads: int | None = None,
-        in_flight: int | None = None,
-        return_exceptions: bool = False,
-    ) -> Iterator[Any]: ...
-
-    def stream(self, requests: Any, **options: Any) -> Any:
-        """Operations within go to the stream of a worker, by its number. Only within a worker.
-        Requests are those of Program.stream()."""
-        if not isinstance(requests, int):
-            return super().stream(requests, **options)
-        if current.issue is None:
-            raise RuntimeError("a worker is run by calling its program")
-        return current.issue.on(requests)
 
     def _in_parallel(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
         return self._pool.visit(lambda: self._in_batches(inputs))

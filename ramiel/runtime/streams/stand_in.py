@@ -232,10 +232,9 @@ class StandIn:
         """As settle(), and what is issued later comes after all that was issued so far."""
         with self._lock:
             self.settle()
+            now = {stream.number: stream.clock.get(stream.number, 0) for stream in self._streams}
             for stream in self._streams:
-                stream.clock = {
-                    other.number: other.clock.get(other.number, 0) for other in self._streams
-                }
+                stream.clock = dict(now)
 
     # --- what operations do ---
 

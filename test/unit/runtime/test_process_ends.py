@@ -18,14 +18,17 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 
 
-@pytest.mark.parametrize("kind", ENDS)
+@pytest.mark.parametrize("kind", ["never closed", "exit while called", "interrupt"])
 def test_processes(kind: str) -> None:
     ended = run("--here", kind)
     assert ended.returncode == ENDS[kind][1], ended.stderr
 
 
-def test_forked_children() -> None:
-    ended = run("--times", str(TIMES))
-    wanted = [f"{kind}: {{{code}: {TIMES}}}" for kind, (_, code) in ENDS.items()]
+@pytest.mark.parametrize(("program", "times"), [("--fresh", 1), (None, TIMES)])
+def test_forked_children(program: str | None, times: int) -> None:
+    """Of a process that has only imported Ramiel, which end as any process does, and of one that
+    has compiled the program."""
+    ended = run("--times", str(times), *filter(None, [program]))
+    wanted = [f"{kind}: {{{code}: {times}}}" for kind, (_, code) in ENDS.items()]
     assert ended.stdout.splitlines() == wanted, ended.stderr
     assert ended.returncode == 0

@@ -53,7 +53,7 @@ def test_a_traced_program_goes_on_as_before() -> None:
 def test_what_cannot_be_captured_is_traced_as_it_is_issued() -> None:
     class Reading(Net):
         async def worker_2(self, ch: Events) -> None:
-            with self.stream(2):
+            with ch.stream(2):
                 x = await ch.x
                 a = await ch.a
                 c = a + x.sum().item()

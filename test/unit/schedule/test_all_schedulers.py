@@ -110,7 +110,7 @@ def test_refinement_is_no_slower_than_any_other(graph: TaskGraph, workers: int) 
         assert refined <= other * EXACT, name
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
+@settings(deadline=None, derandomize=True, max_examples=100)
 @given(moldable_graphs())
 def test_linear_clusters_are_within_twice_the_optimum(graph: TaskGraph) -> None:
     """Gerasoulis & Yang, "On the granularity and clustering of directed acyclic task graphs",

@@ -8,13 +8,13 @@ from math import prod
 from typing import Any, cast
 
 import pytest
+from brute_force import dags
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramiel.analysis.critical_path import bound
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
-from ramiel.schedule.blocks import blocks, contract_chains, contract_light, halves, subgraph
 from ramiel.schedule.endings import EndingGraph, endings
 from ramiel.schedule.greedy import greedy_stages, sequential_stages
 from ramiel.schedule.ios import Merges, Strategies, ios
@@ -38,22 +38,6 @@ def small_graphs(draw: st.DrawFn, most: int = 7) -> TaskGraph:
         hand_over=draw(st.sampled_from([0.0, 1.0, 4.0])),
         wide={n: tuple(c * random.uniform(0.9 / n, 1.2) for c in costs) for n in (2, 4)},
         switch=draw(st.sampled_from([0.0, 1.0])),
-    )
-
-
-@st.composite
-def graphs(draw: st.DrawFn, most: int = 40) -> TaskGraph:
-    """A random DAG with all sorts of costs."""
-    tasks = draw(st.integers(0, most))
-    random = draw(st.randoms(use_true_random=False))
-    density = draw(st.sampled_from([0.02, 0.05, 0.2]))
-    costs = tuple(float(random.choice([0, 1, 10, 100, 1000])) for _ in range(tasks))
-    return TaskGraph(
-        costs,
-        tuple((i, j) for j in range(tasks) for i in range(j) if random.random() < density),
-        hand_over=draw(st.sampled_from([0.0, 1.0, 24.0])),
-        wide={2: tuple(c * random.uniform(0.5, 1.2) for c in costs)},
-        switch=draw(st.sampled_from([0.0, 0.5])),
     )
 
 
@@ -196,7 +180,7 @@ def test_merging_is_optimal_too(
 
 
 @settings(deadline=None, derandomize=True, max_examples=100)
-@given(graphs(), st.sampled_from([1, 2, 3, 8]), st.sampled_from([40, 1000, 20_000]))
+@given(dags(), st.sampled_from([1, 2, 3, 8]), st.sampled_from([40, 1000, 20_000]))
 def test_plans_become_placements_that_are_no_slower(
     graph: TaskGraph, workers: int, limit: int
 ) -> None:
@@ -219,7 +203,7 @@ def test_plans_become_placements_that_are_no_slower(
 
 
 @settings(deadline=None, derandomize=True)
-@given(graphs(), st.sampled_from([30, 1000, 20_000]), st.sampled_from(["both", "merge"]))
+@given(dags(), st.sampled_from([30, 1000, 20_000]), st.sampled_from(["both", "merge"]))
 def test_merging_survives_every_fallback(
     graph: TaskGraph, limit: int, strategies: Strategies
 ) -> None:
@@ -350,61 +334,6 @@ def test_progress_goes_from_start_to_end() -> None:
     ios(graph, 2, progress=lambda done, total: calls.append((done, total)))
     assert len(calls) > 2 and calls == sorted(calls)
     assert len({total for _, total in calls}) == 1 and calls[-1][0] == calls[-1][1] > 16
-
-
-@settings(deadline=None, derandomize=True)
-@given(graphs(), st.sampled_from([0.0, 20.0, float("inf")]))
-def test_contraction_keeps_tasks_and_dependences(graph: TaskGraph, grain: float) -> None:
-    units, members = contract_chains(graph, grain=grain, heads=(3, 5))
-    assert sorted(task for tasks in members for task in tasks) == list(range(len(graph)))
-    assert units.work == pytest.approx(graph.work)
-    assert (units.hand_over, units.switch) == (graph.hand_over, graph.switch)
-    unit_of = {task: unit for unit, tasks in enumerate(members) for task in tasks}
-    arcs = {(unit_of[a], unit_of[b]) for a, b in graph.edges if unit_of[a] != unit_of[b]}
-    assert set(units.edges) == arcs
-    for tasks in members:
-        for a, b in pairwise(tasks):
-            assert graph.successors[a] == (b,) and graph.predecessors[b] == (a,)
-        assert not {3, 5} & set(tasks[1:])
-
-
-@settings(deadline=None, derandomize=True)
-@given(graphs(), st.sampled_from([0.0, 20.0, float("inf")]))
-def test_joining_light_units_makes_no_cycle(graph: TaskGraph, grain: float) -> None:
-    units, members = contract_light(graph, grain, heads=(3, 5))
-    assert sorted(task for tasks in members for task in tasks) == list(range(len(graph)))
-    unit_of = {task: unit for unit, tasks in enumerate(members) for task in tasks}
-    arcs = {(unit_of[a], unit_of[b]) for a, b in graph.edges if unit_of[a] != unit_of[b]}
-    assert set(units.edges) == arcs  # and a task graph has no cycle
-    assert units.work == pytest.approx(graph.work)
-    for tasks in members:
-        assert tasks == sorted(tasks)
-        assert sum(graph.costs[task] > grain for task in tasks) <= 1
-        assert len(tasks) == 1 or not {3, 5} & set(tasks)
-
-
-@settings(deadline=None, derandomize=True)
-@given(graphs())
-def test_blocks_end_where_everything_passes(graph: TaskGraph) -> None:
-    found = blocks(graph)
-    assert [task for block in found for task in block] == list(range(len(graph)))
-    reached = EndingGraph(graph).filters
-    ends = {
-        task
-        for task in range(len(graph))
-        if all(reached[other] >> task & 1 for other in range(task))
-        and all(reached[task] >> other & 1 for other in range(task, len(graph)))
-    }
-    assert {block[-1] for block in found} | {len(graph) - 1} == ends | {len(graph) - 1}
-
-
-@settings(deadline=None, derandomize=True)
-@given(graphs().filter(lambda graph: len(graph) > 1))
-def test_halves_are_in_order(graph: TaskGraph) -> None:
-    first, second = halves(graph)
-    assert first and second and sorted(first + second) == list(range(len(graph)))
-    assert not any(a in second and b in first for a, b in graph.edges)
-    assert subgraph(graph, first).work + subgraph(graph, second).work == pytest.approx(graph.work)
 
 
 def test_greedy_takes_all_that_is_ready() -> None:

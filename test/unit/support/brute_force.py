@@ -49,3 +49,19 @@ def moldable_graphs(draw: st.DrawFn, most: int = 30, threads: int = 8) -> TaskGr
         switch=draw(st.sampled_from([0.0, 2.0])),
         sizes=tuple(float(random.choice((0, 1, 5, 20))) for _ in range(tasks)),
     )
+
+
+@st.composite
+def dags(draw: st.DrawFn, most: int = 40) -> TaskGraph:
+    """A random DAG with all sorts of costs."""
+    tasks = draw(st.integers(0, most))
+    random = draw(st.randoms(use_true_random=False))
+    density = draw(st.sampled_from([0.02, 0.05, 0.2]))
+    costs = tuple(float(random.choice([0, 1, 10, 100, 1000])) for _ in range(tasks))
+    return TaskGraph(
+        costs,
+        tuple((i, j) for j in range(tasks) for i in range(j) if random.random() < density),
+        hand_over=draw(st.sampled_from([0.0, 1.0, 24.0])),
+        wide={2: tuple(c * random.uniform(0.5, 1.2) for c in costs)},
+        switch=draw(st.sampled_from([0.0, 0.5])),
+    )

@@ -3,8 +3,8 @@
     python test/unit/support/process_ends.py --times 500 [KIND ...]
 
 Each child is a fork of a process that has compiled a model. It calls the model, and ends by the end
-of its script. A line a kind says with which codes the children ended. With --here, this process
-itself calls the model and ends so.
+of its script. A line a kind says with which codes the children ended. With --fresh, each child
+compiles the model itself; with --here, this process does, and ends so.
 """
 
 from __future__ import annotations
@@ -128,29 +128,37 @@ ENDS: dict[str, tuple[Callable[[CompiledProgram], None], int]] = {
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--times", type=int, default=500)
+    options.add_argument("--fresh", action="store_true")
     options.add_argument("--here", action="store_true")
     options.add_argument("kinds", nargs="*", default=[*ENDS], metavar="KIND")
     given = options.parse_args()
+    if given.here:
+        end(compiled(), given.kinds[0])
+        return
+    gc.freeze()  # what was imported: a child would else copy all of it, to collect it at its end
+    programs = [] if given.fresh else [compiled()]
     failed = False
-    program = ramiel.compile(model(), workers=2, schedule="linear")
     for kind in given.kinds:
-        action, wanted = ENDS[kind]
-        if given.here:
-            program(torch.ones(1, 8, 16, 16))
-            action(program)
-            return
         codes: Counter[int] = Counter()
         for _ in range(given.times):
             pid = os.fork()
             if not pid:
                 sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (to the end of the process)
-                program(torch.ones(1, 8, 16, 16))
-                action(program)
+                end(programs.pop() if programs else compiled(), kind)
                 return
             codes[os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])] += 1
         print(f"{kind}: {dict(codes)}", flush=True)
-        failed = failed or codes.keys() != {wanted}
+        failed = failed or codes.keys() != {ENDS[kind][1]}
     sys.exit(failed)
+
+
+def compiled() -> CompiledProgram:
+    return ramiel.compile(model(), workers=2, schedule="linear")
+
+
+def end(program: CompiledProgram, kind: str) -> None:
+    program(torch.ones(1, 8, 16, 16))
+    ENDS[kind][0](program)
 
 
 if __name__ == "__main__":

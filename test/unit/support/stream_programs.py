@@ -49,6 +49,7 @@ class _Timer:
         return end.ms - self.ms
 
 
+X = torch.linspace(-1, 1, 12).reshape(3, 4)
 SEEDS = range(20)
 """Each gives the streams other speeds and another order."""
 
@@ -67,7 +68,7 @@ class Net(StreamProgram):
         self.scale = weights["scale"]
 
     async def worker_0(self, ch: Events) -> None:
-        with self.stream(0):
+        with ch.stream(0):
             x = await ch.x
             a = self.fc1(x)
             ch.a.send(a)
@@ -78,7 +79,7 @@ class Net(StreamProgram):
             ch.y.send(y)
 
     async def worker_1(self, ch: Events) -> None:
-        with self.stream(1):
+        with ch.stream(1):
             a = await ch.a
             b = a * self.scale + 3
             ch.b.send(b)
@@ -87,7 +88,7 @@ class Net(StreamProgram):
             ch.z.send(z)
 
     async def worker_2(self, ch: Events) -> None:
-        with self.stream(2):
+        with ch.stream(2):
             x = await ch.x
             a = await ch.a
             c = torch.cat([a, x]).sin()[: a.shape[0]]
@@ -154,9 +155,13 @@ def program(
     for k, step in enumerate(steps):
 
         async def worker(self: Any, ch: Events, step: Step = step, k: int = k) -> None:
-            with self.stream(k):
+            with ch.stream(k):
                 await step(self, ch)
 
         setattr(Steps, f"worker_{k}", worker)
     with programs_on(device or StandIn()):
         return Steps(Weights.from_tensors({}), workers=len(steps))
+
+
+def same(results: Any, wanted: Any) -> bool:
+    return all(torch.allclose(a, b, atol=1e-6) for a, b in zip(results, wanted, strict=True))

@@ -21,7 +21,8 @@ from ramiel.runtime import Conv2d, Layer, Linear, Weights
 from ramiel.runtime.kernels import KERNELS
 from ramiel.runtime.replay.native import native
 from ramiel.tools import bench as tool
-from ramiel.tools.bench import Bench, bench, show
+from ramiel.tools.bench import Bench, bench
+from ramiel.tools.bench_tables import show
 from ramiel.tools.check import Inputs
 
 OPTIONS = {

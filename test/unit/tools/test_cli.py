@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import run
+from commands import run, run_alone
 from onnx.parser import parse_model
 from small_models import branches
 
@@ -21,7 +21,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_compile(model: Path, tmp_path: Path) -> None:
-    result = run("compile", model, "-o", "program.py", "--workers", 2, cwd=tmp_path)
+    result = run_alone("compile", model, "-o", "program.py", "--workers", 2, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "wrote program.py and program.safetensors" in result.stdout
     assert {p.name for p in tmp_path.iterdir()} == {
@@ -124,7 +124,9 @@ def test_mistakes(model: Path, tmp_path: Path, arguments: list[str], message: st
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    result = run("compile", "missing.onnx", "--debug", cwd=tmp_path)
+    plain = run_alone("compile", "missing.onnx", cwd=tmp_path)
+    assert plain.returncode == 1 and plain.stderr.count("\n") == 1
+    result = run_alone("compile", "missing.onnx", "--debug", cwd=tmp_path)
     assert result.returncode == 1 and "Traceback" in result.stderr
 
 

@@ -140,4 +140,4 @@ def test_what_a_gpu_lacks_or_leaves_to_the_host_is_named_with_counts(tmp_path: P
 def test_a_report_shows_the_streams(model: Path, tmp_path: Path) -> None:
     result = run("report", model, "--device", "cuda:h100", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "self.stream(1)" in (tmp_path / "branches.html").read_text()
+    assert "ch.stream(1)" in (tmp_path / "branches.html").read_text()

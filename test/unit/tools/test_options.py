@@ -1,10 +1,12 @@
-"""How the commands read sizes and shapes."""
+"""How the commands read sizes and shapes, and what they offer."""
 
 from __future__ import annotations
 
 import pytest
 
+from ramiel.dialects.cluster.attributes import Executor
 from ramiel.errors import CompileError
+from ramiel.pipelines import EXECUTORS
 from ramiel.tools.options import shapes_of, size_of
 
 
@@ -42,3 +44,8 @@ def test_shapes() -> None:
 def test_what_is_no_shape(text: str) -> None:
     with pytest.raises(CompileError, match="expected NAME"):
         shapes_of([text])
+
+
+def test_executors_are_those_of_the_cluster_dialect() -> None:
+    """The pipelines name them without importing the dialects. Streams are chosen by the device."""
+    assert sorted(EXECUTORS) == sorted({*Executor} - {Executor.STREAMS})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from commands import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, parser
@@ -219,18 +218,12 @@ def test_a_batch_is_refused(tmp_path: Path) -> None:
 
 def test_command(tmp_path: Path) -> None:
     (tmp_path / "branches.onnx").write_bytes(branches().SerializeToString())
-    command = [sys.executable, "-m", "ramiel.tools.cli", "export-partition", "branches.onnx"]
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120
-        )
-
-    done = run("--workers", "2")
+    command = ("export-partition", "branches.onnx", "--workers", 2)
+    done = run(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "wrote branches.partition.json" in done.stdout
     assert "inter_op_num_threads 3" in done.stdout
     assert json.loads((tmp_path / "branches.partition.json").read_text())["devices"] == ["0", "0"]
-    failed = run("--workers", "2", "-o", "no/such/folder.json")
+    failed = run(*command, "-o", "no/such/folder.json", cwd=tmp_path)
     assert failed.returncode == 1
     assert failed.stderr.strip().splitlines()[-1].startswith("error: no/such/folder.json: ")
