@@ -131,6 +131,6 @@ def _measured(counts: tuple[int, ...]) -> tuple[Mapping[Key, float], int]:
     costs: dict[Key, float] = {
         (PRICE + kind, count): price * UNIT
         for count, prices in result.prices.items()
-        for kind, price in zip(_KINDS, prices, strict=True)
+        for kind, price in zip(_KINDS, prices.amounts, strict=True)
     }
     return costs | {HAND_OVER: result.hand_over, CROWDING: result.crowding}, result.runs
