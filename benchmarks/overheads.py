@@ -27,6 +27,7 @@ import torch
 from machine import machine
 from synthetic import FEATURES, chains_model
 from torch import Tensor
+from turns import side_by_side
 
 import ramiel
 from ramiel.cores import cores
@@ -172,11 +173,6 @@ class SpeedUp(NamedTuple):
     speed_up: Overhead
     apart_speed_up: float
     """Of the parts of the graph as programs of their own, replayed side by side."""
-
-
-def side_by_side(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], object]]) -> None:
-    for done in [pool.submit(call) for call in calls]:
-        done.result()
 
 
 def speed_up(target_us: float, threads: int, rounds: int) -> SpeedUp:

@@ -10,6 +10,10 @@ A machine may be slower by a tenth from one minute to the next, between the prof
 well; the program of one thread, whose time is a sum of costs, says by how much it was. The last
 column sets the others in relation to it. `bound` is the time below which no schedule can be. What
 `auto` chose has to be at least as fast as the better of `serial` and `intra-op`.
+
+Programs on one thread each, as many as there are cores, side by side, hand nothing over and wait
+for nothing; if they take longer than one alone, as they share caches, memory and power, so does the
+work of every schedule, and the bound is that much higher.
 """
 
 from __future__ import annotations
@@ -17,48 +21,55 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from machine import machine
 from rich.console import Console
 from rich.table import Table
-from turns import in_turns
+from turns import in_turns, side_by_side
 
 import ramiel
+from ramiel.programs.tune import lower_quartile
 from ramiel.runtime.measure import random_inputs
 
 OUT = Path(__file__).parent / "results" / "predicted.json"
-ALONE = "serial"
+ALONE, BESIDE = "serial", "side by side"
 SCHEDULES = (ALONE, "intra-op", "linear", "list", "refine", "ios", "auto")
 OF_BATCHES = (ALONE, "intra-op", "hyper", "refine", "auto")
 
 
 def compared(
     model: Path, threads: int, batch: int, rounds: int, seconds: float, profile: bool
-) -> dict[str, dict[str, float]]:
+) -> tuple[dict[str, dict[str, float]], float]:
     """For each schedule, in ms: what was predicted, the median and the lower quartile of what was
-    measured, and the bound."""
+    measured, and the bound. And the lower quartile of programs on one thread side by side."""
     programs = {
         name: ramiel.compile(model, workers=threads, batch=batch, schedule=name, profile=profile)
         for name in (SCHEDULES if batch == 1 else OF_BATCHES)
     }
     inputs = random_inputs(programs[ALONE].inputs, {}, 0, batch=batch)
-    runs = in_turns(programs, inputs, rounds, seconds)
+    alone = partial(programs[ALONE], *inputs)
+    with ThreadPoolExecutor(threads) as pool:
+        calls: dict[str, Callable[..., object]] = {**programs}
+        calls[BESIDE] = lambda *_: side_by_side(pool, [alone] * threads)
+        runs = in_turns(calls, inputs, rounds, seconds)
     found: dict[str, dict[str, float]] = {}
     for name, program in programs.items():
-        median, quartile = statistics.median(runs[name]), statistics.quantiles(runs[name], n=4)[0]
         found[name] = {
             "predicted": program.report.parallel_us / 1e3,
-            "median": median,
-            "quartile": quartile,
+            "median": statistics.median(runs[name]),
+            "quartile": lower_quartile(runs[name]),
             "bound": program.report.bound_us / 1e3,
         }
         program.close()
-    return found
+    return found, lower_quartile(runs[BESIDE])
 
 
-def show(title: str, found: dict[str, dict[str, float]]) -> None:
+def show(title: str, found: dict[str, dict[str, float]], beside: float) -> None:
     table = Table(
         "", "predicted, ms", "median", "lower quartile", "off", "off, by serial", title=title
     )
@@ -71,7 +82,9 @@ def show(title: str, found: dict[str, dict[str, float]]) -> None:
     least = min(row["quartile"] for row in found.values())
     bound = min(row["bound"] for row in found.values())  # that of one thread is higher
     plain = min(found[name]["quartile"] for name in (ALONE, "intra-op"))
+    longer = beside / found[ALONE]["quartile"]
     print(f"bound {bound:.2f} ms, {bound / least:.2f} of the best;", end=" ")
+    print(f"side by side {longer:.2f} times as long, {bound * longer / least:.2f}", end="; ")
     print(f"auto takes {found['auto']['quartile'] / plain:.3f} of serial or intra-op")
 
 
@@ -90,9 +103,10 @@ def main() -> None:
         title = model.stem + (f", batch {args.batch}" if args.batch > 1 else "")
         title += ", static" if args.static else ""
         given = (args.threads, args.batch, args.rounds, args.seconds)
-        found = compared(model, *given, profile=not args.static)
-        show(title, found)
-        document[title] = {"machine": machine(), "threads": args.threads, "schedules": found}
+        found, beside = compared(model, *given, profile=not args.static)
+        show(title, found, beside)
+        facts = {"machine": machine(), "threads": args.threads, "side by side": beside}
+        document[title] = {**facts, "schedules": found}
         args.out.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-
-from ramiel.api import CompiledProgram
+from concurrent.futures import ThreadPoolExecutor
 
 FEWEST = 3
 """Runs in a burst, after one to warm up."""
@@ -23,8 +22,17 @@ def burst(run: Callable[[], object], seconds: float) -> list[float]:
     return taken
 
 
+def side_by_side(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], object]]) -> None:
+    """Calls at the same time, each on a thread."""
+    for done in [pool.submit(call) for call in calls]:
+        done.result()
+
+
 def in_turns(
-    programs: Mapping[str, CompiledProgram], inputs: Sequence[object], rounds: int, seconds: float
+    programs: Mapping[str, Callable[..., object]],
+    inputs: Sequence[object],
+    rounds: int,
+    seconds: float,
 ) -> dict[str, list[float]]:
     """ms of each run of each program: a burst each in every round, backwards in every second."""
     runs: dict[str, list[float]] = {name: [] for name in programs}
