@@ -6,6 +6,7 @@ import ctypes
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +18,9 @@ from ramiel.runtime.replay.native import Native, Step, remove_function
 from ramiel.runtime.replay.steps import is_dense
 from ramiel.runtime.replay.tape import Noted, Tape
 from ramiel.runtime.replay.views import View, bytes_of
+
+if TYPE_CHECKING:
+    from ramiel.runtime.replay.pipeline import Pipeline
 
 MOST_IDLE = 4
 """The copies of a plan that are kept while nobody uses them; as many as there are cores, if that is
@@ -65,6 +69,19 @@ class Plan:
         """
         with self._instance() as instance:
             return instance.run(inputs, times)
+
+    @property
+    def can_overlap(self) -> bool:
+        """Whether its workers can go from run to run, without the whole being over: no step is on
+        more than one thread, so that none needs a core that another run works on."""
+        return all(noted.threads == 1 for steps in self.workers for noted in steps)
+
+    def pipeline(self, in_flight: int) -> Pipeline:
+        """A pipeline for so many runs at a time."""
+        from ramiel.runtime.replay.pipeline import Pipeline
+
+        copies = [Instance(self._layout, self._native) for _ in range(in_flight)]
+        return Pipeline(self._native, copies, len(self.workers))
 
     def restart(self) -> None:
         """Have the next run start processes anew: there are none."""
@@ -125,6 +142,15 @@ class _Outputs:
         return [(number, view.on(memory)) for number, view in self._views.items()]
 
 
+class Memory(NamedTuple):
+    """What a run uses beside its copy of the plan."""
+
+    inputs: Mapping[int, Tensor]
+    """Those that are not copied, by their blocks."""
+    outputs: Sequence[Tensor | None]
+    """None for those that are written to the copy's memory."""
+
+
 class Instance:
     """A copy of a plan, with memory of its own."""
 
@@ -154,8 +180,17 @@ class Instance:
         self._plan = self._new_plan(layout.seats, len(builder.channels))
 
     def run(self, inputs: Sequence[Tensor], times: list[list[int]] | None) -> list[Tensor] | None:
+        memory = self.put(inputs)
+        clock = None if times is None else self._new_clock(sum(map(len, self._arrays)))
+        if self._replay(self.spins, clock):
+            return None
+        if times is not None and clock is not None:
+            times += self._event_times(clock[:])
+        return self.outputs(memory)
+
+    def put(self, inputs: Sequence[Tensor]) -> Memory:
+        """Gives the copy the inputs of its next run, for which it has to be kept what is returned."""
         given: dict[int, Tensor] = {}
-        """The inputs that are not copied, by their blocks."""
         for (block, slot, apart), tensor in zip(self._inputs, inputs, strict=True):
             if apart is None or not apart.is_movable:
                 slot.copy_(tensor)
@@ -165,19 +200,28 @@ class Instance:
                 tensor = layout.copy_(tensor)
             given[block] = tensor
             apart.move_to(tensor)
-        memories = [
+        outputs = [
             bytes_of(given[block]) if block in given else outputs.memory()
             for block, outputs in self._outputs
         ]
-        clock = None if times is None else self._new_clock(sum(map(len, self._arrays)))
-        if self._replay(SPINS if self._seats <= cores() else 0, clock):
-            return None
-        if times is not None and clock is not None:
-            times += self._event_times(clock[:])
+        return Memory(given, outputs)
+
+    def outputs(self, memory: Memory) -> list[Tensor]:
+        """The outputs of a run with what put() has returned."""
         made: dict[int, Tensor] = {}
-        for (_, outputs), memory in zip(self._outputs, memories, strict=True):
-            made.update(outputs.on(memory))
+        for (_, outputs), written in zip(self._outputs, memory.outputs, strict=True):
+            made.update(outputs.on(written))
         return [made[number] for number in range(len(made))]
+
+    @property
+    def handle(self) -> ctypes.c_void_p:
+        """The native plan."""
+        return self._plan
+
+    @property
+    def spins(self) -> int:
+        """How often a thread that waits spins: not at all if there are more of them than cores."""
+        return SPINS if self._seats <= cores() else 0
 
     def _new_plan(self, seats: int, channels: int) -> ctypes.c_void_p:
         return self._native.new_plan(self._arrays, seats, channels)

@@ -116,6 +116,11 @@ class Plans:
         workers = plan.plan.workers if isinstance(plan, Split) else plan.workers
         return Timed(workers, times, made if isinstance(made, Left) else None)
 
+    def overlapping(self, inputs: Sequence[Any]) -> Plan | None:
+        """The plan for such inputs, if there is one of which several runs may be under way."""
+        plan = self._plan(inputs)
+        return plan if isinstance(plan, Plan) and plan.can_overlap else None
+
     def _plan(self, inputs: Sequence[Any]) -> Plan | Split | None:
         if not self._plans or has_any_global_hook() or not all(map(_is_plain, inputs)):
             return None
