@@ -38,15 +38,19 @@ class Pipeline:
         self._submitted = self._waited = 0
         self._lock = threading.Lock()
         self.is_open = True
+        self.status = 0
+        """What the run has ended with that was waited for last."""
+        memory = self._new_memory(workers)
         handles = [copy.handle for copy in copies]
-        self._pipeline = native.new_pipeline(handles, self._memory(workers))
-        # It holds the copies: threads may be at work on them until it has run.
-        weakref.finalize(self, _delete, native, self._pipeline, copies, self._owner).atexit = False
+        self._pipeline = native.new_pipeline(handles, None if memory is None else memory.data_ptr())
+        # It holds what the threads may be at work on until it has run.
+        held = (copies, memory)
+        weakref.finalize(self, _delete, native, self._pipeline, held, self._owner).atexit = False
         _pipelines.add(self)
         self._start(workers)
 
-    def _memory(self, workers: int) -> int | None:
-        """The address of memory that workers share which are processes."""
+    def _new_memory(self, workers: int) -> Tensor | None:
+        """Memory that workers share which are processes."""
         return None
 
     def _start(self, workers: int) -> None:
@@ -70,11 +74,11 @@ class Pipeline:
 
     def outputs(self, run: Run) -> list[Tensor] | None:
         """The outputs of a run, once it is over; None as for Plan.run()."""
-        status = self._native.wait(self._pipeline, run.number)
+        self.status = self._native.wait(self._pipeline, run.number)
         self._waited = run.number + 1
-        if status == DROPPED:
+        if self.status == DROPPED:
             self._check_open()
-        return None if status else self._copy_of(run.number).outputs(run.memory)
+        return None if self.status else self._copy_of(run.number).outputs(run.memory)
 
     def _copy_of(self, number: int) -> Instance:
         return self._copies[number % len(self._copies)]
@@ -95,7 +99,7 @@ class Pipeline:
 
 
 def _delete(
-    native: Native, pipeline: ctypes.c_void_p, copies: Sequence[Instance], owner: int
+    native: Native, pipeline: ctypes.c_void_p, held: object, owner: int
 ) -> None:
     """Once nobody waits any more; not in a process forked from the owner, without its threads."""
     if os.getpid() == owner:
