@@ -65,8 +65,8 @@ def compile(
     - `executor`: what workers on a CPU are, `threads`, or `processes`, which are forked once a call
       has been captured.
     - `objective`: what the schedule `auto` is best at: `latency`, a call that takes little time, or
-      `throughput`, many requests a second in `stream()`, of which each takes at most `latency_limit`
-      ms from when it is taken, as simulated.
+      `throughput`, many requests a second in `stream()`, of which each takes at most
+      `latency_limit` ms from when it is taken, as simulated.
     - `capture`: whether calls are recorded and replayed, on CUDA as one graph.
     - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
 

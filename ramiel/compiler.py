@@ -49,7 +49,8 @@ class Report:
     bound_us: float
     memory_bytes: int
     streaming: str = ""
-    """How requests that follow each other are computed, if that was chosen: see Program.stream()."""
+    """How requests that follow each other are computed, if that was chosen: see streaming.py of the
+    cluster dialect."""
     at_a_time: int = 0
     """How many of them at a time."""
     in_flight: int = 0

@@ -3,9 +3,9 @@
     streaming = "pipeline", at_a_time = 2 : i64, in_flight = 3 : i64,
     interval_us = 5012.5 : f64, latency_us = 15037.5 : f64
 
-`in_flight` requests are taken ahead of the results asked for, of which `at_a_time` are computed at a
-time. The last two are simulated: the time from one result to the next, and that from when a request
-is taken to its result.
+`in_flight` requests are taken ahead of the results asked for, of which `at_a_time` are computed at
+a time. The last two are simulated: the time from one result to the next, and that from when a
+request is taken to its result.
 """
 
 from __future__ import annotations

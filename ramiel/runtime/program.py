@@ -152,8 +152,8 @@ class Program(nn.Module):
         A request is a tuple of inputs in order, a mapping of them by name, or the only input; they
         must not change until its outputs are there. How requests are computed is the program's
         `streaming`: each by serial() on a core of its own if the compiler has not chosen otherwise,
-        or if a number of `threads` is given. `in_flight` bounds the requests that are taken ahead of
-        the results asked for. If a request fails, its error is raised in its place; with
+        or if a number of `threads` is given. `in_flight` bounds the requests that are taken ahead
+        of the results asked for. If a request fails, its error is raised in its place; with
         `return_exceptions` it is the result, and the others follow.
         """
         streaming = self.streaming if threads is None else Streaming("serial", threads)

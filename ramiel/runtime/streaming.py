@@ -32,7 +32,9 @@ class Streaming(NamedTuple):
         at_a_time = cores() if self.at_a_time is None else self.at_a_time
         in_flight = at_a_time + 1 if self.in_flight is None else self.in_flight
         if at_a_time < 1 or in_flight < 1:
-            raise ValueError(f"{at_a_time} requests at a time and {in_flight} in flight: at least 1")
+            raise ValueError(
+                f"{at_a_time} requests at a time and {in_flight} in flight: at least 1"
+            )
         return at_a_time, in_flight
 
 
@@ -43,7 +45,9 @@ def stream(
     at_a_time, in_flight = streaming.limits()
     make = WAYS.get(streaming.way)
     if make is None:
-        raise ValueError(f"there is no way {streaming.way!r} to stream; there are {', '.join(WAYS)}")
+        raise ValueError(
+            f"there is no way {streaming.way!r} to stream; there are {', '.join(WAYS)}"
+        )
     return make(program, at_a_time, in_flight)(requests, return_exceptions)
 
 

@@ -91,9 +91,7 @@ def stages(graph: TaskGraph, order: Sequence[int], most: int) -> list[list[int]]
     return found[::-1]
 
 
-def _stage_times(
-    graph: TaskGraph, order: Sequence[int], places: NDArray[np.int64]
-) -> list[Floats]:
+def _stage_times(graph: TaskGraph, order: Sequence[int], places: NDArray[np.int64]) -> list[Floats]:
     """The times [begin] of the stages that end at each place, by the place where they begin."""
     position = {task: i for i, task in enumerate(order)}
     total = np.concatenate(([0.0], np.cumsum([graph.costs[task] for task in order])))[places]

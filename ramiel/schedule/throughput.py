@@ -160,8 +160,10 @@ def _powers_of_two(most: int) -> list[int]:
 
 def _memory(graph: TaskGraph, stream: Stream) -> float:
     """The bytes of the values of all requests that are computed at a time, each in a copy."""
-    whole = replicate(graph, stream.batch)
-    placement = serial(graph) if stream.streaming.way == SERIAL else stream.placement
-    copies = {BATCHES: 1, PIPELINE: stream.streaming.in_flight}
-    count = copies.get(stream.streaming.way, stream.streaming.at_a_time)
-    return count * high_water(whole, simulate(whole, placement))
+    streaming, placement = stream.streaming, stream.placement
+    if streaming.way == SERIAL:
+        placement = serial(graph)
+    else:
+        graph = replicate(graph, stream.batch)
+    copies = {BATCHES: 1, PIPELINE: streaming.in_flight}.get(streaming.way, streaming.at_a_time)
+    return copies * high_water(graph, simulate(graph, placement))

@@ -41,7 +41,5 @@ class ClusterRequestsPass(ModulePass):
         function = main_function(op)
         placed = read_placement(function)
         if read_streaming(function) is None:
-            found = choose_for_placement(
-                placed.graph, placed.placement, self.workers, placed.batch
-            )
+            found = choose_for_placement(placed.graph, placed.placement, self.workers, placed.batch)
             write_streaming(function, found)

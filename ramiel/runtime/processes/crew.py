@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from multiprocessing.process import BaseProcess
 
 Serve = Callable[[int, int], object]
-"""Works as a worker, by its number, until the parent, by its pid, has ended. It runs in a thread."""
+"""Works as a worker, by its number, until the parent, by its pid, has ended. Runs in a thread."""
 
 
 class WorkerLost(RuntimeError):

@@ -98,9 +98,7 @@ class Pipeline:
         self._native.close(self._pipeline)
 
 
-def _delete(
-    native: Native, pipeline: ctypes.c_void_p, held: object, owner: int
-) -> None:
+def _delete(native: Native, pipeline: ctypes.c_void_p, held: object, owner: int) -> None:
     """Once nobody waits any more; not in a process forked from the owner, without its threads."""
     if os.getpid() == owner:
         native.close(pipeline)
