@@ -17,13 +17,12 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from machine import machine
 
-import ramiel
 from ramiel.analysis.streaming import Streaming as Simulated
 from ramiel.analysis.streaming import steady
 from ramiel.api import CompiledProgram
@@ -36,8 +35,8 @@ from ramiel.runtime import Streaming
 from ramiel.runtime.measure import are_usual, preemptions, random_inputs, same_bits
 from ramiel.runtime.program import as_tuple
 from ramiel.runtime.replay.native import native, why_not
-from ramiel.torch_level.tasks import main_function, tasks_of
 from ramiel.torch_level.placements import read_placement
+from ramiel.torch_level.tasks import main_function
 
 OUT = Path(__file__).parent / "results" / "streams.json"
 REQUESTS = 8
@@ -109,10 +108,11 @@ def burst(
     """Streams for some seconds. SystemExit for a result that differs from serial's."""
     taken: list[float] = []
     done: list[float] = []
+    in_flight = way.streaming.limits()[1]
     end = time.perf_counter() + seconds
 
     def given() -> Iterator[Any]:
-        while len(taken) < 2 * WARM or time.perf_counter() < end:
+        while len(taken) < in_flight + 2 * WARM or time.perf_counter() < end:
             taken.append(time.perf_counter())
             yield requests[(len(taken) - 1) % REQUESTS]
 
@@ -122,10 +122,10 @@ def burst(
         want = expected[(len(done) - 1) % REQUESTS]
         if not all(map(same_bits, as_tuple(result), want)):
             raise SystemExit(f"a result of {way.streaming} differs from serial's")
-    # Not the first, which fill the stages, nor the last, which empty them.
-    steady_done = done[WARM : len(taken) - way.streaming.limits()[1] + 1] or done[WARM:]
-    interval = (steady_done[-1] - steady_done[0]) / (len(steady_done) - 1)
-    return Burst(interval, [b - a for a, b in zip(taken, done, strict=True)][WARM:])
+    # Neither while the first fill the stages, nor while the last empty them.
+    full = slice(WARM, len(done) - in_flight)
+    interval = (done[full][-1] - done[full][0]) / (len(done[full]) - 1)
+    return Burst(interval, [b - a for a, b in zip(taken[full], done[full], strict=True)])
 
 
 def compare(

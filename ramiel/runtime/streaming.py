@@ -32,9 +32,8 @@ class Streaming(NamedTuple):
         at_a_time = cores() if self.at_a_time is None else self.at_a_time
         in_flight = at_a_time + 1 if self.in_flight is None else self.in_flight
         if at_a_time < 1 or in_flight < 1:
-            raise ValueError(
-                f"{at_a_time} requests at a time and {in_flight} in flight: at least 1"
-            )
+            told = f"{at_a_time} requests at a time and {in_flight} in flight"
+            raise ValueError(f"{told}: at least 1")
         return at_a_time, in_flight
 
 
@@ -45,9 +44,8 @@ def stream(
     at_a_time, in_flight = streaming.limits()
     make = WAYS.get(streaming.way)
     if make is None:
-        raise ValueError(
-            f"there is no way {streaming.way!r} to stream; there are {', '.join(WAYS)}"
-        )
+        known = ", ".join(WAYS)
+        raise ValueError(f"there is no way {streaming.way!r} to stream; there are {known}")
     return make(program, at_a_time, in_flight)(requests, return_exceptions)
 
 
@@ -139,7 +137,7 @@ class Stages:
 
     def __exit__(self, *_: object) -> None:
         with ExitStack() as stack:
-            stack.callback(self._calls.__exit__)
+            stack.push(self._calls)
             for _, pipeline in self._lines.values():
                 stack.callback(pipeline.close)
             self._lines.clear()
@@ -162,9 +160,9 @@ class Stages:
     def _pipeline_of(self, plan: Plan) -> Pipeline:
         if id(plan) not in self._lines or not self._lines[id(plan)][1].is_open:
             # Those of plans for other shapes, or for weights that have changed.
-            for key, (_, pipeline) in list(self._lines.items()):
-                if pipeline.under_way == 0:
-                    pipeline.close()
+            for key, (_, other) in list(self._lines.items()):
+                if other.under_way == 0:
+                    other.close()
                     del self._lines[key]
             self._lines[id(plan)] = plan, plan.pipeline(self._in_flight)
         return self._lines[id(plan)][1]
@@ -175,5 +173,5 @@ class Stages:
         outputs = pipeline.outputs(run)
         program = self._program
         if outputs is None:
-            ((*outputs,),) = program._run_in_python([inputs])  # pyright: ignore
+            outputs = program._run_in_python([inputs])[0]  # pyright: ignore[reportPrivateUsage]
         return program._owned(outputs, inputs)  # pyright: ignore[reportPrivateUsage]

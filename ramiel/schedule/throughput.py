@@ -85,14 +85,15 @@ def choose_for_throughput(
         return best
     if not latencies:
         raise ValueError(f"no way to stream is within a memory limit of {memory_limit:.0f} bytes")
+    given, least = ((us or 0.0) / 1e3 for us in (latency_limit, min(latencies)))
     raise ValueError(
-        f"a latency limit of {(latency_limit or 0) / 1e3:.3g} ms is too small: the least that a way "
-        f"to stream was found to take is {min(latencies) / 1e3:.3g} ms"
+        f"a latency limit of {given:.3g} ms is too small: the least that a way to stream was found "
+        f"to take is {least:.3g} ms"
     )
 
 
 def _best(candidates: Iterable[Stream], enough: float) -> Stream | None:
-    """The first of the alike ones of least interval. The search ends where that is small `enough`."""
+    """The first of the alike ones of least interval; the search ends if it is small `enough`."""
     best: Stream | None = None
     for candidate in candidates:
         if best is None or candidate.steady.interval < best.steady.interval * (1 - ALIKE):
@@ -103,7 +104,7 @@ def _best(candidates: Iterable[Stream], enough: float) -> Stream | None:
 
 
 def _least_interval(graph: TaskGraph, workers: int) -> float:
-    """A lower bound on any interval, in µs: all cores work all the time, as efficiently as can be."""
+    """A lower bound on any interval, in µs: all cores work all the time, at their most efficient."""
     counts = [count for count in graph.threads if count <= workers]
     times = zip(*([count * c for c in graph.costs_on(count)] for count in counts), strict=True)
     return sum(map(min, times), 0.0) / workers

@@ -166,7 +166,7 @@ def read_streaming(function: func.FuncOp) -> Streaming | None:
     numbers = [count.value.data for count in counts if isinstance(count, IntegerAttr)]
     if way is None and not numbers:
         return None
-    if way not in WAYS or len(numbers) != 2 or min(numbers) < 1:
+    if way is None or way not in WAYS or len(numbers) != 2 or min(numbers) < 1:
         raise CompileError(f"{STREAMING}, {AT_A_TIME} and {IN_FLIGHT} do not say how to stream")
     return Streaming(way, *numbers)
 

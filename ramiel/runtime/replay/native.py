@@ -208,9 +208,8 @@ class Native:
     def new_pipeline(self, plans: Sequence[c_void_p], memory: int | None = None) -> c_void_p:
         """A pipeline (native/pipeline.cpp) of copies of a plan. With the address of `memory`, of
         pipeline_memory_bytes(), which processes share, workers may be processes."""
-        return self.functions.ramiel_pipeline_new(
-            (c_void_p * len(plans))(*plans), len(plans), memory
-        )
+        handles = (c_void_p * len(plans))(*plans)
+        return self.functions.ramiel_pipeline_new(handles, len(plans), memory)
 
     def pipeline_memory_bytes(self, workers: int) -> int:
         return self.functions.ramiel_pipeline_memory_bytes(workers)

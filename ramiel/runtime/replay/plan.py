@@ -189,7 +189,7 @@ class Instance:
         return self.outputs(memory)
 
     def put(self, inputs: Sequence[Tensor]) -> Memory:
-        """Gives the copy the inputs of its next run, for which it has to be kept what is returned."""
+        """Gives the copy the inputs of its next run. What is returned must live as long as that."""
         given: dict[int, Tensor] = {}
         for (block, slot, apart), tensor in zip(self._inputs, inputs, strict=True):
             if apart is None or not apart.is_movable:

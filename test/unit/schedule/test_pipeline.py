@@ -1,7 +1,7 @@
 """Pipeline stages against all ways to cut an order."""
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from brute_force import moldable_graphs
@@ -20,7 +20,7 @@ def all_cuts(order: Sequence[int], most: int) -> Iterator[list[list[int]]]:
     for count in range(1, most + 1):
         for cuts in combinations(range(1, len(order)), count - 1):
             places = [0, *cuts, len(order)]
-            yield [list(order[a:b]) for a, b in zip(places, places[1:], strict=False)]
+            yield [list(order[a:b]) for a, b in pairwise(places)]
 
 
 @settings(deadline=None, derandomize=True, max_examples=150)
