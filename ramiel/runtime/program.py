@@ -20,6 +20,7 @@ from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
 from ramiel.runtime.replay.meeting import Meeting, TapedChannels
 from ramiel.runtime.replay.native import Native
+from ramiel.runtime.replay.pipeline import Pipeline
 from ramiel.runtime.replay.plan import Plan
 from ramiel.runtime.replay.plans import Plans, Taped, Timed, captures_by_itself, is_replayed
 from ramiel.runtime.replay.split import Left, Part
@@ -160,6 +161,10 @@ class Program(nn.Module):
         if in_flight is not None:
             streaming = streaming._replace(in_flight=in_flight)
         return stream(self, streaming, requests, return_exceptions)
+
+    def _new_pipeline(self, plan: Plan, in_flight: int) -> Pipeline:
+        """A pipeline of a plan, for so many runs at a time."""
+        return Pipeline(plan.copies(in_flight), len(plan.workers))
 
     def _overlapping(self, inputs: Sequence[Any]) -> Plan | None:
         """The plan of which several runs with such inputs may be under way at a time."""

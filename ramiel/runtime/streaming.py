@@ -138,7 +138,7 @@ class Stages:
     def __exit__(self, *_: object) -> None:
         with ExitStack() as stack:
             stack.push(self._calls)
-            for _, pipeline in self._lines.values():
+            for _plan, pipeline in self._lines.values():
                 stack.callback(pipeline.close)
             self._lines.clear()
 
@@ -164,7 +164,7 @@ class Stages:
                 if other.under_way == 0:
                     other.close()
                     del self._lines[key]
-            self._lines[id(plan)] = plan, plan.pipeline(self._in_flight)
+            self._lines[id(plan)] = plan, self._program._new_pipeline(plan, self._in_flight)  # pyright: ignore
         return self._lines[id(plan)][1]
 
     def _end(self, pipeline: Pipeline, run: Run, inputs: Sequence[Any]) -> Any:

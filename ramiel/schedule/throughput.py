@@ -104,7 +104,7 @@ def _best(candidates: Iterable[Stream], enough: float) -> Stream | None:
 
 
 def _least_interval(graph: TaskGraph, workers: int) -> float:
-    """A lower bound on any interval, in µs: all cores work all the time, at their most efficient."""
+    """A lower bound on any interval, in µs: all cores work all the time, most efficiently."""
     counts = [count for count in graph.threads if count <= workers]
     times = zip(*([count * c for c in graph.costs_on(count)] for count in counts), strict=True)
     return sum(map(min, times), 0.0) / workers

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ramiel.runtime.processes.crew import Crew, WorkerLost
 from ramiel.runtime.replay.builder import shared_bytes
-from ramiel.runtime.replay.native import LOST, Native
+from ramiel.runtime.replay.native import LOST
 from ramiel.runtime.replay.pipeline import Pipeline, Run
 from ramiel.runtime.replay.plan import Instance
 
@@ -18,13 +18,11 @@ class ProcessPipeline(Pipeline):
     """Worker 0 is a thread of the caller's process, each other one a process that is forked from
     it and ends with this. If one ends before, the runs under way are lost, and this is closed."""
 
-    def __init__(
-        self, native: Native, copies: Sequence[Instance], workers: int, program: str
-    ) -> None:
+    def __init__(self, copies: Sequence[Instance], workers: int, program: str) -> None:
         """`copies` lie in memory that processes share."""
         self._crew = Crew(program)
         self._lost = ""
-        super().__init__(native, copies, workers)
+        super().__init__(copies, workers)
 
     def _new_memory(self, workers: int) -> Tensor | None:
         return shared_bytes(self._native.pipeline_memory_bytes(workers))

@@ -16,7 +16,6 @@ import weakref
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -26,9 +25,6 @@ from ramiel.runtime.replay.layout import Layout
 from ramiel.runtime.replay.native import LOST, Native
 from ramiel.runtime.replay.plan import Instance, Plan
 from ramiel.runtime.replay.tape import Tape
-
-if TYPE_CHECKING:
-    from ramiel.runtime.replay.pipeline import Pipeline
 
 
 class ProcessPlan(Plan):
@@ -66,11 +62,8 @@ class ProcessPlan(Plan):
             for instance in self._idle:
                 instance.end()
 
-    def pipeline(self, in_flight: int) -> Pipeline:
-        from ramiel.runtime.processes.pipeline import ProcessPipeline
-
-        copies = [_SharedInstance(self._layout, self._native, self._name) for _ in range(in_flight)]
-        return ProcessPipeline(self._native, copies, len(self.workers), self._name)
+    def copies(self, count: int) -> Sequence[Instance]:
+        return [_SharedInstance(self._layout, self._native, self._name) for _ in range(count)]
 
     @contextmanager
     def _instance(self) -> Generator[Instance]:
@@ -96,9 +89,9 @@ class _SharedInstance(Instance):
         self._crew.end()
 
     def _new_plan(self, seats: int, channels: int) -> ctypes.c_void_p:
-        size = self._native.plan_memory_bytes(len(self._arrays), channels)
+        size = self.native.plan_memory_bytes(len(self._arrays), channels)
         self._memory = shared_bytes(size)
-        return self._native.new_plan(self._arrays, seats, channels, self._memory.data_ptr())
+        return self.native.new_plan(self._arrays, seats, channels, self._memory.data_ptr())
 
     def _new_clock(self, steps: int) -> ctypes.Array[ctypes.c_int64]:
         count = steps + len(self._arrays)
@@ -108,20 +101,20 @@ class _SharedInstance(Instance):
         return (ctypes.c_int64 * count).from_address(self._clock.data_ptr())
 
     def _replay(self, spins: int, clock: ctypes.Array[ctypes.c_int64] | None) -> int:
-        if not self.pids or self._native.lost(self._plan):
+        if not self.pids or self.native.lost(self._plan):
             self._start()
-        status = self._native.run(self._plan, spins, clock)
+        status = self.native.run(self._plan, spins, clock)
         if status == LOST:
-            told = self._crew.told_of(self._native.lost(self._plan))
+            told = self._crew.told_of(self.native.lost(self._plan))
             self.end()
             raise WorkerLost(f"{told}: this call is lost, and the next one starts others")
         return status
 
     def _start(self) -> None:
         self.end()
-        serve = partial(self._native.serve, self._plan)
+        serve = partial(self.native.serve, self._plan)
         for worker, pid in self._crew.start(range(1, len(self._arrays)), serve).items():
-            self._native.entrust(self._plan, worker, pid)
+            self.native.entrust(self._plan, worker, pid)
 
 
 _plans: weakref.WeakSet[ProcessPlan] = weakref.WeakSet()

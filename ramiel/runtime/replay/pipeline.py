@@ -31,8 +31,8 @@ class Pipeline:
     submitted ahead of those waited for as there are copies.
     """
 
-    def __init__(self, native: Native, copies: Sequence[Instance], workers: int) -> None:
-        self._native = native
+    def __init__(self, copies: Sequence[Instance], workers: int) -> None:
+        self._native = native = copies[0].native
         self._copies = copies
         self._owner = os.getpid()
         self._submitted = self._waited = 0

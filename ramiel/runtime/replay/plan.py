@@ -6,7 +6,7 @@ import ctypes
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,9 +18,6 @@ from ramiel.runtime.replay.native import Native, Step, remove_function
 from ramiel.runtime.replay.steps import is_dense
 from ramiel.runtime.replay.tape import Noted, Tape
 from ramiel.runtime.replay.views import View, bytes_of
-
-if TYPE_CHECKING:
-    from ramiel.runtime.replay.pipeline import Pipeline
 
 MOST_IDLE = 4
 """The copies of a plan that are kept while nobody uses them; as many as there are cores, if that is
@@ -76,12 +73,9 @@ class Plan:
         more than one thread, so that none needs a core that another run works on."""
         return all(noted.threads == 1 for steps in self.workers for noted in steps)
 
-    def pipeline(self, in_flight: int) -> Pipeline:
-        """A pipeline for so many runs at a time."""
-        from ramiel.runtime.replay.pipeline import Pipeline
-
-        copies = [Instance(self._layout, self._native) for _ in range(in_flight)]
-        return Pipeline(self._native, copies, len(self.workers))
+    def copies(self, count: int) -> Sequence[Instance]:
+        """So many copies that this does not use itself."""
+        return [Instance(self._layout, self._native) for _ in range(count)]
 
     def restart(self) -> None:
         """Have the next run start processes anew: there are none."""
@@ -155,7 +149,7 @@ class Instance:
     """A copy of a plan, with memory of its own."""
 
     def __init__(self, layout: Layout, native: Native) -> None:
-        self._native = native
+        self.native = native
         self._builder = builder = Builder(layout, native)
         self._seats = layout.seats
         self._arrays: list[ctypes.Array[Step]] = []
@@ -224,11 +218,11 @@ class Instance:
         return SPINS if self._seats <= cores() else 0
 
     def _new_plan(self, seats: int, channels: int) -> ctypes.c_void_p:
-        return self._native.new_plan(self._arrays, seats, channels)
+        return self.native.new_plan(self._arrays, seats, channels)
 
     def _replay(self, spins: int, clock: ctypes.Array[ctypes.c_int64] | None) -> int:
         """Native.run()."""
-        return self._native.run(self._plan, spins, clock)
+        return self.native.run(self._plan, spins, clock)
 
     def _new_clock(self, steps: int) -> ctypes.Array[ctypes.c_int64]:
         return (ctypes.c_int64 * (steps + len(self._arrays)))()
@@ -241,7 +235,7 @@ class Instance:
 
     def __del__(self) -> None:
         if plan := self.__dict__.get("_plan"):
-            self._native.delete(plan)
+            self.native.delete(plan)
         if builder := self.__dict__.get("_builder"):
             for number in builder.functions:
                 remove_function(number)
