@@ -122,13 +122,14 @@ def _outcome(program: Program, request: Any) -> Any:
 
 
 class Stages:
-    """Requests that follow each other through the workers, by replays that overlap. What is not
-    captured is computed by calls, as many at a time as there are stages."""
+    """Requests that follow each other through the workers, by replays that overlap. What cannot be
+    captured is computed by calls, as many at a time as there are stages; the first ones, of which
+    one is captured, by calls one after the other."""
 
     def __init__(self, program: Program, stages: int, in_flight: int) -> None:
         self._program = program
         self._in_flight = in_flight
-        self._calls = Calls(program, stages)
+        self._first, self._calls = Calls(program, 1), Calls(program, stages)
         self._lines: dict[int, tuple[Plan, Pipeline]] = {}
         """By the plan's identity."""
 
@@ -137,6 +138,7 @@ class Stages:
 
     def __exit__(self, *_: object) -> None:
         with ExitStack() as stack:
+            stack.push(self._first)
             stack.push(self._calls)
             for _plan, pipeline in self._lines.values():
                 stack.callback(pipeline.close)
@@ -145,14 +147,16 @@ class Stages:
     def submit(self, request: Any) -> Answer:
         args, kwargs = arguments_of(request)
         begun = self._program._undisturbed(self._begin, args, kwargs)  # pyright: ignore
-        return begun or self._calls.submit(request)
+        return begun.submit(request) if isinstance(begun, Calls) else begun
 
-    def _begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Answer | None:
-        """Submits a request to the pipeline of the plan for such inputs; None if there is none."""
+    def _begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Answer | Calls:
+        """Submits a request to the pipeline of the plan for such inputs, or says what computes it
+        if there is none."""
         program = self._program
         inputs = program._bound(args, kwargs)  # pyright: ignore[reportPrivateUsage]
         if (plan := program._overlapping(inputs)) is None:  # pyright: ignore[reportPrivateUsage]
-            return None
+            undecided = program._plans.will_capture(program, inputs)  # pyright: ignore
+            return self._first if undecided else self._calls
         pipeline = self._pipeline_of(plan)
         run = pipeline.submit(inputs)
         return partial(program._undisturbed, self._end, pipeline, run, inputs)  # pyright: ignore

@@ -121,6 +121,12 @@ class Plans:
         plan = self._plan(inputs)
         return plan if isinstance(plan, Plan) and plan.can_overlap else None
 
+    def will_capture(self, program: Program, inputs: Sequence[Any]) -> bool:
+        """Whether one of the next two calls with such inputs will be captured."""
+        if not program.captures or has_any_global_hook() or native() is None:
+            return False
+        return self._plans.get(key_of(inputs), _SEEN) == _SEEN
+
     def _plan(self, inputs: Sequence[Any]) -> Plan | Split | None:
         if not self._plans or has_any_global_hook() or not all(map(_is_plain, inputs)):
             return None
