@@ -12,6 +12,7 @@
 #include "dispatcher.h"
 #include "kernels.h"
 #include "openmp.h"
+#include "plan.h"
 #include "pressure.h"
 #include "step.h"
 #include "team.h"
@@ -21,7 +22,7 @@ namespace ramiel {
 namespace {
 
 // What a run ends with. More than that are the statuses of oneDNN and of calls.
-enum Status : int32_t { kDone = 0, kNotFinite = -1, kStopped = -2, kLost = -3 };
+enum Status : int32_t { kDone = 0, kNotFinite = -1, kStopped = -2, kLost = -3, kDropped = -4 };
 
 int (*execute)(void* primitive, void* stream, int count, void* arguments);
 int (*call_python)(int64_t index);
@@ -30,7 +31,7 @@ constexpr uint64_t kSent = uint64_t{1} << 63;
 
 // The workers of a plan are threads of this process, or all but the first are processes that were
 // forked from it and serve() until it ends.
-class Plan final : public Lender {
+class Plan final : public Lender, public Parts {
  public:
   // Processes share `memory`, of memory_bytes() zeros.
   Plan(int workers, int seats, int channels, const Step* const* steps, const int64_t* counts,
@@ -71,16 +72,8 @@ class Plan final : public Lender {
   // One run at a time. `times` (if it is there) gets ns before the first and after each step,
   // worker by worker; processes share it.
   int run(int spins, int64_t* times) {
-    static Pressure pressure;
     int64_t start = now_ns();
-    common_->spins = pressure.is_high(start) ? 0 : spins;
-    common_->times = times;
-    common_->preemptions.store(0, std::memory_order_relaxed);
-    for (int i = 0; i < channel_count_; ++i) channels_[i].store(0, std::memory_order_relaxed);
-    common_->status.store(kDone, std::memory_order_relaxed);
-    common_->finished.store(0, std::memory_order_relaxed);
-    common_->left.store(0, std::memory_order_relaxed);
-    for (int k = 0; k < seat_count_; ++k) seats_[k].state.store(kBusy, std::memory_order_relaxed);
+    reset(pressure().is_high(start) ? 0 : spins, times);
     const int others = seat_count_ - 1;
     if (is_shared_) {
       common_->turn.store(++turns_);
@@ -120,7 +113,7 @@ class Plan final : public Lender {
     }
     if (common_->spins > 0 && seat_count_ > 1) {
       int64_t end = now_ns();
-      pressure.note(end - start, common_->preemptions.load(std::memory_order_relaxed), end);
+      pressure().note(end - start, common_->preemptions.load(std::memory_order_relaxed), end);
     }
     return common_->status.load(std::memory_order_relaxed);
   }
@@ -136,6 +129,35 @@ class Plan final : public Lender {
       leave();
     }
   }
+
+  // --- of pipelines: Parts. All steps are on one thread, and times are not taken.
+
+  int workers() const override { return static_cast<int>(steps_.size()); }
+
+  void begin(int spins) override { reset(pressure().is_high(now_ns()) ? 0 : spins, nullptr); }
+
+  void do_part(int k, Bed& bed) override {
+    if (common_->status.load() == kDone) {
+      work(k, nullptr);
+      set_crew(nullptr, 1);
+    }
+    // Whoever waits for the last one may then delete the plan.
+    if (common_->finished.fetch_add(1) + 1 == workers()) bed.wake();
+  }
+
+  int wait_for_parts(Bed& bed) override {
+    auto are_over = [this] { return common_->finished.load() == workers(); };
+    if (!is_shared_) {
+      wait_until(bed, 0, are_over);
+    } else if (!watch(bed, 0, are_over)) {
+      return kLost;
+    }
+    return common_->status.load();
+  }
+
+  void drop() override { fail(kDropped); }
+
+  void belong_to(int parent) override { parent_ = parent; }
 
   // Tells which process serves for worker k.
   void entrust(int k, int pid) { pids_[k] = pid; }
@@ -199,6 +221,22 @@ class Plan final : public Lender {
   static constexpr int kPatience = 20000;
   // How often a process that waits looks whether those that it works with still live.
   static constexpr int kWatchMs = 5, kServeMs = 500;
+
+  static Pressure& pressure() {
+    static Pressure pressure;
+    return pressure;
+  }
+
+  void reset(int spins, int64_t* times) {
+    common_->spins = spins;
+    common_->times = times;
+    common_->preemptions.store(0, std::memory_order_relaxed);
+    for (int i = 0; i < channel_count_; ++i) channels_[i].store(0, std::memory_order_relaxed);
+    common_->status.store(kDone, std::memory_order_relaxed);
+    common_->finished.store(0, std::memory_order_relaxed);
+    common_->left.store(0, std::memory_order_relaxed);
+    for (int k = 0; k < seat_count_; ++k) seats_[k].state.store(kBusy, std::memory_order_relaxed);
+  }
 
   void take_part(int k) {
     int64_t before = common_->spins > 0 ? preemptions() : 0;
@@ -381,6 +419,9 @@ class Plan final : public Lender {
 };
 
 }  // namespace
+
+Parts* parts_of(void* plan) { return static_cast<Plan*>(plan); }
+
 }  // namespace ramiel
 
 #define RAMIEL_API __attribute__((visibility("default")))

@@ -2,7 +2,8 @@
 //
 // Each plan is a random graph: every worker adds to numbers that it gets through channels, on one
 // thread or, by OpenMP, on several, in calls as of Python's or of PyTorch's operators. A wrong sum, a
-// hang, a race or memory that is not freed is a fault of the executor.
+// hang, a race or memory that is not freed is a fault of the executor. So are they in pipelines, whose
+// workers go through the copies of such a graph.
 
 #include <dlfcn.h>
 
@@ -29,6 +30,12 @@ void* ramiel_plan_new(int workers, int seats, int channels, const ramiel::Step* 
                       const int64_t* counts, void* memory);
 int ramiel_plan_run(void* plan, int spins, int64_t* times);
 void ramiel_plan_delete(void* plan);
+void* ramiel_pipeline_new(void* const* plans, int count, void* memory);
+void ramiel_pipeline_start(void* pipeline, int worker);
+void ramiel_pipeline_submit(void* pipeline, int spins);
+int ramiel_pipeline_wait(void* pipeline, int64_t run);
+void ramiel_pipeline_close(void* pipeline);
+void ramiel_pipeline_delete(void* pipeline);
 }
 
 namespace {
@@ -247,7 +254,8 @@ struct Random {
 // A plan of random tasks, and what they compute.
 class Graph {
  public:
-  Graph(unsigned seed, int workers, int tasks) : random_{std::mt19937(seed)} {
+  // With `wide`, tasks may be on several threads.
+  Graph(unsigned seed, int workers, int tasks, bool wide) : random_{std::mt19937(seed)} {
     results_.resize(tasks);
     expected_.resize(tasks);
     steps_.resize(workers);
@@ -258,7 +266,7 @@ class Graph {
       worker[t] = random_.below(workers);
       auto task = std::make_unique<Task>();
       task->result = &results_[t];
-      task->threads = random_.below(4) == 0 ? 1 + random_.below(workers) : 1;
+      task->threads = wide && random_.below(4) == 0 ? 1 + random_.below(workers) : 1;
       task->fails = false;
       expected_[t] = 1;
       for (int k = random_.below(3); k > 0 && t > 0; --k) {
@@ -301,13 +309,26 @@ class Graph {
   ~Graph() { ramiel_plan_delete(plan_); }
 
   bool run(int spins) {
-    bool fails = random_.below(8) == 0;
-    Task& task = *tasks_[random_.below(static_cast<int>(tasks_.size()))];
-    task.fails = fails;
-    int status = ramiel_plan_run(plan_, spins, nullptr);
-    task.fails = false;
-    return fails ? status == 7 || status == 1 : status == 0 && results_ == expected_;
+    begin();
+    return ends_with(ramiel_plan_run(plan_, spins, nullptr));
   }
+
+  // Before a run: has one of its tasks fail, now and then.
+  void begin() {
+    failing_ = random_.below(8) == 0 ? tasks_[random_.below(static_cast<int>(tasks_.size()))].get()
+                                     : nullptr;
+    if (failing_) failing_->fails = true;
+    std::fill(results_.begin(), results_.end(), 0);
+  }
+
+  // Whether that is what the run should end with, and so are the results.
+  bool ends_with(int status) {
+    if (!failing_) return status == 0 && results_ == expected_;
+    failing_->fails = false;
+    return status == 7 || status == 1;
+  }
+
+  void* plan() const { return plan_; }
 
  private:
   void add(int worker, ramiel::Step step) { steps_[worker].push_back(step); }
@@ -317,8 +338,35 @@ class Graph {
   std::vector<std::unique_ptr<Task>> tasks_;
   std::vector<std::unique_ptr<Operator>> operators_;
   std::vector<std::vector<ramiel::Step>> steps_;
+  Task* failing_ = nullptr;
   void* plan_;
 };
+
+// Submits runs to a pipeline and waits for them, with more or fewer of them under way, and closes it
+// in the middle. How many were wrong.
+int wrong_in_pipeline(unsigned seed, int workers, int count, int runs, int spins) {
+  std::vector<std::unique_ptr<Graph>> graphs;
+  std::vector<void*> plans;
+  for (int i = 0; i < count; ++i) {
+    graphs.push_back(std::make_unique<Graph>(seed, workers, 60, false));
+    plans.push_back(graphs.back()->plan());
+  }
+  void* pipeline = ramiel_pipeline_new(plans.data(), count, nullptr);
+  for (int k = 0; k < workers; ++k) ramiel_pipeline_start(pipeline, k);
+  Random random{std::mt19937(seed)};
+  int wrong = 0, submitted = 0;
+  for (int waited = 0; waited < runs; ++waited) {
+    int most = waited + 1 + random.below(count);
+    while (submitted < most) {
+      graphs[submitted++ % count]->begin();
+      ramiel_pipeline_submit(pipeline, spins);
+    }
+    wrong += !graphs[waited % count]->ends_with(ramiel_pipeline_wait(pipeline, waited));
+  }
+  ramiel_pipeline_close(pipeline);
+  ramiel_pipeline_delete(pipeline);
+  return wrong;
+}
 
 }  // namespace
 
@@ -332,10 +380,13 @@ int main(int count, char** arguments) {
   for (unsigned caller = 0; caller < 4; ++caller) {
     callers.emplace_back([=, &wrong] {
       for (unsigned seed = 0; seed < 20; ++seed) {
-        Graph graph(seed * 4 + caller, 1 + static_cast<int>(seed % 5), 60);
-        for (int i = 0; i < runs / 20; ++i) {
+        int workers = 1 + static_cast<int>(seed % 5), spins = seed % 2 ? 2000 : 0;
+        Graph graph(seed * 4 + caller, workers, 60, true);
+        for (int i = 0; i < runs / 40; ++i) {
           if (!graph.run(i % 2 ? 2000 : 0)) wrong.fetch_add(1);
         }
+        int copies = 1 + static_cast<int>(seed % 4);
+        wrong.fetch_add(wrong_in_pipeline(seed * 4 + caller, workers, copies, runs / 40, spins));
       }
     });
   }

@@ -37,6 +37,8 @@ def compile(
     tune: bool = False,
     device: str = "cpu",
     executor: str = "threads",
+    objective: str = "latency",
+    latency_limit: float | None = None,
     capture: bool = True,
 ) -> CompiledProgram:
     """Compiles an ONNX model, or a torch.nn.Module, to a parallel program.
@@ -62,6 +64,9 @@ def compile(
       the number of streams at most; or `cuda:h100` and the like, to schedule by the costs of that.
     - `executor`: what workers on a CPU are, `threads`, or `processes`, which are forked once a call
       has been captured.
+    - `objective`: what the schedule `auto` is best at: `latency`, a call that takes little time, or
+      `throughput`, many requests a second in `stream()`, of which each takes at most
+      `latency_limit` ms from when it is taken, as simulated.
     - `capture`: whether calls are recorded and replayed, on CUDA as one graph.
     - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
 
@@ -88,6 +93,8 @@ def compile(
         tune=tune,
         device=device,
         executor=executor,
+        objective=objective,
+        latency_limit=latency_limit,
         probe=True,
     )
     if isinstance(model, nn.Module):

@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, StringAttr
@@ -48,6 +48,17 @@ class Report:
     critical_path_us: float
     bound_us: float
     memory_bytes: int
+    streaming: str = ""
+    """How requests that follow each other are computed, if that was chosen: see streaming.py of the
+    cluster dialect."""
+    at_a_time: int = 0
+    """How many of them at a time."""
+    in_flight: int = 0
+    """How many are taken ahead of the results asked for."""
+    interval_us: float = 0.0
+    """The time from one of their results to the next."""
+    latency_us: float = 0.0
+    """The time from when one is taken to its result."""
     search: str = ""
     """A searching scheduler's statistics, as text."""
     tuned: str = ""
@@ -56,13 +67,13 @@ class Report:
     @staticmethod
     def of(program: ProgramOp) -> Report:
         values: dict[str, object] = {}
-        for name in Report.__dataclass_fields__:
+        for name, field in Report.__dataclass_fields__.items():
             match program.attributes.get(name):
                 case StringAttr() as text:
                     values[name] = text.data
                 case IntegerAttr() | FloatAttr() as number:
                     values[name] = number.value.data
-                case None if name in ("search", "tuned"):
+                case None if field.default is not MISSING:
                     pass
                 case _:
                     raise CompileError(f"the schedule does not say its {name}")

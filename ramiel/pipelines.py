@@ -48,6 +48,10 @@ class Options:
     """What it is compiled for: `cpu`, `cuda`, or `cuda:MODEL` for the costs of that GPU."""
     executor: str = "threads"
     """What workers on a CPU are: one of EXECUTORS."""
+    objective: str = "latency"
+    """What the schedule `auto` is best at: one of OBJECTIVES."""
+    latency_limit: float | None = None
+    """The most ms that a request of a stream may take, as simulated; for throughput."""
 
     @property
     def most_workers(self) -> int:
@@ -85,6 +89,8 @@ FOR_CPU = frozenset(["torch-split-concat", "torch-delay-activation"])
 """Those of FUSE that gain nothing on a GPU, where a kernel less counts more than bytes."""
 LOWER_PRECISION = ("torch-lower-precision",)
 NAME = ("torch-choose-kernels", "torch-assign-names")
+REQUESTS = ("cluster-requests",)
+"""The pass that chooses how requests that follow each other are computed, on a CPU."""
 PRINTABLE = ("torch-settle-kernels", "cluster-channels", "cluster-free-values")
 
 LINEAR = ("cluster-linear", "cluster-merge")
@@ -99,6 +105,7 @@ SCHEDULES: Mapping[str, tuple[str, ...]] = {
     "greedy": (*LINEAR, "cluster-greedy"),
     "ios": (*LINEAR, "cluster-ios", "torch-merge-convolutions"),
     "hyper": (*LINEAR, "cluster-place", "cluster-hyper"),
+    "pipeline": (*LINEAR, "cluster-pipeline"),
     "refine": (*LINEAR, "cluster-auto", "cluster-refine"),
 }
 """The scheduling passes, by the name of the schedule. All of them form clusters, if only to title
@@ -123,6 +130,9 @@ MOST_STREAMS = 32
 
 EXECUTORS = ("threads", "processes")
 """What workers on a CPU may be."""
+
+OBJECTIVES = ("latency", "throughput")
+"""A call that takes little time, or many requests a second if they follow each other."""
 
 PROVIDERS = ("auto", "torch")
 """Whose kernels may be used: the best available, or those that come with PyTorch."""
@@ -166,13 +176,20 @@ def pipeline(options: Options) -> Pipeline:
         "cluster-list": {"workers": workers, "memory-limit": limit},
         "cluster-greedy": {"workers": workers},
         "cluster-ios": {"workers": workers},
+        "cluster-pipeline": {"workers": workers},
+        "cluster-requests": {"workers": workers},
         "cluster-hyper": {"batch": options.batch, "switched": options.switched},
         "cluster-auto": {
             "workers": workers,
             "batch": options.batch,
             "memory-limit": limit,
             "thorough": schedule == "refine",
-        },
+        }
+        | (
+            {"objective": options.objective, "latency-limit": options.latency_limit or 0.0}
+            if options.objective != "latency"
+            else {}
+        ),
         "cluster-refine": {"seconds": options.refine_s, "memory-limit": limit},
         "cluster-channels": {"memory-limit": limit}
         | ({} if options.executor == "threads" else {"executor": options.executor}),
@@ -190,6 +207,7 @@ def pipeline(options: Options) -> Pipeline:
         *NAME,
         "cluster-costs",
         *(SCHEDULES if on_cpu else ON_STREAMS)[schedule],
+        *(REQUESTS if on_cpu else ()),
         *PRINTABLE,
     )
     return [(name, given.get(name, {})) for name in names]
@@ -229,7 +247,29 @@ def _check(options: Options) -> None:
         )
     if options.switched and (options.batch == 1 or schedule == "refine"):
         raise CompileError("switched hyperclusters need a batch of 2 or more, and --schedule hyper")
+    _check_objective(options)
     if options.memory_limit is not None and options.memory_limit < 1:
         raise CompileError(
             f"a memory limit of {options.memory_limit} bytes: it must be more than 0"
+        )
+
+
+def _check_objective(options: Options) -> None:
+    """Raises CompileError for an objective that does not go with the other options."""
+    objective, limit = options.objective, options.latency_limit
+    if objective not in OBJECTIVES:
+        raise CompileError(
+            f"there is no objective {objective!r}; there are {', '.join(OBJECTIVES)}"
+        )
+    if limit is not None and not 0 < limit < float("inf"):
+        raise CompileError(f"a latency limit of {limit:g} ms: it must be more than 0")
+    if objective == "latency":
+        if limit is not None:
+            raise CompileError("a latency limit is for --objective throughput")
+    elif options.device != "cpu":
+        raise CompileError("the objective throughput is for the CPU")
+    elif options.schedule != "auto" or options.batch != 1 or options.switched or options.tune:
+        raise CompileError(
+            "the objective throughput chooses schedule and batch itself, by simulation: it needs "
+            "--schedule auto, and neither --batch nor --tune"
         )

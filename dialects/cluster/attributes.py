@@ -63,6 +63,10 @@ SCHEDULE = "cluster.schedule"
 PLACED_ON = "cluster.placed_on"
 """The number of workers that the schedule was made for."""
 
+STREAMING, AT_A_TIME, IN_FLIGHT = "cluster.streaming", "cluster.at_a_time", "cluster.in_flight"
+"""Attributes of the function, which a program has without the prefix: how requests that follow each
+other are computed (streaming.py), how many at a time, and how many are taken ahead."""
+
 SEARCH = "cluster.search"
 """A description, in words, of what a search-based scheduler did."""
 

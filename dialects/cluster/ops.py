@@ -43,6 +43,7 @@ from ramiel.dialects.cluster.attributes import (
     executor_of,
     reserved_by,
 )
+from ramiel.dialects.cluster.streaming import verify_streaming
 from ramiel.dialects.cluster.verify import Compute, Event, Recv, Send, Threads, verify_program
 from ramiel.dialects.torch import FreeOp, Task, ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import is_identifier
@@ -53,7 +54,8 @@ NO_ARGUMENTS = RangeOf(AnyAttr()).of_length(EqIntConstraint(0))
 
 @irdl_op_definition
 class ProgramOp(IRDLOperation):
-    """A schedule: channels and workers. Its attributes hold counts, simulated times and memory.
+    """A schedule: channels and workers. Its attributes hold counts, simulated times and memory, and
+    how requests that follow each other are computed (streaming.py).
 
     With `device = "cuda"` a worker is a stream and a channel an event. With
     `executor = "processes"` a worker is a process, and a value in memory that all of them share.
@@ -131,6 +133,8 @@ class ProgramOp(IRDLOperation):
         if self.device == CUDA:
             for worker in self.workers:
                 _verify_stream(worker)
+        wide = any(isinstance(op, ThreadsOp) and op.count.value.data > 1 for op in self.walk())
+        verify_streaming(self.attributes, self.device, self.batch, wide)
 
 
 def _parse_region(parser: Parser) -> Region:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
 from ramiel.analysis.placement import Placement
@@ -98,3 +99,28 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
         busy=tuple(sum((duration[t] for t in order), 0.0) for order in placement.workers),
         hand_overs=sum(crosses),
     )
+
+
+def total_order(graph: TaskGraph, placement: Placement) -> list[int]:
+    """The tasks in an order of the edges that is also that of each worker, by start time.
+
+    Raises as simulate() does.
+    """
+    start = simulate(graph, placement).start
+    followers = [list(row) for row in graph.successors]
+    waits_for = [len(row) for row in graph.predecessors]
+    for order in placement.workers:
+        for task, following in pairwise(order):
+            followers[task].append(following)
+            waits_for[following] += 1
+    ready = [(start[task], task) for task, count in enumerate(waits_for) if count == 0]
+    heapify(ready)
+    found: list[int] = []
+    while ready:
+        task = heappop(ready)[1]
+        found.append(task)
+        for following in followers[task]:
+            waits_for[following] -= 1
+            if waits_for[following] == 0:
+                heappush(ready, (start[following], following))
+    return found

@@ -22,6 +22,7 @@ from ramiel.runtime.main import main
 from ramiel.runtime.processes.program import ProcessProgram
 from ramiel.runtime.program import Program, one_thread
 from ramiel.runtime.recurrent import GRU, LSTM, RNN
+from ramiel.runtime.streaming import Streaming
 from ramiel.runtime.streams.issue import Events
 from ramiel.runtime.streams.program import StreamProgram, one_stream
 from ramiel.runtime.strings import Strings, strings
@@ -55,6 +56,7 @@ __all__ = [
     "Program",
     "Stopped",
     "StreamProgram",
+    "Streaming",
     "Strings",
     "TfIdfVectorizer",
     "TreeClassifier",

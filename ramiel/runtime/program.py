@@ -7,26 +7,26 @@ import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from types import CodeType, TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from ramiel.cores import cores
 from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
 from ramiel.runtime.replay.meeting import Meeting, TapedChannels
 from ramiel.runtime.replay.native import Native
+from ramiel.runtime.replay.pipeline import Pipeline
 from ramiel.runtime.replay.plan import Plan
 from ramiel.runtime.replay.plans import Plans, Taped, Timed, captures_by_itself, is_replayed
 from ramiel.runtime.replay.split import Left, Part
 from ramiel.runtime.replay.stop import Stop, stop_at
 from ramiel.runtime.replay.tape import NotCapturable, Tape, here, line_in, running, tapes_of
-from ramiel.runtime.requests import in_order
+from ramiel.runtime.streaming import Streaming, stream
 from ramiel.runtime.surroundings import has_lost_its_team, with_one_thread
 from ramiel.runtime.weights import Weights
 from ramiel.runtime.workers import Pool, Worker
@@ -59,6 +59,8 @@ class Program(nn.Module):
     outputs: ClassVar[tuple[str, ...]] = ()
     channels: ClassVar[tuple[str, ...]] = ()
     batch: ClassVar[int] = 1
+    streaming: ClassVar[Streaming] = Streaming()
+    """How stream() computes requests."""
     tolerance: ClassVar[float] = 0.0
     """How far results of the workers and of `serial` may differ, relative to the largest value."""
 
@@ -113,7 +115,9 @@ class Program(nn.Module):
 
     def _compute(self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outputs:
         inputs = self._bound(args, kwargs)
-        outputs = compute(inputs)
+        return self._owned(compute(inputs), inputs)
+
+    def _owned(self, outputs: Sequence[Any], inputs: Sequence[Any]) -> Outputs:
         # Copies use as many threads as this worker's last operator.
         outputs = owned(outputs, (*inputs, *self._buffers.values()))
         return outputs[0] if len(outputs) == 1 else outputs
@@ -124,14 +128,17 @@ class Program(nn.Module):
     def _in_parallel(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
         if self.batch == 1:
             return self._run_batch([inputs])[0]
-        samples = samples_of(self.inputs, inputs)
+        return joined(self._run_samples(samples_of(self.inputs, inputs)))
+
+    def _run_samples(self, samples: Sequence[Sequence[Any]]) -> list[tuple[Tensor, ...]]:
+        """The outputs of each sample: of full batches together, of the others apart."""
         results: list[tuple[Tensor, ...]] = []
         full = len(samples) - len(samples) % self.batch
         for start in range(0, full, self.batch):
             results += self._run_batch(samples[start : start + self.batch])
         if full < len(samples):
             results += self._run_apart(samples[full:])
-        return joined(results)
+        return results
 
     def stream(
         self,
@@ -143,19 +150,44 @@ class Program(nn.Module):
     ) -> Iterator[Outputs]:
         """The outputs for requests that follow each other, in their order, several at a time.
 
-        A request is a tuple of inputs in order, a mapping of them by name, or the only input. As
-        many as there are `threads`, by default the cores, are computed at a time, each by serial():
-        that is as many times the throughput of serial(), with its latency, where a call of the
-        program itself has the least latency. `in_flight` bounds the requests that are taken ahead
-        of the results asked for, by default twice the threads. If a request fails, its error is
-        raised in its place; with `return_exceptions` it is the result, and the others follow.
+        A request is a tuple of inputs in order, a mapping of them by name, or the only input; they
+        must not change until its outputs are there. How requests are computed is the program's
+        `streaming`: each by serial() on a core of its own if the compiler has not chosen otherwise,
+        or if a number of `threads` is given. `in_flight` bounds the requests that are taken ahead
+        of the results asked for. If a request fails, its error is raised in its place; with
+        `return_exceptions` it is the result, and the others follow.
         """
-        threads = cores() if threads is None else threads
-        in_flight = 2 * threads if in_flight is None else in_flight
-        if threads < 1 or in_flight < 1:
-            raise ValueError(f"{threads} threads and {in_flight} requests in flight: at least 1")
-        compute = getattr(self, "serial")  # noqa: B009
-        return in_order(compute, requests, threads, in_flight, return_exceptions)
+        streaming = self.streaming if threads is None else Streaming("serial", threads)
+        if in_flight is not None:
+            streaming = streaming._replace(in_flight=in_flight)
+        return stream(self, streaming, requests, return_exceptions)
+
+    def _new_pipeline(self, plan: Plan, in_flight: int) -> Pipeline:
+        """A pipeline of a plan, for so many runs at a time."""
+        return Pipeline(plan.copies(in_flight), len(plan.workers))
+
+    def _overlapping(self, inputs: Sequence[Any]) -> Plan | None:
+        """The plan of which several runs with such inputs may be under way at a time."""
+        if has_lost_its_team():
+            return None
+        return self._pool.visit(lambda: self._plans.overlapping(inputs))
+
+    def _answer_together(
+        self, requests: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]
+    ) -> list[Outputs]:
+        """The outputs of each of several requests, whose samples are run as those of batches."""
+        return self._undisturbed(self._compute_together, requests)
+
+    def _compute_together(
+        self, requests: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]
+    ) -> list[Outputs]:
+        bound = [self._bound(args, kwargs) for args, kwargs in requests]
+        samples = [samples_of(self.inputs, inputs) for inputs in bound]
+        results = iter(self._run_samples(list(chain.from_iterable(samples))))
+        return [
+            self._owned(joined(list(islice(results, len(own)))), inputs)
+            for inputs, own in zip(bound, samples, strict=True)
+        ]
 
     def capture(self, *args: Any, **kwargs: Any) -> None:
         """Prepare a plan for inputs of these shapes, by which later calls run without Python.

@@ -293,6 +293,7 @@ def passes() -> None:
 def summary(report: Report) -> str:
     """The schedule in numbers."""
     from ramiel.backend.pytorch.devices import milliseconds as ms
+    from ramiel.backend.pytorch.devices import stream_told
     from ramiel.backend.pytorch.printer import counted
 
     speedup = report.serial_us / report.parallel_us if report.parallel_us else 1.0
@@ -310,6 +311,9 @@ def summary(report: Report) -> str:
         f"({speedup:.2f}x); critical path {ms(report.critical_path_us)}, "
         f"bound {ms(report.bound_us)}; {report.memory_bytes / 1e6:.1f} MB of values",
     ]
+    if report.streaming:
+        given = (report.at_a_time, report.interval_us, report.latency_us)
+        lines.append(f"streams   {stream_told(report.streaming, *given)}")
     if report.search:
         lines.append(f"searched  {report.search}")
     if report.tuned:

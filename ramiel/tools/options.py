@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ramiel.errors import CompileError
-from ramiel.pipelines import DTYPES, EXECUTORS, PROVIDERS, SCHEDULES, Options
+from ramiel.pipelines import DTYPES, EXECUTORS, OBJECTIVES, PROVIDERS, SCHEDULES, Options
 
 Result = TypeVar("Result")
 
@@ -91,6 +91,19 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "executor": (
         Annotated[str, typer.Option("--executor", help=f"Workers: {', '.join(EXECUTORS)}.")],
         "threads",
+    ),
+    "objective": (
+        Annotated[
+            str, typer.Option("--objective", help=f"Of auto: {', '.join(OBJECTIVES)} (streams).")
+        ],
+        "latency",
+    ),
+    "latency_limit": (
+        Annotated[
+            float | None,
+            typer.Option("--latency-limit", metavar="MS", help="For a request, with throughput."),
+        ],
+        None,
     ),
     "seconds": (
         Annotated[float, typer.Option("--seconds", help="Search time of the schedule refine.")],

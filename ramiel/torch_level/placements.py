@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from heapq import heapify, heappop, heappush
-from itertools import pairwise
 from typing import cast
 
 from xdsl.dialects import func
@@ -17,12 +15,16 @@ from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, IntegerAttr, String
 from xdsl.ir import Attribute
 
 from ramiel.analysis.placement import Placement
-from ramiel.analysis.simulate import simulate
+from ramiel.analysis.simulate import simulate, total_order
+from ramiel.analysis.streaming import WAYS, Streaming
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.dialects.cluster.attributes import (
+    AT_A_TIME,
+    IN_FLIGHT,
     PLACED_ON,
     POSITION,
     SCHEDULE,
+    STREAMING,
     WORKERS,
     integers_of,
 )
@@ -150,6 +152,25 @@ def read_placement(function: func.FuncOp) -> Placed:
     return Placed(name, tasks, graph, placement, batch)
 
 
+def write_streaming(function: func.FuncOp, streaming: Streaming) -> None:
+    """Writes how requests that follow each other are computed."""
+    function.attributes[STREAMING] = StringAttr(streaming.way)
+    function.attributes[AT_A_TIME] = IntegerAttr(streaming.at_a_time, i64)
+    function.attributes[IN_FLIGHT] = IntegerAttr(streaming.in_flight, i64)
+
+
+def read_streaming(function: func.FuncOp) -> Streaming | None:
+    """The same; None if no pass has chosen it. Raises CompileError if it is not whole."""
+    way = text_of(function.attributes.get(STREAMING))
+    counts = [function.attributes.get(name) for name in (AT_A_TIME, IN_FLIGHT)]
+    numbers = [count.value.data for count in counts if isinstance(count, IntegerAttr)]
+    if way is None and not numbers:
+        return None
+    if way is None or way not in WAYS or len(numbers) != 2 or min(numbers) < 1:
+        raise CompileError(f"{STREAMING}, {AT_A_TIME} and {IN_FLIGHT} do not say how to stream")
+    return Streaming(way, *numbers)
+
+
 def _slots(attributes: Mapping[str, Attribute]) -> list[tuple[tuple[int, ...], int]]:
     """The workers and the position of each sample's copy of an operation."""
     workers, positions = attributes.get(WORKERS), attributes.get(POSITION)
@@ -163,23 +184,8 @@ def _slots(attributes: Mapping[str, Attribute]) -> list[tuple[tuple[int, ...], i
 
 
 def _positions(graph: TaskGraph, placement: Placement) -> list[int]:
-    """Each task's position in a topological order with respect to edges and workers' orders, by
-    start time."""
-    start = simulate(graph, placement).start
-    followers: list[list[int]] = [list(row) for row in graph.successors]
-    waits_for = [len(row) for row in graph.predecessors]
-    for order in placement.workers:
-        for task, following in pairwise(order):
-            followers[task].append(following)
-            waits_for[following] += 1
-    ready = [(start[task], task) for task, count in enumerate(waits_for) if count == 0]
-    heapify(ready)
+    """Each task's position in an order with respect to edges and workers' orders."""
     position = [0] * len(graph)
-    for place in range(len(graph)):
-        task = heappop(ready)[1]
+    for place, task in enumerate(total_order(graph, placement)):
         position[task] = place
-        for following in followers[task]:
-            waits_for[following] -= 1
-            if waits_for[following] == 0:
-                heappush(ready, (start[following], following))
     return position

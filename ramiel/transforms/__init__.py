@@ -44,11 +44,13 @@ PASS_NAMES = (
     "cluster-greedy",
     "cluster-ios",
     "cluster-hyper",
+    "cluster-pipeline",
     "cluster-auto",
     "cluster-refine",
     "cluster-streams",
     "torch-merge-convolutions",
     "torch-settle-kernels",
+    "cluster-requests",
     "cluster-channels",
     "cluster-free-values",
 )

@@ -25,6 +25,7 @@ from xdsl.passes import ModulePass
 from ramiel.analysis.critical_path import bound, critical_path
 from ramiel.analysis.memory import high_water
 from ramiel.analysis.sharing import timeline_of
+from ramiel.analysis.streaming import steady
 from ramiel.dialects.cluster import (
     ChannelOp,
     ProgramOp,
@@ -52,7 +53,7 @@ from ramiel.dialects.cluster.attributes import (
 from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import NAMES, PYTHON_NAME
 from ramiel.errors import CompileError
-from ramiel.torch_level.placements import Placed, limit_of, read_placement
+from ramiel.torch_level.placements import Placed, limit_of, read_placement, read_streaming
 from ramiel.torch_level.tasks import main_function
 
 
@@ -64,7 +65,8 @@ class ClusterChannelsPass(ModulePass):
     another worker without a value, a turn orders the two. The function stays as the serial program
     of one sample, with the same thread counts. A schedule whose values occupy more than
     `memory_limit` bytes is refused; 0 is no limit. With `executor=processes` workers are processes.
-    Needs names and a placement.
+    If a pass has chosen how requests are streamed, that is written with its predicted interval and
+    latency. Needs names and a placement.
 
         %y = torch.call F.relu(%x) {cluster.workers = [array<i64: 1>], ...} : ...
         // becomes, in the program
@@ -113,6 +115,7 @@ class ClusterChannelsPass(ModulePass):
                 "memory_bytes": IntegerAttr(int(memory), i64),
             }
         )
+        program.attributes.update(_streaming(function, placed))
         if (device := device_of(function)) != CPU:
             program.attributes["device"] = StringAttr(device)
         if self.executor:
@@ -121,6 +124,23 @@ class ClusterChannelsPass(ModulePass):
             program.attributes["search"] = search
         _set_threads(function, placed)
         op.body.block.add_op(program)
+
+
+def _streaming(function: func.FuncOp, placed: Placed) -> dict[str, Attribute]:
+    """How requests that follow each other are computed, if it was chosen, and its prediction."""
+    if (streaming := read_streaming(function)) is None:
+        return {}
+    try:
+        found = steady(placed.graph, placed.placement, streaming, placed.batch)
+    except ValueError as error:
+        raise CompileError(f"requests cannot be streamed: {error}") from error
+    return {
+        "streaming": StringAttr(streaming.way),
+        "at_a_time": IntegerAttr(streaming.at_a_time, i64),
+        "in_flight": IntegerAttr(streaming.in_flight, i64),
+        "interval_us": _us(found.interval),
+        "latency_us": _us(found.latency),
+    }
 
 
 def _distinct(placed: Placed, attribute: str) -> IntegerAttr:

@@ -44,6 +44,12 @@ def microseconds(us: float) -> str:
     return f"{us:.1f} µs" if us < 100 else milliseconds(us)
 
 
+def stream_told(way: str, at_a_time: float, interval_us: float, latency_us: float) -> str:
+    """In words, how requests are streamed and what is expected of it."""
+    rate = f"{1e6 / interval_us:.4g} requests/s, " if interval_us else ""
+    return f"{way}, {at_a_time:.0f} at a time: {rate}latency {milliseconds(latency_us)}"
+
+
 _THREADS = Form(
     base="Program",
     channels="Channels",

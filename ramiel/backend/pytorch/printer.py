@@ -15,7 +15,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
 from xdsl.ir import Attribute, Block, SSAValue
 
-from ramiel.backend.pytorch.devices import FORMS, milliseconds
+from ramiel.backend.pytorch.devices import FORMS, milliseconds, stream_told
 from ramiel.backend.pytorch.expressions import layer_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, quoted, statement
 from ramiel.backend.pytorch.lines import (
@@ -147,6 +147,7 @@ class _Printer:
             f"Schedule  {schedule}: {', '.join(parts)}",
             f"Expected  serial {us('serial_us')}, parallel {us('parallel_us')}, "
             f"no schedule below {us('bound_us')}",
+            *self._streams(),
             *self._tuned(),
             "",
             *self.form.about,
@@ -158,6 +159,16 @@ class _Printer:
                 "cores as well: those of workers that wait, and those beside.",
             ]
         return [f'"""{text[0]}', *text[1:], '"""', ""]
+
+    def _streams(self) -> list[str]:
+        """How requests that follow each other are computed, if it was chosen."""
+        if (way := self._streaming()) is None:
+            return []
+        names = ("at_a_time", "interval_us", "latency_us")
+        return [f"Streams   {stream_told(way, *map(self._us, names))}"]
+
+    def _streaming(self) -> str | None:
+        return text_of(self.program.attributes.get("streaming"))
 
     def _tuned(self) -> list[str]:
         """The results of tuning, if there are any."""
@@ -174,6 +185,8 @@ class _Printer:
         names = {self.form.channels, "Input", self.form.base, "Weights", *layers}
         if "Strings" in "".join(self._annotations()):
             names.add("Strings")
+        if self._streaming() is not None:
+            names.add("Streaming")
         classes = sorted(names, key=str.lower)
         if any(isinstance(op, LoopOp) for op in self.operations):
             prefixes.add("ops")
@@ -210,6 +223,9 @@ class _Printer:
             lines += statement("channels", tuple_of([quoted(n) for n in inner]), INDENT)
         if self.batch > 1:
             lines += statement("batch", str(self.batch), INDENT)
+        if (way := self._streaming()) is not None:
+            items = [quoted(way), *(f"{n}={self._number(n)}" for n in ("at_a_time", "in_flight"))]
+            lines += statement("streaming", Bracket("Streaming", items), INDENT)
         return lines
 
     def _input(self, i: int) -> Expression:

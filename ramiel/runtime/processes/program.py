@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ramiel.runtime.program import Program
 from ramiel.runtime.replay.native import Native
+from ramiel.runtime.replay.pipeline import Pipeline
 from ramiel.runtime.replay.plan import Plan
 from ramiel.runtime.replay.tape import NotCapturable, Tape
 
@@ -40,6 +41,13 @@ class ProcessProgram(Program):
         from ramiel.runtime.processes.plan import ProcessPlan
 
         return ProcessPlan(native, tapes, inputs, outputs, type(self).__name__)
+
+    def _new_pipeline(self, plan: Plan, in_flight: int) -> Pipeline:
+        if len(plan.workers) == 1:
+            return super()._new_pipeline(plan, in_flight)
+        from ramiel.runtime.processes.pipeline import ProcessPipeline
+
+        return ProcessPipeline(plan.copies(in_flight), len(plan.workers), type(self).__name__)
 
     def restart(self) -> None:
         """End the processes, once the calls under way have ended; later calls start others."""

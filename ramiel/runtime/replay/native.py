@@ -35,8 +35,9 @@ class Kind(IntEnum):
     CALL = 10
 
 
-LOST = -3
-"""What a run ends with if the process of a worker has ended, as native/plan.cpp says it."""
+LOST, DROPPED = -3, -4
+"""What a run ends with if the process of a worker has ended, or a pipeline was closed, as
+native/plan.cpp says it."""
 
 
 class Step(ctypes.Structure):
@@ -125,6 +126,19 @@ class Native:
         self.functions.ramiel_plan_run.argtypes = (c_void_p, c_int, c_void_p)
         self.functions.ramiel_plan_delete.argtypes = (c_void_p,)
         self.functions.ramiel_plan_delete.restype = None
+        self.functions.ramiel_pipeline_new.argtypes = (POINTER(c_void_p), c_int, c_void_p)
+        self.functions.ramiel_pipeline_new.restype = c_void_p
+        self.functions.ramiel_pipeline_memory_bytes.restype = c_int64
+        for name, *arguments in (
+            ("start", c_int),
+            ("serve", c_int, c_int),
+            ("submit", c_int),
+            ("close",),
+            ("delete",),
+        ):
+            function = getattr(self.functions, f"ramiel_pipeline_{name}")
+            function.argtypes, function.restype = (c_void_p, *arguments), None
+        self.functions.ramiel_pipeline_wait.argtypes = (c_void_p, c_int64)
         self.transforms = {
             Kind.TILES.name: self.functions.ramiel_tiles_of,
             Kind.IMAGE.name: self.functions.ramiel_image_of,
@@ -190,6 +204,38 @@ class Native:
 
     def delete(self, plan: c_void_p) -> None:
         self.functions.ramiel_plan_delete(plan)
+
+    def new_pipeline(self, plans: Sequence[c_void_p], memory: int | None = None) -> c_void_p:
+        """A pipeline (native/pipeline.cpp) of copies of a plan. With the address of `memory`, of
+        pipeline_memory_bytes(), which processes share, workers may be processes."""
+        handles = (c_void_p * len(plans))(*plans)
+        return self.functions.ramiel_pipeline_new(handles, len(plans), memory)
+
+    def pipeline_memory_bytes(self, workers: int) -> int:
+        return self.functions.ramiel_pipeline_memory_bytes(workers)
+
+    def work_in(self, pipeline: c_void_p, worker: int) -> None:
+        """Have a thread work as a worker, until the pipeline is closed."""
+        self.functions.ramiel_pipeline_start(pipeline, worker)
+
+    def serve_in(self, pipeline: c_void_p, worker: int, parent: int) -> None:
+        """Work as a worker, in a process forked from `parent`, until that ends."""
+        self.functions.ramiel_pipeline_serve(pipeline, worker, parent)
+
+    def submit(self, pipeline: c_void_p, spins: int) -> None:
+        """Begin the next run: that of copy i modulo their number, which waited for its last one."""
+        self.functions.ramiel_pipeline_submit(pipeline, spins)
+
+    def wait(self, pipeline: c_void_p, run: int) -> int:
+        """What a run ends with, as for run(), or DROPPED. Runs are waited for in their order."""
+        return self.functions.ramiel_pipeline_wait(pipeline, run)
+
+    def close(self, pipeline: c_void_p) -> None:
+        """Drop the runs under way and end the threads. Idempotent."""
+        self.functions.ramiel_pipeline_close(pipeline)
+
+    def delete_pipeline(self, pipeline: c_void_p) -> None:
+        self.functions.ramiel_pipeline_delete(pipeline)
 
 
 def _handle(library: Any) -> int:

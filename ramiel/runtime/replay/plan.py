@@ -6,7 +6,7 @@ import ctypes
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -70,6 +70,16 @@ class Plan:
         with self._instance() as instance:
             return instance.run(inputs, times)
 
+    @property
+    def can_overlap(self) -> bool:
+        """Whether its workers can go from run to run, without the whole being over: no step is on
+        more than one thread, so that none needs a core that another run works on."""
+        return all(noted.threads == 1 for steps in self.workers for noted in steps)
+
+    def copies(self, count: int) -> Sequence[Instance]:
+        """So many copies that this does not use itself."""
+        return [self._new_instance() for _ in range(count)]
+
     def times(self, inputs: Sequence[Tensor]) -> list[list[int]] | None:
         """The times of a run; None as for run()."""
         times: list[list[int]] = []
@@ -129,11 +139,20 @@ class _Outputs:
         return [(number, view.on(memory)) for number, view in self._views.items()]
 
 
+class Memory(NamedTuple):
+    """What a run uses beside its copy of the plan."""
+
+    inputs: Mapping[int, Tensor]
+    """Those that are not copied, by their blocks."""
+    outputs: Sequence[Tensor | None]
+    """None for those that are written to the copy's memory."""
+
+
 class Instance:
     """A copy of a plan, with memory of its own."""
 
     def __init__(self, layout: Layout, native: Native) -> None:
-        self._native = native
+        self.native = native
         self._builder = builder = Builder(layout, native)
         self._seats = layout.seats
         self._arrays: list[ctypes.Array[Step]] = []
@@ -158,8 +177,17 @@ class Instance:
         self._plan = self._new_plan(layout.seats, len(builder.channels))
 
     def run(self, inputs: Sequence[Tensor], times: list[list[int]] | None) -> list[Tensor] | None:
+        memory = self.put(inputs)
+        clock = None if times is None else self._new_clock(sum(map(len, self._arrays)))
+        if self._replay(self.spins, clock):
+            return None
+        if times is not None and clock is not None:
+            times += self._event_times(clock[:])
+        return self.outputs(memory)
+
+    def put(self, inputs: Sequence[Tensor]) -> Memory:
+        """Gives the copy the inputs of its next run. What is returned must live as long as that."""
         given: dict[int, Tensor] = {}
-        """The inputs that are not copied, by their blocks."""
         for (block, slot, apart), tensor in zip(self._inputs, inputs, strict=True):
             if apart is None or not apart.is_movable:
                 slot.copy_(tensor)
@@ -169,26 +197,35 @@ class Instance:
                 tensor = layout.copy_(tensor)
             given[block] = tensor
             apart.move_to(tensor)
-        memories = [
+        outputs = [
             bytes_of(given[block]) if block in given else outputs.memory()
             for block, outputs in self._outputs
         ]
-        clock = None if times is None else self._new_clock(sum(map(len, self._arrays)))
-        if self._replay(SPINS if self._seats <= cores() else 0, clock):
-            return None
-        if times is not None and clock is not None:
-            times += self._event_times(clock[:])
+        return Memory(given, outputs)
+
+    def outputs(self, memory: Memory) -> list[Tensor]:
+        """The outputs of a run with what put() has returned."""
         made: dict[int, Tensor] = {}
-        for (_, outputs), memory in zip(self._outputs, memories, strict=True):
-            made.update(outputs.on(memory))
+        for (_, outputs), written in zip(self._outputs, memory.outputs, strict=True):
+            made.update(outputs.on(written))
         return [made[number] for number in range(len(made))]
 
+    @property
+    def handle(self) -> ctypes.c_void_p:
+        """The native plan."""
+        return self._plan
+
+    @property
+    def spins(self) -> int:
+        """How often a thread that waits spins: not at all if there are more of them than cores."""
+        return SPINS if self._seats <= cores() else 0
+
     def _new_plan(self, seats: int, channels: int) -> ctypes.c_void_p:
-        return self._native.new_plan(self._arrays, seats, channels)
+        return self.native.new_plan(self._arrays, seats, channels)
 
     def _replay(self, spins: int, clock: ctypes.Array[ctypes.c_int64] | None) -> int:
         """Native.run()."""
-        return self._native.run(self._plan, spins, clock)
+        return self.native.run(self._plan, spins, clock)
 
     def _new_clock(self, steps: int) -> ctypes.Array[ctypes.c_int64]:
         return (ctypes.c_int64 * (steps + len(self._arrays)))()
@@ -201,7 +238,7 @@ class Instance:
 
     def __del__(self) -> None:
         if plan := self.__dict__.get("_plan"):
-            self._native.delete(plan)
+            self.native.delete(plan)
         if builder := self.__dict__.get("_builder"):
             for number in builder.functions:
                 remove_function(number)

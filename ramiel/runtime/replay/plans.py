@@ -116,6 +116,17 @@ class Plans:
         workers = plan.plan.workers if isinstance(plan, Split) else plan.workers
         return Timed(workers, times, made if isinstance(made, Left) else None)
 
+    def overlapping(self, inputs: Sequence[Any]) -> Plan | None:
+        """The plan for such inputs, if there is one of which several runs may be under way."""
+        plan = self._plan(inputs)
+        return plan if isinstance(plan, Plan) and plan.can_overlap else None
+
+    def will_capture(self, program: Program, inputs: Sequence[Any]) -> bool:
+        """Whether one of the next two calls with such inputs will be captured."""
+        if not program.captures or has_any_global_hook() or native() is None:
+            return False
+        return self._plans.get(key_of(inputs), _SEEN) == _SEEN
+
     def _plan(self, inputs: Sequence[Any]) -> Plan | Split | None:
         if not self._plans or has_any_global_hook() or not all(map(_is_plain, inputs)):
             return None

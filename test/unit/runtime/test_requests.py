@@ -15,7 +15,7 @@ from small_programs import Net, net_weights
 from torch import Tensor
 
 from ramiel.runtime import OpError
-from ramiel.runtime.requests import in_order
+from ramiel.runtime.requests import Calls, in_order
 
 LIMIT_S = 60.0
 
@@ -30,7 +30,8 @@ def test_results_come_in_order(delays: list[int], threads: int, in_flight: int) 
         time.sleep(delay * 1e-4)
         return number
 
-    found = list(in_order(compute, enumerate(delays), threads, in_flight, False))
+    requests = list(enumerate(delays))
+    found = list(in_order(Calls(compute, threads), requests, in_flight, False))
     assert found == list(range(len(delays)))
 
 
@@ -57,7 +58,7 @@ def test_no_more_are_taken_than_may_be_in_flight(threads: int, in_flight: int) -
             running -= 1
         return number
 
-    results = in_order(compute, requests(), threads, in_flight, False)
+    results = in_order(Calls(compute, threads), requests(), in_flight, False)
     for asked in range(1, 50):
         assert next(results) == asked
         assert taken <= asked - 1 + in_flight
@@ -72,10 +73,10 @@ def test_a_request_that_fails_loses_no_other() -> None:
     def compute(number: int) -> float:
         return 1 / number
 
-    results = list(in_order(compute, [1, 0, 2, 0, 4], 2, 3, True))
+    results = list(in_order(Calls(compute, 2), [1, 0, 2, 0, 4], 3, True))
     assert [results[i] for i in (0, 2, 4)] == [1, 0.5, 0.25]
     assert all(isinstance(results[i], ZeroDivisionError) for i in (1, 3))
-    raising = in_order(compute, [1, 0, 2], 2, 3, False)
+    raising = in_order(Calls(compute, 2), [1, 0, 2], 3, False)
     assert next(raising) == 1
     with pytest.raises(ZeroDivisionError):
         next(raising)
@@ -89,7 +90,7 @@ def test_requests_that_raise_come_after_the_results_of_those_before() -> None:
 
     found: list[int] = []
     with pytest.raises(KeyError, match="the source is gone"):
-        for result in in_order(lambda x: x, requests(), 2, 4, True):
+        for result in in_order(Calls(lambda x: x, 2), requests(), 4, True):
             found.append(result)
     assert found == list(range(5))
 
@@ -102,7 +103,7 @@ def test_what_a_stream_was_given_up_for_does_not_run_on() -> None:
         time.sleep(0.001)
         return number
 
-    results = in_order(compute, range(1000), 2, 100, False)
+    results = in_order(Calls(compute, 2), range(1000), 100, False)
     assert next(results) == 0
     del results
     count = len(began)

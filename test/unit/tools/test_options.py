@@ -6,7 +6,7 @@ import pytest
 
 from ramiel.dialects.cluster.attributes import Executor
 from ramiel.errors import CompileError
-from ramiel.pipelines import EXECUTORS
+from ramiel.pipelines import EXECUTORS, Options, pipeline
 from ramiel.tools.options import shapes_of, size_of
 
 
@@ -49,3 +49,30 @@ def test_what_is_no_shape(text: str) -> None:
 def test_executors_are_those_of_the_cluster_dialect() -> None:
     """The pipelines name them without importing the dialects. Streams are chosen by the device."""
     assert sorted(EXECUTORS) == sorted({*Executor} - {Executor.STREAMS})
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (Options(objective="speed"), "there are latency, throughput"),
+        (Options(latency_limit=5.0), "is for --objective throughput"),
+        (Options(objective="throughput", latency_limit=0.0), "it must be more than 0"),
+        (Options(objective="throughput", latency_limit=float("nan")), "it must be more than 0"),
+        (Options(objective="throughput", schedule="linear"), "chooses schedule and batch itself"),
+        (Options(objective="throughput", batch=4), "chooses schedule and batch itself"),
+        (Options(objective="throughput", tune=True), "chooses schedule and batch itself"),
+        (Options(objective="throughput", device="cuda"), "is for the CPU"),
+        (Options(schedule="pipeline", batch=2), "is for one sample"),
+    ],
+)
+def test_objectives_that_do_not_go_with_the_rest(options: Options, told: str) -> None:
+    with pytest.raises(CompileError, match=told):
+        pipeline(options)
+
+
+def test_the_objective_reaches_the_scheduler_and_the_gpu_has_no_say_of_requests() -> None:
+    passes = dict(pipeline(Options(2, objective="throughput", latency_limit=20.0)))
+    assert passes["cluster-auto"]["objective"] == "throughput"
+    assert passes["cluster-auto"]["latency-limit"] == 20.0
+    assert passes["cluster-requests"] == {"workers": 2}
+    assert "cluster-requests" not in dict(pipeline(Options(device="cuda")))

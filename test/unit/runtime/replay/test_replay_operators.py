@@ -150,7 +150,7 @@ def test_operators_keep_no_memory() -> None:
     for calls in (100, 10000):  # the first ones may fill caches
         before = allocated()
         for _ in range(calls):
-            assert instance._native.run(instance._plan, 0) == 0
+            assert instance.native.run(instance._plan, 0) == 0
     assert allocated() - before < 10000
 
 
@@ -177,7 +177,7 @@ def test_operators_need_no_lock_of_pythons() -> None:
     result = outputs._whole.fill_(-1)
     last = ctypes.c_float.from_address(result.data_ptr() + 4 * (result.numel() - 1))
     interval = sys.getswitchinterval()
-    thread = threading.Thread(target=lambda: instance._native.run(instance._plan, 0))
+    thread = threading.Thread(target=lambda: instance.native.run(instance._plan, 0))
     try:
         thread.start()
         time.sleep(0.003)  # until it is in the plan
