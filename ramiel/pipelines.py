@@ -48,6 +48,10 @@ class Options:
     """What it is compiled for: `cpu`, `cuda`, or `cuda:MODEL` for the costs of that GPU."""
     executor: str = "threads"
     """What workers on a CPU are: one of EXECUTORS."""
+    ranks: int = 1
+    """The machines, each of `workers` threads, that the executor `distributed` may use."""
+    link: tuple[float, float] | None = None
+    """What a message between ranks takes: its latency, µs, and the bytes a µs after that."""
 
     @property
     def most_workers(self) -> int:
@@ -121,7 +125,7 @@ ON_STREAMS: Mapping[str, tuple[str, ...]] = {
 MOST_STREAMS = 32
 """The streams that are used at most if no number is given."""
 
-EXECUTORS = ("threads", "processes")
+EXECUTORS = ("threads", "processes", "distributed")
 """What workers on a CPU may be."""
 
 PROVIDERS = ("auto", "torch")
@@ -142,7 +146,8 @@ def pipeline(options: Options) -> Pipeline:
     Raises CompileError for incompatible options.
     """
     _check(options)
-    workers, limit = options.most_workers, options.memory_limit or 0
+    threads, limit = options.most_workers, options.memory_limit or 0
+    workers = threads * options.ranks
     schedule, on_cpu = options.schedule, options.device == "cpu"
     if options.switched or (not on_cpu and options.batch > 1 and schedule == "auto"):
         schedule = "hyper"
@@ -153,10 +158,11 @@ def pipeline(options: Options) -> Pipeline:
         "torch-choose-kernels": {
             "source": source,
             "provider": options.provider,
-            "threads": workers,
+            "threads": threads,
             "device": options.device,
         },
-        "cluster-costs": {"threads": workers, "source": source, "device": options.device},
+        "cluster-costs": {"threads": threads, "source": source, "device": options.device}
+        | _ranks(options),
         "cluster-streams": {"schedule": schedule, "streams": workers},
         "cluster-place": {"workers": workers},
         "cluster-serial": {
@@ -195,6 +201,14 @@ def pipeline(options: Options) -> Pipeline:
     return [(name, given.get(name, {})) for name in names]
 
 
+def _ranks(options: Options) -> PassOptions:
+    """What cluster-costs is told of machines."""
+    if options.ranks == 1:
+        return {}
+    link = {} if options.link is None else dict(zip(("latency", "rate"), options.link, strict=True))
+    return {"ranks": options.ranks, **link}
+
+
 def _check(options: Options) -> None:
     """Raises CompileError for unknown or incompatible options."""
     schedule, on_cpu = options.schedule, options.device == "cpu"
@@ -210,6 +224,10 @@ def _check(options: Options) -> None:
         )
     if options.executor != "threads" and not on_cpu:
         raise CompileError(f"on a GPU workers are streams, not {options.executor}")
+    if options.ranks < 1:
+        raise CompileError(f"{options.ranks} ranks: at least 1")
+    if options.executor != "distributed" and (options.ranks > 1 or options.link is not None):
+        raise CompileError("several ranks and a link need --executor distributed")
     if ":" in options.device and (options.tune or options.profile):
         raise CompileError(
             "--profile and --tune measure the device that is here, --device cuda; costs of "

@@ -15,7 +15,8 @@ from ramiel.runtime.weights import Weights
 
 
 def main(program_class: Callable[[Weights], Program], file: str) -> None:
-    """Run a program on random inputs, from the weights beside its source file.
+    """Run a program on random inputs, from the weights beside its source file; on a rank other
+    than 0, serve that.
 
     Exits with one line and status 1 if it cannot run, or if its workers and its serial form do
     not agree: on every bit, or for a GPU within its tolerance.
@@ -23,6 +24,9 @@ def main(program_class: Callable[[Weights], Program], file: str) -> None:
     options = _parse()
     try:
         model = program_class(Weights.open(Path(file).with_suffix(".safetensors")))
+        if model.connect() != 0:
+            model.serve()
+            return
         inputs = random_inputs(
             model.inputs, parse_shapes(options.shape), options.seed, batch=model.batch
         )

@@ -44,8 +44,8 @@ COMPILED_NAMES = frozenset(["report", "save", "source"])
 """What ramiel.compile() adds to a program: taken as attributes, but free as names of values."""
 
 CLASS_NAMES = LAYERS.keys() | frozenset(
-    "Channel Channels Events F Input Layer OpError OpIndexError ProcessProgram Program Stopped "
-    "StreamProgram Strings Tensor Weights".split()
+    "Channel Channels DistributedProgram Events F Input Layer OpError OpIndexError ProcessProgram "
+    "Program Remote Stopped StreamProgram Strings Tensor Weights".split()
 )
 """Classes of ramiel.runtime, and an emitted program's imports that are capitalised like them."""
 

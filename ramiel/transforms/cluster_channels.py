@@ -47,6 +47,7 @@ from ramiel.dialects.cluster.attributes import (
     SHARE,
     WIDE_COST,
     WORKERS,
+    Executor,
     device_of,
 )
 from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
@@ -63,8 +64,8 @@ class ClusterChannelsPass(ModulePass):
     A value that crosses workers goes through a channel. If an operation takes over a core from
     another worker without a value, a turn orders the two. The function stays as the serial program
     of one sample, with the same thread counts. A schedule whose values occupy more than
-    `memory_limit` bytes is refused; 0 is no limit. With `executor=processes` workers are processes.
-    Needs names and a placement.
+    `memory_limit` bytes is refused; 0 is no limit. With `executor=processes` workers are processes,
+    with `executor=distributed` each has a rank. Needs names and a placement.
 
         %y = torch.call F.relu(%x) {cluster.workers = [array<i64: 1>], ...} : ...
         // becomes, in the program
@@ -94,7 +95,10 @@ class ClusterChannelsPass(ModulePass):
                 f"the schedule {placed.name!r} needs {memory / 1e6:.1f} MB for its values, the "
                 f"limit is {limit / 1e6:.1f} MB: {others}"
             )
-        program = _Materializer(function, placed).program()
+        is_distributed = self.executor == Executor.DISTRIBUTED
+        if graph.ranks and not is_distributed:
+            raise CompileError(f"several ranks need the executor {Executor.DISTRIBUTED}")
+        program = _Materializer(function, placed, is_distributed).program()
         leading = set(placement.leaders(len(graph)))
         available = len(written.placement.workers)
         program.attributes.update(
@@ -148,7 +152,7 @@ class _Materializer:
     A value of the program is identified by its sample and the value of the function.
     """
 
-    def __init__(self, function: func.FuncOp, placed: Placed) -> None:
+    def __init__(self, function: func.FuncOp, placed: Placed, is_distributed: bool) -> None:
         self.function = function
         self.ops = placed.tasks.ops
         self.batch = placed.batch
@@ -161,6 +165,9 @@ class _Materializer:
         for worker, tasks in enumerate(self.workers):
             for task in tasks:
                 self.holders[task].append(worker)
+        self.ranks = [
+            self.graph.rank_of(worker) if is_distributed else None for worker in range(self.count)
+        ]
         self.channels: dict[tuple[int, SSAValue], str] = {}
         self.turns = self._turns()
 
@@ -257,7 +264,7 @@ class _Materializer:
                     if isinstance(value.owner, WeightOp):
                         local = self._local(body, sample, value)
                         body.block.add_op(SendOp.of(self.channels[sample, value], local))
-        return WorkerOp.of(number, Region(body.block))
+        return WorkerOp.of(number, Region(body.block), self.ranks[number])
 
     def _turns_of(self, number: int) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
         """The turns that a worker signals after its tasks, and waits for before them."""

@@ -1,0 +1,227 @@
+"""The calls of a program of several ranks: rank 0 announces each, and the others report on it.
+
+A call is the same messages on all ranks whether it succeeds or not: a worker that fails has its rank
+say STOPPED on each channel that it has not sent to, and every message is received. So a failed call
+leaves nothing behind, and the next one can follow. Only a lost rank ends the program.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ramiel.runtime.channels import Stopped
+from ramiel.runtime.distributed.channels import Port, RankChannels, Receiver
+from ramiel.runtime.distributed.group import FOREVER, Group, RankLost
+from ramiel.runtime.distributed.messages import BadMessage, Header, header_buffer
+from ramiel.runtime.errors import OpError
+
+_ANNOUNCED, _REPORTED, _REASON = range(3)
+"""Tags."""
+_CALL, _ALIVE, _END = range(3)
+"""What rank 0 announces."""
+_FINE, _FAILED, _FOLLOWED, _LOST = range(4)
+"""What a rank reports: that it is done, that it failed, that it stopped since another one failed,
+or that it has lost one."""
+_MOST_TOLD = 64 * 1024
+"""The most bytes of a reason."""
+_NOBODY = -1
+
+
+class Calls:
+    """What this rank knows of the calls, and its ends of the channels that cross ranks."""
+
+    def __init__(self, group: Group, ports: Sequence[Port]) -> None:
+        self.group = group
+        self.ports = ports
+        self._number = 0
+        self._lost: RankLost | None = None
+        self._ended = threading.Event()
+        self._heard: SimpleQueue[Header | RankLost] = SimpleQueue()
+        self._under_way: list[tuple[Any, Tensor, int]] = []
+        self.post()
+        others = range(1, group.ranks)
+        if group.rank == 0:
+            threads = [threading.Thread(target=self._beat, args=(r,), daemon=True) for r in others]
+        else:
+            threads = [threading.Thread(target=self._listen, daemon=True)]
+        self._threads = threads
+        for thread in threads:
+            thread.start()
+
+    def post(self) -> None:
+        """Have a place for each message of the next call."""
+        for port in self.ports:
+            if port.remote.sender != self.group.rank:
+                port.post()
+
+    def finish(self, channels: RankChannels) -> None:
+        """Until all messages of a call are sent and received. RankLost, BadMessage."""
+        failures: list[RuntimeError] = []
+        for channel in channels.__dict__.values():
+            if isinstance(channel, Receiver):
+                channel.finish()
+                if isinstance(channel.error, RuntimeError):
+                    failures.append(channel.error)
+        for port in self.ports:
+            try:
+                port.flush()
+            except RankLost as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    # --- on rank 0 ---
+
+    def begin(self) -> int:
+        """Announce a call; its number. RankLost if the program has ended."""
+        if self._lost is not None:
+            raise RankLost(f"the program has ended: {self._lost}", self._lost.rank)
+        self._number += 1
+        self.post()
+        for rank in range(1, self.group.ranks):
+            self._announce(_CALL, self._number, rank)
+        return self._number
+
+    def outcome(self, failure: BaseException | None) -> BaseException | None:
+        """What to raise for the call that was announced, once all ranks have reported on it."""
+        try:
+            told = [*self._sent_announcements(), *map(self._report_of, range(1, self.group.ranks))]
+        except BaseException as error:
+            told, failure = [], error
+        lost = [e for e in (failure, *told) if isinstance(e, RankLost | BadMessage)]
+        if lost or (failure is not None and not told):
+            first = lost[0] if lost else RankLost("a call was interrupted as it ended")
+            self._lost = RankLost(str(first), first.rank if isinstance(first, RankLost) else 0)
+            self._say_end(self._lost.rank)
+        if failure is not None and not isinstance(failure, Exception):
+            return failure
+        if self._lost is not None:
+            return RankLost(str(self._lost), self._lost.rank)
+        if failure is not None and not isinstance(failure, Stopped):
+            return failure
+        return next((error for error in told if isinstance(error, OpError)), failure)
+
+    def _sent_announcements(self) -> Iterator[None]:
+        while self._under_way:
+            work, _, rank = self._under_way.pop()
+            self.group.wait(work, rank, "announces a call")
+            yield None
+
+    def _report_of(self, rank: int) -> BaseException | None:
+        """What a rank says of a call: why it has failed, if it is the one that did."""
+        what = "waits for its report"
+        header = self._receive(header_buffer(), rank, _REPORTED, what)
+        size = header.shape[0] if len(header.shape) == 1 else -1
+        if header.number != self._number or not 0 <= size <= _MOST_TOLD:
+            raise BadMessage(f"rank {rank} reports on another call")
+        text = ""
+        if size:
+            told = torch.zeros(size, dtype=torch.uint8)
+            self.group.wait(self.group.receive(told, rank, _REASON), rank, what)
+            text = bytes(told.numpy()).decode(errors="replace")
+        if header.kind == _LOST:
+            return RankLost(text, header.cause)
+        return OpError(f"rank {rank}: {text}") if header.kind == _FAILED else None
+
+    def _receive(self, buffer: Tensor, rank: int, tag: int, what: str) -> Header:
+        self.group.wait(self.group.receive(buffer, rank, tag), rank, what)
+        return Header.read(buffer)
+
+    def _announce(self, kind: int, number: int, rank: int, cause: int = _NOBODY) -> None:
+        buffer = header_buffer()
+        Header(kind, number, cause).write(buffer)
+        try:
+            self._under_way.append((self.group.send(buffer, rank, _ANNOUNCED), buffer, rank))
+        except RuntimeError as error:
+            raise self.group.lost(rank, "announces a call", 0.0) from error
+
+    def _beat(self, rank: int) -> None:
+        """Say now and then that rank 0 is there."""
+        buffer = header_buffer()
+        Header(_ALIVE, 0, _NOBODY).write(buffer)
+        while not self._ended.wait(self.group.limit_s / 4):
+            try:
+                self.group.send(buffer, rank, _ANNOUNCED).wait(FOREVER)
+            except RuntimeError:
+                return  # the next call says so
+
+    def end(self) -> None:
+        """On rank 0, tell the others that there are no more calls. Idempotent."""
+        if self._ended.is_set():
+            return
+        self._ended.set()
+        if self.group.rank == 0 and self._lost is None:
+            self._say_end(_NOBODY)
+        for thread in self._threads:
+            thread.join(self.group.limit_s if self.group.rank == 0 and self._lost is None else 0)
+
+    def _say_end(self, cause: int) -> None:
+        self._under_way.clear()
+        for rank in range(1, self.group.ranks):
+            try:
+                self._announce(_END, 0, rank, cause)
+                work, _, _ = self._under_way.pop()
+                self.group.wait(work, rank, "announces the end")
+            except RankLost:
+                continue
+
+    # --- on the others ---
+
+    def next_call(self) -> int | None:
+        """The number of the next call; None if there are no more. RankLost."""
+        while True:
+            try:
+                heard = self._heard.get(timeout=self.group.limit_s)
+            except Empty:
+                raise self.group.lost(0, "waits for a call", self.group.limit_s) from None
+            if isinstance(heard, RankLost):
+                raise heard
+            if heard.kind == _CALL:
+                self._number = heard.number
+                return heard.number
+            if heard.kind == _END and heard.cause == _NOBODY:
+                return None
+            if heard.kind == _END:
+                raise RankLost(f"rank 0 has ended the program: rank {heard.cause} is lost", heard.cause)
+
+    def report(self, error: BaseException | None, cause: int, text: str) -> None:
+        """Say how a call ended on this rank, and be ready for the next. RankLost, also if `error`
+        is one."""
+        is_lost = isinstance(error, RankLost | BadMessage)
+        kind = _FINE if error is None else _LOST if is_lost else _FAILED
+        kind = _FOLLOWED if isinstance(error, Stopped) else kind
+        if not is_lost:
+            self.post()
+        told = torch.tensor(list(text.encode()[:_MOST_TOLD]), dtype=torch.uint8)
+        buffer = header_buffer()
+        Header(kind, self._number, cause, (told.numel(),), (1,)).write(buffer)
+        try:
+            works = [self.group.send(buffer, 0, _REPORTED)]
+            if told.numel():
+                works.append(self.group.send(told, 0, _REASON))
+            for work in works:
+                self.group.wait(work, 0, "reports on a call")
+        except RuntimeError:
+            if not is_lost:
+                raise
+        if is_lost and error is not None:
+            raise RankLost(str(error), cause)
+
+    def _listen(self) -> None:
+        while True:
+            buffer = header_buffer()
+            try:
+                self.group.receive(buffer, 0, _ANNOUNCED).wait(FOREVER)
+                header = Header.read(buffer)
+            except RuntimeError:
+                self._heard.put(self.group.lost(0, "waits for a call", 0.0))
+                return
+            self._heard.put(header)
+            if header.kind == _END:
+                return
