@@ -161,8 +161,7 @@ def pipeline(options: Options) -> Pipeline:
             "threads": threads,
             "device": options.device,
         },
-        "cluster-costs": {"threads": threads, "source": source, "device": options.device}
-        | _ranks(options),
+        "cluster-costs": _costs(options, source),
         "cluster-streams": {"schedule": schedule, "streams": workers},
         "cluster-place": {"workers": workers},
         "cluster-serial": {
@@ -201,12 +200,18 @@ def pipeline(options: Options) -> Pipeline:
     return [(name, given.get(name, {})) for name in names]
 
 
-def _ranks(options: Options) -> PassOptions:
-    """What cluster-costs is told of machines."""
-    if options.ranks == 1:
-        return {}
-    link = {} if options.link is None else dict(zip(("latency", "rate"), options.link, strict=True))
-    return {"ranks": options.ranks, **link}
+def _costs(options: Options, source: str) -> PassOptions:
+    """What cluster-costs is told."""
+    given: dict[str, int | float | str | bool] = {
+        "threads": options.most_workers,
+        "source": source,
+        "device": options.device,
+    }
+    if options.ranks > 1:
+        given["ranks"] = options.ranks
+        if options.link is not None:
+            given["latency"], given["rate"] = options.link
+    return given
 
 
 def _check(options: Options) -> None:

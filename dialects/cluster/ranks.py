@@ -1,7 +1,7 @@
 """Workers on several ranks: which channels cross, and what may.
 
-A rank is a process, usually on a machine of its own, with the threads of its workers. Rank 0 has the
-program's inputs and gets its outputs.
+A rank is a process, usually on a machine of its own, with the threads of its workers. Rank 0 has
+the program's inputs and gets its outputs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import VerifyException
 
-from ramiel.dialects.cluster.verify import Compute, Event, Recv, Send, Threads
+from ramiel.dialects.cluster.verify import Event, Recv, Send, Threads
 from ramiel.dialects.torch.dtypes import torch_dtype_of
 
 Channels = Mapping[str, tuple[str, Attribute | None]]

@@ -115,7 +115,7 @@ class Weights(Mapping[str, Tensor]):
             tensor = self[name]
             hashed.update(f"{name} {tensor.dtype} {list(tensor.shape)};".encode())
             if type(tensor) is Tensor:
-                hashed.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+                hashed.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
         return hashed.hexdigest()
 
     def save(self, path: str | PathLike[str]) -> None:

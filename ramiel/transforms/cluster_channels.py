@@ -23,7 +23,7 @@ from xdsl.ir import Attribute, Block, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from ramiel.analysis.critical_path import bound, critical_path
-from ramiel.analysis.memory import high_water
+from ramiel.analysis.memory import most_bytes
 from ramiel.analysis.sharing import timeline_of
 from ramiel.dialects.cluster import (
     ChannelOp,
@@ -87,13 +87,14 @@ class ClusterChannelsPass(ModulePass):
         placed = written.numbered()
         graph, placement = placed.graph, placed.placement
         timeline = timeline_of(graph, placement)
-        memory = high_water(graph, timeline)
+        memory = most_bytes(graph, placement, timeline)
         if (limit := limit_of(self.memory_limit)) is not None and memory > limit:
             others = "the schedules auto and list can keep to it"
             others = others if device_of(function) == CPU else "fewer streams may keep to it"
             raise CompileError(
-                f"the schedule {placed.name!r} needs {memory / 1e6:.1f} MB for its values, the "
-                f"limit is {limit / 1e6:.1f} MB: {others}"
+                f"the schedule {placed.name!r} needs {memory / 1e6:.1f} MB for its values"
+                f"{' and weights on one rank' if graph.ranks else ''}, the limit is "
+                f"{limit / 1e6:.1f} MB: {others}"
             )
         is_distributed = self.executor == Executor.DISTRIBUTED
         if graph.ranks and not is_distributed:

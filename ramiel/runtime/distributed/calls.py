@@ -1,14 +1,14 @@
 """The calls of a program of several ranks: rank 0 announces each, and the others report on it.
 
-A call is the same messages on all ranks whether it succeeds or not: a worker that fails has its rank
-say STOPPED on each channel that it has not sent to, and every message is received. So a failed call
-leaves nothing behind, and the next one can follow. Only a lost rank ends the program.
+A call is the same messages on all ranks whether it succeeds or not: a worker that fails has its
+rank say STOPPED on each channel that it has not sent to, and every message is received. So a failed
+call leaves nothing behind, and the next one can follow. Only a lost rank ends the program.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -78,40 +78,45 @@ class Calls:
 
     # --- on rank 0 ---
 
-    def begin(self) -> int:
-        """Announce a call; its number. RankLost if the program has ended."""
+    def next_number(self) -> int:
+        """That of the call that begins. RankLost if the program has ended."""
         if self._lost is not None:
             raise RankLost(f"the program has ended: {self._lost}", self._lost.rank)
         self._number += 1
+        return self._number
+
+    def announce(self) -> None:
+        """Tell the others that the call begins."""
         self.post()
         for rank in range(1, self.group.ranks):
             self._announce(_CALL, self._number, rank)
-        return self._number
 
     def outcome(self, failure: BaseException | None) -> BaseException | None:
         """What to raise for the call that was announced, once all ranks have reported on it."""
-        try:
-            told = [*self._sent_announcements(), *map(self._report_of, range(1, self.group.ranks))]
-        except BaseException as error:
-            told, failure = [], error
-        lost = [e for e in (failure, *told) if isinstance(e, RankLost | BadMessage)]
-        if lost or (failure is not None and not told):
-            first = lost[0] if lost else RankLost("a call was interrupted as it ended")
-            self._lost = RankLost(str(first), first.rank if isinstance(first, RankLost) else 0)
+        told: list[BaseException | None] = [failure]
+        if not isinstance(failure, RankLost | BadMessage):
+            try:
+                told += self._reports()
+            except (RankLost, BadMessage) as error:
+                told.append(error)
+            except BaseException as error:  # an interrupt: what is still to come is not known
+                told += [error, RankLost("a call was interrupted as it ended")]
+        if lost := next((e for e in told if isinstance(e, RankLost | BadMessage)), None):
+            self._lost = RankLost(str(lost), lost.rank if isinstance(lost, RankLost) else 0)
             self._say_end(self._lost.rank)
-        if failure is not None and not isinstance(failure, Exception):
-            return failure
+        errors = [error for error in told if error is not None]
+        if interrupt := next((e for e in errors if not isinstance(e, Exception)), None):
+            return interrupt
         if self._lost is not None:
             return RankLost(str(self._lost), self._lost.rank)
-        if failure is not None and not isinstance(failure, Stopped):
-            return failure
-        return next((error for error in told if isinstance(error, OpError)), failure)
+        # What has failed by itself, before what was stopped since something else had failed.
+        return min(errors, key=lambda error: isinstance(error, Stopped), default=None)
 
-    def _sent_announcements(self) -> Iterator[None]:
+    def _reports(self) -> list[BaseException | None]:
         while self._under_way:
             work, _, rank = self._under_way.pop()
             self.group.wait(work, rank, "announces a call")
-            yield None
+        return [self._report_of(rank) for rank in range(1, self.group.ranks)]
 
     def _report_of(self, rank: int) -> BaseException | None:
         """What a rank says of a call: why it has failed, if it is the one that did."""
@@ -136,10 +141,7 @@ class Calls:
     def _announce(self, kind: int, number: int, rank: int, cause: int = _NOBODY) -> None:
         buffer = header_buffer()
         Header(kind, number, cause).write(buffer)
-        try:
-            self._under_way.append((self.group.send(buffer, rank, _ANNOUNCED), buffer, rank))
-        except RuntimeError as error:
-            raise self.group.lost(rank, "announces a call", 0.0) from error
+        self._under_way.append((self.group.send(buffer, rank, _ANNOUNCED), buffer, rank))
 
     def _beat(self, rank: int) -> None:
         """Say now and then that rank 0 is there."""
@@ -188,7 +190,9 @@ class Calls:
             if heard.kind == _END and heard.cause == _NOBODY:
                 return None
             if heard.kind == _END:
-                raise RankLost(f"rank 0 has ended the program: rank {heard.cause} is lost", heard.cause)
+                raise RankLost(
+                    f"rank 0 has ended the program: rank {heard.cause} is lost", heard.cause
+                )
 
     def report(self, error: BaseException | None, cause: int, text: str) -> None:
         """Say how a call ended on this rank, and be ready for the next. RankLost, also if `error`
@@ -210,7 +214,7 @@ class Calls:
         except RuntimeError:
             if not is_lost:
                 raise
-        if is_lost and error is not None:
+        if is_lost:
             raise RankLost(str(error), cause)
 
     def _listen(self) -> None:

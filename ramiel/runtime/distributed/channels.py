@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -128,10 +129,8 @@ class Sender(Channel):
         with self._lock:
             if not self._said:
                 self._said = True
-                try:
+                with suppress(RankLost):  # which flush() says
                     self._port.stop(self._call.number, self._call.cause)
-                except RuntimeError:
-                    pass  # the connection is lost, which flush() says
 
 
 class Receiver(Channel):

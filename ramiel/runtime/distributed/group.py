@@ -14,7 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed import PrefixStore, ProcessGroupGloo, Store, TCPStore
+from torch._C._distributed_c10d import (  # pyright: ignore[reportPrivateUsage]
+    PrefixStore,
+    Store,
+    TCPStore,
+)
+from torch.distributed import ProcessGroupGloo
 
 FOREVER = timedelta(days=365)
 LOOPBACK = "127.0.0.1"
@@ -62,14 +67,14 @@ class Place:
         if "RANK" not in environment or "WORLD_SIZE" not in environment:
             return None
         try:
-            numbers = [int(environment[name]) for name in ("RANK", "WORLD_SIZE")]
+            rank, ranks = int(environment["RANK"]), int(environment["WORLD_SIZE"])
             port = int(environment.get("MASTER_PORT", DEFAULT_PORT))
             attempt = int(environment.get("TORCHELASTIC_RESTART_COUNT", 0))
         except ValueError as error:
             raise ValueError(f"RANK, WORLD_SIZE and MASTER_PORT: {error}") from None
         host = environment.get("MASTER_ADDR", LOOPBACK)
         has_store = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-        return Place(*numbers, host, port, has_store, attempt)
+        return Place(rank, ranks, host, port, has_store, attempt)
 
 
 def time_limit(environment: Mapping[str, str]) -> float:
@@ -88,7 +93,9 @@ class Group:
     """The connections of this rank. A message is a tensor of bytes, with a tag by which the
     receiver knows it."""
 
-    def __init__(self, name: str, place: Place, limit_s: float, identity: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, place: Place, limit_s: float, identity: Mapping[str, str]
+    ) -> None:
         """Meets the other ranks. `identity` is what must be the same on all of them.
 
         RanksDiffer if it is not, with both; RankLost if a rank does not come in time; OSError if
@@ -99,11 +106,12 @@ class Group:
         store = PrefixStore(f"ramiel/{place.attempt}/{next(_programs)}", _store(place, self._limit))
         store.set_timeout(self._limit)
         self._compare(name, store, identity)
-        options = ProcessGroupGloo._Options()  # pyright: ignore
+        connect: Any = ProcessGroupGloo
+        options = connect._Options()
         options._devices = [_device(place)]
         options._timeout = self._limit
         try:
-            self._gloo = ProcessGroupGloo(store, self.rank, self.ranks, options)
+            self._gloo = connect(store, self.rank, self.ranks, options)
         except RuntimeError as error:
             raise RankLost(f"rank {self.rank} of {name} cannot be connected: {error}") from error
         # Rank 0 may have the store in its process: it stays as long as the connections.
@@ -121,12 +129,18 @@ class Group:
             _check_same(name, identity, told, self.rank, rank)
 
     def send(self, buffer: Tensor, rank: int, tag: int) -> Any:
-        """torch.distributed's isend."""
-        return self._gloo.send([buffer], rank, tag)
+        """torch.distributed's isend. RankLost if the rank is known to be."""
+        try:
+            return self._gloo.send([buffer], rank, tag)
+        except RuntimeError as error:
+            raise self.lost(rank, "sends to it", 0.0) from error
 
     def receive(self, buffer: Tensor, rank: int, tag: int) -> Any:
-        """torch.distributed's irecv."""
-        return self._gloo.recv([buffer], rank, tag)
+        """torch.distributed's irecv. RankLost if the rank is known to be."""
+        try:
+            return self._gloo.recv([buffer], rank, tag)
+        except RuntimeError as error:
+            raise self.lost(rank, "receives from it", 0.0) from error
 
     def wait(self, work: Any, rank: int, what: str) -> None:
         """Until a message is sent or there. RankLost if its rank is lost or too late."""

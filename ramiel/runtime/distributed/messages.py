@@ -67,7 +67,7 @@ class Header:
     def write(self, buffer: Tensor) -> None:
         pad = (0,) * (MOST_DIMS - len(self.shape))
         _FIELDS.pack_into(
-            buffer.numpy(),
+            buffer.numpy().data,
             0,
             *(_MAGIC, self.kind, self.number, self.cause, len(self.shape)),
             *(*self.shape, *pad, *self.strides, *pad),
@@ -76,7 +76,7 @@ class Header:
     @staticmethod
     def read(buffer: Tensor) -> Header:
         """BadMessage if it is none."""
-        magic, kind, number, cause, dims, *rest = _FIELDS.unpack_from(buffer.numpy())
+        magic, kind, number, cause, dims, *rest = _FIELDS.unpack_from(buffer.numpy().data)
         if magic != _MAGIC or not 0 <= dims <= MOST_DIMS:
             raise BadMessage("a message has another format")
         strides = rest[MOST_DIMS : MOST_DIMS + dims]
@@ -113,7 +113,7 @@ def body(remote: Remote, header: Header, buffer: Tensor) -> Tensor:
 
 
 def size_of(remote: Remote, header: Header) -> int:
-    """The bytes that follow a header. BadMessage if they are too many, or do not fit the channel."""
+    """The bytes that follow a header. BadMessage if there are too many, or it does not fit."""
     size = _bytes_of(remote, header.shape)
     if min(header.shape, default=0) < 0 or not _fits(remote, header.shape) or size > MOST_BYTES:
         raise BadMessage(f'channel "{remote.name}": a tensor {list(header.shape)}')

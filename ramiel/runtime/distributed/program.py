@@ -27,8 +27,8 @@ from ramiel.version import __version__
 class DistributedProgram(Program):
     """A model as a program of several ranks.
 
-    A subclass is as that of Program, and declares the rank of each worker, `ranks`, and the channels
-    that cross them, `remote`. Each rank is a process, started by torchrun, that runs its own
+    A subclass is as that of Program, and declares the rank of each worker, `ranks`, and which
+    channels cross them, `remote`. Each rank is a process, started by torchrun, that runs its own
     workers. Rank 0 is called as any program is; the others serve() it until it is closed. What is
     not said to be on a rank, as `serial`, is computed where it is called. Without torchrun, all
     workers are threads of the calling process.
@@ -137,9 +137,11 @@ class DistributedProgram(Program):
         if rank != 0:
             raise RuntimeError(f"{type(self).__name__} is called on rank 0; rank {rank} serves it")
         with self._turn:
-            channels = RankChannels(self._channels, calls.ports, Call(calls.begin(), 0))
+            call = Call(calls.next_number(), 0)
+            channels = RankChannels(self._channels, calls.ports, call)
             failure: BaseException | None = None
             try:
+                calls.announce()
                 self._send(channels, samples)
                 self._run_own(calls, channels)
             except BaseException as error:
