@@ -13,7 +13,7 @@ builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
   }
 }
 
-// IR: func.func @main({{.*}}cluster.link = array<f64: 1.0, 12500.0>{{.*}}cluster.ranks = array<i64: 0, 1>
+// IR: func.func @main({{.*}}cluster.ranks = array<i64: 0, 1>, cluster.link = array<f64: 1.000000e+00, 1.250000e+04>
 // IR: cluster.program @main_parallel attributes {{.*}}executor = "distributed"
 // IR: cluster.worker 0 rank 0 {
 // IR: cluster.worker 1 rank 1 {

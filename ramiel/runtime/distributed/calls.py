@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.channels import Stopped
-from ramiel.runtime.distributed.channels import Port, RankChannels, Receiver
+from ramiel.runtime.distributed.channels import Call, Port, RankChannels, Receiver, Sender
 from ramiel.runtime.distributed.group import FOREVER, Group, RankLost
 from ramiel.runtime.distributed.messages import BadMessage, Header, header_buffer
 from ramiel.runtime.errors import OpError
@@ -63,7 +63,9 @@ class Calls:
     def finish(self, channels: RankChannels) -> None:
         """Until all messages of a call are sent and received. RankLost, BadMessage."""
         failures: list[RuntimeError] = []
-        for channel in channels.__dict__.values():
+        for channel in list(vars(channels).values()):
+            if isinstance(channel, Sender):
+                channel.stop()  # if it has not sent
             if isinstance(channel, Receiver):
                 channel.finish()
                 if isinstance(channel.error, RuntimeError):
@@ -85,8 +87,9 @@ class Calls:
         self._number += 1
         return self._number
 
-    def announce(self) -> None:
-        """Tell the others that the call begins."""
+    def announce(self, call: Call) -> None:
+        """Tell the others that a call begins."""
+        call.is_open = True
         self.post()
         for rank in range(1, self.group.ranks):
             self._announce(_CALL, self._number, rank)

@@ -127,7 +127,7 @@ class Sender(Channel):
     def stop(self) -> None:
         super().stop()
         with self._lock:
-            if not self._said:
+            if not self._said and self._call.is_open:
                 self._said = True
                 with suppress(RankLost):  # which flush() says
                     self._port.stop(self._call.number, self._call.cause)
@@ -172,6 +172,8 @@ class Call:
 
     def __init__(self, number: int, rank: int) -> None:
         self.number = number
+        self.is_open = False
+        """Whether the other ranks know of it, or will."""
         self.cause = rank
         """The rank at fault if this call fails, as far as this rank knows."""
 
@@ -192,10 +194,10 @@ class RankChannels(Channels):
             kind = Sender if port.remote.sender == port.group.rank else Receiver
             self.__dict__[port.remote.name] = kind(port, call)
 
-    def result(self, name: str) -> Any:
-        """A value for the caller, outside of the memory of messages."""
-        channel = self.__dict__[name]
-        value = channel.sent()
-        if isinstance(channel, Receiver):
-            return value.clone(memory_format=torch.contiguous_format)
-        return value
+
+def result(channel: Channel) -> Any:
+    """A value for the caller, outside of the memory of messages."""
+    value = channel.sent()
+    if isinstance(channel, Receiver):
+        return value.clone(memory_format=torch.contiguous_format)
+    return value

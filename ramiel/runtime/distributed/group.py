@@ -103,6 +103,7 @@ class Group:
         """
         self.rank, self.ranks, self.limit_s = place.rank, place.ranks, limit_s
         self._limit = timedelta(seconds=limit_s)
+        self._first: dict[int, tuple[str, int]] = {}
         store = PrefixStore(f"ramiel/{place.attempt}/{next(_programs)}", _store(place, self._limit))
         store.set_timeout(self._limit)
         self._compare(name, store, identity)
@@ -118,6 +119,7 @@ class Group:
         self._store = store
 
     def _compare(self, name: str, store: Store, identity: Mapping[str, str]) -> None:
+        differs: RanksDiffer | None = None
         store.set(f"identity/{self.rank}", json.dumps(identity))
         for rank in range(1, self.ranks) if self.rank == 0 else (0,):
             try:
@@ -126,7 +128,14 @@ class Group:
                 raise RankLost(
                     f"rank {rank} of {name} has not come within {self.limit_s:g} s", rank
                 ) from error
-            _check_same(name, identity, told, self.rank, rank)
+            if (error := _difference(name, identity, told, self.rank, rank)) is not None:
+                differs = error
+        store.set(f"compared/{self.rank}", "")
+        if differs is not None:
+            # The store is in rank 0's process: it stays until the others have read.
+            if self.rank == 0:
+                store.wait([f"compared/{rank}" for rank in range(self.ranks)])
+            raise differs
 
     def send(self, buffer: Tensor, rank: int, tag: int) -> Any:
         """torch.distributed's isend. RankLost if the rank is known to be."""
@@ -151,12 +160,18 @@ class Group:
             raise self.lost(rank, what, time.monotonic() - begin) from error
 
     def lost(self, rank: int, what: str, waited_s: float) -> RankLost:
+        """The error for what has happened first: all connections end with one of them."""
         late = waited_s >= 0.99 * self.limit_s
         how = f"nothing for {self.limit_s:g} s" if late else "the connection is lost"
-        return RankLost(f"rank {rank} is lost to rank {self.rank}, which {what}: {how}", rank)
+        told = f"rank {rank} is lost to rank {self.rank}, which {what}: {how}"
+        first = self._first.setdefault(0, (told, rank))
+        return RankLost(*first)
 
 
-def _check_same(name: str, own: Mapping[str, str], told: bytes, rank: int, other: int) -> None:
+def _difference(
+    name: str, own: Mapping[str, str], told: bytes, rank: int, other: int
+) -> RanksDiffer | None:
+    """What another rank has that this one has not."""
     try:
         theirs = json.loads(told) if len(told) <= _MOST_TOLD else None
     except ValueError:
@@ -164,10 +179,11 @@ def _check_same(name: str, own: Mapping[str, str], told: bytes, rank: int, other
     for what, value in own.items():
         given = theirs.get(what) if isinstance(theirs, dict) else None  # pyright: ignore
         if given != value:
-            raise RanksDiffer(
+            return RanksDiffer(
                 f"{name}: rank {rank} has the {what} {value}, rank {other} "
                 f"{str(given)[:100]}: all ranks need the same files and versions"  # pyright: ignore
             )
+    return None
 
 
 def _store(place: Place, limit: timedelta) -> Store:

@@ -105,23 +105,19 @@ def header_of(remote: Remote, number: int, value: object) -> Header:
 def body(remote: Remote, header: Header, buffer: Tensor) -> Tensor:
     """The tensor that a header tells of, on bytes. BadMessage if it does not fit the channel."""
     shape, strides = header.shape, header.strides
-    dense = all(size >= 0 for size in shape) and _is_dense(shape, strides)
-    if not dense or not _fits(remote, shape) or _bytes_of(remote, shape) > buffer.numel():
+    if size_of(remote, header) > buffer.numel() or not _is_dense(shape, strides):
         raise BadMessage(f'channel "{remote.name}": a tensor {list(shape)} that it does not carry')
-    whole = buffer[: _bytes_of(remote, shape)].view(remote.dtype)
+    whole = buffer[: size_of(remote, header)].view(remote.dtype)
     return whole.as_strided(shape, strides)
 
 
 def size_of(remote: Remote, header: Header) -> int:
     """The bytes that follow a header. BadMessage if there are too many, or it does not fit."""
-    size = _bytes_of(remote, header.shape)
-    if min(header.shape, default=0) < 0 or not _fits(remote, header.shape) or size > MOST_BYTES:
-        raise BadMessage(f'channel "{remote.name}": a tensor {list(header.shape)}')
-    return size
-
-
-def _bytes_of(remote: Remote, shape: tuple[int, ...]) -> int:
-    return prod(shape) * remote.dtype.itemsize
+    shape, element = header.shape, remote.dtype.itemsize
+    extent = prod(max(size, 1) for size in shape) * element  # of an empty tensor, too
+    if min(shape, default=0) < 0 or not _fits(remote, shape) or extent > MOST_BYTES:
+        raise BadMessage(f'channel "{remote.name}": a tensor {list(shape)}')
+    return prod(shape) * element
 
 
 def _is_dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:

@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 
 import torch
 
-from ramiel.runtime.channels import Stopped
+from ramiel.runtime.channels import Channels, Stopped
 from ramiel.runtime.distributed.calls import Calls
-from ramiel.runtime.distributed.channels import Call, Port, RankChannels
+from ramiel.runtime.distributed.channels import Call, Port, RankChannels, result
 from ramiel.runtime.distributed.group import Group, Place, RankLost, RanksDiffer, time_limit
 from ramiel.runtime.distributed.messages import BadMessage, Remote
 from ramiel.runtime.program import Program
 from ramiel.runtime.surroundings import with_one_thread
 from ramiel.runtime.weights import Weights
+from ramiel.runtime.workers import Pool
 from ramiel.version import __version__
 
 
@@ -54,6 +55,7 @@ class DistributedProgram(Program):
         super()._start()
         self._calls: Calls | None = None
         self._turn = threading.Lock()
+        self._caller = Pool(type(self).__name__)
 
     def connect(self) -> int:
         """Meet the other ranks, if torchrun has started this process; return this one's number.
@@ -114,6 +116,7 @@ class DistributedProgram(Program):
     def _serve_call(self, calls: Calls, call: Call) -> None:
         failure: Exception | None = None
         try:
+            call.is_open = True
             self._run_own(calls, RankChannels(self._channels, calls.ports, call))
         except Exception as error:
             is_ours = not isinstance(error, Stopped | RankLost | BadMessage)
@@ -126,7 +129,7 @@ class DistributedProgram(Program):
         numbered = zip(self._workers, self.ranks, strict=True)
         own = [getattr(self, name) for name, rank in numbered if rank == calls.group.rank]
         try:
-            self._pool.run(channels, own, apart=True)
+            self._pool.run(channels, own)
         finally:
             calls.finish(channels)
 
@@ -136,26 +139,45 @@ class DistributedProgram(Program):
             return super()._run_batch(samples)
         if rank != 0:
             raise RuntimeError(f"{type(self).__name__} is called on rank 0; rank {rank} serves it")
+        results: list[tuple[Any, ...]] = []
         with self._turn:
             call = Call(calls.next_number(), 0)
             channels = RankChannels(self._channels, calls.ports, call)
-            failure: BaseException | None = None
-            try:
-                calls.announce()
-                self._send(channels, samples)
-                self._run_own(calls, channels)
-            except BaseException as error:
-                failure = error
-            if (raised := calls.outcome(failure)) is not None:
-                raise raised
-            return [tuple(map(channels.result, row)) for row in self._outputs]
+
+            def run(_: Channels) -> None:
+                results.extend(self._call(calls, call, channels, samples))
+
+            # In a thread of its own, where no Ctrl-C comes: that stops the workers, and the call
+            # ends as any other that fails.
+            self._caller.run(channels, [run], apart=True)
+        return results
+
+    def _call(
+        self,
+        calls: Calls,
+        call: Call,
+        channels: RankChannels,
+        samples: Sequence[Sequence[Any]],
+    ) -> list[tuple[Any, ...]]:
+        """Make a call on all ranks."""
+        failure: BaseException | None = None
+        try:
+            calls.announce(call)
+            self._send(channels, samples)
+            self._run_own(calls, channels)
+        except BaseException as error:
+            failure = error
+        if (raised := calls.outcome(failure)) is not None:
+            raise raised
+        return [tuple(result(getattr(channels, name)) for name in row) for row in self._outputs]
 
     def close(self) -> None:
         """As that of Program; on rank 0, serve() of the others returns."""
         super().close()
+        self._caller.close()
         if self._calls is not None:
             self._calls.end()
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_calls", "_turn")
+        own = ("_calls", "_turn", "_caller")
         return {name: value for name, value in super().__getstate__().items() if name not in own}

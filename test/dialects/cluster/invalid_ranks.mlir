@@ -66,13 +66,16 @@ cluster.program @p attributes {executor = "distributed"} {
 
 // -----
 
-// CHECK: @y cannot cross from rank 1 to rank 0: !onnx.seq<tensor<4xf32>> is no tensor of numbers
+// CHECK: @x cannot cross from rank 0 to rank 1: !onnx.seq<tensor<4xf32>> is no tensor of numbers
 cluster.program @p attributes {executor = "distributed"} {
-  cluster.channel output @y : !onnx.seq<tensor<4xf32>>
-  cluster.worker 0 rank 0 {}
+  cluster.channel input @x : !onnx.seq<tensor<4xf32>>
+  cluster.channel output @y : tensor<4xf32>
+  cluster.worker 0 rank 0 {
+    %y = torch.call torch.zeros([4]) : () -> tensor<4xf32>
+    cluster.send @y %y : tensor<4xf32>
+  }
   cluster.worker 1 rank 1 {
-    %y = torch.call ops.sequence_empty() : () -> !onnx.seq<tensor<4xf32>>
-    cluster.send @y %y : !onnx.seq<tensor<4xf32>>
+    %x = cluster.recv @x : !onnx.seq<tensor<4xf32>>
   }
 }
 

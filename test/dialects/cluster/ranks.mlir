@@ -6,16 +6,16 @@
 // CHECK:        cluster.worker 1 rank 1 {
 cluster.program @p attributes {executor = "distributed"} {
   cluster.channel input @x : tensor<4xf32>
-  cluster.channel value @a : tensor<?x4xi64>
+  cluster.channel value @a : tensor<?x4xf32>
   cluster.channel output @y : tensor<4xf32>
   cluster.worker 0 rank 0 {
-    %a = torch.call torch.ones([1, 4], dtype="int64") : () -> tensor<?x4xi64>
-    cluster.send @a %a : tensor<?x4xi64>
+    %a = torch.call torch.zeros([1, 4]) : () -> tensor<?x4xf32>
+    cluster.send @a %a : tensor<?x4xf32>
   }
   cluster.worker 1 rank 1 {
     %x = cluster.recv @x : tensor<4xf32>
-    %a = cluster.recv @a : tensor<?x4xi64>
-    %y = torch.call torch.add(%x, %a) : (tensor<4xf32>, tensor<?x4xi64>) -> tensor<4xf32>
+    %a = cluster.recv @a : tensor<?x4xf32>
+    %y = torch.call operator.add(%x, %a) : (tensor<4xf32>, tensor<?x4xf32>) -> tensor<4xf32>
     cluster.send @y %y : tensor<4xf32>
   }
 }
