@@ -20,6 +20,7 @@ from ramiel.runtime.distributed.channels import Call, Port, RankChannels, Receiv
 from ramiel.runtime.distributed.group import FOREVER, Group, RankLost
 from ramiel.runtime.distributed.messages import BadMessage, Header, header_buffer
 from ramiel.runtime.errors import OpError
+from ramiel.runtime.surroundings import PATIENCE_S
 
 _ANNOUNCED, _REPORTED, _REASON = range(3)
 """Tags."""
@@ -163,8 +164,8 @@ class Calls:
         self._ended.set()
         if self.group.rank == 0 and self._lost is None:
             self._say_end(_NOBODY)
-        for thread in self._threads:
-            thread.join(self.group.limit_s if self.group.rank == 0 and self._lost is None else 0)
+        for thread in self._threads:  # which may be in PyTorch, as nothing may when Python exits
+            thread.join(PATIENCE_S)
 
     def _say_end(self, cause: int) -> None:
         self._under_way.clear()

@@ -117,18 +117,23 @@ class DistributedProgram(Program):
         failure: Exception | None = None
         try:
             call.is_open = True
-            self._run_own(calls, RankChannels(self._channels, calls.ports, call))
+            self._run_own(calls, RankChannels(self._channels, calls.ports, call), ())
         except Exception as error:
             is_ours = not isinstance(error, Stopped | RankLost | BadMessage)
             failure = (self._named(error) if is_ours else None) or error
         text = "" if failure is None else str(failure) or type(failure).__name__
         calls.report(failure, call.cause, text)
 
-    def _run_own(self, calls: Calls, channels: RankChannels) -> None:
-        """Run the workers of this rank, and leave no message behind."""
+    def _run_own(
+        self, calls: Calls, channels: RankChannels, samples: Sequence[Sequence[Any]]
+    ) -> None:
+        """Run the workers of this rank, with the inputs if it has them, and leave no message
+        behind."""
         numbered = zip(self._workers, self.ranks, strict=True)
         own = [getattr(self, name) for name, rank in numbered if rank == calls.group.rank]
         try:
+            if samples:
+                self._send(channels, samples)
             self._pool.run(channels, own)
         finally:
             calls.finish(channels)
@@ -163,8 +168,7 @@ class DistributedProgram(Program):
         failure: BaseException | None = None
         try:
             calls.announce(call)
-            self._send(channels, samples)
-            self._run_own(calls, channels)
+            self._run_own(calls, channels, samples)
         except BaseException as error:
             failure = error
         if (raised := calls.outcome(failure)) is not None:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,7 @@ class Rank:
 
 
 @contextmanager
-def started(scenario: str, ranks: int = 2, limit_s: float = LIMIT_S) -> Iterator[list[Rank]]:
+def started(scenario: str, ranks: int = 2, limit_s: float = LIMIT_S) -> Generator[list[Rank]]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([*sys.path, str(SUPPORT)]),
