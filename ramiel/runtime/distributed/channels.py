@@ -13,15 +13,17 @@ from torch import Tensor
 from ramiel.runtime.channels import Channel, Channels, Stopped
 from ramiel.runtime.distributed.group import Group, RankLost
 from ramiel.runtime.distributed.messages import (
-    HEADER,
     STOPPED,
     VALUE,
     BadMessage,
+    Fixed,
     Header,
     Remote,
     body,
+    header_buffer,
     header_of,
     size_of,
+    stop,
 )
 
 _FIRST_TAG = 16
@@ -47,8 +49,8 @@ class Port:
         self.remote = remote
         self.group = group
         self.tag = _FIRST_TAG + 2 * number
-        self.is_fixed = remote.bytes is not None
-        self.buffer = torch.zeros(HEADER + (remote.bytes or 0), dtype=torch.uint8)
+        self._fixed = Fixed(remote) if remote.bytes is not None else None
+        self.buffer = header_buffer() if self._fixed is None else self._fixed.buffer
         self.sent: list[tuple[Any, Tensor, int]] = []
         """What is under way, its memory, and the rank it goes to."""
         self.awaited: Any = None
@@ -60,39 +62,44 @@ class Port:
 
     def receive(self, number: int) -> Tensor:
         """The value of the message that was posted, of a call. StoppedElsewhere if there will be
-        none, RankLost."""
+        none, RankLost, BadMessage."""
         sender, what = self.remote.sender, f'waits for "{self.remote.name}"'
         work, self.awaited = self.awaited, None
         self.group.wait(work, sender, what)
+        if self._fixed is not None:
+            kind, of, cause, value = self._fixed.read()
+            self._check(kind, of, number, cause)
+            assert value is not None
+            return value
         header = Header.read(self.buffer)
-        if header.kind == STOPPED:
-            raise StoppedElsewhere(header.cause)
-        if header.kind != VALUE or header.number != number:
-            raise BadMessage(f'channel "{self.remote.name}": a message of another call')
-        if self.is_fixed:
-            return body(self.remote, header, self.buffer[HEADER:])
+        self._check(header.kind, header.number, number, header.cause)
         value = torch.empty(size_of(self.remote, header), dtype=torch.uint8)
         if value.numel():
             self.group.wait(self.group.receive(value, sender, self.tag + 1), sender, what)
         return body(self.remote, header, value)
 
+    def _check(self, kind: int, of: int, number: int, cause: int) -> None:
+        if of != number or kind not in (VALUE, STOPPED):
+            raise BadMessage(f'channel "{self.remote.name}": a message of another call')
+        if kind == STOPPED:
+            raise StoppedElsewhere(cause)
+
     def send(self, number: int, value: Any) -> None:
-        header = header_of(self.remote, number, value)
-        size = value.numel() * value.element_size()
-        header.write(self.buffer)
-        if self.is_fixed:
-            body(self.remote, header, self.buffer[HEADER:]).copy_(value)
+        if self._fixed is not None:
+            self._fixed.write(number, value)
             self._send(self.buffer, self.tag)
             return
-        copy = torch.empty(size, dtype=torch.uint8)
+        header = header_of(self.remote, number, value)
+        header.write(self.buffer)
+        copy = torch.empty(size_of(self.remote, header), dtype=torch.uint8)
         body(self.remote, header, copy).copy_(value)
         self._send(self.buffer, self.tag)
-        if size:
+        if copy.numel():
             self._send(copy, self.tag + 1)
 
     def stop(self, number: int, cause: int) -> None:
         """Say that no value will come."""
-        Header(STOPPED, number, cause).write(self.buffer)
+        stop(self.buffer, number, cause)
         self._send(self.buffer, self.tag)
 
     def _send(self, buffer: Tensor, tag: int) -> None:

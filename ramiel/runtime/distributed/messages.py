@@ -6,6 +6,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ MOST_DIMS = 8
 HEADER = 192
 """The bytes of a header. PyTorch allocates at multiples of 64, so what follows is aligned, too."""
 _FIELDS = struct.Struct(f"<{5 + 2 * MOST_DIMS}q")
+_START = struct.Struct("<4q")
+"""Of it, what is not the same in each call, behind the format."""
 _MAGIC = 0x52414D49454C0001
 """The last part counts the versions of the format."""
 
@@ -81,6 +84,57 @@ class Header:
             raise BadMessage("a message has another format")
         strides = rest[MOST_DIMS : MOST_DIMS + dims]
         return Header(kind, number, cause, tuple(rest[:dims]), tuple(strides))
+
+
+class Fixed:
+    """The messages of a channel whose values have one size, in one buffer. What a header says of
+    the tensor is read and written only if it is not what the last one said."""
+
+    def __init__(self, remote: Remote) -> None:
+        self.buffer = torch.zeros(HEADER + (remote.bytes or 0), dtype=torch.uint8)
+        self._remote = remote
+        self._bytes = self.buffer.numpy().data
+        self._last = b""
+        self._tensor = torch.empty(0)
+
+    def write(self, number: int, value: Any) -> None:
+        """TypeError or ValueError as header_of()."""
+        tensor, is_known = self._tensor, bool(self._last) and type(value) is Tensor
+        if is_known and (value.dtype, value.shape, value.stride()) == (
+            tensor.dtype,
+            tensor.shape,
+            tensor.stride(),
+        ):
+            _START.pack_into(self._bytes, 0, _MAGIC, VALUE, number, 0)
+        else:
+            header = header_of(self._remote, number, value)
+            header.write(self.buffer)
+            self._keep(header)
+        self._tensor.copy_(value)
+
+    def read(self) -> tuple[int, int, int, Tensor | None]:
+        """Kind, number and cause of the message that is in the buffer, and its tensor if it has
+        one. BadMessage."""
+        magic, kind, number, cause = _START.unpack_from(self._bytes)
+        if (
+            magic == _MAGIC
+            and kind == VALUE
+            and bytes(self._bytes[_START.size : HEADER]) == self._last
+        ):
+            return kind, number, cause, self._tensor
+        header = Header.read(self.buffer)
+        if header.kind == VALUE:
+            self._keep(header)
+        return kind, number, cause, self._tensor if kind == VALUE else None
+
+    def _keep(self, header: Header) -> None:
+        self._tensor = body(self._remote, header, self.buffer[HEADER:])
+        self._last = bytes(self._bytes[_START.size : HEADER])
+
+
+def stop(buffer: Tensor, number: int, cause: int) -> None:
+    """Have a message say that there is no value. What it says of the tensor stays."""
+    _START.pack_into(buffer.numpy().data, 0, _MAGIC, STOPPED, number, cause)
 
 
 def header_buffer() -> Tensor:
