@@ -26,7 +26,7 @@ LINKS = {
     "100 Gbit/s, 5 µs": (5.0, 12500.0),
 }
 """Latency, µs, and bytes a µs."""
-SCHEDULES = ("auto", "linear", "dsc", "list", "greedy", "ios", "refine")
+SCHEDULES = ("auto", "linear", "dsc", "list", "greedy")
 
 
 class Simulated(NamedTuple):
