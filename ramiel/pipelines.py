@@ -233,6 +233,8 @@ def _check(options: Options) -> None:
         raise CompileError(f"{options.ranks} ranks: at least 1")
     if options.executor != "distributed" and (options.ranks > 1 or options.link is not None):
         raise CompileError("several ranks and a link need --executor distributed")
+    if options.executor == "distributed" and options.tune:
+        raise CompileError("--tune measures programs of one process, not of several ranks")
     if ":" in options.device and (options.tune or options.profile):
         raise CompileError(
             "--profile and --tune measure the device that is here, --device cuda; costs of "
