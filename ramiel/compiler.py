@@ -33,7 +33,8 @@ class Report:
     `critical_path_us` is the longest chain of operations, each on one thread, `bound_us` a lower
     bound for every schedule on as many cores: see critical_path.bound(). `cores` counts those of
     the workers and those that only help an operation on several threads. `memory_bytes` is the
-    peak of live values, of several ranks that of the one that needs most, with its weights. All of them are for the whole batch.
+    peak of live values, of several ranks that of the one that needs most, with its weights. All of
+    them are for the whole batch.
     """
 
     schedule: str
