@@ -39,6 +39,8 @@ def compile(
     executor: str = "threads",
     objective: str = "latency",
     latency_limit: float | None = None,
+    ranks: int = 1,
+    link: tuple[float, float] | None = None,
     capture: bool = True,
 ) -> CompiledProgram:
     """Compiles an ONNX model, or a torch.nn.Module, to a parallel program.
@@ -62,13 +64,16 @@ def compile(
       packed. Otherwise they are inputs with a default from version 4 of ONNX's IR on.
     - `device`: `cpu`; `cuda`, where a worker is a stream of the current CUDA device, and `workers`
       the number of streams at most; or `cuda:h100` and the like, to schedule by the costs of that.
-    - `executor`: what workers on a CPU are, `threads`, or `processes`, which are forked once a call
-      has been captured.
+    - `executor`: what workers on a CPU are, `threads`; `processes`, which are forked once a call
+      has been captured; or `distributed`, threads of `ranks` processes that torchrun starts on as
+      many machines, with `workers` each. A message between them takes `link`: µs until it begins
+      to arrive, and the bytes a µs after that (30 and 1250 by default: 10 Gbit/s).
     - `objective`: what the schedule `auto` is best at: `latency`, a call that takes little time, or
       `throughput`, many requests a second in `stream()`, of which each takes at most
       `latency_limit` ms from when it is taken, as simulated.
     - `capture`: whether calls are recorded and replayed, on CUDA as one graph.
-    - `memory_limit`: the most bytes that values may occupy at one time, as simulated.
+    - `memory_limit`: the most bytes that values may occupy at one time, as simulated; of several
+      ranks, that values and weights may occupy on each.
 
     The result is a `torch.nn.Module` that takes the model's inputs in order or by name, as torch
     tensors or numpy arrays, and runs in parallel; `serial` does the same work in one thread,
@@ -95,6 +100,8 @@ def compile(
         executor=executor,
         objective=objective,
         latency_limit=latency_limit,
+        ranks=ranks,
+        link=link,
         probe=True,
     )
     if isinstance(model, nn.Module):

@@ -33,7 +33,8 @@ class Report:
     `critical_path_us` is the longest chain of operations, each on one thread, `bound_us` a lower
     bound for every schedule on as many cores: see critical_path.bound(). `cores` counts those of
     the workers and those that only help an operation on several threads. `memory_bytes` is the
-    peak of live values. All of them are for the whole batch.
+    peak of live values, of several ranks that of the one that needs most, with its weights. All of
+    them are for the whole batch.
     """
 
     schedule: str
@@ -48,6 +49,10 @@ class Report:
     critical_path_us: float
     bound_us: float
     memory_bytes: int
+    ranks: int = 1
+    """The machines that have a worker."""
+    messages: int = 0
+    """The values that cross them."""
     streaming: str = ""
     """How requests that follow each other are computed, if that was chosen: see streaming.py of the
     cluster dialect."""
@@ -66,8 +71,13 @@ class Report:
 
     @staticmethod
     def of(program: ProgramOp) -> Report:
-        values: dict[str, object] = {}
+        values: dict[str, object] = {
+            "ranks": program.ranks,
+            "messages": len(program.crossings),
+        }
         for name, field in Report.__dataclass_fields__.items():
+            if name in values:
+                continue
             match program.attributes.get(name):
                 case StringAttr() as text:
                     values[name] = text.data

@@ -52,6 +52,10 @@ class Options:
     """What the schedule `auto` is best at: one of OBJECTIVES."""
     latency_limit: float | None = None
     """The most ms that a request of a stream may take, as simulated; for throughput."""
+    ranks: int = 1
+    """The machines, each of `workers` threads, that the executor `distributed` may use."""
+    link: tuple[float, float] | None = None
+    """What a message between ranks takes: its latency, µs, and the bytes a µs after that."""
 
     @property
     def most_workers(self) -> int:
@@ -128,7 +132,7 @@ ON_STREAMS: Mapping[str, tuple[str, ...]] = {
 MOST_STREAMS = 32
 """The streams that are used at most if no number is given."""
 
-EXECUTORS = ("threads", "processes")
+EXECUTORS = ("threads", "processes", "distributed")
 """What workers on a CPU may be."""
 
 OBJECTIVES = ("latency", "throughput")
@@ -152,7 +156,8 @@ def pipeline(options: Options) -> Pipeline:
     Raises CompileError for incompatible options.
     """
     _check(options)
-    workers, limit = options.most_workers, options.memory_limit or 0
+    threads, limit = options.most_workers, options.memory_limit or 0
+    workers = threads * options.ranks
     schedule, on_cpu = options.schedule, options.device == "cpu"
     if options.switched or (not on_cpu and options.batch > 1 and schedule == "auto"):
         schedule = "hyper"
@@ -163,10 +168,10 @@ def pipeline(options: Options) -> Pipeline:
         "torch-choose-kernels": {
             "source": source,
             "provider": options.provider,
-            "threads": workers,
+            "threads": threads,
             "device": options.device,
         },
-        "cluster-costs": {"threads": workers, "source": source, "device": options.device},
+        "cluster-costs": _costs(options, source),
         "cluster-streams": {"schedule": schedule, "streams": workers},
         "cluster-place": {"workers": workers},
         "cluster-serial": {
@@ -213,6 +218,20 @@ def pipeline(options: Options) -> Pipeline:
     return [(name, given.get(name, {})) for name in names]
 
 
+def _costs(options: Options, source: str) -> PassOptions:
+    """What cluster-costs is told."""
+    given: dict[str, int | float | str | bool] = {
+        "threads": options.most_workers,
+        "source": source,
+        "device": options.device,
+    }
+    if options.ranks > 1:
+        given["ranks"] = options.ranks
+        if options.link is not None:
+            given["latency"], given["rate"] = options.link
+    return given
+
+
 def _check(options: Options) -> None:
     """Raises CompileError for unknown or incompatible options."""
     schedule, on_cpu = options.schedule, options.device == "cpu"
@@ -228,6 +247,12 @@ def _check(options: Options) -> None:
         )
     if options.executor != "threads" and not on_cpu:
         raise CompileError(f"on a GPU workers are streams, not {options.executor}")
+    if options.ranks < 1:
+        raise CompileError(f"{options.ranks} ranks: at least 1")
+    if options.executor != "distributed" and (options.ranks > 1 or options.link is not None):
+        raise CompileError("several ranks and a link need --executor distributed")
+    if options.executor == "distributed" and options.tune:
+        raise CompileError("--tune measures programs of one process, not of several ranks")
     if ":" in options.device and (options.tune or options.profile):
         raise CompileError(
             "--profile and --tune measure the device that is here, --device cuda; costs of "

@@ -26,6 +26,7 @@ class Executor(StrEnum):
     THREADS = "threads"
     PROCESSES = "processes"
     STREAMS = "streams"
+    DISTRIBUTED = "distributed"
 
 
 COST = "cluster.cost"
@@ -50,6 +51,10 @@ DEVICE = "cluster.device"
 are. A program has it as `device`."""
 SHARE = "cluster.share"
 """Attribute of an operation: the part of the device that it fills."""
+RANKS = "cluster.ranks"
+"""Attribute of the function, if there are several machines: the rank of each worker."""
+LINK = "cluster.link"
+"""What a message between ranks takes: its latency, µs, and the bytes a µs after that."""
 HAND_OVER = "cluster.hand_over"
 """The time to hand a value over to another worker, µs."""
 SWITCH = "cluster.switch"

@@ -43,6 +43,7 @@ from ramiel.dialects.cluster.attributes import (
     executor_of,
     reserved_by,
 )
+from ramiel.dialects.cluster.ranks import Crossing, crossings, verify_ranks
 from ramiel.dialects.cluster.streaming import verify_streaming
 from ramiel.dialects.cluster.verify import Compute, Event, Recv, Send, Threads, verify_program
 from ramiel.dialects.torch import FreeOp, Task, ThreadsOp, TorchOperation, WeightOp
@@ -59,6 +60,8 @@ class ProgramOp(IRDLOperation):
 
     With `device = "cuda"` a worker is a stream and a channel an event. With
     `executor = "processes"` a worker is a process, and a value in memory that all of them share.
+    With `executor = "distributed"` each worker is a thread of a rank, a process that is usually on
+    a machine of its own, and channels that cross ranks are messages (ranks.py).
     """
 
     name = "cluster.program"
@@ -91,6 +94,24 @@ class ProgramOp(IRDLOperation):
         return executor_of(self.device, self.attributes.get("executor"))
 
     @property
+    def ranks(self) -> int:
+        """The number of ranks that have a worker."""
+        return len({worker.rank for worker in self.workers})
+
+    @property
+    def crossings(self) -> list[Crossing]:
+        """The channels that cross ranks."""
+        return crossings(self._typed, self._events, [worker.rank or 0 for worker in self.workers])
+
+    @property
+    def _typed(self) -> dict[str, tuple[str, Attribute | None]]:
+        return {c.sym_name.data: (c.kind, c.type) for c in self.channels}
+
+    @property
+    def _events(self) -> list[list[Event]]:
+        return [[_event(op) for op in worker.body.block.ops] for worker in self.workers]
+
+    @property
     def batch(self) -> int:
         """The number of samples that run at the same time; 1 if there is no `batch` attribute."""
         batch = self.attributes.get("batch")
@@ -117,10 +138,8 @@ class ProgramOp(IRDLOperation):
         numbers = [w.number.value.data for w in self.workers]
         if numbers != list(range(len(numbers))) or not numbers:
             raise VerifyException(f"workers must be numbered 0, 1, ...; got {numbers}")
-        verify_program(
-            {c.sym_name.data: (c.kind, c.type) for c in self.channels},
-            [[_event(op) for op in w.body.block.ops] for w in self.workers],
-        )
+        events = self._events
+        verify_program(self._typed, events)
         for worker in self.workers:
             _verify_order(worker)
         if self.device not in (CPU, CUDA):
@@ -135,6 +154,10 @@ class ProgramOp(IRDLOperation):
                 _verify_stream(worker)
         wide = any(isinstance(op, ThreadsOp) and op.count.value.data > 1 for op in self.walk())
         verify_streaming(self.attributes, self.device, self.batch, wide)
+        if self.executor == Executor.DISTRIBUTED:
+            verify_ranks(self._typed, events, [worker.rank for worker in self.workers])
+        elif any(worker.rank is not None for worker in self.workers):
+            raise VerifyException(f"workers that are {self.executor} have no ranks")
 
 
 def _parse_region(parser: Parser) -> Region:
@@ -242,24 +265,38 @@ class ChannelOp(IRDLOperation):
 
 @irdl_op_definition
 class WorkerOp(IRDLOperation):
-    """A straight-line program that one thread runs."""
+    """A straight-line program that one thread runs: `cluster.worker 2 rank 1 {...}` on a rank."""
 
     name = "cluster.worker"
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ProgramOp))
     number = prop_def(IntegerAttr[I64])
+    rank_attr = opt_prop_def(IntegerAttr[I64], prop_name="rank")
     body = region_def("single_block", entry_args=NO_ARGUMENTS)
 
     @classmethod
-    def of(cls, number: int, region: Region) -> Self:
-        return cls.create(properties={"number": IntegerAttr(number, i64)}, regions=[region])
+    def of(cls, number: int, region: Region, rank: int | None = None) -> Self:
+        properties: dict[str, Attribute] = {"number": IntegerAttr(number, i64)}
+        if rank is not None:
+            properties["rank"] = IntegerAttr(rank, i64)
+        return cls.create(properties=properties, regions=[region])
+
+    @property
+    def rank(self) -> int | None:
+        """The process that it is a thread of, if there are several."""
+        return None if self.rank_attr is None else self.rank_attr.value.data
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         number = parser.parse_integer(allow_boolean=False, allow_negative=False)
-        return cls.of(number, _parse_region(parser))
+        rank = None
+        if parser.parse_optional_keyword("rank") is not None:
+            rank = parser.parse_integer(allow_boolean=False, allow_negative=False)
+        return cls.of(number, _parse_region(parser), rank)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.number.value.data} ")
+        if self.rank is not None:
+            printer.print_string(f"rank {self.rank} ")
         printer.print_region(self.body, print_empty_block=False)
 
     def verify_(self) -> None:

@@ -1,5 +1,8 @@
-"""The peak memory of the values of a simulated run."""
+"""The peak memory of a simulated run: of values, and on several ranks of weights, too."""
 
+from collections.abc import Sequence
+
+from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import Timeline
 from ramiel.analysis.task_graph import TaskGraph
 
@@ -34,3 +37,53 @@ def high_water(graph: TaskGraph, timeline: Timeline) -> float:
         now -= freed
         most = max(most, now)
     return most
+
+
+def most_bytes(graph: TaskGraph, placement: Placement, timeline: Timeline) -> float:
+    """The memory that a limit is for: high_water(), or that of the rank that needs most."""
+    if not graph.ranks:
+        return high_water(graph, timeline)
+    return max(bytes_of_ranks(graph, placement, timeline))
+
+
+def bytes_of_ranks(graph: TaskGraph, placement: Placement, timeline: Timeline) -> list[float]:
+    """The bytes that each rank needs: its weights, a buffer for each message that it sends or
+    receives, and the peak of its values, as by high_water(). O(V log V + E)."""
+    assert graph.messages is not None
+    messages = graph.messages
+    rank = [graph.rank_of(worker) for worker in placement.leaders(len(graph))]
+    needs = [0.0] * graph.rank_count
+    for task, home in enumerate(rank):
+        needs[home] += messages.weights[task]
+        for other in {rank[reader] for reader in graph.successors[task]} - {home}:
+            needs[home] += messages.values[task]
+            needs[other] += messages.values[task]
+        if home:
+            ends = messages.inputs[task] + messages.outputs[task]
+            needs[0] += ends
+            needs[home] += ends
+    peaks = _peaks(graph, timeline, rank)
+    return [need + peak for need, peak in zip(needs, peaks, strict=True)]
+
+
+def _peaks(graph: TaskGraph, timeline: Timeline, rank: Sequence[int]) -> list[float]:
+    """The peak of the values of each rank. One that only other ranks read is sent at once."""
+    end = [0.0] * len(graph)
+    changes: list[list[tuple[float, float]]] = [[] for _ in range(graph.rank_count)]
+    for task in reversed(range(len(graph) if graph.sizes else 0)):
+        readers = graph.successors[task]
+        own = [reader for reader in readers if rank[reader] == rank[task]]
+        end[task] = max(
+            (end[r] if graph.sizes[r] == 0 else timeline.finish[r] for r in own),
+            default=timeline.finish[task] if readers else timeline.makespan,
+        )
+        if size := graph.sizes[task]:
+            changes[rank[task]] += [(timeline.start[task], -size), (end[task], size)]
+    peaks: list[float] = []
+    for row in changes:
+        now = most = 0.0
+        for _, freed in sorted(row):
+            now -= freed
+            most = max(most, now)
+        peaks.append(most)
+    return peaks

@@ -23,6 +23,8 @@ class Timeline:
     """The time that each worker runs tasks or lends its core to one."""
     hand_overs: int
     """The number of tasks whose values are read on another worker."""
+    messages: int = 0
+    """The number of messages between ranks."""
 
 
 class Deadlock(ValueError):
@@ -42,11 +44,13 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
     worker; the same holds for a core that another worker lends. To change the number of threads
     takes `graph.switch` µs. On a single core, tasks are faster by `graph.crowding`. Start times
     are longest paths in the graph of the edges and of each worker's program order, computed in
-    O(V + E + entries of the placement).
+    O(V + E + entries of the placement). With several ranks see simulate_ranks().
 
     Raises ValueError if the placement misses or repeats a task or runs one on a number of
     threads without costs, and Deadlock if that graph has a cycle.
     """
+    if len({graph.rank_of(w) for w, order in enumerate(placement.workers) if order} | {0}) > 1:
+        return simulate_ranks(graph, placement)
     leader, threads = placement.leaders(len(graph)), placement.threads(len(graph))
     costs = {count: graph.costs_on(count) for count in set(threads)}
     slower = graph.crowding if sum(map(bool, placement.workers)) == 1 else 1.0
@@ -124,3 +128,91 @@ def total_order(graph: TaskGraph, placement: Placement) -> list[int]:
             if waits_for[following] == 0:
                 heappush(ready, (start[following], following))
     return found
+
+
+def simulate_ranks(graph: TaskGraph, placement: Placement) -> Timeline:
+    """Simulates a placement on several ranks, as simulate() does one, with messages between them.
+
+    A rank sends one message at a time and receives one at a time: this is the one-port model of
+    Beaumont, Boudet & Robert, "A realistic model and an efficient heuristic for scheduling with
+    heterogeneous processors", HCW 2002, section 2. Messages are sent in the order in which tasks
+    end, each value once to each rank, and take what `graph.link` says. The inputs of the program
+    come from rank 0, and its outputs are returned there, which counts. O((V + E) log V).
+
+    Raises as simulate() does.
+    """
+    leader, threads = placement.leaders(len(graph)), placement.threads(len(graph))
+    rank = [graph.rank_of(worker) for worker in leader]
+    costs = {count: graph.costs_on(count) for count in set(threads)}
+    duration = [costs[count][task] for task, count in enumerate(threads)]
+    ports = _Ports(graph)
+    waits_for = [len(producers) for producers in graph.predecessors]
+    followers: list[list[int]] = [[] for _ in graph.costs]
+    start = [0.0] * len(graph)
+    for worker, order in enumerate(placement.workers):
+        if order and leader[order[0]] == worker and threads[order[0]] > 1:
+            start[order[0]] = graph.switch
+        for task, following in pairwise(order):
+            followers[task].append(following)
+            waits_for[following] += 1
+    for task, time in enumerate(graph.inputs_far):
+        if rank[task]:
+            start[task] = max(start[task], time)
+
+    finish = [0.0] * len(graph)
+    crosses = bytearray(len(graph))
+    ends = makespan = 0.0
+    events = [
+        (start[task] + duration[task], task) for task, count in enumerate(waits_for) if count == 0
+    ]
+    events.sort()
+
+    def arrive(task: int, time: float) -> None:
+        start[task] = max(start[task], time)
+        waits_for[task] -= 1
+        if waits_for[task] == 0:
+            heappush(events, (start[task] + duration[task], task))
+
+    while events:
+        ends, task = heappop(events)
+        here, finish[task] = leader[task], ends
+        arrivals = {rank[task]: ends + graph.hand_over}
+        for consumer in graph.successors[task]:
+            there = rank[consumer]
+            if there not in arrivals:
+                arrivals[there] = ports.send(rank[task], there, ends, graph.far[task])
+            crosses[task] |= leader[consumer] != here
+            arrive(consumer, ends if leader[consumer] == here else arrivals[there])
+        for following in followers[task]:
+            changes = graph.switch * (threads[following] != threads[task])
+            arrive(following, ends + (graph.hand_over if leader[following] != here else changes))
+        if rank[task] and graph.outputs_far[task]:
+            makespan = max(makespan, ports.send(rank[task], 0, ends, graph.outputs_far[task]))
+    if any(waits_for):
+        stuck = (next((t for t in order if waits_for[t]), None) for order in placement.workers)
+        raise Deadlock([task for task in stuck if task is not None])
+    return Timeline(
+        start=tuple(start),
+        finish=tuple(finish),
+        makespan=max(makespan, ends),
+        busy=tuple(sum((duration[t] for t in order), 0.0) for order in placement.workers),
+        hand_overs=sum(crosses),
+        messages=ports.messages,
+    )
+
+
+class _Ports:
+    """When each rank is free to send and to receive."""
+
+    def __init__(self, graph: TaskGraph) -> None:
+        self._latency = graph.link.latency if graph.link else 0.0
+        self._sends = [0.0] * graph.rank_count
+        self._receives = [0.0] * graph.rank_count
+        self.messages = 0
+
+    def send(self, sender: int, receiver: int, time: float, takes: float) -> float:
+        """When a message is there that could be sent at `time` and takes so long, all in µs."""
+        begins = max(time, self._sends[sender], self._receives[receiver])
+        self._sends[sender] = self._receives[receiver] = begins + max(0.0, takes - self._latency)
+        self.messages += 1
+        return begins + takes

@@ -7,6 +7,38 @@ from math import isfinite
 
 
 @dataclass(frozen=True)
+class Link:
+    """What connects two ranks. Times are affine in the size of a message, as in Hockney's model
+    ("The communication challenge for MPP", Parallel Computing 20(3), 1994). ValueError for a time
+    that is not a finite number >= 0, or no bytes a µs."""
+
+    latency: float
+    """The time until the first byte of a message is there, µs."""
+    rate: float
+    """The bytes a µs that follow: 1250 are 10 Gbit/s."""
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.latency) and self.latency >= 0):
+            raise ValueError(f"a link's latency is {self.latency}: not a finite number >= 0")
+        if not (isfinite(self.rate) and self.rate > 0):
+            raise ValueError(f"a link's rate is {self.rate}: not a finite number > 0")
+
+
+@dataclass(frozen=True)
+class Messages:
+    """The bytes of what each task would send if a reader is on another rank; 0 for nothing."""
+
+    values: tuple[float, ...]
+    """The task's own results."""
+    inputs: tuple[float, ...]
+    """The inputs of the program that it reads, which are on rank 0."""
+    outputs: tuple[float, ...]
+    """The outputs of the program that it computes, which rank 0 gets."""
+    weights: tuple[float, ...]
+    """The weights that its rank needs: no message, but memory."""
+
+
+@dataclass(frozen=True)
 class TaskGraph:
     """A DAG of tasks, numbered in a topological order.
 
@@ -34,6 +66,12 @@ class TaskGraph:
     """The bytes of each task's result, 0 for a view of an operand. Empty if not known."""
     shares: tuple[float, ...] = ()
     """The part of a device that each task fills, if the workers are streams of one; else empty."""
+    ranks: tuple[int, ...] = ()
+    """The rank of each worker; empty if all workers share memory."""
+    link: Link | None = None
+    """What connects any two ranks; needed if there are ranks."""
+    messages: Messages | None = None
+    """What is sent over it; needed if there are ranks."""
 
     def __post_init__(self) -> None:
         for threads, costs in ((1, self.costs), *self.wide.items()):
@@ -54,6 +92,10 @@ class TaskGraph:
             raise ValueError(f"{len(self.shares)} shares are given for {len(self.costs)} tasks")
         if not all(0 <= share <= 1 for share in self.shares):
             raise ValueError("a share is not in 0 .. 1")
+        if self.ranks and (self.link is None or self.messages is None):
+            raise ValueError("ranks need a link and the sizes of what is sent")
+        if any(rank < 0 for rank in self.ranks):
+            raise ValueError("a rank is negative")
         for producer, consumer in self.edges:
             if not 0 <= producer < consumer < len(self.costs):
                 raise ValueError(
@@ -65,6 +107,46 @@ class TaskGraph:
 
     def __len__(self) -> int:
         return len(self.costs)
+
+    @property
+    def rank_count(self) -> int:
+        return max(self.ranks, default=0) + 1
+
+    def rank_of(self, worker: int) -> int:
+        return self.ranks[worker] if self.ranks else 0
+
+    def team_of(self, rank: int) -> list[int]:
+        """The workers of a rank, if there are ranks."""
+        return [worker for worker, other in enumerate(self.ranks) if other == rank]
+
+    @cached_property
+    def far(self) -> tuple[float, ...]:
+        """The time to hand each task's value over to another rank, µs."""
+        return tuple(map(self._time, self.messages.values if self.messages else ()))
+
+    @cached_property
+    def inputs_far(self) -> tuple[float, ...]:
+        """When the inputs that each task reads are on a rank other than 0, µs."""
+        sizes = self.messages.inputs if self.messages else ()
+        return tuple(self._time(size) if size else 0.0 for size in sizes)
+
+    @cached_property
+    def outputs_far(self) -> tuple[float, ...]:
+        """The time to return each task's outputs from a rank other than 0, µs."""
+        sizes = self.messages.outputs if self.messages else ()
+        return tuple(self._time(size) if size else 0.0 for size in sizes)
+
+    def _time(self, size: float) -> float:
+        assert self.link is not None
+        return max(self.hand_over, self.link.latency + size / self.link.rate)
+
+    def delay(self, task: int, sender: int, receiver: int) -> float:
+        """The time to hand a task's value over from one worker to another, µs."""
+        if sender == receiver:
+            return 0.0
+        if self.ranks and self.ranks[sender] != self.ranks[receiver]:
+            return self.far[task]
+        return self.hand_over
 
     @cached_property
     def threads(self) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
 """The imports of emitted programs: their base class, layers, weights and `main`."""
 
 from ramiel.runtime.channels import Channel, Channels, Stopped
+from ramiel.runtime.distributed.messages import Remote
+from ramiel.runtime.distributed.program import DistributedProgram
 from ramiel.runtime.encoders import LabelEncoder, TfIdfVectorizer
 from ramiel.runtime.errors import OpError, OpIndexError
 from ramiel.runtime.inputs import Input, with_defaults
@@ -42,6 +44,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "DistributedProgram",
     "Embedding",
     "Events",
     "Input",
@@ -54,6 +57,7 @@ __all__ = [
     "PReLU",
     "ProcessProgram",
     "Program",
+    "Remote",
     "Stopped",
     "StreamProgram",
     "Streaming",

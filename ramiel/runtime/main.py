@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -15,7 +15,8 @@ from ramiel.runtime.weights import Weights
 
 
 def main(program_class: Callable[[Weights], Program], file: str) -> None:
-    """Run a program on random inputs, from the weights beside its source file.
+    """Run a program on random inputs, from the weights beside its source file; on a rank other
+    than 0, serve that.
 
     Exits with one line and status 1 if it cannot run, or if its workers and its serial form do
     not agree: on every bit, or for a GPU within its tolerance.
@@ -23,13 +24,20 @@ def main(program_class: Callable[[Weights], Program], file: str) -> None:
     options = _parse()
     try:
         model = program_class(Weights.open(Path(file).with_suffix(".safetensors")))
+        if model.connect() != 0:
+            model.serve()
+            return
         inputs = random_inputs(
             model.inputs, parse_shapes(options.shape), options.seed, batch=model.batch
         )
-        parallel, serial = model(*inputs), _serial(model)(*inputs)
+        with model:
+            _check_and_time(model, inputs, options.runs)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise SystemExit(str(error.args[0] if isinstance(error, KeyError) else error)) from None
 
+
+def _check_and_time(model: Program, inputs: Sequence[Tensor], runs: int | None) -> None:
+    parallel, serial = model(*inputs), _serial(model)(*inputs)
     for name, left, right in zip(model.outputs, as_tuple(parallel), as_tuple(serial), strict=True):
         if not agree(left, right, model.tolerance):
             raise SystemExit(f'the workers and the serial form differ in output "{name}"')
@@ -44,8 +52,7 @@ def main(program_class: Callable[[Weights], Program], file: str) -> None:
 
         return run
 
-    with model:
-        times = interleaved([timed(model), timed(_serial(model))], options.runs)
+    times = interleaved([timed(model), timed(_serial(model))], runs)
     in_parallel, in_series = map(statistics.median, times)
     print(f"workers {in_parallel * 1e3:10.3f} ms")
     print(f"serial  {in_series * 1e3:10.3f} ms")

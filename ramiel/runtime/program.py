@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ramiel.runtime.channels import Channels
-from ramiel.runtime.errors import op_error, place_of
+from ramiel.runtime.errors import OpError, op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
 from ramiel.runtime.replay.meeting import Meeting, TapedChannels
@@ -107,11 +107,16 @@ class Program(nn.Module):
         try:
             return with_one_thread(function, *args)
         except Exception as error:
-            plans = (self._plans, *list(self._serial_plans.values()))
-            codes = codes_of(type(self)).union(*(p.codes for p in plans))
-            if place := place_of(error, codes):
-                raise op_error(error, place, self._nodes) from error
+            if named := self._named(error):
+                raise named from error
             raise
+
+    def _named(self, error: Exception) -> OpError | None:
+        """An error in terms of the model; None if it comes from elsewhere than an operator."""
+        plans = (self._plans, *list(self._serial_plans.values()))
+        codes = codes_of(type(self)).union(*(p.codes for p in plans))
+        place = place_of(error, codes)
+        return op_error(error, place, self._nodes) if place else None
 
     def _compute(self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outputs:
         inputs = self._bound(args, kwargs)
@@ -226,6 +231,14 @@ class Program(nn.Module):
     ) -> Sequence[Sequence[Any]]:
         inputs = self._bound(args, kwargs)
         return [inputs] if self.batch == 1 else samples_of(self.inputs, inputs)[: self.batch]
+
+    def connect(self) -> int:
+        """The rank of this process: 0 but for programs of several, which meet the others here."""
+        return 0
+
+    def serve(self) -> None:
+        """Run the workers of a rank other than 0 until the program is closed there."""
+        raise RuntimeError(f"{type(self).__name__} has one rank, which is called")
 
     def synchronize(self) -> None:
         """Wait until the results of earlier calls are there: for programs of a GPU."""

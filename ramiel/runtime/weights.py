@@ -9,6 +9,7 @@ stored.py reads tensors that are quantised or of a low-bit type.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
@@ -48,6 +49,8 @@ class Weights(Mapping[str, Tensor]):
         self._load = load
         self._source = source
         self.nodes = dict(nodes)
+        self.path: str | None = None
+        """The file that they are in, if they are in one."""
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> Self:
@@ -68,13 +71,15 @@ class Weights(Mapping[str, Tensor]):
             stored = Stored(file.keys(), file.get_tensor, metadata)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        return cls(
+        weights = cls(
             stored.names(),
             stored.load,
             {name: (node, op_type) for name, (node, op_type) in nodes.items()},
             aliases,
             str(path),
         )
+        weights.path = str(path)
+        return weights
 
     @classmethod
     def from_tensors(
@@ -96,6 +101,22 @@ class Weights(Mapping[str, Tensor]):
         names = [name for name, stored in self._stored.items() if name == stored]
         aliases = {name: stored for name, stored in self._stored.items() if name != stored}
         return type(self)(names, load, self.nodes, aliases, self._source)
+
+    def digest(self) -> str:
+        """A SHA-256 hash of their file, or of what is in memory, in hexadecimal digits.
+
+        OSError if the file cannot be read any longer.
+        """
+        if self.path is not None:
+            with open(self.path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        hashed = hashlib.sha256()
+        for name in sorted(self._stored):
+            tensor = self[name]
+            hashed.update(f"{name} {tensor.dtype} {list(tensor.shape)};".encode())
+            if type(tensor) is Tensor:
+                hashed.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+        return hashed.hexdigest()
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a file for open(). Tensors that share memory must be aliases: else RuntimeError."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ramiel.analysis.memory import high_water
+from ramiel.analysis.memory import most_bytes
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import Timeline, simulate
 from ramiel.analysis.task_graph import TaskGraph
@@ -70,7 +70,7 @@ def choose_automatically(
     if workers > 1:
         together = cooperating(graph, workers, batch, thorough=thorough)
         choices += [Choice(n, p, simulate(whole, p)) for n, p in together]
-    needs = [high_water(whole, choice.timeline) for choice in choices]
+    needs = [most_bytes(whole, choice.placement, choice.timeline) for choice in choices]
     if memory_limit is not None:
         try:
             # All samples' copies of a task must run on the same number of threads.

@@ -8,8 +8,10 @@ Source: Das & Rauchwerger, "Automatic Task Parallelization of Dataflow Graphs in
 arXiv 2308.11192, the section on hyperclustering; Das's thesis (UIUC 2023).
 """
 
+from dataclasses import fields
+
 from ramiel.analysis.placement import Placement
-from ramiel.analysis.task_graph import TaskGraph
+from ramiel.analysis.task_graph import Messages, TaskGraph
 from ramiel.schedule.order import order_tasks
 
 
@@ -22,7 +24,7 @@ def replicate(graph: TaskGraph, batch: int) -> TaskGraph:
         raise ValueError(f"need a batch of at least 1, not {batch}")
     if batch == 1:
         return graph
-    count = len(graph)
+    count, messages = len(graph), graph.messages
     return TaskGraph(
         costs=graph.costs * batch,
         edges=tuple(
@@ -36,6 +38,10 @@ def replicate(graph: TaskGraph, batch: int) -> TaskGraph:
         crowding=graph.crowding,
         sizes=graph.sizes * batch,
         shares=graph.shares * batch,
+        ranks=graph.ranks,
+        link=graph.link,
+        messages=messages
+        and Messages(*(getattr(messages, f.name) * batch for f in fields(messages))),
     )
 
 

@@ -9,11 +9,12 @@ ICPP 2001, section 3 (an allotment first, then a list schedule of it).
 from collections.abc import Iterator, Sequence
 
 from ramiel.analysis.critical_path import by_distance, distance_to_end
-from ramiel.analysis.memory import high_water
+from ramiel.analysis.memory import most_bytes
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.allotment import allotments, counts_up_to, fastest
+from ramiel.schedule.arrivals import Arrivals, homes, machines, spans
 from ramiel.schedule.memory_order import MemoryProfile, least_memory_order
 
 WEIGHTS = (8.0, 4.0, 2.0, 2.5)
@@ -48,14 +49,16 @@ def list_schedule(graph: TaskGraph, workers: int, memory_limit: float | None = N
     price for the area. The serial order, on one thread and on the fastest thread counts, is among
     the candidates, so the result is never slower.
 
-    With `memory_limit`, in bytes, values never occupy more (`high_water`). Schedules that exceed it
+    With several ranks, schedules on the first, the first two and so on are among the candidates.
+
+    With `memory_limit`, in bytes, values never occupy more (`most_bytes`). Schedules that exceed it
     are replaced by ones that take the tasks in an order that fits serially and place each where it
-    finishes first within the limit, on fewer workers if necessary.
+    finishes first within the limit, on fewer workers if necessary. With several ranks the limit is
+    for each, weights included, and there are schedules that split the weights (`homes`).
 
     O((V * workers + E) log V) for each candidate. Raises ValueError if `workers` is less than 1,
     or if no schedule fits into the memory: the message names the least memory that was found.
     """
-    choices = _choices(graph, workers)
     orders: list[Sequence[int]] = [range(len(graph))]
     if memory_limit is not None:
         orders.append(by_distance(distance_to_end(graph, graph.hand_over)))
@@ -63,18 +66,22 @@ def list_schedule(graph: TaskGraph, workers: int, memory_limit: float | None = N
     candidates = [_padded(Placement((tuple(order),)), workers) for order in orders]
     orders = [o for o, p in zip(orders, candidates, strict=True) if fits(graph, p, memory_limit)]
     candidates += [serial_wide(graph, workers, order) for order in orders]
-    for allowed, weight in choices:
-        schedule = _ListSchedule(graph, workers, allowed, weight)
-        schedule.run(_by_urgency(graph, allowed))
-        candidates.append(schedule.placement())
+    for span in spans(graph, workers):
+        for allowed, weight in _choices(graph, span):
+            schedule = _ListSchedule(graph, span, allowed, weight)
+            schedule.run(_by_urgency(graph, allowed))
+            candidates.append(_padded(schedule.placement(), workers))
+    if graph.ranks and memory_limit is not None:
+        candidates += _split(graph, workers, memory_limit)
     fastest_first = _by_makespan(graph, candidates)
-    if memory_limit is not None and not fits(graph, fastest_first[0], memory_limit):
+    short = memory_limit is not None and not fits(graph, fastest_first[0], memory_limit)
+    if short and memory_limit is not None and not graph.ranks:
         candidates += _frugal(graph, workers, memory_limit, orders)
         fastest_first = _by_makespan(graph, candidates)
     for placement in fastest_first:
         if fits(graph, placement, memory_limit):
             return placement
-    need = min(high_water(graph, simulate(graph, candidate)) for candidate in candidates)
+    need = min(most_bytes(graph, c, simulate(graph, c)) for c in candidates)
     raise ValueError(
         f"a memory limit of {memory_limit:.0f} bytes is too small: {need:.0f} are needed"
     )
@@ -84,7 +91,7 @@ def fits(graph: TaskGraph, placement: Placement, memory_limit: float | None) -> 
     """Whether values never occupy more than `memory_limit` bytes; None means no limit."""
     if memory_limit is None:
         return True
-    return high_water(graph, simulate(graph, placement)) <= memory_limit
+    return most_bytes(graph, placement, simulate(graph, placement)) <= memory_limit
 
 
 def _frugal(
@@ -102,6 +109,18 @@ def _frugal(
                 if schedule.run(order):
                     found.append(_padded(schedule.placement(), workers))
         width //= 2
+    return found
+
+
+def _split(graph: TaskGraph, workers: int, memory_limit: float) -> list[Placement]:
+    """List schedules in which the rank of each task was chosen for the weights to fit."""
+    found: list[Placement] = []
+    orders = [range(len(graph)), by_distance(distance_to_end(graph, graph.hand_over))]
+    for home in homes(graph, orders, memory_limit):
+        for allowed, weight in _choices(graph, workers):
+            schedule = _ListSchedule(graph, workers, allowed, weight, home=home)
+            schedule.run(_by_urgency(graph, allowed))
+            found.append(schedule.placement())
     return found
 
 
@@ -142,15 +161,20 @@ class _ListSchedule:
         allowed: Sequence[Sequence[int]],
         weight: float,
         memory: MemoryProfile | None = None,
+        home: Sequence[int] | None = None,
     ) -> None:
+        """`home` has the rank of each task, if it has been chosen."""
+        self.home = home
         self.graph, self.workers, self.allowed = graph, workers, allowed
         self.price = weight / workers
         self.memory = memory
         self.costs = {n: graph.costs_on(n) for n in counts_up_to(graph, workers)}
-        self.blocks = {n: list(_blocks(workers, n)) for n in self.costs}
+        self.machines = machines(graph, workers)
+        self.blocks = {n: [b for m in self.machines for b in _blocks(m, n)] for n in self.costs}
         self.start = [0.0] * len(graph)
         self.finish = [0.0] * len(graph)
         self.leader = [-1] * len(graph)
+        self.arrivals = Arrivals(graph, self.finish, self.leader)
         self.count = [0] * len(graph)
         self.free = [0.0] * workers  # the finish of each worker's last task
         self.last = [-1] * workers
@@ -193,15 +217,18 @@ class _ListSchedule:
         """The places for a task: `(score, idle, start, team, task before, or -2 to append)`."""
         cost = self.costs[count][task]
         price = self.price * (count * cost - self.graph.costs[task])
-        nearest, near, far = self._arrival(task)
+        near, far = self.arrivals.of(self.graph.predecessors[task], task)
         free = self.free
         teams = self.blocks[count]
-        if 1 < count < self.workers:
-            ranked = sorted(range(self.workers), key=free.__getitem__)
-            teams = [*teams, tuple(sorted(ranked[:count]))]
+        for members in self.machines:
+            if 1 < count < len(members):
+                ranked = sorted(members, key=free.__getitem__)
+                teams = [*teams, tuple(sorted(ranked[:count]))]
         for team in teams:
             leader = team[0]
-            start = near if leader == nearest else far
+            if self.home is not None and self.graph.rank_of(leader) != self.home[task]:
+                continue
+            start = arrived = near.get(leader, far[self.graph.rank_of(leader)])
             idle = 0.0
             for worker in team:
                 time = self._ready(worker, self.last[worker], leader, count)
@@ -210,7 +237,7 @@ class _ListSchedule:
                     start = time
             yield start + cost + price, idle, start, team, -2
             if count == 1 and self.gaps[leader] and cost > 0 and self.memory is None:
-                data = near if leader == nearest else far
+                data = arrived
                 for before, after in self.gaps[leader]:
                     latest = self.start[after] - self._between(1, leader, after)
                     if data + cost > latest:
@@ -232,21 +259,6 @@ class _ListSchedule:
         if self.leader[neighbour] != leader:
             return self.graph.hand_over
         return self.graph.switch if self.count[neighbour] != count else 0.0
-
-    def _arrival(self, task: int) -> tuple[int, float, float]:
-        """`(nearest, near, far)`: inputs arrive at `near` on worker `nearest`, else at `far`."""
-        latest, nearest, hand_over = 0.0, -1, self.graph.hand_over
-        producers = self.graph.predecessors[task]
-        for producer in producers:
-            if nearest < 0 or self.finish[producer] > latest:
-                latest, nearest = self.finish[producer], self.leader[producer]
-        if nearest < 0:
-            return -1, 0.0, 0.0
-        near = latest
-        for producer in producers:
-            if self.leader[producer] != nearest:
-                near = max(near, self.finish[producer] + hand_over)
-        return nearest, near, latest + hand_over
 
     def _put(self, task: int, start: float, team: tuple[int, ...], before: int) -> None:
         count = len(team)
@@ -274,8 +286,9 @@ class _ListSchedule:
             self.last[worker], self.free[worker] = task, finish
 
 
-def _blocks(workers: int, count: int) -> Iterator[tuple[int, ...]]:
-    """Teams of `count` consecutive workers that together cover all workers."""
-    for first in range(0, workers, count):
-        first = min(first, workers - count)
-        yield tuple(range(first, first + count))
+def _blocks(members: Sequence[int], count: int) -> Iterator[tuple[int, ...]]:
+    """Teams of `count` workers that follow each other and together cover all; none if there are
+    less."""
+    for first in range(0, len(members), count) if count <= len(members) else ():
+        first = min(first, len(members) - count)
+        yield tuple(members[first : first + count])

@@ -60,7 +60,7 @@ def order_tasks(
                 continue
             idle[worker] = True
             for consumer in graph.successors[task]:
-                time = now if worker_of[consumer] == worker else now + graph.hand_over
+                time = now + graph.delay(task, worker, worker_of[consumer])
                 arrival[consumer] = max(arrival[consumer], time)
                 missing[consumer] -= 1
                 if missing[consumer] == 0:

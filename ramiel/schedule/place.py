@@ -8,6 +8,7 @@ from ramiel.analysis.critical_path import by_distance, distance_to_end
 from ramiel.analysis.placement import Placement, group_of
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
+from ramiel.schedule.arrivals import Arrivals, spans
 from ramiel.schedule.order import order_tasks
 
 TOLERANCE = 1.01
@@ -38,7 +39,8 @@ def place(graph: TaskGraph, clusters: Sequence[Sequence[int]], workers: int) -> 
     worker if there are enough; earliest start; and earliest start after all work that is already
     assigned to the worker. `order_tasks` orders each assignment, with and without keeping clusters
     together. The least simulated makespan wins, but an order that keeps clusters together wins if
-    it is within 1 % of it. O((V + E) log V + len(clusters) * min(workers, len(clusters))).
+    it is within 1 % of it. With several ranks the first, the first two and so on are
+    tried. O((V + E) log V + len(clusters) * min(workers, len(clusters))).
 
     Raises ValueError if `workers` is less than 1 or `clusters` is not a partition of the tasks.
     """
@@ -46,12 +48,14 @@ def place(graph: TaskGraph, clusters: Sequence[Sequence[int]], workers: int) -> 
         raise ValueError(f"need at least 1 worker, not {workers}")
     cluster_of = group_of(clusters, len(graph))
     totals = [sum(graph.costs[task] for task in cluster) for cluster in clusters]
-    useful = min(workers, len(clusters))
-    assignments = (
-        _longest_first(totals, useful),
-        _earliest_start(graph, cluster_of, totals, useful, promises=False),
-        _earliest_start(graph, cluster_of, totals, useful, promises=True),
-    )
+    assignments: list[list[int]] = []
+    for span in spans(graph, workers):
+        useful = min(span, len(clusters)) if not graph.ranks else span
+        assignments += [
+            _longest_first(totals, useful),
+            _earliest_start(graph, cluster_of, totals, useful, promises=False),
+            _earliest_start(graph, cluster_of, totals, useful, promises=True),
+        ]
     follower = _followers(graph, clusters)
     candidates: list[tuple[float, Placement]] = []
     for follow in (follower, None):
@@ -100,20 +104,18 @@ def _earliest_start(
     assignment = [-1] * len(totals)
     worker_of = [-1] * len(graph)
     finish = [0.0] * len(graph)
+    arrivals = Arrivals(graph, finish, worker_of)
     free = [0.0] * workers  # the finish of the tasks visited so far
     promised = [0.0] * workers  # the cost of its clusters' tasks that are not visited yet
     load = [0.0] * workers
     for task in by_distance(distance_to_end(graph, graph.hand_over)):
-        producers = graph.predecessors[task]
-        nearest, near, far = _arrival(
-            [(finish[p], worker_of[p]) for p in producers], graph.hand_over
-        )
+        near, far = arrivals.of(graph.predecessors[task], task)
         cluster = cluster_of[task]
         if assignment[cluster] < 0:
             available = list(map(float.__add__, free, promised)) if promises else free
-            starts = [far if time < far else time for time in available]
-            if nearest >= 0:
-                starts[nearest] = max(available[nearest], near)
+            starts = [max(far[graph.rank_of(w)], time) for w, time in enumerate(available)]
+            for nearest, time in near.items():
+                starts[nearest] = max(available[nearest], time)
             worker = min(zip(starts, load, range(workers), strict=True))[2]
             assignment[cluster] = worker
             promised[worker] += totals[cluster]
@@ -121,19 +123,6 @@ def _earliest_start(
         worker = assignment[cluster]
         worker_of[task] = worker
         promised[worker] -= graph.costs[task]
-        start = max(free[worker], near if worker == nearest else far)
+        start = max(free[worker], near.get(worker, far[graph.rank_of(worker)]))
         free[worker] = finish[task] = start + graph.costs[task]
     return assignment
-
-
-def _arrival(inputs: Sequence[tuple[float, int]], hand_over: float) -> tuple[int, float, float]:
-    """When all inputs, given as (finish, worker), are available on one worker.
-
-    Returns `(nearest, near, far)`: at `near` on worker `nearest`, at `far` on any other. Only
-    the worker of the latest input can have them before that input has been handed over.
-    """
-    if not inputs:
-        return -1, 0.0, 0.0
-    latest, nearest = max(inputs)
-    near = max([time if worker == nearest else time + hand_over for time, worker in inputs])
-    return nearest, near, latest + hand_over

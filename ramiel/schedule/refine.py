@@ -17,6 +17,7 @@ from ramiel.analysis.lower_bound import lower_bound
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
+from ramiel.schedule.arrivals import machines
 from ramiel.schedule.list_scheduling import fits
 from ramiel.schedule.windows import Schedule, Team
 
@@ -93,6 +94,8 @@ def refine(
         progress(100, 100)
     if search.best >= timeline.makespan:
         return placement
+    if graph.ranks and simulate(graph, search.found).makespan >= timeline.makespan:
+        return placement  # the search takes links to be free
     return search.found
 
 
@@ -122,6 +125,8 @@ class _Search:
         schedule, random = self.schedule, self.random
         first, tasks, changed = random.choice(self.kinds)()
         heat = HOTTEST * (1 - progress) ** 2 * self.best
+        if self.graph.ranks and not all(map(self._is_on_one_rank, changed.values())):
+            return
         worst = schedule.makespan - heat * log(1 - random.random())  # exponentially distributed
         end = first + len(tasks)
         old = schedule.order[first:end]
@@ -141,6 +146,9 @@ class _Search:
         self.critical = self._critical()
         if schedule.makespan < self.best * (1 - 1e-12):
             self.best, self.found = schedule.makespan, schedule.placement()
+
+    def _is_on_one_rank(self, team: Team) -> bool:
+        return len({self.schedule.rank[worker] for worker in team}) == 1
 
     def _critical(self) -> list[int]:
         """The tasks without slack."""
@@ -242,9 +250,9 @@ class _Search:
             ready.remove(task)
             order.append(task)
             inputs = [
-                (finish[p], teams[p][0])
+                (finish[p], teams[p][0], schedule.far[p])
                 if p in finish
-                else (schedule.finish[p], schedule.teams[p][0])
+                else (schedule.finish[p], schedule.teams[p][0], schedule.far[p])
                 for p in graph.predecessors[task]
             ]
             least, best, start_of_best = inf, (0,), 0.0
@@ -254,9 +262,10 @@ class _Search:
                 for team in self._teams(count, free):
                     leader = team[0]
                     start = 0.0
-                    for end, worker in inputs:
+                    for end, worker, far in inputs:
                         if worker != leader:
-                            end += graph.hand_over
+                            near = schedule.rank[worker] == schedule.rank[leader]
+                            end += graph.hand_over if near else far
                         if end > start:
                             start = end
                     for worker in team:
@@ -280,9 +289,11 @@ class _Search:
 
     def _teams(self, count: int, free: list[float]) -> list[Team]:
         """The blocks of `count` consecutive workers, and the `count` that are free first."""
-        workers = self.schedule.workers
-        teams = [tuple(range(w, w + count)) for w in range(0, workers - count + 1, count)]
-        if 1 < count < workers:
-            ranked = sorted(range(workers), key=free.__getitem__)
-            teams.append(tuple(sorted(ranked[:count])))
+        teams: list[Team] = []
+        for members in machines(self.graph, self.schedule.workers):
+            ends = range(0, len(members) - count + 1, count)
+            teams += [tuple(members[i : i + count]) for i in ends]
+            if 1 < count < len(members):
+                ranked = sorted(members, key=free.__getitem__)
+                teams.append(tuple(sorted(ranked[:count])))
         return teams

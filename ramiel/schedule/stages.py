@@ -11,6 +11,7 @@ from itertools import chain
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.sharing import timeline_of
 from ramiel.analysis.task_graph import TaskGraph
+from ramiel.schedule.arrivals import spans
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ class StagePlan:
         The groups of a stage are distributed by `share_out`. The shares are assigned to workers in
         two ways, of which the faster by simulation is taken: the first share to worker 0 and so
         on; or each share, longest first, to the worker that computed most of its inputs. In the
-        first way, without merged stages, the run takes at most `latency`. A wide stage runs on
-        workers `0 .. threads - 1`.
+        first way, without merged stages, the run takes at most `latency` on one rank. A wide stage
+        runs on workers `0 .. threads - 1`. Of several ranks the first, the first two and so on are
+        tried.
 
         The tasks of a merged stage follow each other on one worker, or on those of the stage; they
         are not replaced here. O(workers * groups + V + E), plus the simulation.
@@ -72,16 +74,21 @@ class StagePlan:
         """
         if workers < 1:
             raise ValueError(f"need at least 1 worker, not {workers}")
-        plain, near = (self._placed(graph, workers, near=near) for near in (False, True))
-        faster = timeline_of(graph, near).makespan < timeline_of(graph, plain).makespan
-        return near if faster else plain
+        if (most := max((s.threads for s in self.stages), default=1)) > workers:
+            raise ValueError(f"a stage needs {most} workers, there are {workers}")
+        ways = [
+            self._placed(graph, span, near=near)
+            for span in spans(graph, workers)
+            if span >= most
+            for near in (False, True)
+        ]
+        best = min(ways, key=lambda way: timeline_of(graph, way).makespan)
+        return Placement(best.workers + ((),) * (workers - len(best.workers)))
 
     def _placed(self, graph: TaskGraph, workers: int, *, near: bool) -> Placement:
         orders: list[list[int]] = [[] for _ in range(workers)]
         worker_of = [-1] * len(graph)
         for stage in self.stages:
-            if stage.threads > workers:
-                raise ValueError(f"a stage needs {stage.threads} workers, there are {workers}")
             if stage.threads > 1:
                 for task in chain.from_iterable(stage.groups):
                     worker_of[task] = 0

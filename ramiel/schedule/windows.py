@@ -1,5 +1,7 @@
 """A schedule that can be changed within a window, with incremental evaluation of the makespan.
 
+With several ranks, a link is taken to be free whenever a message is sent.
+
 The state is one topological order of all tasks and the team of workers of each task; the order of
 each worker follows from it, so no state can deadlock. A change is judged by the longest path
 through it, heads before and tails after, as in Nowicki & Smutnicki, "A fast taboo search algorithm
@@ -25,6 +27,11 @@ class Schedule:
 
     def __init__(self, graph: TaskGraph, placement: Placement) -> None:
         self.graph, self.workers = graph, len(placement.workers)
+        self.rank = [graph.rank_of(worker) for worker in range(self.workers)]
+        self.far = graph.far if graph.ranks else (graph.hand_over,) * len(graph)
+        nothing = (0.0,) * len(graph)
+        self.inputs_far = graph.inputs_far if graph.ranks else nothing
+        self.outputs_far = graph.outputs_far if graph.ranks else nothing
         self.costs = {n: graph.costs_on(n) for n in graph.threads if n <= max(1, self.workers)}
         teams: list[list[int]] = [[] for _ in graph.costs]
         for worker, order in enumerate(placement.workers):
@@ -67,11 +74,18 @@ class Schedule:
         self.run(start, self.order[start:], {})
         self._update_tails(end)
         self.makespan = max(self.finish, default=0.0)
+        if self.graph.ranks:
+            ends = (self.finish[t] + self._returned(t) for t in range(len(self.finish)))
+            self.makespan = max(self.makespan, *ends) if self.finish else 0.0
+
+    def _returned(self, task: int) -> float:
+        """The time until the outputs that a task computes are on rank 0, µs."""
+        return self.outputs_far[task] if self.rank[self.teams[task][0]] else 0.0
 
     def _update_tails(self, end: int) -> None:
         """Computes the tails of the tasks before position `end`."""
         hand_over, tail, teams = self.graph.hand_over, self.tail, self.teams
-        successors, costs = self.graph.successors, self.costs
+        successors, costs, rank = self.graph.successors, self.costs, self.rank
         following: list[int] = []
         for lane in self.lanes:
             i = bisect_left(lane, end)
@@ -79,11 +93,12 @@ class Schedule:
         for task in reversed(self.order[:end]):
             team = teams[task]
             leader, count = team[0], len(team)
-            rest = 0.0
+            rest = self._returned(task)
             for consumer in successors[task]:
                 time = tail[consumer]
                 if teams[consumer][0] != leader:
-                    time += hand_over
+                    near = rank[teams[consumer][0]] == rank[leader]
+                    time += hand_over if near else self.far[task]
                 if time > rest:
                     rest = time
             for worker in team:
@@ -126,6 +141,7 @@ class Schedule:
         predecessors, successors = self.graph.predecessors, self.graph.successors
         teams, finish, tail, position = self.teams, self.finish, self.tail, self.position
         hand_over, switch, costs = self.graph.hand_over, self.graph.switch, self.costs
+        rank, far = self.rank, self.far
         end = first + len(tasks)
         last = self.lasts(first) if first else [-1] * self.workers
         longest = 0.0
@@ -134,11 +150,12 @@ class Schedule:
         for task in tasks:
             team = teams[task]
             leader, count = team[0], len(team)
-            start = 0.0
+            start = self.inputs_far[task] if rank[leader] else 0.0
             for producer in predecessors[task]:
                 time = finish[producer]
                 if teams[producer][0] != leader:
-                    time += hand_over
+                    near = rank[teams[producer][0]] == rank[leader]
+                    time += hand_over if near else far[producer]
                 if time > start:
                     start = time
             for worker in team:
@@ -158,13 +175,16 @@ class Schedule:
                 if time > start:
                     start = time
             finish[task] = time = start + costs[count][task]
+            if rank[leader]:
+                longest = max(longest, time + self.outputs_far[task])
             if time > longest:
                 longest = time
             for consumer in successors[task]:
                 if position[consumer] >= end:
                     path = time + tail[consumer]
                     if teams[consumer][0] != leader:
-                        path += hand_over
+                        near = rank[teams[consumer][0]] == rank[leader]
+                        path += hand_over if near else far[task]
                     if path > longest:
                         longest = path
             if longest > worst:

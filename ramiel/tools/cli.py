@@ -238,7 +238,7 @@ def report(
         with progress.status("running"):
             how = Inputs(options.shapes, seed, _range(integers))
             measured = run_traced(compilation, how, model, replay)
-    write_report(compilation, model.stem, options.most_workers, measured, path)
+    write_report(compilation, model.stem, options.most_workers * options.ranks, measured, path)
     form = f"; the run was {measured.form}" if measured else ""
     out.print(f"wrote {path}{form}", markup=False)
 
@@ -305,11 +305,14 @@ def summary(report: Report) -> str:
         parts.insert(-1, f"on {counted(report.cores, 'core')}")
     if report.batch > 1:
         parts.append(f"{counted(report.batch, 'sample')} at a time")
+    if report.ranks > 1:
+        parts.append(f"{counted(report.messages, 'message')} between {report.ranks} ranks")
     lines = [
         f"schedule  {report.schedule}: {', '.join(parts)}",
         f"expected  serial {ms(report.serial_us)}, parallel {ms(report.parallel_us)} "
         f"({speedup:.2f}x); critical path {ms(report.critical_path_us)}, "
-        f"bound {ms(report.bound_us)}; {report.memory_bytes / 1e6:.1f} MB of values",
+        f"bound {ms(report.bound_us)}; {report.memory_bytes / 1e6:.1f} MB of values"
+        + (" and weights on a rank" if report.ranks > 1 else ""),
     ]
     if report.streaming:
         given = (report.at_a_time, report.interval_us, report.latency_us)

@@ -16,6 +16,7 @@ from ramiel.pipelines import DTYPES, EXECUTORS, OBJECTIVES, PROVIDERS, SCHEDULES
 Result = TypeVar("Result")
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+_LINK = re.compile(r"(\d+(?:\.\d+)?)([KMG])bit(?:/s)?,(\d+(?:\.\d+)?)(us|µs|ms)", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMG]I?|)B?", re.IGNORECASE)
 
 _OPTIONS: Mapping[str, tuple[Any, Any]] = {
@@ -105,6 +106,22 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "ranks": (
+        Annotated[
+            int,
+            typer.Option(
+                "--ranks", help="Machines of --workers threads, for --executor distributed."
+            ),
+        ],
+        1,
+    ),
+    "link": (
+        Annotated[
+            str | None,
+            typer.Option("--link", metavar="10Gbit,30us", help="What connects the machines."),
+        ],
+        None,
+    ),
     "seconds": (
         Annotated[float, typer.Option("--seconds", help="Search time of the schedule refine.")],
         2.0,
@@ -153,11 +170,19 @@ def _with_options(
 
 
 def _options(
-    shape: list[str] | None, memory_limit: str | None, seconds: float, **others: Any
+    shape: list[str] | None,
+    memory_limit: str | None,
+    seconds: float,
+    link: str | None,
+    **others: Any,
 ) -> Options:
-    limit = None if memory_limit is None else size_of(memory_limit)
     return Options(
-        shapes=shapes_of(shape or []), memory_limit=limit, refine_s=seconds, probe=True, **others
+        shapes=shapes_of(shape or []),
+        memory_limit=None if memory_limit is None else size_of(memory_limit),
+        refine_s=seconds,
+        link=None if link is None else link_of(link),
+        probe=True,
+        **others,
     )
 
 
@@ -179,3 +204,12 @@ def size_of(text: str) -> int:
     if match is None:
         raise CompileError(f"--memory-limit {text}: expected a size such as 200MB or 1.5G")
     return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def link_of(text: str) -> tuple[float, float]:
+    """Latency, µs, and bytes a µs of a link: `10Gbit,30us`. CompileError if malformed."""
+    match = _LINK.fullmatch(text.replace(" ", ""))
+    if match is None or not float(match[1]):
+        raise CompileError(f"--link {text}: expected bandwidth and latency, such as 10Gbit,30us")
+    rate, latency = float(match[1]) * _UNITS[match[2].upper()] / 8e6, float(match[3])
+    return latency * 1000 if match[4].lower() == "ms" else latency, rate

@@ -129,7 +129,7 @@ def page(
     if all(row.name != name for row in comparison):
         comparison = [*comparison, _row(name, placed.graph, placed.placement)]
     data = {
-        "ops": [_facts(op, view.lane) for op in view.ops],
+        "ops": [_facts(op, view.label(op.worker)) for op in view.ops],
         "nodes": len(graph),
         "edges": graph.edges,
         "views": {
@@ -222,6 +222,11 @@ def _headline(
             f"{_ratio(graph.serial, makespan)}× as fast as serial",
         ),
     ]
+    if graph.link is not None:
+        count = len({graph.rank_of(op.worker) for op in view.ops})
+        rate = f"{graph.link.rate * 8e-3:g} Gbit/s, {graph.link.latency:g} µs"
+        told = f"{counted(view.timeline.messages, 'message')} by a link of {rate}"
+        numbers.append(("Ranks", str(count), told))
     if run is not None:
         note = f"{_ratio(run.makespan_us, makespan)}× the prediction"
         numbers.append(("Measured", milliseconds(run.makespan_us), note))
@@ -240,7 +245,7 @@ def _facts(op: OpView, lane: str) -> list[str]:
         op.op_type,
         op.type,
         f"{op.cluster}",
-        f"{lane} {op.worker}",
+        lane,
         milliseconds(op.cost),
         milliseconds(op.start),
     ]

@@ -61,6 +61,11 @@ class ScheduleView:
         """What a worker is called: a `stream` if the tasks share a device."""
         return "stream" if self.placed.graph.shares else "worker"
 
+    def label(self, worker: int) -> str:
+        """A worker's name, with its rank if there are several."""
+        rank = f" of rank {self.placed.graph.rank_of(worker)}" if self.placed.graph.ranks else ""
+        return f"{self.lane} {worker}{rank}"
+
 
 def view_of(module: ModuleOp) -> ScheduleView:
     """The schedule of a module, simulated. Raises CompileError as `placement_of` does."""

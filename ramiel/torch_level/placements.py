@@ -56,7 +56,13 @@ class Placed:
         used = [w for w, order in enumerate(self.placement.workers) if order]
         order = sorted(used, key=lambda worker: worker not in leading)
         workers = tuple(self.placement.workers[worker] for worker in order)
-        return replace(self, placement=Placement(workers or ((),)))
+        ranks = [self.graph.rank_of(worker) for worker in order] or [0]
+        # Ranks without a worker are left out.
+        number = {rank: i for i, rank in enumerate(sorted({0, *ranks[: len(leading)]}))}
+        graph = self.graph
+        if graph.ranks:
+            graph = replace(graph, ranks=tuple(number[rank] for rank in ranks))
+        return replace(self, graph=graph, placement=Placement(workers or ((),)))
 
 
 def check_workers(workers: int) -> None:

@@ -9,19 +9,22 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, ModuleOp
 from xdsl.ir import Operation, SSAValue
 
-from ramiel.analysis.task_graph import TaskGraph
+from ramiel.analysis.task_graph import Link, Messages, TaskGraph
 from ramiel.dialects.cluster.attributes import (
     COST,
     CROWDING,
     DEVICE,
     HAND_OVER,
+    LINK,
+    RANKS,
     SHARE,
     SWITCH,
     THREADS,
     WIDE_COST,
     integers,
 )
-from ramiel.dialects.torch import CallOp, Task, TorchOperation
+from ramiel.dialects.cluster.ranks import may_cross
+from ramiel.dialects.torch import CallOp, LayerOp, Task, TorchOperation, WeightOp
 from ramiel.dialects.torch.callees import CALLEES, Kind
 from ramiel.errors import CompileError
 from ramiel.torch_level.work import bytes_of
@@ -30,6 +33,11 @@ DEFAULT_HAND_OVER = 1.0
 """In µs, measured on 2 cores of a 2024 server; about the same for a lock, a queue and a pipe."""
 DEFAULT_SWITCH = 0.0
 """In µs, for the first operation on more threads than its predecessor: a team has to wake up."""
+
+DEFAULT_LATENCY = 30.0
+"""In µs, of a message to another machine of the same rack, by TCP."""
+DEFAULT_RATE = 1250.0
+"""In bytes a µs: 10 Gbit/s."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,9 @@ def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | No
             crowding=_number(function, CROWDING, 1.0),
             sizes=tuple(_size(op) for op in ops),
             shares=() if cost else _shares(function, ops),
+            ranks=integers(function, RANKS),
+            link=_link(function),
+            messages=_messages(function, ops) if RANKS in function.attributes else None,
         )
     except ValueError as error:
         raise CompileError(f"the costs are not valid: {error}") from error
@@ -146,3 +157,40 @@ def _size(op: TorchOperation) -> float:
     if isinstance(op, CallOp) and CALLEES[op.callee].kind is Kind.VIEW:
         return 0.0
     return sum(bytes_of(r.type) for r in op.results)
+
+
+NEVER = 1e18
+"""The bytes of what cannot be sent: no schedule will."""
+
+
+def _link(function: func.FuncOp) -> Link | None:
+    written = function.attributes.get(LINK)
+    if not isinstance(written, DenseArrayBase) or len(written) != 2:
+        return None
+    latency, rate = map(float, written.get_values())
+    return Link(latency, rate)
+
+
+def _messages(function: func.FuncOp, ops: tuple[TorchOperation, ...]) -> Messages:
+    """What operations would send to other ranks, and what they need there."""
+    block = function.body.block
+    assert block.last_op is not None
+    inputs, outputs = set[SSAValue](block.args), set(block.last_op.operands)
+    return Messages(
+        values=tuple(sum(map(_message, op.results)) for op in ops),
+        inputs=tuple(sum(map(_message, inputs.intersection(op.operands))) for op in ops),
+        outputs=tuple(sum(map(_message, outputs.intersection(op.results))) for op in ops),
+        weights=tuple(_weight_bytes(op) for op in ops),
+    )
+
+
+def _message(value: SSAValue) -> float:
+    return max(bytes_of(value.type), 1.0) if may_cross(value.type) else NEVER
+
+
+def _weight_bytes(op: TorchOperation) -> float:
+    """The bytes of the weights that an operation has or reads."""
+    read = [v.owner.weight for v in op.operands if isinstance(v.owner, WeightOp)]
+    own = list(op.weights.values()) if isinstance(op, LayerOp) else []
+    types = [weight.data.type for weight in (*own, *read)]
+    return sum(bytes_of(type) for type in types if type is not None)

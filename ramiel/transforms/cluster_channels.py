@@ -23,7 +23,7 @@ from xdsl.ir import Attribute, Block, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from ramiel.analysis.critical_path import bound, critical_path
-from ramiel.analysis.memory import high_water
+from ramiel.analysis.memory import most_bytes
 from ramiel.analysis.sharing import timeline_of
 from ramiel.analysis.streaming import steady
 from ramiel.dialects.cluster import (
@@ -48,6 +48,7 @@ from ramiel.dialects.cluster.attributes import (
     SHARE,
     WIDE_COST,
     WORKERS,
+    Executor,
     device_of,
 )
 from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
@@ -64,9 +65,9 @@ class ClusterChannelsPass(ModulePass):
     A value that crosses workers goes through a channel. If an operation takes over a core from
     another worker without a value, a turn orders the two. The function stays as the serial program
     of one sample, with the same thread counts. A schedule whose values occupy more than
-    `memory_limit` bytes is refused; 0 is no limit. With `executor=processes` workers are processes.
-    If a pass has chosen how requests are streamed, that is written with its predicted interval and
-    latency. Needs names and a placement.
+    `memory_limit` bytes is refused; 0 is no limit. With `executor=processes` workers are processes,
+    with `executor=distributed` each has a rank. If a pass has chosen how requests are streamed,
+    that is written with its predicted interval and latency. Needs names and a placement.
 
         %y = torch.call F.relu(%x) {cluster.workers = [array<i64: 1>], ...} : ...
         // becomes, in the program
@@ -88,15 +89,19 @@ class ClusterChannelsPass(ModulePass):
         placed = written.numbered()
         graph, placement = placed.graph, placed.placement
         timeline = timeline_of(graph, placement)
-        memory = high_water(graph, timeline)
+        memory = most_bytes(graph, placement, timeline)
         if (limit := limit_of(self.memory_limit)) is not None and memory > limit:
             others = "the schedules auto and list can keep to it"
             others = others if device_of(function) == CPU else "fewer streams may keep to it"
             raise CompileError(
-                f"the schedule {placed.name!r} needs {memory / 1e6:.1f} MB for its values, the "
-                f"limit is {limit / 1e6:.1f} MB: {others}"
+                f"the schedule {placed.name!r} needs {memory / 1e6:.1f} MB for its values"
+                f"{' and weights on one rank' if graph.ranks else ''}, the limit is "
+                f"{limit / 1e6:.1f} MB: {others}"
             )
-        program = _Materializer(function, placed).program()
+        is_distributed = self.executor == Executor.DISTRIBUTED
+        if graph.ranks and not is_distributed:
+            raise CompileError(f"several ranks need the executor {Executor.DISTRIBUTED}")
+        program = _Materializer(function, placed, is_distributed).program()
         leading = set(placement.leaders(len(graph)))
         available = len(written.placement.workers)
         program.attributes.update(
@@ -168,7 +173,7 @@ class _Materializer:
     A value of the program is identified by its sample and the value of the function.
     """
 
-    def __init__(self, function: func.FuncOp, placed: Placed) -> None:
+    def __init__(self, function: func.FuncOp, placed: Placed, is_distributed: bool) -> None:
         self.function = function
         self.ops = placed.tasks.ops
         self.batch = placed.batch
@@ -181,6 +186,9 @@ class _Materializer:
         for worker, tasks in enumerate(self.workers):
             for task in tasks:
                 self.holders[task].append(worker)
+        self.ranks = [
+            self.graph.rank_of(worker) if is_distributed else None for worker in range(self.count)
+        ]
         self.channels: dict[tuple[int, SSAValue], str] = {}
         self.turns = self._turns()
 
@@ -277,7 +285,7 @@ class _Materializer:
                     if isinstance(value.owner, WeightOp):
                         local = self._local(body, sample, value)
                         body.block.add_op(SendOp.of(self.channels[sample, value], local))
-        return WorkerOp.of(number, Region(body.block))
+        return WorkerOp.of(number, Region(body.block), self.ranks[number])
 
     def _turns_of(self, number: int) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
         """The turns that a worker signals after its tasks, and waits for before them."""

@@ -19,6 +19,8 @@ from ramiel.dialects.cluster.attributes import (
     CROWDING,
     DEVICE,
     HAND_OVER,
+    LINK,
+    RANKS,
     SHARE,
     SWITCH,
     THREADS,
@@ -28,7 +30,12 @@ from ramiel.dialects.torch import Task, TorchOperation
 from ramiel.errors import CompileError
 from ramiel.torch_level.devices import check_kernels, device_cost, gpu_of, kind_of
 from ramiel.torch_level.placements import check_workers
-from ramiel.torch_level.tasks import main_function, thread_counts
+from ramiel.torch_level.tasks import (
+    DEFAULT_LATENCY,
+    DEFAULT_RATE,
+    main_function,
+    thread_counts,
+)
 from ramiel.torch_level.work import work_of
 
 Cost = Callable[[TorchOperation, int], float]
@@ -52,6 +59,10 @@ class ClusterCostsPass(ModulePass):
     measured. With the latter two, the function gets `cluster.hand_over`, and `cluster.crowding`,
     how much faster a single core is while the others are idle.
 
+    With `ranks`, there are that many machines of `threads` workers each: the function gets the rank
+    of each worker, and what a message between ranks takes, `latency` µs and the bytes at `rate` a
+    µs.
+
         %y = torch.call F.relu(%x) : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
         // becomes, with threads=2
         %y = torch.call F.relu(%x) {cluster.cost = 43.9 : f64,
@@ -63,6 +74,9 @@ class ClusterCostsPass(ModulePass):
     source: str = "static"
     threads: int = 1
     device: str = CPU
+    ranks: int = 1
+    latency: int | float = DEFAULT_LATENCY
+    rate: int | float = DEFAULT_RATE
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.source not in _SOURCES:
@@ -88,6 +102,17 @@ class ClusterCostsPass(ModulePass):
                 if wide:
                     task.attributes[WIDE_COST] = DenseArrayBase.from_list(f64, wide)
         function.attributes[THREADS] = DenseArrayBase.from_list(i64, counts[1:])
+        self._write_ranks(function)
+
+    def _write_ranks(self, function: func.FuncOp) -> None:
+        check_workers(self.ranks * self.threads)
+        for name in (RANKS, LINK):
+            function.attributes.pop(name, None)
+        if self.ranks > 1:
+            ranks = [rank for rank in range(self.ranks) for _ in range(self.threads)]
+            function.attributes[RANKS] = DenseArrayBase.from_list(i64, ranks)
+            link = [float(self.latency), float(self.rate)]
+            function.attributes[LINK] = DenseArrayBase.from_list(f64, link)
 
 
 def _write_device_costs(ctx: Context, function: func.FuncOp, device: str, source: str) -> None:

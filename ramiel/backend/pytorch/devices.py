@@ -32,6 +32,8 @@ class Form:
     """A line of `__init__` that places the weights; empty if they are in place."""
     about: tuple[str, ...]
     """Lines of the header."""
+    of_ranks: bool = False
+    """Whether workers have ranks, and some channels cross them."""
 
 
 def milliseconds(us: float) -> str:
@@ -80,6 +82,21 @@ FORMS: Mapping[str, Form] = {
             "`take` is the only `recv` of a channel. They are forked once a call was captured;",
             "until then threads run them. The weights are in the .safetensors file beside this",
             "one. Run it to check the parallel program against the serial one and to time both.",
+        ),
+    ),
+    Executor.DISTRIBUTED: replace(
+        _THREADS,
+        base="DistributedProgram",
+        of_ranks=True,
+        about=(
+            "The workers are threads of processes, the ranks, that may be on several machines:",
+            "`ranks` has that of each. They run at the same time and hand values over through",
+            "the channels `ch`: `send` fills one, `recv` waits for its value, `take` is the only",
+            "`recv` of a channel. Those in `remote` cross ranks, by torch.distributed. Rank 0 is",
+            "called, and the others serve it. The weights are in the .safetensors file beside",
+            "this one. To check the parallel program against the serial one and to time both:",
+            "",
+            "    torchrun --nnodes 1 --nproc-per-node N model.py",
         ),
     ),
     Executor.STREAMS: Form(

@@ -31,6 +31,7 @@ from ramiel.backend.pytorch.lines import (
     value_name,
 )
 from ramiel.dialects.cluster import ProgramOp, RecvOp, SectionOp
+from ramiel.dialects.cluster.ranks import Crossing
 from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET, dimension_names
 from ramiel.dialects.onnx.types import (
@@ -131,6 +132,8 @@ class _Printer:
         schedule = _safe(text_of(self.program.attributes.get("schedule")) or "")
         workers, cores = number("workers"), number("cores")
         parts = [f"on {counted(workers, 'worker')}"]
+        if self.form.of_ranks:
+            parts[0] += f" of {counted(self.program.ranks, 'rank')}"
         if cores > workers:
             parts[0] += f" and {counted(cores - workers, 'core')} beside"
         if before := number("clusters_before_merge"):
@@ -183,6 +186,8 @@ class _Printer:
         prefixes = {op.callee.partition(".")[0] for op in self.operations if isinstance(op, CallOp)}
         layers = {op.layer for op in self.operations if isinstance(op, LayerOp)}
         names = {self.form.channels, "Input", self.form.base, "Weights", *layers}
+        if self.form.of_ranks and self.program.crossings:
+            names.add("Remote")
         if "Strings" in "".join(self._annotations()):
             names.add("Strings")
         if self._streaming() is not None:
@@ -226,7 +231,25 @@ class _Printer:
         if (way := self._streaming()) is not None:
             items = [quoted(way), *(f"{n}={self._number(n)}" for n in ("at_a_time", "in_flight"))]
             lines += statement("streaming", Bracket("Streaming", items), INDENT)
+        if self.form.of_ranks:
+            ranks = tuple_of([str(worker.rank) for worker in self.program.workers])
+            lines += statement("ranks", ranks, INDENT)
+            if remote := [self._remote(crossing) for crossing in self.program.crossings]:
+                lines += statement("remote", tuple_of(remote), INDENT)
         return lines
+
+    def _remote(self, crossing: Crossing) -> Expression:
+        assert crossing.type is not None
+        return Bracket(
+            "Remote",
+            [
+                quoted(crossing.channel),
+                str(dtype_code(crossing.type)),
+                _dims(crossing.type, ()),
+                str(crossing.sender),
+                tuple_of([str(rank) for rank in crossing.receivers]),
+            ],
+        )
 
     def _input(self, i: int) -> Expression:
         arg = self.function.body.block.args[i]

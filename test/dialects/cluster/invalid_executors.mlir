@@ -1,6 +1,6 @@
 // RUN: ramiel-opt --split-input-file --verify-diagnostics --parsing-diagnostics %s | filecheck %s
 
-// CHECK: there is no executor 'goroutines'; there are threads, processes, streams
+// CHECK: there is no executor 'goroutines'; there are threads, processes, streams, distributed
 cluster.program @p attributes {executor = "goroutines"} {
   cluster.channel output @y : tensor<4xf32>
   cluster.worker 0 {

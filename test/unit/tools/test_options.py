@@ -7,7 +7,7 @@ import pytest
 from ramiel.dialects.cluster.attributes import Executor
 from ramiel.errors import CompileError
 from ramiel.pipelines import EXECUTORS, Options, pipeline
-from ramiel.tools.options import shapes_of, size_of
+from ramiel.tools.options import link_of, shapes_of, size_of
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,24 @@ def test_executors_are_those_of_the_cluster_dialect() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "latency", "rate"),
+    [
+        ("10Gbit,30us", 30.0, 1250.0),
+        ("1Gbit/s, 0.1ms", 100.0, 125.0),
+        ("100Mbit,2µs", 2.0, 12.5),
+    ],
+)
+def test_links(text: str, latency: float, rate: float) -> None:
+    assert link_of(text) == pytest.approx((latency, rate))
+
+
+@pytest.mark.parametrize("text", ["", "10Gbit", "0Gbit,1us", "10Gbit,30", "fast,1us", "-1Gbit,1us"])
+def test_malformed_links(text: str) -> None:
+    with pytest.raises(CompileError, match="expected bandwidth and latency"):
+        link_of(text)
+
+
+@pytest.mark.parametrize(
     ("options", "told"),
     [
         (Options(objective="speed"), "there are latency, throughput"),
@@ -76,3 +94,17 @@ def test_the_objective_reaches_the_scheduler_and_the_gpu_has_no_say_of_requests(
     assert passes["cluster-auto"]["latency-limit"] == 20.0
     assert passes["cluster-requests"] == {"workers": 2}
     assert "cluster-requests" not in dict(pipeline(Options(device="cuda")))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (Options(ranks=2), "several ranks and a link need --executor distributed"),
+        (Options(executor="distributed", ranks=0), "0 ranks: at least 1"),
+        (Options(executor="distributed", ranks=2, tune=True), "of one process"),
+        (Options(executor="distributed", device="cuda"), "streams, not distributed"),
+    ],
+)
+def test_ranks_that_cannot_be(options: Options, told: str) -> None:
+    with pytest.raises(CompileError, match=told):
+        pipeline(options)

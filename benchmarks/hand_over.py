@@ -1,0 +1,94 @@
+"""What a hand-over between ranks costs, beside a bare isend and irecv of as many bytes.
+
+    torchrun --nnodes 1 --nproc-per-node 2 benchmarks/hand_over.py [--turns 200] [--out FILE]
+
+A value goes there and back: by the channels of programs, with a header and copies, and as bytes
+that are there already. Both take turns; half of the median time of a trip counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from ramiel.runtime.distributed.channels import Port
+from ramiel.runtime.distributed.group import Group, Place, time_limit
+from ramiel.runtime.distributed.links import half_trip, measured, written
+from ramiel.runtime.distributed.messages import Remote
+
+SIZES = (256, 1 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20)
+"""Bytes."""
+ROUNDS = 5
+
+
+def bare(group: Group, size: int) -> Callable[[], None]:
+    other, tag = 1 - group.rank, 5
+    out, back = (torch.zeros(size, dtype=torch.uint8) for _ in range(2))
+
+    def trip() -> None:
+        received = group.receive(back, other, tag)
+        if group.rank:
+            group.wait(received, other, "waits")
+        group.wait(group.send(out, other, tag), other, "sends")
+        if not group.rank:
+            group.wait(received, other, "waits")
+
+    return trip
+
+
+def handed_over(group: Group, size: int) -> Callable[[], None]:
+    remotes = [Remote("x", torch.float32, (size // 4,), sender, (1 - sender,)) for sender in (0, 1)]
+    # Tags of their own: the last receive of a size stays posted.
+    first = 2 * SIZES.index(size)
+    ports = [Port(remote, number, group) for number, remote in enumerate(remotes, first)]
+    out, back = ports[group.rank], ports[1 - group.rank]
+    value = torch.zeros(size // 4)
+    back.post()
+
+    def trip() -> None:
+        if group.rank:
+            back.receive(0)
+        out.send(0, value)
+        out.flush()
+        if not group.rank:
+            back.receive(0)
+        back.post()
+
+    return trip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=200)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    place = Place.of(os.environ)
+    assert place is not None and place.ranks == 2, "start this by torchrun, with two ranks"
+    torch.set_num_threads(1)
+    group = Group("hand_over", place, time_limit(os.environ), {})
+    link = written(*measured(group, 1 - group.rank))
+    rows: list[dict[str, float]] = []
+    for size in SIZES:
+        forms = [bare(group, size), handed_over(group, size)]
+        times = [[half_trip(form, options.turns) for form in forms] for _ in range(ROUNDS)]
+        plain, ours = (min(row) * 1e6 for row in zip(*times, strict=True))
+        rows.append({"bytes": size, "bare_us": plain, "hand_over_us": ours})
+    if group.rank == 0:
+        print(f"--link {link}")
+        for row in rows:
+            ratio = row["hand_over_us"] / row["bare_us"]
+            print(
+                f"{row['bytes']:8.0f} bytes: bare {row['bare_us']:8.1f} µs, hand-over "
+                f"{row['hand_over_us']:8.1f} µs, {ratio:.2f} times"
+            )
+        if options.out is not None:
+            options.out.write_text(json.dumps({"link": link, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

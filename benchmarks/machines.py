@@ -1,0 +1,133 @@
+"""Simulates models on several machines, and writes docs/machines.md.
+
+    python benchmarks/machines.py bert_base.onnx nasnet.onnx randwire.onnx
+        [--ranks 4] [--workers 8] [--measured RESULTS.json ...] [--page docs/machines.md]
+
+Costs come from the shapes, at nominal prices, so the tables are the same on each machine.
+`--measured` adds what benchmarks/hand_over.py and benchmarks/ranks.py have measured. Only the text
+between `<!-- NAME -->` and `<!-- /NAME -->` is generated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ramiel.compiler import compile_model, program_of
+from ramiel.pipelines import Options
+
+ROOT = Path(__file__).parent.parent
+LINKS = {
+    "1 Gbit/s, 50 µs": (50.0, 125.0),
+    "10 Gbit/s, 30 µs": (30.0, 1250.0),
+    "100 Gbit/s, 5 µs": (5.0, 12500.0),
+}
+"""Latency, µs, and bytes a µs."""
+SCHEDULES = ("auto", "linear", "dsc", "list", "greedy")
+
+
+class Simulated(NamedTuple):
+    schedule: str
+    ms: float
+    serial_ms: float
+    ranks: int
+    messages: int
+
+
+def simulated(
+    model: Path, schedule: str, workers: int, ranks: int, link: tuple[float, float] | None
+) -> Simulated:
+    options = Options(
+        workers=workers, schedule=schedule, executor="distributed", ranks=ranks, link=link
+    )
+    made = compile_model(model, options)
+    program, report = program_of(made.module), made.report
+    return Simulated(
+        report.schedule,
+        report.parallel_us / 1e3,
+        report.serial_us / 1e3,
+        program.ranks,
+        len(program.crossings),
+    )
+
+
+def table(models: list[Path], workers: int, ranks: int) -> str:
+    """One row for each model and schedule, one column for each link."""
+    lines = [
+        f"ms for one sample, simulated, on {ranks} machines of {workers} cores; in brackets the "
+        "machines that the schedule uses, and its messages.",
+        "",
+        "| model | schedule | one core | one machine | " + " | ".join(LINKS) + " |",
+        "|---" * (4 + len(LINKS)) + "|",
+    ]
+    for model in models:
+        for schedule in SCHEDULES:
+            alone = simulated(model, schedule, workers, 1, None)
+            cells = [f"{alone.serial_ms:.2f}", f"{alone.ms:.2f}"]
+            for link in LINKS.values():
+                found = simulated(model, schedule, workers, ranks, link)
+                how = f" ({found.ranks}, {found.messages})" if found.ranks > 1 else " (1)"
+                cells.append(f"{found.ms:.2f}{how}")
+            lines.append(f"| {model.stem} | {schedule} | {' | '.join(cells)} |")
+            print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def hand_overs(document: dict[str, Any]) -> str:
+    lines = [
+        f"Two ranks on loopback, which measures as `--link {document['link']}`:",
+        "",
+        "| bytes | isend and irecv, µs | hand-over, µs | ratio |",
+        "|---|---|---|---|",
+    ]
+    for row in document["rows"]:
+        bare, ours = row["bare_us"], row["hand_over_us"]
+        lines.append(f"| {row['bytes']:.0f} | {bare:.1f} | {ours:.1f} | {ours / bare:.2f} |")
+    return "\n".join(lines)
+
+
+def programs(document: dict[str, Any]) -> str:
+    lines = [
+        f"Two ranks with a worker each on loopback, simulated with `--link {document['link']}` and "
+        "measured costs, ms:",
+        "",
+        "| model | schedule | messages | simulated | measured | serial, simulated | measured |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in document["programs"]:
+        lines.append(
+            f"| {row['model']} | {row['schedule']} | {row['messages']} | {row['simulated']:.2f} | "
+            f"{row['measured']:.2f} | {row['serial_simulated']:.2f} | {row['serial']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--ranks", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--measured", nargs="*", type=Path, default=[])
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "machines.md")
+    options = parser.parse_args()
+    parts: dict[str, str] = {}
+    if options.models:
+        name = f"simulated-{options.ranks * options.workers}"
+        parts[name] = table(options.models, options.workers, options.ranks)
+    for path in options.measured:
+        document: dict[str, Any] = json.loads(path.read_text())
+        parts |= {"hand-overs": hand_overs(document)} if "rows" in document else {}
+        parts |= {"programs": programs(document)} if "programs" in document else {}
+    text = options.page.read_text()
+    for name, content in parts.items():
+        pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text, count = pattern.subn(lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text)
+        assert count == 1, f"the page has no place for {name}"
+    options.page.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Programs whose workers are on several machines."""

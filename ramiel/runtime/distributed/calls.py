@@ -1,0 +1,235 @@
+"""The calls of a program of several ranks: rank 0 announces each, and the others report on it.
+
+A call is the same messages on all ranks whether it succeeds or not: a worker that fails has its
+rank say STOPPED on each channel that it has not sent to, and every message is received. So a failed
+call leaves nothing behind, and the next one can follow. Only a lost rank ends the program.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ramiel.runtime.channels import Stopped
+from ramiel.runtime.distributed.channels import Call, Port, RankChannels, Receiver, Sender
+from ramiel.runtime.distributed.group import FOREVER, Group, RankLost
+from ramiel.runtime.distributed.messages import BadMessage, Header, header_buffer
+from ramiel.runtime.errors import OpError
+from ramiel.runtime.surroundings import PATIENCE_S
+
+_ANNOUNCED, _REPORTED, _REASON = range(3)
+"""Tags."""
+_CALL, _ALIVE, _END = range(3)
+"""What rank 0 announces."""
+_FINE, _FAILED, _FOLLOWED, _LOST = range(4)
+"""What a rank reports: that it is done, that it failed, that it stopped since another one failed,
+or that it has lost one."""
+_MOST_TOLD = 64 * 1024
+"""The most bytes of a reason."""
+_NOBODY = -1
+
+
+class Calls:
+    """What this rank knows of the calls, and its ends of the channels that cross ranks."""
+
+    def __init__(self, group: Group, ports: Sequence[Port]) -> None:
+        self.group = group
+        self.ports = ports
+        self._number = 0
+        self._lost: RankLost | None = None
+        self._ended = threading.Event()
+        self._heard: SimpleQueue[Header | RankLost] = SimpleQueue()
+        self._under_way: list[tuple[Any, Tensor, int]] = []
+        self.post()
+        others = range(1, group.ranks)
+        if group.rank == 0:
+            threads = [threading.Thread(target=self._beat, args=(r,), daemon=True) for r in others]
+        else:
+            threads = [threading.Thread(target=self._listen, daemon=True)]
+        self._threads = threads
+        for thread in threads:
+            thread.start()
+
+    def post(self) -> None:
+        """Have a place for each message of the next call."""
+        for port in self.ports:
+            if port.remote.sender != self.group.rank:
+                port.post()
+
+    def finish(self, channels: RankChannels) -> None:
+        """Until all messages of a call are sent and received. RankLost, BadMessage."""
+        failures: list[RuntimeError] = []
+        for channel in list(vars(channels).values()):
+            if isinstance(channel, Sender):
+                channel.stop()  # if it has not sent
+            if isinstance(channel, Receiver):
+                channel.finish()
+                if isinstance(channel.error, RuntimeError):
+                    failures.append(channel.error)
+        for port in self.ports:
+            try:
+                port.flush()
+            except RankLost as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    # --- on rank 0 ---
+
+    def next_number(self) -> int:
+        """That of the call that begins. RankLost if the program has ended."""
+        if self._lost is not None:
+            raise RankLost(f"the program has ended: {self._lost}", self._lost.rank)
+        self._number += 1
+        return self._number
+
+    def announce(self, call: Call) -> None:
+        """Tell the others that a call begins."""
+        call.is_open = True
+        self.post()
+        for rank in range(1, self.group.ranks):
+            self._announce(_CALL, self._number, rank)
+
+    def outcome(self, failure: BaseException | None) -> BaseException | None:
+        """What to raise for the call that was announced, once all ranks have reported on it."""
+        told: list[BaseException | None] = [failure]
+        if not isinstance(failure, RankLost | BadMessage):
+            try:
+                told += self._reports()
+            except (RankLost, BadMessage) as error:
+                told.append(error)
+            except BaseException as error:  # an interrupt: what is still to come is not known
+                told += [error, RankLost("a call was interrupted as it ended")]
+        if lost := next((e for e in told if isinstance(e, RankLost | BadMessage)), None):
+            self._lost = RankLost(str(lost), lost.rank if isinstance(lost, RankLost) else 0)
+            self._say_end(self._lost.rank)
+        errors = [error for error in told if error is not None]
+        if interrupt := next((e for e in errors if not isinstance(e, Exception)), None):
+            return interrupt
+        if self._lost is not None:
+            return RankLost(str(self._lost), self._lost.rank)
+        # What has failed by itself, before what was stopped since something else had failed.
+        return min(errors, key=lambda error: isinstance(error, Stopped), default=None)
+
+    def _reports(self) -> list[BaseException | None]:
+        while self._under_way:
+            work, _, rank = self._under_way.pop()
+            self.group.wait(work, rank, "announces a call")
+        return [self._report_of(rank) for rank in range(1, self.group.ranks)]
+
+    def _report_of(self, rank: int) -> BaseException | None:
+        """What a rank says of a call: why it has failed, if it is the one that did."""
+        what = "waits for its report"
+        header = self._receive(header_buffer(), rank, _REPORTED, what)
+        size = header.shape[0] if len(header.shape) == 1 else -1
+        if header.number != self._number or not 0 <= size <= _MOST_TOLD:
+            raise BadMessage(f"rank {rank} reports on another call")
+        text = ""
+        if size:
+            told = torch.zeros(size, dtype=torch.uint8)
+            self.group.wait(self.group.receive(told, rank, _REASON), rank, what)
+            text = bytes(told.numpy()).decode(errors="replace")
+        if header.kind == _LOST:
+            return RankLost(text, header.cause)
+        return OpError(f"rank {rank}: {text}") if header.kind == _FAILED else None
+
+    def _receive(self, buffer: Tensor, rank: int, tag: int, what: str) -> Header:
+        self.group.wait(self.group.receive(buffer, rank, tag), rank, what)
+        return Header.read(buffer)
+
+    def _announce(self, kind: int, number: int, rank: int, cause: int = _NOBODY) -> None:
+        buffer = header_buffer()
+        Header(kind, number, cause).write(buffer)
+        self._under_way.append((self.group.send(buffer, rank, _ANNOUNCED), buffer, rank))
+
+    def _beat(self, rank: int) -> None:
+        """Say now and then that rank 0 is there."""
+        buffer = header_buffer()
+        Header(_ALIVE, 0, _NOBODY).write(buffer)
+        while not self._ended.wait(self.group.limit_s / 4):
+            try:
+                self.group.send(buffer, rank, _ANNOUNCED).wait(FOREVER)
+            except RuntimeError:
+                return  # the next call says so
+
+    def end(self) -> None:
+        """On rank 0, tell the others that there are no more calls. Idempotent."""
+        if self._ended.is_set():
+            return
+        self._ended.set()
+        if self.group.rank == 0 and self._lost is None:
+            self._say_end(_NOBODY)
+        for thread in self._threads:  # which may be in PyTorch, as nothing may when Python exits
+            thread.join(PATIENCE_S)
+
+    def _say_end(self, cause: int) -> None:
+        self._under_way.clear()
+        for rank in range(1, self.group.ranks):
+            try:
+                self._announce(_END, 0, rank, cause)
+                work, _, _ = self._under_way.pop()
+                self.group.wait(work, rank, "announces the end")
+            except RankLost:
+                continue
+
+    # --- on the others ---
+
+    def next_call(self) -> int | None:
+        """The number of the next call; None if there are no more. RankLost."""
+        while True:
+            try:
+                heard = self._heard.get(timeout=self.group.limit_s)
+            except Empty:
+                raise self.group.lost(0, "waits for a call", self.group.limit_s) from None
+            if isinstance(heard, RankLost):
+                raise heard
+            if heard.kind == _CALL:
+                self._number = heard.number
+                return heard.number
+            if heard.kind == _END and heard.cause == _NOBODY:
+                return None
+            if heard.kind == _END:
+                raise RankLost(
+                    f"rank 0 has ended the program: rank {heard.cause} is lost", heard.cause
+                )
+
+    def report(self, error: BaseException | None, cause: int, text: str) -> None:
+        """Say how a call ended on this rank, and be ready for the next. RankLost, also if `error`
+        is one."""
+        is_lost = isinstance(error, RankLost | BadMessage)
+        kind = _FINE if error is None else _LOST if is_lost else _FAILED
+        kind = _FOLLOWED if isinstance(error, Stopped) else kind
+        if not is_lost:
+            self.post()
+        told = torch.tensor(list(text.encode()[:_MOST_TOLD]), dtype=torch.uint8)
+        buffer = header_buffer()
+        Header(kind, self._number, cause, (told.numel(),), (1,)).write(buffer)
+        try:
+            works = [self.group.send(buffer, 0, _REPORTED)]
+            if told.numel():
+                works.append(self.group.send(told, 0, _REASON))
+            for work in works:
+                self.group.wait(work, 0, "reports on a call")
+        except RuntimeError:
+            if not is_lost:
+                raise
+        if is_lost:
+            raise RankLost(str(error), cause)
+
+    def _listen(self) -> None:
+        while True:
+            buffer = header_buffer()
+            try:
+                self.group.receive(buffer, 0, _ANNOUNCED).wait(FOREVER)
+                header = Header.read(buffer)
+            except RuntimeError:
+                self._heard.put(self.group.lost(0, "waits for a call", 0.0))
+                return
+            self._heard.put(header)
+            if header.kind == _END:
+                return

@@ -1,0 +1,225 @@
+"""The ranks of a program: how they find each other, and what they send."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._distributed_c10d import (  # pyright: ignore[reportPrivateUsage]
+    PrefixStore,
+    Store,
+    TCPStore,
+)
+from torch.distributed import ProcessGroupGloo
+
+FOREVER = timedelta(days=365)
+LOOPBACK = "127.0.0.1"
+DEFAULT_PORT = 29500
+"""That of torchrun and torch.distributed."""
+LIMIT_VARIABLE = "RAMIEL_TIMEOUT"
+"""The seconds that a rank waits for another."""
+DEFAULT_LIMIT_S = 300.0
+_MOST_TOLD = 64 * 1024
+"""The most bytes that a rank says about itself."""
+
+_programs = itertools.count()
+
+
+class RankLost(RuntimeError):
+    """Another rank has ended, or nothing came from it in time. The program has ended with it.
+
+    `rank` is that rank.
+    """
+
+    def __init__(self, message: str, rank: int = 0) -> None:
+        super().__init__(message)
+        self.rank = rank
+
+
+class RanksDiffer(RuntimeError):
+    """Ranks were started with different programs, weights or versions, or in a wrong number."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which rank this process is, of how many, and where they meet."""
+
+    rank: int
+    ranks: int
+    host: str
+    port: int
+    has_store: bool
+    """Whether the store is there already: torchrun's agent has it."""
+    attempt: int
+
+    @staticmethod
+    def of(environment: Mapping[str, str]) -> Place | None:
+        """As torchrun says in the environment; None without it. ValueError if that is malformed."""
+        if "RANK" not in environment or "WORLD_SIZE" not in environment:
+            return None
+        try:
+            rank, ranks = int(environment["RANK"]), int(environment["WORLD_SIZE"])
+            port = int(environment.get("MASTER_PORT", DEFAULT_PORT))
+            attempt = int(environment.get("TORCHELASTIC_RESTART_COUNT", 0))
+        except ValueError as error:
+            raise ValueError(f"RANK, WORLD_SIZE and MASTER_PORT: {error}") from None
+        host = environment.get("MASTER_ADDR", LOOPBACK)
+        has_store = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        return Place(rank, ranks, host, port, has_store, attempt)
+
+
+def time_limit(environment: Mapping[str, str]) -> float:
+    """How long a rank waits for another, s. ValueError if it is no number above 0."""
+    given = environment.get(LIMIT_VARIABLE)
+    try:
+        limit = DEFAULT_LIMIT_S if given is None else float(given)
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit < float("inf"):
+        raise ValueError(f"{LIMIT_VARIABLE}={given}: expected a number of seconds above 0")
+    return limit
+
+
+class Group:
+    """The connections of this rank. A message is a tensor of bytes, with a tag by which the
+    receiver knows it."""
+
+    def __init__(
+        self, name: str, place: Place, limit_s: float, identity: Mapping[str, str]
+    ) -> None:
+        """Meets the other ranks. `identity` is what must be the same on all of them.
+
+        RanksDiffer if it is not, with both; RankLost if a rank does not come in time; OSError if
+        rank 0 cannot listen.
+        """
+        self.rank, self.ranks, self.limit_s = place.rank, place.ranks, limit_s
+        self._limit = timedelta(seconds=limit_s)
+        self._first: dict[int, tuple[str, int]] = {}
+        store = PrefixStore(f"ramiel/{place.attempt}/{next(_programs)}", _store(place, self._limit))
+        store.set_timeout(self._limit)
+        self._compare(name, store, identity)
+        connect: Any = ProcessGroupGloo
+        options = connect._Options()
+        options._devices = [_device(place)]
+        options._timeout = self._limit
+        try:
+            self._gloo = connect(store, self.rank, self.ranks, options)
+        except RuntimeError as error:
+            raise RankLost(f"rank {self.rank} of {name} cannot be connected: {error}") from error
+        # Rank 0 may have the store in its process: it stays as long as the connections.
+        self._store = store
+
+    def _compare(self, name: str, store: Store, identity: Mapping[str, str]) -> None:
+        differs: RanksDiffer | None = None
+        store.set(f"identity/{self.rank}", json.dumps(identity))
+        for rank in range(1, self.ranks) if self.rank == 0 else (0,):
+            try:
+                told = store.get(f"identity/{rank}")
+            except RuntimeError as error:
+                raise RankLost(
+                    f"rank {rank} of {name} has not come within {self.limit_s:g} s", rank
+                ) from error
+            if (error := _difference(name, identity, told, self.rank, rank)) is not None:
+                differs = error
+        store.set(f"compared/{self.rank}", "")
+        if differs is not None:
+            # The store is in rank 0's process: it stays until the others have read.
+            if self.rank == 0:
+                store.wait([f"compared/{rank}" for rank in range(self.ranks)])
+            raise differs
+
+    def send(self, buffer: Tensor, rank: int, tag: int) -> Any:
+        """torch.distributed's isend. RankLost if the rank is known to be."""
+        try:
+            return self._gloo.send([buffer], rank, tag)
+        except RuntimeError as error:
+            raise self.lost(rank, "sends to it", 0.0) from error
+
+    def receive(self, buffer: Tensor, rank: int, tag: int) -> Any:
+        """torch.distributed's irecv. RankLost if the rank is known to be."""
+        try:
+            return self._gloo.recv([buffer], rank, tag)
+        except RuntimeError as error:
+            raise self.lost(rank, "receives from it", 0.0) from error
+
+    def wait(self, work: Any, rank: int, what: str) -> None:
+        """Until a message is sent or there. RankLost if its rank is lost or too late."""
+        begin = time.monotonic()
+        try:
+            work.wait(self._limit)
+        except RuntimeError as error:
+            raise self.lost(rank, what, time.monotonic() - begin) from error
+
+    def lost(self, rank: int, what: str, waited_s: float) -> RankLost:
+        """The error for what has happened first: all connections end with one of them."""
+        late = waited_s >= 0.99 * self.limit_s
+        how = f"nothing for {self.limit_s:g} s" if late else "the connection is lost"
+        told = f"rank {rank} is lost to rank {self.rank}, which {what}: {how}"
+        first = self._first.setdefault(0, (told, rank))
+        return RankLost(*first)
+
+
+def _difference(
+    name: str, own: Mapping[str, str], told: bytes, rank: int, other: int
+) -> RanksDiffer | None:
+    """What another rank has that this one has not."""
+    try:
+        theirs = json.loads(told) if len(told) <= _MOST_TOLD else None
+    except ValueError:
+        theirs = None
+    for what, value in own.items():
+        given = theirs.get(what) if isinstance(theirs, dict) else None  # pyright: ignore
+        if given != value:
+            return RanksDiffer(
+                f"{name}: rank {rank} has the {what} {value}, rank {other} "
+                f"{str(given)[:100]}: all ranks need the same files and versions"  # pyright: ignore
+            )
+    return None
+
+
+def _store(place: Place, limit: timedelta) -> Store:
+    """Where ranks tell each other their addresses. Rank 0 listens, at the address it was given."""
+    serves = place.rank == 0 and not place.has_store
+    given: dict[str, Any] = {}
+    if serves:
+        try:
+            server = socket.create_server((place.host, place.port), backlog=256)
+        except OSError as error:
+            raise OSError(
+                f"rank 0 cannot listen at {place.host}:{place.port} ({error.strerror}): "
+                "set MASTER_PORT, or --master-port of torchrun, to a free port"
+            ) from error
+        given["master_listen_fd"] = server.detach()
+    try:
+        return TCPStore(
+            place.host,
+            place.port,
+            place.ranks,
+            serves,
+            limit,
+            wait_for_workers=False,
+            **given,
+        )
+    except (RuntimeError, torch.distributed.DistError) as error:
+        raise RankLost(
+            f"rank {place.rank} does not reach rank 0 at {place.host}:{place.port}: {error}"
+        ) from error
+
+
+def _device(place: Place) -> Any:
+    """The network of the connections: that on which rank 0 is met, so loopback if it is there."""
+    if interface := os.environ.get("GLOO_SOCKET_IFNAME"):
+        return ProcessGroupGloo.create_device(interface=interface)
+    kind, _, _, _, address = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(kind, socket.SOCK_DGRAM) as probe:
+        probe.connect(address)  # sends nothing, and says by which address it would
+        return ProcessGroupGloo.create_device(hostname=probe.getsockname()[0])

@@ -1,0 +1,31 @@
+// Workers of two ranks: each operation has a rank by its worker, and the channels that cross are messages of a known type.
+// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' | filecheck %s --check-prefix IR
+// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s
+
+builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
+  func.func @main(%image: tensor<1x64x56x56xf32> {onnx.name = "image"}) -> tensor<1x64x56x56xf32> {
+    %lw = onnx.Weight "left.w" : tensor<64x64x3x3xf32>
+    %rw = onnx.Weight "right.w" : tensor<64x64x3x3xf32>
+    %l = onnx.Conv "/left/conv/Conv"(%image, %lw) {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x64x56x56xf32>, tensor<64x64x3x3xf32>) -> tensor<1x64x56x56xf32>
+    %r = onnx.Conv "/right/conv/Conv"(%image, %rw) {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x64x56x56xf32>, tensor<64x64x3x3xf32>) -> tensor<1x64x56x56xf32>
+    %y = onnx.Mul "/Mul"(%l, %r) : (tensor<1x64x56x56xf32>, tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
+    func.return %y : tensor<1x64x56x56xf32>
+  }
+}
+
+// IR: func.func @main({{.*}}cluster.ranks = array<i64: 0, 1>, cluster.link = array<f64: 1.000000e+00, 1.250000e+04>
+// IR: cluster.program @main_parallel attributes {{.*}}executor = "distributed"
+// IR: cluster.worker 0 rank 0 {
+// IR: cluster.worker 1 rank 1 {
+
+// CHECK:      Schedule  linear, merged: 2 clusters{{.*}}on 2 workers of 2 ranks
+// CHECK:      The workers are threads of processes, the ranks
+// CHECK:          DistributedProgram,
+// CHECK:          Remote,
+// CHECK:      class TwoBranches(DistributedProgram):
+// CHECK:          ranks = (0, 1)
+// CHECK-NEXT:     remote = (
+// CHECK-NEXT:         Remote("image", torch.float32, (1, 64, 56, 56), 0, (1,)),
+// CHECK-NEXT:         Remote("{{.*}}conv", torch.float32, (1, 64, 56, 56), 1, (0,)),
+// CHECK-NEXT:     )
+// CHECK:          def worker_1(self, ch: Channels) -> None:

@@ -1,0 +1,240 @@
+"""Programs of several ranks compute what one process does, and end where a rank is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
+from ranked import Ranked, check, weights
+
+from ramiel.runtime.distributed.group import Place, time_limit
+from ramiel.runtime.distributed.messages import (
+    HEADER,
+    BadMessage,
+    Header,
+    Remote,
+    body,
+    header_buffer,
+    header_of,
+)
+from ramiel.runtime.measure import same_bits
+
+pytestmark = pytest.mark.timeout(240)
+LIMIT_S = 120.0
+"""What would hang is waited for so long."""
+SUPPORT = Path(__file__).parents[1] / "support"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Rank:
+    process: subprocess.Popen[str]
+
+    def outcome(self) -> tuple[int, str]:
+        """Exit code and output."""
+        out, err = self.process.communicate(timeout=LIMIT_S)
+        return self.process.returncode, out + err
+
+
+@contextmanager
+def started(scenario: str, ranks: int = 2, limit_s: float = LIMIT_S) -> Generator[list[Rank]]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([*sys.path, str(SUPPORT)]),
+        "WORLD_SIZE": str(ranks),
+        "MASTER_PORT": str(free_port()),
+        "RAMIEL_TIMEOUT": str(limit_s),
+    }
+    found = [
+        Rank(
+            subprocess.Popen(
+                [sys.executable, str(SUPPORT / "ranked.py"), scenario],
+                env={**environment, "RANK": str(rank)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        for rank in range(ranks)
+    ]
+    try:
+        yield found
+    finally:
+        for rank in found:
+            rank.process.kill()
+            rank.process.communicate()
+
+
+def test_bits_are_those_of_one_process_and_errors_leave_nothing_behind() -> None:
+    with started("calls") as (first, second):
+        code, told = first.outcome()
+        assert code == 0, told
+        assert told.count('rank 1: picked (ONNX node "/pick", Gather): index 99') == 9
+        assert second.outcome() == (0, "")
+
+
+def test_ctrl_c_ends_a_call_only() -> None:
+    with started("interrupted") as (first, second):
+        code, told = first.outcome()
+        assert code == 0 and "20 interrupts" in told, told
+        assert second.outcome()[0] == 0
+
+
+def test_ranks_wait_for_calls_without_a_limit() -> None:
+    with started("idle", limit_s=3.0) as ranks:
+        assert [rank.outcome() for rank in ranks] == [(0, ""), (0, "")]
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_rank_ends_the_other_with_an_error_that_names_it(victim: int) -> None:
+    with started("forever") as ranks:
+        out = ranks[0].process.stdout
+        assert out is not None and out.readline() == "called\n"
+        os.kill(ranks[victim].process.pid, signal.SIGKILL)
+        code, told = ranks[1 - victim].outcome()
+        assert code == 1
+        assert f"RankLost: rank {victim} is lost to rank {1 - victim}, which" in told
+        assert "the connection is lost" in told
+
+
+def test_a_stopped_rank_is_waited_for_as_long_as_was_said() -> None:
+    with started("forever", limit_s=4.0) as ranks:
+        out = ranks[0].process.stdout
+        assert out is not None and out.readline() == "called\n"
+        os.kill(ranks[1].process.pid, signal.SIGSTOP)
+        begin = time.monotonic()
+        code, told = ranks[0].outcome()
+        assert code == 1 and "rank 1 is lost to rank 0, which" in told
+        assert "nothing for 4 s" in told
+        assert time.monotonic() - begin >= 3
+
+
+def test_other_weights_are_refused_with_both_hashes() -> None:
+    hashes = [weights(seed).digest() for seed in (0, 1)]
+    with started("different") as ranks:
+        for number, rank in enumerate(ranks):
+            code, told = rank.outcome()
+            assert code == 1
+            own, other = hashes[number], hashes[1 - number]
+            assert f"rank {number} has the weights {own}, rank {1 - number} {other}" in told
+
+
+def test_ranks_too_many_or_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    for count in (1, 3):
+        monkeypatch.setenv("RANK", "0")
+        monkeypatch.setenv("WORLD_SIZE", str(count))
+        with (
+            Ranked(weights()) as program,
+            pytest.raises(RuntimeError, match=f"for 2 ranks, and was started with {count}"),
+        ):
+            program.connect()
+
+
+def test_a_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("MASTER_PORT", str(port))):
+            monkeypatch.setenv(name, value)
+        with Ranked(weights()) as program, pytest.raises(OSError, match=rf":{port} .*in use"):
+            program.connect()
+
+
+def test_a_rank_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_PORT": str(free_port())}
+    for name, value in (values | {"RAMIEL_TIMEOUT": "0.5"}).items():
+        monkeypatch.setenv(name, value)
+    with (
+        Ranked(weights()) as program,
+        pytest.raises(RuntimeError, match=r"rank 1 of Ranked has not come within 0.5 s"),
+    ):
+        program.connect()
+
+
+def test_without_torchrun_the_workers_are_threads() -> None:
+    with Ranked(weights()) as program:
+        for seed in range(8):
+            check(program, seed)
+        with pytest.raises(RuntimeError, match="called on rank 0"):
+            program.serve()
+
+
+@pytest.mark.parametrize("given", ["x", "0", "-1", "inf", "nan"])
+def test_a_limit_that_is_none(given: str) -> None:
+    with pytest.raises(ValueError, match="RAMIEL_TIMEOUT"):
+        time_limit({"RAMIEL_TIMEOUT": given})
+
+
+def test_the_default_place_is_this_machine() -> None:
+    assert Place.of({}) is None
+    place = Place.of({"RANK": "1", "WORLD_SIZE": "2"})
+    assert place is not None and (place.host, place.port) == ("127.0.0.1", 29500)
+    with pytest.raises(ValueError, match="MASTER_PORT"):
+        Place.of({"RANK": "1", "WORLD_SIZE": "2", "MASTER_PORT": "http"})
+
+
+# messages
+
+SHAPES = st.lists(st.integers(0, 4), max_size=5)
+
+
+@settings(deadline=None, derandomize=True)
+@examples(SHAPES, st.randoms(use_true_random=False), st.booleans())
+def test_a_tensor_arrives_as_it_was_sent(shape: list[int], random: object, fixed: bool) -> None:
+    """Values and, where elements fill their memory, strides."""
+    order = list(range(len(shape)))
+    random.shuffle(order)  # pyright: ignore
+    value = torch.randn([shape[i] for i in order]).permute(
+        [order.index(i) for i in range(len(order))]
+    )
+    remote = Remote("a", torch.float32, tuple(shape) if fixed else None, 0, (1,))
+    buffer, content = header_buffer(), torch.zeros(4 * value.numel(), dtype=torch.uint8)
+    header = header_of(remote, 7, value)
+    header.write(buffer)
+    body(remote, header, content).copy_(value)
+    read = Header.read(buffer)
+    assert read == header and read.number == 7
+    got = body(remote, read, content)
+    assert same_bits(got, value) and got.stride() == value.stride()
+
+
+@settings(deadline=None, derandomize=True)
+@examples(st.binary(min_size=HEADER, max_size=HEADER))
+def test_other_bytes_are_no_message(content: bytes) -> None:
+    with pytest.raises(BadMessage):
+        Header.read(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+
+
+NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 5)
+
+
+@settings(deadline=None, derandomize=True)
+@examples(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=8))
+def test_a_header_reaches_no_further_than_its_message(dims: list[tuple[int, int]]) -> None:
+    """Whatever sizes and strides a peer may claim."""
+    remote = Remote("a", torch.float32, None, 0, (1,))
+    content = torch.zeros(256, dtype=torch.uint8)
+    shape, strides = tuple(d for d, _ in dims), tuple(s for _, s in dims)
+    try:
+        tensor = body(remote, Header(0, 0, 0, shape, strides), content)
+    except BadMessage:
+        return
+    assert tensor.numel() * 4 <= 256
+    tensor.sum()

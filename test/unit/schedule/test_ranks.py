@@ -1,0 +1,147 @@
+"""Schedules on several ranks, with links between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from brute_force import moldable_graphs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ramiel.analysis.memory import bytes_of_ranks, most_bytes
+from ramiel.analysis.placement import Placement
+from ramiel.analysis.simulate import simulate
+from ramiel.analysis.task_graph import Link, Messages, TaskGraph
+from ramiel.schedule.choose import choose_automatically
+from ramiel.schedule.greedy import greedy_stages
+from ramiel.schedule.hyper import replicate
+from ramiel.schedule.linear import linear_clusters
+from ramiel.schedule.list_scheduling import list_schedule
+from ramiel.schedule.place import place, serial
+from ramiel.schedule.refine import refine
+
+
+def on_ranks(
+    graph: TaskGraph,
+    ranks: tuple[int, ...],
+    link: Link,
+    sizes: tuple[float, ...] | None = None,
+    weights: tuple[float, ...] | None = None,
+) -> TaskGraph:
+    nothing = (0.0,) * len(graph)
+    values = sizes or nothing
+    ends = tuple(0.0 if row else size for row, size in zip(graph.successors, values, strict=True))
+    begins = tuple(0.0 if row else 8.0 for row in graph.predecessors)
+    messages = Messages(values, begins, ends, weights or nothing)
+    return replace(graph, ranks=ranks, link=link, messages=messages, sizes=sizes or ())
+
+
+@st.composite
+def graphs_on_ranks(draw: st.DrawFn) -> TaskGraph:
+    graph = draw(moldable_graphs())
+    width = max(graph.threads)
+    count = draw(st.integers(1, 3))
+    ranks = tuple(rank for rank in range(count) for _ in range(width))
+    link = Link(draw(st.floats(0, 100)), draw(st.floats(0.01, 1000)))
+    some = st.lists(st.integers(0, 500), min_size=len(graph), max_size=len(graph))
+    sizes, weights = (tuple(map(float, draw(some))) for _ in range(2))
+    return on_ranks(graph, ranks, link, sizes, weights)
+
+
+def check(graph: TaskGraph, placement: Placement) -> None:
+    """Nothing starts before its inputs are there, and a team is of one rank."""
+    timeline, leader = simulate(graph, placement), placement.leaders(len(graph))
+    for producer, consumer in graph.edges:
+        least = graph.delay(producer, leader[producer], leader[consumer])
+        assert timeline.start[consumer] >= timeline.finish[producer] + least - 1e-6
+    for task, worker in enumerate(leader):
+        if graph.rank_of(worker):
+            assert timeline.start[task] >= graph.inputs_far[task] - 1e-6
+            assert timeline.makespan >= timeline.finish[task] + graph.outputs_far[task] - 1e-6
+        holders = [w for w, order in enumerate(placement.workers) if task in order]
+        assert len({graph.rank_of(holder) for holder in holders}) == 1
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(graphs_on_ranks())
+def test_every_scheduler_keeps_to_ranks_and_links(graph: TaskGraph) -> None:
+    workers = len(graph.ranks)
+    alone = simulate(graph, serial(graph)).makespan
+    listed = list_schedule(graph, workers)
+    found = [
+        place(graph, linear_clusters(graph), workers),
+        listed,
+        greedy_stages(graph, workers).placement(graph, workers),
+        refine(graph, listed, 60, moves=50),
+    ]
+    for placement in found:
+        check(graph, placement)
+    assert simulate(graph, listed).makespan <= alone + 1e-6
+    assert simulate(graph, found[-1]).makespan <= simulate(graph, listed).makespan + 1e-6
+    chosen = choose_automatically(graph, workers)
+    check(graph, chosen.placement)
+    assert chosen.timeline.makespan <= alone + 1e-6
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(graphs_on_ranks(), st.floats(100, 3000))
+def test_a_memory_limit_is_for_each_rank(graph: TaskGraph, limit: float) -> None:
+    try:
+        placement = list_schedule(graph, len(graph.ranks), limit)
+    except ValueError as error:
+        assert "too small" in str(error)
+        return
+    timeline = simulate(graph, placement)
+    assert most_bytes(graph, placement, timeline) <= limit
+    held = sum(graph.messages.weights) if graph.messages else 0
+    assert sum(bytes_of_ranks(graph, placement, timeline)) >= held
+
+
+FAST, SLOW = Link(1.0, 1e6), Link(1e5, 1e6)
+
+
+def test_two_branches_are_divided_if_the_link_is_fast() -> None:
+    """And only then: a join, at the end of two long tasks."""
+    graph = TaskGraph((100.0, 100.0, 1.0), ((0, 2), (1, 2)), hand_over=1.0)
+    for link, expected in ((FAST, 103.0), (SLOW, 201.0)):
+        ranked = on_ranks(graph, (0, 1), link, (8.0, 8.0, 8.0))
+        choice = choose_automatically(ranked, 2)
+        assert choice.timeline.makespan == pytest.approx(expected, abs=1.0)
+        assert choice.timeline.messages == (1 if link is FAST else 0)
+
+
+def test_weights_that_fit_no_rank_are_split() -> None:
+    graph = TaskGraph((10.0,) * 4, ((0, 1), (1, 2), (2, 3)))
+    ranked = on_ranks(graph, (0, 1), SLOW, (4.0,) * 4, (100.0,) * 4)
+    placement = list_schedule(ranked, 2, memory_limit=230.0)
+    assert placement.workers == ((0, 1), (2, 3))
+    assert bytes_of_ranks(ranked, placement, simulate(ranked, placement)) == [216.0, 216.0]
+    with pytest.raises(ValueError, match="too small"):
+        list_schedule(ranked, 2, memory_limit=190.0)
+
+
+def test_messages_of_a_rank_follow_each_other() -> None:
+    """Two values of 100 µs each leave rank 0 one after the other, though they are ready at once."""
+    graph = TaskGraph((10.0, 10.0, 1.0, 1.0), ((0, 2), (1, 3)))
+    ranked = on_ranks(graph, (0, 0, 1, 1), Link(5.0, 1.0), (100.0, 100.0, 0.0, 0.0))
+    timeline = simulate(ranked, Placement(((0,), (1,), (2,), (3,))))
+    assert sorted(timeline.start[2:]) == [115.0, 215.0]
+    assert timeline.messages == 2
+
+
+def test_copies_for_a_batch_have_messages_of_their_own() -> None:
+    graph = on_ranks(TaskGraph((1.0, 2.0), ((0, 1),)), (0, 1), FAST, (3.0, 4.0))
+    twice = replicate(graph, 2)
+    assert twice.ranks == graph.ranks and twice.link == graph.link
+    assert twice.messages is not None and twice.messages.values == (3.0, 4.0, 3.0, 4.0)
+
+
+@pytest.mark.parametrize("latency", [-1.0, float("inf"), float("nan")])
+def test_links_that_are_none(latency: float) -> None:
+    with pytest.raises(ValueError, match="latency"):
+        Link(latency, 1.0)
+    with pytest.raises(ValueError, match="rate"):
+        Link(1.0, -abs(latency))
+    with pytest.raises(ValueError, match="need a link"):
+        TaskGraph((1.0,), (), ranks=(0,))

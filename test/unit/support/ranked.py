@@ -1,0 +1,155 @@
+"""A program of two ranks, run as a script by each of them: `python ranked.py SCENARIO`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from ramiel.runtime import Channels, Conv2d, DistributedProgram, Input, Remote, Weights, one_thread
+from ramiel.runtime.measure import same_bits
+
+
+class Ranked(DistributedProgram):
+    """Each rank has a worker; a value of an open size crosses in one direction, an image in the
+    other, and `picked` fails for an index that is too large."""
+
+    inputs = (Input("x", torch.float32, (1, 8, 12, 12)), Input("i", torch.int64, ("n",)))
+    outputs = ("y", "z")
+    channels = ("a", "b", "picked")
+    ranks = (0, 1)
+    remote = (
+        Remote("i", torch.int64, (None,), 0, (1,)),
+        Remote("a", torch.float32, (1, 8, 12, 12), 0, (1,)),
+        Remote("b", torch.float32, (1, 8, 12, 12), 1, (0,)),
+        Remote("picked", torch.float32, (None, 8), 1, (0,)),
+        Remote("z", torch.float32, (), 1, (0,)),
+    )
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__(weights, workers=2)
+        self.conv1 = Conv2d(weights, "conv1", padding=1)
+        self.conv2 = Conv2d(weights, "conv2", padding=1)
+
+    def worker_0(self, ch: Channels) -> None:
+        x = ch.x.recv()
+        a = self.conv1(x)
+        ch.a.send(a)
+        b = ch.b.take()
+        picked = ch.picked.recv()
+        y = b + picked.sum()
+        ch.y.send(y)
+
+    def worker_1(self, ch: Channels) -> None:
+        i = ch.i.recv()
+        a = ch.a.take()
+        b = self.conv2(a)
+        ch.b.send(b)
+        picked = b[0, :, 0].t()[i]
+        ch.picked.send(picked)
+        z = b.sum()
+        ch.z.send(z)
+
+    @one_thread
+    def serial(self, x: Tensor, i: Tensor) -> tuple[Tensor, Tensor]:
+        a = self.conv1(x)
+        b = self.conv2(a)
+        picked = b[0, :, 0].t()[i]
+        y = b + picked.sum()
+        z = b.sum()
+        return y, z
+
+
+def weights(seed: int = 0) -> Weights:
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {
+        f"conv{i}.{part}": torch.randn(shape, generator=generator)
+        for i in (1, 2)
+        for part, shape in (("weight", (8, 8, 3, 3)), ("bias", (8,)))
+    }
+    return Weights.from_tensors(tensors, {"picked": ("/pick", "Gather")})
+
+
+def given(seed: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(1, 8, 12, 12, generator=generator)
+    if seed % 2:
+        x = x.to(memory_format=torch.channels_last)
+    return x, torch.randint(0, 12, (seed % 5,), generator=generator)
+
+
+def check(program: Ranked, seed: int) -> None:
+    pairs = zip(program(*given(seed)), program.serial(*given(seed)), strict=True)
+    assert all(same_bits(got, want) for got, want in pairs)
+
+
+def calls(program: Ranked) -> None:
+    """Equal results, errors that leave nothing behind, and calls from several threads."""
+    for seed in range(60):
+        check(program, seed)
+        if seed % 7 == 0:
+            try:
+                program(given(seed)[0], torch.tensor([99]))
+            except RuntimeError as error:
+                print(error, flush=True)
+            else:
+                raise AssertionError
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda seed: check(program, seed), range(30)))
+
+
+def forever(program: Ranked) -> None:
+    """Calls, the first of which the parent hears of, until a rank is lost."""
+    check(program, 0)
+    print("called", flush=True)
+    seed = 0
+    while True:
+        check(program, seed := seed + 1)
+
+
+def interrupted(program: Ranked) -> None:
+    """Ctrl-C ends a call, and the next one is right."""
+    check(program, 0)
+    ended = 0
+    for seed in range(20):
+        killer = threading.Timer(0.002 * seed / 20, os.kill, (os.getpid(), signal.SIGINT))
+        try:
+            begin = time.monotonic()
+            killer.start()
+            while time.monotonic() < begin + 60:
+                check(program, seed)
+        except KeyboardInterrupt:
+            ended += 1
+    print(f"{ended} interrupts", flush=True)
+    check(program, 1)
+
+
+def idle(program: Ranked) -> None:
+    """Nothing for longer than a rank waits for another."""
+    check(program, 0)
+    time.sleep(6)
+    check(program, 1)
+
+
+def main(scenario: str) -> None:
+    rank = int(os.environ["RANK"])
+    seed = rank if scenario == "different" else 0
+    program = Ranked(weights(seed))
+    try:
+        with program:
+            if program.connect():
+                program.serve()
+            elif scenario not in ("different", "alone"):
+                {f.__name__: f for f in (calls, forever, interrupted, idle)}[scenario](program)
+    except (RuntimeError, OSError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
