@@ -212,7 +212,7 @@ def pipeline(options: Options) -> Pipeline:
         *NAME,
         "cluster-costs",
         *(SCHEDULES if on_cpu else ON_STREAMS)[schedule],
-        *(REQUESTS if on_cpu else ()),
+        *(REQUESTS if on_cpu and options.executor != "distributed" else ()),
         *PRINTABLE,
     )
     return [(name, given.get(name, {})) for name in names]
@@ -291,8 +291,8 @@ def _check_objective(options: Options) -> None:
     if objective == "latency":
         if limit is not None:
             raise CompileError("a latency limit is for --objective throughput")
-    elif options.device != "cpu":
-        raise CompileError("the objective throughput is for the CPU")
+    elif options.device != "cpu" or options.executor == "distributed":
+        raise CompileError("the objective throughput is for the CPU of one machine")
     elif options.schedule != "auto" or options.batch != 1 or options.switched or options.tune:
         raise CompileError(
             "the objective throughput chooses schedule and batch itself, by simulation: it needs "
