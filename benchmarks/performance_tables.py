@@ -16,7 +16,17 @@ Document = dict[str, Any]
 Row = dict[str, Any]
 Section = dict[str, Any]
 
-OTHERS = ("more_cores", "many_cores", "gpu", "default", "eaten", "avx2", "predicted", "disturbed")
+OTHERS = (
+    "more_cores",
+    "many_cores",
+    "gpu",
+    "default",
+    "eaten",
+    "avx2",
+    "predicted",
+    "disturbed",
+    "streams",
+)
 """Results of other benchmarks, in files of these names beside performance.json."""
 NONE = "–"
 QUIET = 0.05
@@ -219,6 +229,22 @@ def disturbed(document: Document) -> str:
     return table(heads, rows) if rows else "Not measured."
 
 
+def streams(document: Document) -> str:
+    """Throughput of each way to compute requests that follow each other, and their latency."""
+    sittings = document.get("streams", {}).get("sittings", [])
+    names = list(dict.fromkeys(n for sitting in sittings for n in sitting["ways"]))
+    rows = [
+        [f"{sitting['model']}, {sitting['executor']}"]
+        + [streamed(sitting["ways"][n]) if n in sitting["ways"] else NONE for n in names]
+        for sitting in sittings
+    ]
+    return table(["requests/s, of serial; ms", *names], rows) if rows else "Not measured."
+
+
+def streamed(row: Row) -> str:
+    return f"{row['requests_per_s']:.1f}, {row['of_serial']:.2f}x; {row['latency_ms']:.1f}"
+
+
 def batches(document: Document) -> str:
     parts = [
         (model, section)
@@ -373,6 +399,7 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "cores": cores,
     "many-cores": many_cores,
     "gpu": gpu,
+    "streams": streams,
     "batches": batches,
     "bf16": bf16,
     "differences": differences,
