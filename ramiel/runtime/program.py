@@ -107,16 +107,20 @@ class Program(nn.Module):
         try:
             return with_one_thread(function, *args)
         except Exception as error:
-            if named := self._named(error):
-                raise named from error
+            if place := self._place_of(error):
+                # Without a name here, which would hold the error's traceback in a cycle.
+                raise op_error(error, place, self._nodes) from error
             raise
 
     def _named(self, error: Exception) -> OpError | None:
         """An error in terms of the model; None if it comes from elsewhere than an operator."""
-        plans = (self._plans, *list(self._serial_plans.values()))
-        codes = codes_of(type(self)).union(*(p.codes for p in plans))
-        place = place_of(error, codes)
+        place = self._place_of(error)
         return op_error(error, place, self._nodes) if place else None
+
+    def _place_of(self, error: Exception) -> tuple[CodeType, int] | None:
+        """The line of the program, or of what it was captured as, that an error comes from."""
+        plans = (self._plans, *list(self._serial_plans.values()))
+        return place_of(error, codes_of(type(self)).union(*(p.codes for p in plans)))
 
     def _compute(self, compute: Compute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outputs:
         inputs = self._bound(args, kwargs)

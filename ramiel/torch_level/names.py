@@ -35,7 +35,7 @@ PROGRAM_NAMES = BUILTINS | frozenset(
     "serial_capture_status set_extra_state set_submodule share_memory state_dict stream "
     "synchronize to to_empty told tolerance torch train training weights with_defaults xpu "
     "zero_grad inf nan fail workers_form worker_codes undisturbed replay_times device_name "
-    "restart connect serve identity ranks remote".split()
+    "restart connect serve identity ranks remote streaming".split()
 )
 """Names that an emitted program, its base class or its imports already use. They are listed since
 importing torch takes long; a test compares them with nn.Module and Program."""
@@ -45,7 +45,7 @@ COMPILED_NAMES = frozenset(["report", "save", "source"])
 
 CLASS_NAMES = LAYERS.keys() | frozenset(
     "Channel Channels DistributedProgram Events F Input Layer OpError OpIndexError ProcessProgram "
-    "Program Remote Stopped StreamProgram Strings Tensor Weights".split()
+    "Program Remote Stopped StreamProgram Streaming Strings Tensor Weights".split()
 )
 """Classes of ramiel.runtime, and an emitted program's imports that are capitalised like them."""
 

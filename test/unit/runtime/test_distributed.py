@@ -49,8 +49,12 @@ class Rank:
     process: subprocess.Popen[str]
 
     def outcome(self) -> tuple[int, str]:
-        """Exit code and output."""
-        out, err = self.process.communicate(timeout=LIMIT_S)
+        """Exit code and output; of a process that hangs, with what its threads do."""
+        try:
+            out, err = self.process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            out, err = self.process.communicate()
         return self.process.returncode, out + err
 
 
@@ -62,6 +66,7 @@ def started(scenario: str, ranks: int = 2, limit_s: float = LIMIT_S) -> Generato
         "WORLD_SIZE": str(ranks),
         "MASTER_PORT": str(free_port()),
         "RAMIEL_TIMEOUT": str(limit_s),
+        "PYTHONFAULTHANDLER": "1",
     }
     found = [
         Rank(

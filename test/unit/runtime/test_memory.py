@@ -39,7 +39,9 @@ def faults_after(*steps: str, **settings: str) -> list[int]:
 
 @GLIBC
 def test_memory_is_kept_until_it_is_given_back() -> None:
-    before, kept, given_back = faults_after("", "assert memory.keep_memory()", "memory.give_back()")
+    before, kept = faults_after("", "assert memory.keep_memory()")
+    # In a process whose heap has not grown in between, where freed blocks would be found.
+    [given_back] = faults_after("memory.keep_memory(); memory.give_back()")
     assert kept < MANY < min(before, given_back)
 
 
