@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +40,12 @@ SUPPORT = Path(__file__).parents[1] / "support"
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that no connection gets by itself: systems take those from 32768 on."""
+    while True:
+        port = random.SystemRandom().randrange(10000, 32768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -59,7 +63,7 @@ class Rank:
 
 
 @contextmanager
-def started(scenario: str, ranks: int = 2, limit_s: float = LIMIT_S) -> Generator[list[Rank]]:
+def started(scenario: str, ranks: int = 2, limit_s: float = LIMIT_S / 2) -> Generator[list[Rank]]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([*sys.path, str(SUPPORT)]),
