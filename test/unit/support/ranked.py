@@ -115,6 +115,8 @@ def forever(program: Ranked) -> None:
 
 def interrupted(program: Ranked) -> None:
     """Ctrl-C ends a call, and the next one is right."""
+    # A process that is started in the background of a shell ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     check(program, 0)
     ended = 0
     for seed in range(20):
