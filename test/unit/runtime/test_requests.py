@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_programs import Net, net_weights
 from torch import Tensor
@@ -20,6 +20,7 @@ from ramiel.runtime.requests import Calls, in_order
 LIMIT_S = 60.0
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 4), max_size=20),
     st.integers(1, 4),
