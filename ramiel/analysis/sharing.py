@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import inf
 
 from ramiel.analysis.placement import Placement
-from ramiel.analysis.simulate import Deadlock, Timeline, simulate
+from ramiel.analysis.simulate import Timeline, deadlock, simulate
 from ramiel.analysis.task_graph import TaskGraph
 
 
@@ -62,8 +62,7 @@ def simulate_sharing(graph: TaskGraph, placement: Placement) -> Timeline:
         if following[task] >= 0:
             _arrive(following[task], now, start, missing, ready)
     if any(missing):
-        stuck = (next((t for t in order if missing[t]), None) for order in placement.workers)
-        raise Deadlock([t for t in stuck if t is not None])
+        raise deadlock(placement, missing)
     return Timeline(
         start=tuple(start),
         finish=tuple(finish),

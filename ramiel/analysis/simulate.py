@@ -94,8 +94,7 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
                 runnable.append(following)
 
     if any(waits_for):
-        stuck = (next((t for t in order if waits_for[t]), None) for order in placement.workers)
-        raise Deadlock([task for task in stuck if task is not None])
+        raise deadlock(placement, waits_for)
     return Timeline(
         start=tuple(start),
         finish=tuple(finish),
@@ -103,6 +102,12 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
         busy=tuple(sum((duration[t] for t in order), 0.0) for order in placement.workers),
         hand_overs=sum(crosses),
     )
+
+
+def deadlock(placement: Placement, waits_for: Sequence[int]) -> Deadlock:
+    """The error for a simulation that ended while tasks wait, by how many others each waits for."""
+    stuck = (next((t for t in order if waits_for[t]), None) for order in placement.workers)
+    return Deadlock([task for task in stuck if task is not None])
 
 
 def total_order(graph: TaskGraph, placement: Placement) -> list[int]:
@@ -189,8 +194,7 @@ def simulate_ranks(graph: TaskGraph, placement: Placement) -> Timeline:
         if rank[task] and graph.outputs_far[task]:
             makespan = max(makespan, ports.send(rank[task], 0, ends, graph.outputs_far[task]))
     if any(waits_for):
-        stuck = (next((t for t in order if waits_for[t]), None) for order in placement.workers)
-        raise Deadlock([task for task in stuck if task is not None])
+        raise deadlock(placement, waits_for)
     return Timeline(
         start=tuple(start),
         finish=tuple(finish),

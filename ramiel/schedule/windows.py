@@ -10,12 +10,10 @@ for the job shop problem", Management Science 42(6), 1996, section 3.
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from heapq import heapify, heappop, heappush
-from itertools import pairwise
 from math import inf
 
 from ramiel.analysis.placement import Placement
-from ramiel.analysis.simulate import simulate
+from ramiel.analysis.simulate import total_order
 from ramiel.analysis.task_graph import TaskGraph
 
 Team = tuple[int, ...]
@@ -38,7 +36,7 @@ class Schedule:
             for task in order:
                 teams[task].append(worker)
         self.teams: list[Team] = [tuple(team) for team in teams]
-        self.order = _order(graph, placement)
+        self.order = total_order(graph, placement)
         self.position = [0] * len(graph)
         self.finish = [0.0] * len(graph)
         self.tail = [0.0] * len(graph)
@@ -198,25 +196,3 @@ class Schedule:
                     if path > longest:
                         longest = path
         return longest
-
-
-def _order(graph: TaskGraph, placement: Placement) -> list[int]:
-    """A topological order with respect to edges and workers' orders, by simulated start."""
-    start = simulate(graph, placement).start
-    followers: list[list[int]] = [list(row) for row in graph.successors]
-    missing = [len(row) for row in graph.predecessors]
-    for worker_order in placement.workers:
-        for task, following in pairwise(worker_order):
-            followers[task].append(following)
-            missing[following] += 1
-    ready = [(start[task], task) for task, count in enumerate(missing) if count == 0]
-    heapify(ready)
-    order: list[int] = []
-    while ready:
-        task = heappop(ready)[1]
-        order.append(task)
-        for following in followers[task]:
-            missing[following] -= 1
-            if missing[following] == 0:
-                heappush(ready, (start[following], following))
-    return order
