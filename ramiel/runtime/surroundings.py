@@ -119,6 +119,8 @@ _ending = False
 _at_exit: list[Callable[[], None]] = []
 PATIENCE_S = 5.0
 """How long Python's exit waits for calls of other threads to stop."""
+_GRACE_S = 0.05
+"""How long it then waits for these threads to free what the calls returned."""
 
 
 def at_exit(function: Callable[[], None]) -> None:
@@ -135,15 +137,22 @@ def _end() -> None:
 
     Python ends a daemon thread when it next acquires the GIL. Inside an operator of torch that
     unwinds C++ frames that must not be, which aborts the process: "terminate called without an
-    active exception".
+    active exception". To free a tensor is such an operator: torch releases the GIL for it.
     """
     global _ending
     _ending = True
-    for function in _at_exit:
-        function()
+    _stop()
     end = time.monotonic() + PATIENCE_S
     while _calls and time.monotonic() < end:
         time.sleep(0.001)
+    _stop()  # what a call that was under way has started since
+    if any(thread.daemon for thread in threading.enumerate()):
+        time.sleep(_GRACE_S)
+
+
+def _stop() -> None:
+    for function in _at_exit:
+        function()
 
 
 atexit.register(_end)
