@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +25,8 @@ from ramiel.tools.options import compiling
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
-    from ramiel.compiler import Compilation, Report
+    from ramiel.compiler import Compilation, Report, Stage
+    from ramiel.console.progress import Progress as OnProgress
 
 app = typer.Typer(
     help="Compiles ONNX models to readable, parallel PyTorch programs.",
@@ -271,6 +273,22 @@ def trace(
 
 
 @app.command()
+@compiling("shape", "profile", "dtype", "freeze", "provider")
+def explain(model: Model, options: Options, debug: Debug = False) -> None:
+    """Say what is to be gained by running a model in parallel: on 2 to 16 cores, and on a GPU.
+
+    Nothing is run, and nothing but its operations measured, with --profile.
+    """
+    from ramiel.tools.explain import explain as explanation_of
+    from ramiel.tools.explain_text import lines_of
+
+    with _progress() as (on_stage, on_progress), _refusals(debug):
+        explanation = explanation_of(model, options, on_stage, on_progress)
+    for part in lines_of(explanation):
+        out.print(part, markup=False)
+
+
+@app.command()
 def passes() -> None:
     """List the passes of ramiel-opt, in the order in which the compiler runs them."""
     from xdsl.passes import get_pass_option_infos
@@ -327,31 +345,42 @@ def summary(report: Report) -> str:
 def _compile(
     model: Path, options: Options, debug: bool, dump_ir: Path | None = None
 ) -> Compilation:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    quiet = not progress.is_terminal
-    with Progress(*columns, console=progress, transient=True, disable=quiet) as bar:
-        task = bar.add_task("reading", total=None)
+    with _progress() as (on_stage, on_progress):
         from ramiel.programs.build import build
         from ramiel.tools.dump import IrDump
 
         dump = IrDump(dump_ir) if dump_ir is not None else None
 
-        def on_stage(stage: str, module: ModuleOp) -> None:
-            bar.update(task, description=f"compiling: {stage}", completed=0, total=None)
+        def on_each(stage: str, module: ModuleOp) -> None:
+            on_stage(stage, module)
             if dump is not None:
                 dump(stage, module)
 
-        def on_progress(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
         with _refusals(debug):
-            compilation = build(model, options, on_stage, on_progress)
+            compilation = build(model, options, on_each, on_progress)
         if dump is not None:
             dump.close()
     _say_defaults(compilation)
     if options.device != "cpu":
         _say_what_needs_the_host(compilation)
     return compilation
+
+
+@contextmanager
+def _progress() -> Generator[tuple[Stage, OnProgress]]:
+    """A progress bar on a terminal, and what tells it of stages and of steps."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    quiet = not progress.is_terminal
+    with Progress(*columns, console=progress, transient=True, disable=quiet) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def on_stage(stage: str, module: ModuleOp) -> None:
+            bar.update(task, description=f"compiling: {stage}", completed=0, total=None)
+
+        def on_progress(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield on_stage, on_progress
 
 
 def _refusals(debug: bool) -> AbstractContextManager[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -131,17 +131,17 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
 
 
 def compiling(
-    **defaults: object,
+    *names: str, **defaults: object
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Gives the compiler's options to a command that has a parameter `options: Options`.
 
-    `defaults` are the defaults that differ for this command.
+    `names` are those that it takes, by default all; `defaults` those that differ for this command.
     """
-    return lambda command: _with_options(command, defaults)
+    return lambda command: _with_options(command, names or tuple(_OPTIONS), defaults)
 
 
 def _with_options(
-    command: Callable[..., Result], defaults: Mapping[str, object]
+    command: Callable[..., Result], names: Sequence[str], defaults: Mapping[str, object]
 ) -> Callable[..., Result]:
     signature = inspect.signature(command, eval_str=True)
     parameters: list[inspect.Parameter] = []
@@ -157,11 +157,12 @@ def _with_options(
                 annotation=annotation,
             )
             for name, (annotation, default) in _OPTIONS.items()
+            if name in names
         ]
 
     @functools.wraps(command)
     def run(**given: Any) -> Result:
-        common = {name: given.pop(name) for name in _OPTIONS}
+        common = {name: given.pop(name, default) for name, (_, default) in _OPTIONS.items()}
         return command(options=_options(**common), **given)
 
     run.__signature__ = signature.replace(parameters=parameters)  # pyright: ignore
