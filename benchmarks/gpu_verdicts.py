@@ -95,9 +95,10 @@ def times_by_model(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
 
 
 def verdicts(rows: Sequence[Row], environment: Mapping[str, object]) -> Iterator[Verdict]:
-    """Every promise, in order: results, times on an H100, speed-ups, memory. Times of a stand-in
-    say nothing."""
-    times = times_by_model(rows) if environment.get("has_times", True) else {}
+    """Every promise, in order: results, times on an H100, speed-ups, memory. Times and memory
+    of a stand-in say nothing."""
+    is_real = environment.get("has_times", True)
+    times = times_by_model(rows) if is_real else {}
     yield from _results(rows)
     there = PROMISED_DEVICE in str(environment.get("device"))
     for model, limit in _limits():
@@ -111,7 +112,7 @@ def verdicts(rows: Sequence[Row], environment: Mapping[str, object]) -> Iterator
         yield _never_slower(times, base)
     for base, least in MEANS.items():
         yield _mean(times, base, least)
-    yield from _memory(rows)
+    yield from _memory(rows if is_real else [])
     for row in rows:
         if "failed" in row:
             yield Verdict(f"{row['model']}, {row['way']}, runs", row["failed"], False)

@@ -31,7 +31,7 @@ def test_one_command_measures_each_way_of_what_has_goals(
     """A model under the name of one that has a goal in float16, too; and the experts."""
     monkeypatch.setenv("RAMIEL_STREAMS", "stand-in")
     onnx.save(branches(), tmp_path / "inception_v3.onnx")
-    options = ("--schedules", "auto,opara", "--no-compile", "--seconds", 0.01)
+    options = ("--schedules", "auto,opara", "--no-compile", "--seconds", 0.01, "--limit", 200)
     result = gpu("run", "inception_v3.onnx", *options, "--json", "found.json", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     document = json.loads((tmp_path / "found.json").read_text())
@@ -47,6 +47,7 @@ def test_one_command_measures_each_way_of_what_has_goals(
         assert f"| {name} |" in result.stdout
     assert document["environment"]["tf32"] == "in convolutions"
     assert "holds         results equal those of plain calls within 1e-05: " in result.stdout
+    assert "not measured  at most 1.5 times the memory of one stream" in result.stdout
     assert "not measured  googlenet, at most 0.420 ms on an H100: –" in result.stdout
 
 
