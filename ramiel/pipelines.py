@@ -164,7 +164,8 @@ def pipeline(options: Options) -> Pipeline:
     source = "probe" if options.probe else "static"
     source = "profile" if options.profile or options.tune else source
     given: dict[str, PassOptions] = {
-        "torch-lower-precision": {"dtype": options.dtype},
+        "torch-lower-precision": {"dtype": options.dtype}
+        | ({} if on_cpu else {"device": options.device}),
         "torch-choose-kernels": {
             "source": source,
             "provider": options.provider,

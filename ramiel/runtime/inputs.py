@@ -86,6 +86,8 @@ class Input:
         arrays must have it.
         """
         tensor = value if isinstance(value, Tensor) else self._convert(value)
+        if tensor.is_meta:
+            raise ValueError(f'input "{self.name}": a tensor on the device meta has no values')
         shape = tensor.shape
         # The first test is for speed: it decides all but the dynamic shapes.
         declared = (None, *(self.shape or ())[1:]) if batched else self.shape

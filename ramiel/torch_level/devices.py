@@ -23,7 +23,9 @@ def kind_of(device: str) -> str:
     kind, colon, model = device.partition(":")
     if kind not in (CPU, CUDA) or (colon and (kind == CPU or model not in GPUS)):
         models = ", ".join(f"cuda:{name}" for name in GPUS)
-        raise CompileError(f"there is no device {device!r}; there are cpu, cuda, {models}")
+        raise CompileError(
+            f"there is no device {device!r}; there are cpu, cuda (the current one), {models}"
+        )
     return kind
 
 

@@ -12,12 +12,14 @@ from xdsl.ir import Attribute
 from xdsl.passes import ModulePass
 
 from ramiel.console.notes import note
+from ramiel.dialects.cluster.attributes import CPU
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.callees import CALLEES, Trait
 from ramiel.dialects.torch.operation import SUFFIX
 from ramiel.errors import CompileError
 from ramiel.execution.machine import cpu_features
+from ramiel.torch_level.devices import kind_of
 from ramiel.torch_level.low_types import LOW_TYPES, stays
 from ramiel.torch_level.low_values import LowValues, is_few, is_wide, is_wide_type, retyped
 from ramiel.torch_level.tasks import main_function
@@ -38,18 +40,20 @@ class TorchLowerPrecisionPass(ModulePass):
     Kept as they are: values of other types; values that are computed only from those, from
     constants and from inputs of at most 16 elements (sizes, positions, masks), until they are
     combined with a value of the low type; calls for which the table of callees says so; calls with
-    a result of unknown type; and branches and loops.
+    a result of unknown type; and branches and loops. For a `device` that is this CPU, a note says
+    so if it computes in that type slowly.
     """
 
     name = "torch-lower-precision"
 
     dtype: str = "bf16"
+    device: str = CPU
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         low = LOW_TYPES.get(self.dtype)
         if low is None:
             raise CompileError(f"a precision is {' or '.join(LOW_TYPES)}, not {self.dtype!r}")
-        if not cpu_features() & low.features:
+        if kind_of(self.device) == CPU and not cpu_features() & low.features:
             note(f"this CPU has no instructions for {self.dtype}: expect it to be slow")
         values = LowValues(low, self.dtype, FreshNames(weights_of(op)))
         _lower(main_function(op), values)

@@ -3,7 +3,7 @@
 // RUN: ramiel-opt %s -p 'cluster-costs{device="cuda:h100"},cluster-costs{threads=2}' | filecheck %s --check-prefix CPU
 // RUN: ramiel-opt %s -p 'cluster-costs{device="cuda:t4"}' | filecheck %s --check-prefix T4
 // RUN: not ramiel-opt %s -p 'cluster-costs{device="cuda:z80"}' 2>&1 | filecheck %s --check-prefix Z80
-// Z80: error: there is no device 'cuda:z80'; there are cpu, cuda, cuda:h100
+// Z80: error: there is no device 'cuda:z80'; there are cpu, cuda (the current one), cuda:h100
 // RUN: not ramiel-opt %s -p 'cluster-costs{device="cpu:h100"}' 2>&1 | filecheck %s --check-prefix MIXED
 // MIXED: error: there is no device 'cpu:h100'; there are cpu, cuda
 

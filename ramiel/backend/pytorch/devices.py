@@ -114,8 +114,10 @@ FORMS: Mapping[str, Form] = {
             "A worker issues its operations to a stream of its own, and the channels `ch` are",
             "events: `send` records one, `await` makes the stream wait for it, not Python. The",
             "first call for some shapes is captured as one CUDA graph, which later calls replay.",
-            "The weights are in the .safetensors file beside this one. Run it to check the streams",
-            "against one stream and to time both.",
+            "Convolutions in float32 use TF32, of 11 bits, unless",
+            "torch.backends.cudnn.allow_tf32 is False at the first call. The weights are in the",
+            ".safetensors file beside this one. Run it to check the streams against one stream and",
+            "to time both.",
         ),
     ),
 }

@@ -89,13 +89,24 @@ class StreamPlan:
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The outputs, contiguous and the caller's own, once the current stream gets there."""
         with self._lock:
-            stream = self._device.current()
-            stream.wait_event(self._done)
-            for own, given in zip(self._inputs, inputs, strict=True):
-                own.copy_(given, non_blocking=given.device == own.device)
-            self._graph.replay()
-            outputs = [x.clone(memory_format=torch.contiguous_format) for x in self._outputs]
-            self._done.record(stream)
+            self.start(inputs)
+            return self.taken()
+
+    def start(self, inputs: Sequence[Tensor]) -> None:
+        """Replay it on the current stream. Until the outputs are taken, nobody else may."""
+        stream = self._device.current()
+        stream.wait_event(self._done)
+        for own, given in zip(self._inputs, inputs, strict=True):
+            own.copy_(given, non_blocking=given.device == own.device)
+        self._graph.replay()
+        self._done.record(stream)
+
+    def taken(self) -> list[Tensor]:
+        """The outputs of what was started, maybe on another stream: see run()."""
+        stream = self._device.current()
+        stream.wait_event(self._done)
+        outputs = [x.clone(memory_format=torch.contiguous_format) for x in self._outputs]
+        self._done.record(stream)
         return outputs
 
     def replay(self) -> None:
@@ -184,6 +195,14 @@ class StreamPlans:
             raise NotCapturable(plan)
         return plan
 
+    def _are_current(self) -> bool:
+        """Whether no tensor of the program has changed since graphs were made."""
+        return self._watched is not None and self._watched.are_unchanged()
+
+    def have(self, plan: StreamPlan) -> bool:
+        """Whether a plan is one of them, and right. Another may have been made in its place."""
+        return self._are_current() and any(own is plan for own in list(self._plans.values()))
+
     def told(self, name: str, inputs: Sequence[Any]) -> str:
         """What the plan for such inputs is; empty if there is none."""
         plan = self._plans.get((name, key_of(inputs)))
@@ -217,9 +236,6 @@ class StreamPlans:
             while len(self._plans) >= MOST:  # before, so that its memory is free
                 self._plans.pop(next(iter(self._plans)), None)
             self._plans[key] = made(program, device, forms, inputs)
-
-    def _are_current(self) -> bool:
-        return self._watched is not None and self._watched.are_unchanged()
 
 
 def made(

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import CodeType
 from typing import Any, ClassVar, TypeVar
 
 import torch
+from torch.nn.modules.module import (
+    _has_any_global_hook as has_any_global_hook,  # pyright: ignore[reportPrivateUsage]
+)
 
 from ramiel.runtime.errors import DeviceUnavailable, op_error, place_of
 from ramiel.runtime.inputs import samples_of
 from ramiel.runtime.outputs import owned
 from ramiel.runtime.program import Program, as_tuple, codes_of, joined
 from ramiel.runtime.replay.plans import CAPTURED
+from ramiel.runtime.replay.tape import NotCapturable
+from ramiel.runtime.requests import in_order
+from ramiel.runtime.streaming import Streaming
 from ramiel.runtime.streams.device import Device, device_of_programs
 from ramiel.runtime.streams.issue import Issue
 from ramiel.runtime.streams.lacking import is_lacking, lacking_of
@@ -26,7 +32,9 @@ from ramiel.runtime.streams.plans import (
     StreamPlans,
     compares_by_itself,
     graph_times,
+    issuing,
 )
+from ramiel.runtime.streams.requests import LANES, Free, Lanes, Started
 from ramiel.runtime.weights import Weights
 
 Result = TypeVar("Result")
@@ -62,6 +70,7 @@ class StreamProgram(Program):
         super()._start()
         self._target: Device = device_of_programs()
         self._graphs = StreamPlans()
+        self._lanes = Free()
 
     @property
     def device(self) -> torch.device:
@@ -147,6 +156,77 @@ class StreamProgram(Program):
         """The workers on as many streams as there are, their device, and as many of the inputs as
         they take at a time. For measuring."""
         return self._forms(PARALLEL)[0], self._target, self._first_batch_of(inputs, {})
+
+    def stream(
+        self,
+        requests: Iterable[Any],
+        *,
+        threads: int | None = None,
+        in_flight: int | None = None,
+        return_exceptions: bool = False,
+    ) -> Iterator[Any]:
+        """See Program.stream(). At most LANES requests are in flight, each on a stream with graphs
+        of its own, that of serial() or of the workers."""
+        streaming = self.streaming if threads is None else Streaming("serial", threads, in_flight)
+        forms = {"serial": (SERIAL, getattr(self, "serial")), "calls": (PARALLEL, self)}  # noqa: B009
+        if self.batch > 1 or streaming.way not in forms:
+            return super().stream(
+                requests, threads=threads, in_flight=in_flight, return_exceptions=return_exceptions
+            )
+        if in_flight is not None:
+            streaming = streaming._replace(in_flight=in_flight)
+        streaming.limits()  # are right
+        most = min(LANES, streaming.in_flight or streaming.at_a_time or LANES)
+        lanes = Lanes(self, self._lanes, *forms[streaming.way])
+        return in_order(lanes, requests, most, return_exceptions)
+
+    def started(
+        self, name: str, lane: int, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Started | None:
+        """Replay a request on a stream besides the current one; None if such calls are not
+        replayed. Errors are those of forward()."""
+        return self._undisturbed(self._started, name, lane, args, kwargs)
+
+    def _started(
+        self, name: str, lane: int, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Started | None:
+        inputs = self._bound(args, kwargs)
+        device = self._target
+        if not self.captures or has_any_global_hook() or device.is_capturing():
+            return None
+        form = name.partition(",")[0]
+        capture = functools.partial(
+            self._graphs.capture, self, device, name, self._forms(form), inputs
+        )
+        with device.issuing(), issuing:
+            try:
+                plan = self._pool.visit(capture) if form == PARALLEL else capture()
+            except NotCapturable:
+                return None
+            streams, here = device.streams(LANES), device.current()
+            ready = device.event()
+            ready.record(here)
+            try:
+                if streams:
+                    stream = streams[lane % len(streams)]
+                    stream.wait_event(ready)
+                    device.use(stream)
+                plan.start(inputs)
+            finally:
+                device.use(here)
+        return plan, inputs
+
+    def taken(self, plan: StreamPlan, inputs: Sequence[Any]) -> Any:
+        """The outputs of a request that was started, as those of forward(); None if a weight has
+        changed since, so that it has to be called. Its inputs live until here, as the stream of the
+        caller, whose memory they may have, only now waits for their last use."""
+        with self._target.issuing():
+            outputs = plan.taken()
+            self._target.settle()
+            if not self._graphs.have(plan):
+                self._target.synchronize()  # a graph must not be freed while it runs
+                return None
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def worker_codes(self) -> list[CodeType]:
         """The bytecode of the workers."""
@@ -247,7 +327,7 @@ class StreamProgram(Program):
         super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_target", "_graphs")
+        own = ("_target", "_graphs", "_lanes")
         return {name: value for name, value in super().__getstate__().items() if name not in own}
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from ramiel.runtime import Events, OpError, StreamProgram, Weights
 from ramiel.runtime.errors import DeviceUnavailable
 from ramiel.runtime.streams.device import programs_on
+from ramiel.runtime.streams.issue import Issue
 from ramiel.runtime.streams.stand_in import Race, StandIn
 
 # --- the order that events enforce ---
@@ -65,6 +66,64 @@ def test_a_missing_wait_is_named(seed: int) -> None:
     ) as failure:
         model(X)
     assert isinstance(failure.value.__cause__, Race)
+
+
+class Dropping(StandIn):
+    """One of the waits that a program issues within some methods of Issue does nothing."""
+
+    def __init__(self, seed: int, dropped: int, *, strict: bool) -> None:
+        super().__init__(seed, strict=strict)
+        self.dropped, self.waits, self.counts = dropped, 0, False
+
+    def stream(self) -> Any:
+        stream: Any = super().stream()
+        wait = stream.wait_event
+
+        def waiting(event: Any) -> None:
+            self.waits += self.counts
+            if not self.counts or self.waits != self.dropped:
+                wait(event)
+
+        stream.wait_event = waiting
+        return stream
+
+
+def run_without(dropped: int, seed: int = 0, *, strict: bool = True) -> tuple[int, bool]:
+    """The waits of channels, and of the end of streams, in a run of Net on an input that the
+    device computes, of which one is dropped; and whether the results were right.
+
+    Raises what the run does."""
+    device = Dropping(seed, dropped, strict=strict)
+
+    def counting(method: Any) -> Any:
+        def counted(*args: Any) -> None:
+            device.counts = True
+            try:
+                method(*args)
+            finally:
+                device.counts = False
+
+        return counted
+
+    with programs_on(device), pytest.MonkeyPatch.context() as patch:
+        for name in ("received", "_join"):
+            patch.setattr(Issue, name, counting(getattr(Issue, name)))
+        model = Net(net_weights())
+        model.captures = False
+        with device.issuing():
+            results = model(X * 2.0)
+            device.settle()
+            return device.waits, same(results, expected(X * 2.0))
+
+
+def test_each_wait_is_needed_and_is_found_if_it_is_missing() -> None:
+    """By the clocks in any order, and by values in some of the orders in which streams may run."""
+    waits, right = run_without(0)
+    assert right and waits == 5 + 2, "of channels, and of streams that end"
+    for dropped in range(1, waits + 1):
+        with pytest.raises((OpError, Race), match=r"without a wait|may reuse memory"):
+            run_without(dropped)
+        assert any(not run_without(dropped, seed, strict=False)[1] for seed in range(60))
 
 
 class Forgetful(Net):
@@ -366,6 +425,9 @@ def test_inputs_are_checked_and_converted() -> None:
     assert same(model(X.numpy()), expected(X)) and same(model(x=X), expected(X))
     with pytest.raises(ValueError, match='input "x"'):
         model(torch.ones(3, 5))
+    with pytest.raises(ValueError, match='input "x": a tensor on the device meta has no values'):
+        model(X.to("meta"))
+    assert same(model(X), expected(X))
 
 
 def test_a_program_without_weights_or_inputs() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import onnx
@@ -135,6 +136,18 @@ def test_what_a_gpu_lacks_or_leaves_to_the_host_is_named_with_counts(tmp_path: P
     result = run("compile", "m.onnx", "--device", "cuda", cwd=tmp_path)
     assert result.returncode == 0
     assert '1 NonZero ("k") need values on the host, so calls are not captured' in result.stderr
+
+
+def test_what_this_cpu_computes_slowly_is_noted_for_this_cpu_alone(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lowering = import_module("ramiel.transforms.torch_lower_precision")
+    monkeypatch.setattr(lowering, "cpu_features", frozenset)
+    for device in ("cpu", "cuda", "cuda:t4"):
+        options = ("--dtype", "f16", "--device", device)
+        result = run("compile", model, *options, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        assert ("no instructions for f16" in result.stderr) == (device == "cpu")
 
 
 def test_a_report_shows_the_streams(model: Path, tmp_path: Path) -> None:
