@@ -18,6 +18,7 @@ from ramiel.runtime.replay.tape import (
     Call,
     Event,
     Finite,
+    Handed,
     NotCapturable,
     Noted,
     Receive,
@@ -154,6 +155,8 @@ class Layout:
                 return Run(primitive, replaced(tensors, Tensor, self._view))
             case Finite(tensor):
                 return Finite(replaced(tensor, Tensor, self._view))
+            case Handed(function, tensor):
+                return Handed(function, replaced(tensor, Tensor, self._view))
             case _:
                 return event
 
