@@ -117,7 +117,6 @@ class Calls:
     def announce(self, call: Call) -> None:
         """Tell the others that a call begins."""
         call.is_open = True
-        self.post()
         for rank in range(1, self.group.ranks):
             self._announce(_CALL, self._number, rank, told=(call.shapes, call.way))
 
@@ -127,6 +126,7 @@ class Calls:
         self.in_python.clear()
         if not isinstance(failure, RankLost | BadMessage):
             try:
+                self.post()  # while the others are at work
                 told += self._reports()
             except (RankLost, BadMessage) as error:
                 told.append(error)
@@ -241,8 +241,6 @@ class Calls:
         or why it was not replayed. RankLost, also if `error` is one."""
         is_lost = isinstance(error, RankLost | BadMessage)
         kind = next((kind for kinds, kind in _KINDS if isinstance(error, kinds)), _FAILED)
-        if not is_lost:
-            self.post()
         told = torch.tensor(list(text.encode()[:_MOST_TOLD]), dtype=torch.uint8)
         buffer = header_buffer()
         Header(kind, self._number, cause, (told.numel(),), (1,)).write(buffer)
@@ -257,6 +255,7 @@ class Calls:
                 raise
         if is_lost:
             raise RankLost(str(error), cause)
+        self.post()
 
     def _listen(self) -> None:
         while True:

@@ -78,6 +78,11 @@ class Port:
         self.channel: Channel | None = None
         """That of the current call."""
 
+    @property
+    def body(self) -> Tensor | None:
+        """The bytes of the value in a message, if their number is known."""
+        return None if self._fixed is None else self._fixed.body
+
     def post(self) -> None:
         """Have a place for the next call's message."""
         if self.awaited is None:
@@ -171,7 +176,7 @@ class Sender(Channel):
         if (tape := here.tape) is not None:
             # To the workers of this rank first, as a replay cannot hand over earlier.
             tape.note(Send(self.name))
-            tape.note(Handed(self._port.sends, value))
+            tape.note(Handed(self._port.sends, value, self._port.body))
             with off():
                 self._say(value)
             return

@@ -57,16 +57,20 @@ class RankPlans:
 
     def find(self, program: Program, call: Call) -> RankPlan | str | None:
         """The plan for a call, or why its workers run in Python; None if they are to be taped."""
+        if self._source is None or not self._source.are_unchanged():
+            is_first, self._source = self._source is None, Watched(program)
+            self._plans.clear()
+            if not is_first:  # layers prepare their kernels anew
+                return "weights have changed"
         if call.way is Way.PYTHON:
             return ""
-        if has_any_global_hook() or any(map(has_hooks, program.children())):
-            return "a layer has hooks"
-        if self._source is None or not self._source.are_unchanged():
-            self._plans.clear()
-            self._source = Watched(program)
+        if has_any_global_hook():
+            return "all modules have hooks"
         found = self._plans.get(call.shapes)
         if found is not None:
             return found
+        if any(map(has_hooks, program.children())):
+            return "a layer has hooks"
         if native() is None:
             return why_not()
         return None if program.captures or call.way is Way.CAPTURE else why_not_unasked()

@@ -116,7 +116,7 @@ class Builder:
                 yield Step(Kind[kind], threads, *fields)
             case Finite(view):
                 yield from self._finite(self.tensor(view), threads)  # pyright: ignore
-            case Handed(function, view):
+            case Handed(function, view, _):
                 tensor = self.tensor(view)  # pyright: ignore
                 self._stays(tensor)
                 yield self._function(partial(function, tensor), threads)

@@ -108,6 +108,8 @@ class Handed(NamedTuple):
 
     function: Callable[[Tensor], object]
     tensor: Tensor
+    bytes: Tensor | None = None
+    """Those that the function sends, which had better be the tensor's memory at once."""
 
 
 Event = Call | Run | Finite | Renewed | Send | Receive | Handed
@@ -346,7 +348,7 @@ def used(event: Event, kind: type[Kept]) -> list[Kept]:
             return list(found_in((args, kwargs, results), kind))
         case Run(_, tensors):
             return list(found_in(tensors, kind))
-        case Finite(tensor) | Handed(_, tensor):
+        case Finite(tensor) | Handed(_, tensor, _):
             return list(found_in(tensor, kind))
         case _:
             return []
