@@ -108,6 +108,11 @@ def test_ranks_that_are_replayed_work_with_those_that_are_not() -> None:
         assert second.outcome() == (0, "")
 
 
+def test_a_step_that_fails_frees_who_waits_for_other_ranks() -> None:
+    with started("crossed") as ranks:
+        assert [rank.outcome() for rank in ranks] == [(0, ""), (0, "")]
+
+
 def test_ctrl_c_ends_a_call_only() -> None:
     with started("interrupted") as (first, second):
         code, told = first.outcome()
