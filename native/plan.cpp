@@ -159,6 +159,13 @@ class Plan final : public Lender, public Parts {
 
   void belong_to(int parent) override { parent_ = parent; }
 
+  // Has a function of Python's called as soon as a run fails, while other workers may wait within
+  // functions of Python's for what it makes come.
+  void on_failure(int64_t function) {
+    on_failure_ = function;
+    calls_python_ = true;
+  }
+
   // Tells which process serves for worker k.
   void entrust(int k, int pid) { pids_[k] = pid; }
 
@@ -197,6 +204,7 @@ class Plan final : public Lender, public Parts {
   enum { kBusy, kFree, kLent };
 
   static constexpr size_t kLine = 64;
+  static constexpr int64_t kNone = -1;
 
   // Where a thread sits in a run: a worker, or a helper without steps of its own. While it waits it
   // is free to help others.
@@ -386,7 +394,9 @@ class Plan final : public Lender, public Parts {
 
   void fail(int status) {
     int done = kDone;
-    if (status != kStopped && common_->status.compare_exchange_strong(done, status)) wake_all();
+    if (status == kStopped || !common_->status.compare_exchange_strong(done, status)) return;
+    wake_all();
+    if (on_failure_ != kNone) call_python(on_failure_);
   }
 
   void wake_all() {
@@ -414,6 +424,7 @@ class Plan final : public Lender, public Parts {
   Seat* seats_;
   std::atomic<uint64_t>* channels_;
   bool calls_python_ = false;  // worker 0
+  int64_t on_failure_ = kNone;
   Bed caller_;
   std::atomic<bool> is_over_{false}, has_left_{false};  // worker 0, where it calls Python
 };
@@ -453,6 +464,10 @@ RAMIEL_API int64_t ramiel_plan_memory_bytes(int workers, int channels) {
 
 RAMIEL_API void ramiel_plan_entrust(void* plan, int worker, int pid) {
   static_cast<Plan*>(plan)->entrust(worker, pid);
+}
+
+RAMIEL_API void ramiel_plan_on_failure(void* plan, int64_t function) {
+  static_cast<Plan*>(plan)->on_failure(function);
 }
 
 RAMIEL_API int ramiel_plan_lost(void* plan) { return static_cast<Plan*>(plan)->lost(); }

@@ -51,6 +51,8 @@ class Report:
     memory_bytes: int
     ranks: int = 1
     """The machines that have a worker."""
+    idle_ranks: int = 0
+    """Those that were asked for and have none."""
     messages: int = 0
     """The values that cross them."""
     streaming: str = ""

@@ -311,7 +311,7 @@ class Program(nn.Module):
 
             return run
 
-        copies = [_copies(sample) for sample in samples]
+        copies = [copies_of(sample) for sample in samples]
         channels = TapedChannels(self._channels, meeting)
         self._send(channels, copies)
         self._pool.run(channels, [taper(number) for number in range(len(tapes))], apart=True)
@@ -351,7 +351,7 @@ class Program(nn.Module):
             return self._apart(lambda: as_tuple(serial(self, *inputs)))
 
         def taped() -> Taped:
-            tapes, copies = tapes_of(1), _copies(inputs)
+            tapes, copies = tapes_of(1), copies_of(inputs)
             outputs = self._apart(lambda: as_tuple(self._tape(serial, tapes[0], self, *copies)))
             if isinstance(outputs[0], Stop):
                 return Taped(tapes, copies, [], {0: outputs[0]})
@@ -466,7 +466,7 @@ class Program(nn.Module):
         self._start()
 
 
-def _copies(inputs: Sequence[Any]) -> list[Any]:
+def copies_of(inputs: Sequence[Any]) -> list[Any]:
     """Copies, so that no two inputs share memory, and none is a part of a larger tensor."""
     return [x.clone() if isinstance(x, Tensor) else x for x in inputs]
 

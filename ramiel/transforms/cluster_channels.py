@@ -43,6 +43,7 @@ from ramiel.dialects.cluster.attributes import (
     LANE,
     MERGE,
     POSITION,
+    RANKS,
     RESERVES,
     SEARCH,
     SHARE,
@@ -50,6 +51,7 @@ from ramiel.dialects.cluster.attributes import (
     WORKERS,
     Executor,
     device_of,
+    integers,
 )
 from ramiel.dialects.torch import ThreadsOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.operation import NAMES, PYTHON_NAME
@@ -120,6 +122,8 @@ class ClusterChannelsPass(ModulePass):
                 "memory_bytes": IntegerAttr(int(memory), i64),
             }
         )
+        if (idle := len(set(integers(function, RANKS))) - program.ranks) > 0:
+            program.attributes["idle_ranks"] = IntegerAttr(idle, i64)
         program.attributes.update(_streaming(function, placed))
         if (device := device_of(function)) != CPU:
             program.attributes["device"] = StringAttr(device)

@@ -1,6 +1,7 @@
 // Workers of two ranks: each operation has a rank by its worker, and the channels that cross are messages of a known type.
 // RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' | filecheck %s --check-prefix IR
 // RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s
+// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500},cluster-linear,cluster-merge,cluster-place{workers=1},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s --check-prefix IDLE
 
 builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
   func.func @main(%image: tensor<1x64x56x56xf32> {onnx.name = "image"}) -> tensor<1x64x56x56xf32> {
@@ -19,7 +20,9 @@ builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
 // IR: cluster.worker 1 rank 1 {
 
 // CHECK:      Schedule  linear, merged: 2 clusters{{.*}}on 2 workers of 2 ranks
+// CHECK-NOT:  Idle
 // CHECK:      The workers are threads of processes, the ranks
+// CHECK:          torchrun --nnodes 1 --nproc-per-node 2 model.py
 // CHECK:          DistributedProgram,
 // CHECK:          Remote,
 // CHECK:      class TwoBranches(DistributedProgram):
@@ -29,3 +32,8 @@ builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
 // CHECK-NEXT:         Remote("{{.*}}conv", torch.float32, (1, 64, 56, 56), 1, (0,)),
 // CHECK-NEXT:     )
 // CHECK:          def worker_1(self, ch: Channels) -> None:
+
+// A rank that the schedule has no worker for.
+// IDLE:       on 1 worker of 1 rank
+// IDLE:       Idle      1 of 2 ranks: the program is of 1
+// IDLE:           torchrun --nnodes 1 --nproc-per-node 1 model.py

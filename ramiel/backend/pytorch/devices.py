@@ -31,7 +31,7 @@ class Form:
     place: str
     """A line of `__init__` that places the weights; empty if they are in place."""
     about: tuple[str, ...]
-    """Lines of the header."""
+    """Lines of the header, in which `{ranks}` is the number of ranks."""
     of_ranks: bool = False
     """Whether workers have ranks, and some channels cross them."""
 
@@ -39,6 +39,11 @@ class Form:
 def milliseconds(us: float) -> str:
     """A readable time: `0.61 ms`, `28.9 ms`."""
     return f"{us / 1000:.2f} ms" if us < 10_000 else f"{us / 1000:.1f} ms"
+
+
+def idle_told(idle: int, ranks: int) -> str:
+    """In words, that a schedule has no worker for some of the ranks that were asked for."""
+    return f"{idle} of {idle + ranks} ranks: the program is of {ranks}"
 
 
 def microseconds(us: float) -> str:
@@ -96,7 +101,7 @@ FORMS: Mapping[str, Form] = {
             "called, and the others serve it. The weights are in the .safetensors file beside",
             "this one. To check the parallel program against the serial one and to time both:",
             "",
-            "    torchrun --nnodes 1 --nproc-per-node N model.py",
+            "    torchrun --nnodes 1 --nproc-per-node {ranks} model.py",
         ),
     ),
     Executor.STREAMS: Form(

@@ -15,7 +15,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
 from xdsl.ir import Attribute, Block, SSAValue
 
-from ramiel.backend.pytorch.devices import FORMS, milliseconds, stream_told
+from ramiel.backend.pytorch.devices import FORMS, idle_told, milliseconds, stream_told
 from ramiel.backend.pytorch.expressions import layer_expression
 from ramiel.backend.pytorch.format import INDENT, WIDTH, Bracket, Expression, quoted, statement
 from ramiel.backend.pytorch.lines import (
@@ -150,10 +150,11 @@ class _Printer:
             f"Schedule  {schedule}: {', '.join(parts)}",
             f"Expected  serial {us('serial_us')}, parallel {us('parallel_us')}, "
             f"no schedule below {us('bound_us')}",
+            *self._idle(),
             *self._streams(),
             *self._tuned(),
             "",
-            *self.form.about,
+            *(line.format(ranks=self.program.ranks) for line in self.form.about),
         ]
         if any(isinstance(op, ThreadsOp) for op in self.operations):
             text += [
@@ -162,6 +163,12 @@ class _Printer:
                 "cores as well: those of workers that wait, and those beside.",
             ]
         return [f'"""{text[0]}', *text[1:], '"""', ""]
+
+    def _idle(self) -> list[str]:
+        """The ranks without a worker, if there are any."""
+        if "idle_ranks" not in self.program.attributes:
+            return []
+        return [f"Idle      {idle_told(self._number('idle_ranks'), self.program.ranks)}"]
 
     def _streams(self) -> list[str]:
         """How requests that follow each other are computed, if it was chosen."""

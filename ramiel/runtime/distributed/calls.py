@@ -16,7 +16,15 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.channels import Stopped
-from ramiel.runtime.distributed.channels import Call, Port, RankChannels, Receiver, Sender
+from ramiel.runtime.distributed.channels import (
+    Announced,
+    Call,
+    Port,
+    RankChannels,
+    Receiver,
+    Sender,
+    Way,
+)
 from ramiel.runtime.distributed.group import FOREVER, Group, RankLost
 from ramiel.runtime.distributed.messages import BadMessage, Header, header_buffer
 from ramiel.runtime.errors import OpError
@@ -26,12 +34,17 @@ _ANNOUNCED, _REPORTED, _REASON = range(3)
 """Tags."""
 _CALL, _ALIVE, _END = range(3)
 """What rank 0 announces."""
-_FINE, _FAILED, _FOLLOWED, _LOST = range(4)
+_FINE, _FAILED, _FOLLOWED, _LOST, _AGAIN = range(5)
 """What a rank reports: that it is done, that it failed, that it stopped since another one failed,
-or that it has lost one."""
+that it has lost one, or that the call has to be made again in Python."""
 _MOST_TOLD = 64 * 1024
 """The most bytes of a reason."""
 _NOBODY = -1
+
+
+class Again(Exception):
+    """A call cannot be taped or replayed by a rank, and has to be made in Python; the message says
+    why."""
 
 
 class Calls:
@@ -41,10 +54,14 @@ class Calls:
         self.group = group
         self.ports = ports
         self._number = 0
+        self.current: Call | None = None
         self._lost: RankLost | None = None
         self._ended = threading.Event()
         self._heard: SimpleQueue[Header | RankLost] = SimpleQueue()
         self._under_way: list[tuple[Any, Tensor, int]] = []
+        self.in_python: dict[int, str] = {}
+        """On rank 0, the other ranks that ran the last call in Python though it was to be
+        replayed, and why."""
         self.post()
         others = range(1, group.ranks)
         if group.rank == 0:
@@ -60,6 +77,15 @@ class Calls:
         for port in self.ports:
             if port.remote.sender != self.group.rank:
                 port.post()
+
+    def stop(self) -> None:
+        """A step of the current call's replay has failed: say on all channels that this rank has
+        not sent to that nothing will come."""
+        if self.current is not None:
+            self.current.fails_by_itself = self.current.error is None
+        for port in self.ports:
+            if isinstance(port.channel, Sender):
+                port.channel.stop()
 
     def finish(self, channels: RankChannels) -> None:
         """Until all messages of a call are sent and received. RankLost, BadMessage."""
@@ -91,15 +117,16 @@ class Calls:
     def announce(self, call: Call) -> None:
         """Tell the others that a call begins."""
         call.is_open = True
-        self.post()
         for rank in range(1, self.group.ranks):
-            self._announce(_CALL, self._number, rank)
+            self._announce(_CALL, self._number, rank, told=(call.shapes, call.way))
 
     def outcome(self, failure: BaseException | None) -> BaseException | None:
         """What to raise for the call that was announced, once all ranks have reported on it."""
         told: list[BaseException | None] = [failure]
+        self.in_python.clear()
         if not isinstance(failure, RankLost | BadMessage):
             try:
+                self.post()  # while the others are at work
                 told += self._reports()
             except (RankLost, BadMessage) as error:
                 told.append(error)
@@ -114,7 +141,7 @@ class Calls:
         if self._lost is not None:
             return RankLost(str(self._lost), self._lost.rank)
         # What has failed by itself, before what was stopped since something else had failed.
-        return min(errors, key=lambda error: isinstance(error, Stopped), default=None)
+        return min(errors, key=_urgency, default=None)
 
     def _reports(self) -> list[BaseException | None]:
         while self._under_way:
@@ -136,15 +163,26 @@ class Calls:
             text = bytes(told.numpy()).decode(errors="replace")
         if header.kind == _LOST:
             return RankLost(text, header.cause)
+        if header.kind == _AGAIN:
+            return Again(f"rank {rank}: {text}")
+        if header.kind == _FINE and text:
+            self.in_python[rank] = text
         return OpError(f"rank {rank}: {text}") if header.kind == _FAILED else None
 
     def _receive(self, buffer: Tensor, rank: int, tag: int, what: str) -> Header:
         self.group.wait(self.group.receive(buffer, rank, tag), rank, what)
         return Header.read(buffer)
 
-    def _announce(self, kind: int, number: int, rank: int, cause: int = _NOBODY) -> None:
+    def _announce(
+        self,
+        kind: int,
+        number: int,
+        rank: int,
+        cause: int = _NOBODY,
+        told: tuple[int, ...] = (),
+    ) -> None:
         buffer = header_buffer()
-        Header(kind, number, cause).write(buffer)
+        Header(kind, number, cause, told, (0,) * len(told)).write(buffer)
         self._under_way.append((self.group.send(buffer, rank, _ANNOUNCED), buffer, rank))
 
     def _beat(self, rank: int) -> None:
@@ -179,8 +217,8 @@ class Calls:
 
     # --- on the others ---
 
-    def next_call(self) -> int | None:
-        """The number of the next call; None if there are no more. RankLost."""
+    def next_call(self) -> Announced | None:
+        """The next call; None if there are no more. RankLost."""
         while True:
             try:
                 heard = self._heard.get(timeout=self.group.limit_s)
@@ -190,7 +228,7 @@ class Calls:
                 raise heard
             if heard.kind == _CALL:
                 self._number = heard.number
-                return heard.number
+                return _announced(heard)
             if heard.kind == _END and heard.cause == _NOBODY:
                 return None
             if heard.kind == _END:
@@ -199,13 +237,10 @@ class Calls:
                 )
 
     def report(self, error: BaseException | None, cause: int, text: str) -> None:
-        """Say how a call ended on this rank, and be ready for the next. RankLost, also if `error`
-        is one."""
+        """Say how a call ended on this rank, and be ready for the next; `text` says why it failed,
+        or why it was not replayed. RankLost, also if `error` is one."""
         is_lost = isinstance(error, RankLost | BadMessage)
-        kind = _FINE if error is None else _LOST if is_lost else _FAILED
-        kind = _FOLLOWED if isinstance(error, Stopped) else kind
-        if not is_lost:
-            self.post()
+        kind = next((kind for kinds, kind in _KINDS if isinstance(error, kinds)), _FAILED)
         told = torch.tensor(list(text.encode()[:_MOST_TOLD]), dtype=torch.uint8)
         buffer = header_buffer()
         Header(kind, self._number, cause, (told.numel(),), (1,)).write(buffer)
@@ -220,6 +255,7 @@ class Calls:
                 raise
         if is_lost:
             raise RankLost(str(error), cause)
+        self.post()
 
     def _listen(self) -> None:
         while True:
@@ -233,3 +269,25 @@ class Calls:
             self._heard.put(header)
             if header.kind == _END:
                 return
+
+
+_KINDS: tuple[tuple[type | tuple[type, ...], int], ...] = (
+    (type(None), _FINE),
+    ((RankLost, BadMessage), _LOST),
+    (Stopped, _FOLLOWED),
+    (Again, _AGAIN),
+)
+"""What a rank reports of errors; of others, that it has failed."""
+
+
+def _urgency(error: BaseException) -> int:
+    """Which of several errors a call ends with: one that others follow from."""
+    return 0 if isinstance(error, Again) else 2 if isinstance(error, Stopped) else 1
+
+
+def _announced(header: Header) -> Announced:
+    """BadMessage if the header announces no call."""
+    known = [way.value for way in Way]
+    if len(header.shape) != 2 or header.shape[1] not in known:
+        raise BadMessage("rank 0 announces a call in another way")
+    return Announced(header.number, header.shape[0], Way(header.shape[1]))

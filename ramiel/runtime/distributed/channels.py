@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from enum import IntEnum
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,9 +26,29 @@ from ramiel.runtime.distributed.messages import (
     size_of,
     stop,
 )
+from ramiel.runtime.replay.tape import Handed, NotCapturable, Receive, Send, here, off
 
 _FIRST_TAG = 16
 """Those before it are the calls' own."""
+
+
+class Way(IntEnum):
+    """How a call is to be run, by each rank whose workers can be."""
+
+    PYTHON = 0
+    REPLAY = 1
+    """By a plan, or taped where there is none so far."""
+    CAPTURE = 2
+    """The same, also where plans are not made unasked."""
+
+
+class Announced(NamedTuple):
+    """What rank 0 says of a call: its number, the number that inputs of such shapes have, and how
+    it is run."""
+
+    number: int
+    shapes: int
+    way: Way
 
 
 class StoppedElsewhere(Stopped):
@@ -54,6 +75,13 @@ class Port:
         self.sent: list[tuple[Any, Tensor, int]] = []
         """What is under way, its memory, and the rank it goes to."""
         self.awaited: Any = None
+        self.channel: Channel | None = None
+        """That of the current call."""
+
+    @property
+    def body(self) -> Tensor | None:
+        """The bytes of the value in a message, if their number is known."""
+        return None if self._fixed is None else self._fixed.body
 
     def post(self) -> None:
         """Have a place for the next call's message."""
@@ -106,6 +134,25 @@ class Port:
         for rank in self.remote.receivers:
             self.sent.append((self.group.send(buffer, rank, tag), buffer, rank))
 
+    # --- steps of plans, with the plan's tensor ---
+
+    def sends(self, tensor: Tensor) -> None:
+        """Send it in the current call."""
+        assert self.channel is not None
+        self.channel.send(tensor)
+
+    def receives(self, tensor: Tensor) -> None:
+        """Wait for the current call's message, which lies in the tensor's memory or is copied
+        there. NotCapturable if it has another layout than the plan was made for."""
+        channel = self.channel
+        assert isinstance(channel, Receiver)
+        value = channel.recv()
+        if (value.shape, value.stride()) != (tensor.shape, tensor.stride()):
+            channel.call.misfit = f'"{self.remote.name}" has other shapes for such inputs'
+            raise NotCapturable(channel.call.misfit)
+        if value.data_ptr() != tensor.data_ptr():
+            tensor.copy_(value)
+
     def flush(self) -> None:
         """Until all is sent."""
         while self.sent:
@@ -126,6 +173,22 @@ class Sender(Channel):
 
     def send(self, value: Any = None) -> None:
         super().send(value)
+        if (tape := here.tape) is not None:
+            # To the workers of this rank first, as a replay cannot hand over earlier.
+            tape.note(Send(self.name))
+            tape.note(Handed(self._port.sends, value, self._port.body))
+            with off():
+                self._say(value)
+            return
+        self._say(value)
+
+    def recv(self) -> Any:
+        value = super().recv()
+        if (tape := here.tape) is not None:
+            tape.note(Receive(self.name))
+        return value
+
+    def _say(self, value: Any) -> None:
         with self._lock:
             if not self._said:
                 self._port.send(self._call.number, value)
@@ -143,15 +206,27 @@ class Sender(Channel):
 class Receiver(Channel):
     """A channel whose value comes from another rank: the first to ask for it waits for it."""
 
-    __slots__ = ("_call", "_lock", "_port", "error")
+    __slots__ = ("_lock", "_port", "call", "error")
 
     def __init__(self, port: Port, call: Call) -> None:
         super().__init__(port.remote.name)
-        self._port, self._call, self._lock = port, call, Lock()
+        self._port, self.call, self._lock = port, call, Lock()
         self.error: BaseException | None = None
         """Why there is no value."""
 
     def recv(self) -> Any:
+        if (tape := here.tape) is None:
+            return self._come()
+        with off():
+            value = self._come()
+        tape.note(self.handed(value))
+        return value
+
+    def handed(self, value: Any) -> Handed:
+        """The event that a value has come."""
+        return Handed(self._port.receives, value)
+
+    def _come(self) -> Any:
         self.finish()
         if self.error is not None:
             raise self.error
@@ -165,10 +240,10 @@ class Receiver(Channel):
         with self._lock:
             if self.error is None and not self.is_set():
                 try:
-                    self.send(self._port.receive(self._call.number))
+                    self.send(self._port.receive(self.call.number))
                 except (Stopped, RuntimeError) as error:
                     self.error = error
-                    self._call.note(error)
+                    self.call.note(error)
 
     def stop(self) -> None:
         """The message comes nevertheless: each rank sends each of them in each call."""
@@ -177,15 +252,24 @@ class Receiver(Channel):
 class Call:
     """One call on this rank, and why it failed if it did."""
 
-    def __init__(self, number: int, rank: int) -> None:
-        self.number = number
+    def __init__(self, announced: Announced, rank: int) -> None:
+        self.number, self.shapes, self.way = announced
         self.is_open = False
         """Whether the other ranks know of it, or will."""
         self.cause = rank
         """The rank at fault if this call fails, as far as this rank knows."""
+        self.error: BaseException | None = None
+        """What came instead of a message, the first time."""
+        self.fails_by_itself = False
+        """Whether a step of a replay has failed before anything came instead of a message."""
+        self.misfit = ""
+        """What message does not fit the plan."""
+        self.why_in_python = ""
+        """Why this rank's workers ran in Python though the call was to be replayed."""
 
     def note(self, error: BaseException) -> None:
         """What has come instead of a message."""
+        self.error = self.error or error
         if isinstance(error, StoppedElsewhere):
             self.cause = error.cause
         elif isinstance(error, RankLost):
@@ -193,13 +277,19 @@ class Call:
 
 
 class RankChannels(Channels):
-    """The channels of one call on one rank."""
+    """The channels of one call on one rank; `local` makes those that do not cross."""
 
-    def __init__(self, names: Iterable[str], ports: Iterable[Port], call: Call) -> None:
-        super().__init__(names)
+    def __init__(
+        self,
+        names: Iterable[str],
+        ports: Iterable[Port],
+        call: Call,
+        local: Callable[[str], Channel] = Channel,
+    ) -> None:
+        self.__dict__.update({name: local(name) for name in names})
         for port in ports:
             kind = Sender if port.remote.sender == port.group.rank else Receiver
-            self.__dict__[port.remote.name] = kind(port, call)
+            self.__dict__[port.remote.name] = port.channel = kind(port, call)
 
 
 def result(channel: Channel) -> Any:

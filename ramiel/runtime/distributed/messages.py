@@ -92,6 +92,7 @@ class Fixed:
 
     def __init__(self, remote: Remote) -> None:
         self.buffer = torch.zeros(HEADER + (remote.bytes or 0), dtype=torch.uint8)
+        self.body = self.buffer[HEADER:]
         self._remote = remote
         self._bytes = self.buffer.numpy().data
         self._last = b""
@@ -110,7 +111,8 @@ class Fixed:
             header = header_of(self._remote, number, value)
             header.write(self.buffer)
             self._keep(header)
-        self._tensor.copy_(value)
+        if value.data_ptr() != self._tensor.data_ptr():  # a plan computes it there
+            self._tensor.copy_(value)
 
     def read(self) -> tuple[int, int, int, Tensor | None]:
         """Kind, number and cause of the message that is in the buffer, and its tensor if it has
@@ -128,7 +130,7 @@ class Fixed:
         return kind, number, cause, self._tensor if kind == VALUE else None
 
     def _keep(self, header: Header) -> None:
-        self._tensor = body(self._remote, header, self.buffer[HEADER:])
+        self._tensor = body(self._remote, header, self.body)
         self._last = bytes(self._bytes[_START.size : HEADER])
 
 

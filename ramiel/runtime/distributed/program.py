@@ -8,17 +8,22 @@ import linecache
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, ClassVar
 
 import torch
 
 from ramiel.runtime.channels import Channels, Stopped
-from ramiel.runtime.distributed.calls import Calls
-from ramiel.runtime.distributed.channels import Call, Port, RankChannels, result
+from ramiel.runtime.distributed.calls import Again, Calls
+from ramiel.runtime.distributed.channels import Announced, Call, Port, Way
 from ramiel.runtime.distributed.group import Group, Place, RankLost, RanksDiffer, time_limit
 from ramiel.runtime.distributed.messages import BadMessage, Remote
+from ramiel.runtime.distributed.part import Part
+from ramiel.runtime.distributed.plans import RankPlans, Shapes, ShapesKnown
 from ramiel.runtime.program import Program
+from ramiel.runtime.replay.plans import is_replayed, key_of
+from ramiel.runtime.replay.tape import NotCapturable
 from ramiel.runtime.surroundings import with_one_thread
 from ramiel.runtime.weights import Weights
 from ramiel.runtime.workers import Pool
@@ -38,6 +43,10 @@ class DistributedProgram(Program):
     seconds, 300 by default; if one is lost, this ends the program on all of them. An error in an
     operator is raised on rank 0, and the next call may follow. Calls wait for each other.
 
+    As those of any program, the second call with inputs of some shapes is taped, by each rank for
+    its own workers, and later ones are replayed. A rank whose workers cannot be runs in Python, and
+    capture_status() says so on rank 0. If a replay fails, the call is made again in Python.
+
     A rank reads the weights of its own layers only, since those in a file are mapped, and read when
     they are first used.
     """
@@ -56,6 +65,8 @@ class DistributedProgram(Program):
         self._calls: Calls | None = None
         self._turn = threading.Lock()
         self._caller = Pool(type(self).__name__)
+        self._rank_plans = RankPlans()
+        self._shapes = ShapesKnown()
 
     def connect(self) -> int:
         """Meet the other ranks, if torchrun has started this process; return this one's number.
@@ -108,8 +119,8 @@ class DistributedProgram(Program):
         if rank == 0 or calls is None:
             raise RuntimeError(f"{type(self).__name__} is called on rank 0, and served on others")
         try:
-            while (number := calls.next_call()) is not None:
-                with_one_thread(self._serve_call, calls, Call(number, rank))
+            while (announced := calls.next_call()) is not None:
+                with_one_thread(self._serve_call, calls, Call(announced, rank))
         finally:
             calls.end()
 
@@ -117,26 +128,12 @@ class DistributedProgram(Program):
         failure: Exception | None = None
         try:
             call.is_open = True
-            self._run_own(calls, RankChannels(self._channels, calls.ports, call), ())
+            Part(self, calls, call, ()).run()
         except Exception as error:
-            is_ours = not isinstance(error, Stopped | RankLost | BadMessage)
+            is_ours = not isinstance(error, Stopped | RankLost | BadMessage | Again)
             failure = (self._named(error) if is_ours else None) or error
-        text = "" if failure is None else str(failure) or type(failure).__name__
+        text = call.why_in_python if failure is None else str(failure) or type(failure).__name__
         calls.report(failure, call.cause, text)
-
-    def _run_own(
-        self, calls: Calls, channels: RankChannels, samples: Sequence[Sequence[Any]]
-    ) -> None:
-        """Run the workers of this rank, with the inputs if it has them, and leave no message
-        behind."""
-        numbered = zip(self._workers, self.ranks, strict=True)
-        own = [getattr(self, name) for name, rank in numbered if rank == calls.group.rank]
-        try:
-            if samples:
-                self._send(channels, samples)
-            self._pool.run(channels, own)
-        finally:
-            calls.finish(channels)
 
     def _run_batch(self, samples: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         rank, calls = self.connect(), self._calls
@@ -144,36 +141,65 @@ class DistributedProgram(Program):
             return super()._run_batch(samples)
         if rank != 0:
             raise RuntimeError(f"{type(self).__name__} is called on rank 0; rank {rank} serves it")
-        results: list[tuple[Any, ...]] = []
         with self._turn:
-            call = Call(calls.next_number(), 0)
-            channels = RankChannels(self._channels, calls.ports, call)
-
-            def run(_: Channels) -> None:
-                results.extend(self._call(calls, call, channels, samples))
-
-            # In a thread of its own, where no Ctrl-C comes: that stops the workers, and the call
-            # ends as any other that fails.
-            self._caller.run(channels, [run], apart=True)
-        return results
+            key = key_of(list(chain.from_iterable(samples)))
+            shapes = self._shapes.get(key)
+            way = Way.PYTHON if shapes is None else shapes.way(self.captures)
+            shapes = shapes or self._shapes.new(key)
+            try:
+                return self._call(calls, samples, shapes, way)
+            except Again:
+                return self._call(calls, samples, shapes, Way.PYTHON)
 
     def _call(
-        self,
-        calls: Calls,
-        call: Call,
-        channels: RankChannels,
-        samples: Sequence[Sequence[Any]],
+        self, calls: Calls, samples: Sequence[Sequence[Any]], shapes: Shapes, way: Way
     ) -> list[tuple[Any, ...]]:
-        """Make a call on all ranks."""
-        failure: BaseException | None = None
-        try:
-            calls.announce(call)
-            self._run_own(calls, channels, samples)
-        except BaseException as error:
-            failure = error
-        if (raised := calls.outcome(failure)) is not None:
-            raise raised
-        return [tuple(result(getattr(channels, name)) for name in row) for row in self._outputs]
+        """Make a call on all ranks. Again if it has to be made in Python."""
+        call = Call(Announced(calls.next_number(), shapes.number, way), 0)
+        part = Part(self, calls, call, samples)
+        results: list[Any] = []
+
+        def run(_: Channels) -> None:
+            failure: BaseException | None = None
+            try:
+                calls.announce(call)
+                results.extend(part.run())
+            except BaseException as error:
+                failure = error
+            if (raised := calls.outcome(failure)) is not None:
+                raise raised
+            if way is not Way.PYTHON:
+                shapes.in_python = dict(calls.in_python)
+
+        # In a thread of its own, where no Ctrl-C comes: that stops the workers, and the call ends
+        # as any other that fails.
+        self._caller.run(part.channels, [run], apart=True)
+        width = len(self.outputs)
+        return [tuple(results[i * width : (i + 1) * width]) for i in range(len(samples))]
+
+    def _capture(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self.connect()
+        if self._calls is None:
+            super()._capture(args, kwargs)
+            return
+        samples = self._first_batch(args, kwargs)
+        inputs = list(chain.from_iterable(samples))
+        if self._shapes.get(key_of(inputs)) is None:
+            self._run_batch(samples)
+        if (shapes := self._shapes.get(key_of(inputs))) is not None:
+            shapes.is_asked_for = True
+            self._run_batch(samples)
+        if not is_replayed(status := self.capture_status(*args, **kwargs)):
+            raise NotCapturable(status)
+
+    def capture_status(self, *args: Any, **kwargs: Any) -> str:
+        """As that of Program; on rank 0, of all ranks."""
+        if self._calls is None:
+            return super().capture_status(*args, **kwargs)
+        inputs = list(chain.from_iterable(self._first_batch(args, kwargs)))
+        if (shapes := self._shapes.get(key_of(inputs))) is None:
+            return self._plans.status(self, inputs)
+        return shapes.status(self._rank_plans.status(shapes.number))
 
     def close(self) -> None:
         """As that of Program; on rank 0, serve() of the others returns."""
@@ -183,5 +209,5 @@ class DistributedProgram(Program):
             self._calls.end()
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_calls", "_turn", "_caller")
+        own = ("_calls", "_turn", "_caller", "_rank_plans", "_shapes")
         return {name: value for name, value in super().__getstate__().items() if name not in own}

@@ -20,6 +20,7 @@ from ramiel.runtime.replay.tape import (
     Call,
     Event,
     Finite,
+    Handed,
     Move,
     Receive,
     Renewed,
@@ -115,6 +116,10 @@ class Builder:
                 yield Step(Kind[kind], threads, *fields)
             case Finite(view):
                 yield from self._finite(self.tensor(view), threads)  # pyright: ignore
+            case Handed(function, view, _):
+                tensor = self.tensor(view)  # pyright: ignore
+                self._stays(tensor)
+                yield self._function(partial(function, tensor), threads)
             case Call():
                 yield from self._call(event, threads)
             case Renewed():

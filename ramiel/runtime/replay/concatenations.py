@@ -28,11 +28,7 @@ def divided(workers: Sequence[Sequence[Noted]]) -> list[list[Noted]]:
     """
     events = [[noted.event for noted in steps] for steps in workers]
     before = clocks(events)
-    writers: dict[int, list[Place]] = defaultdict(list)
-    for w, steps in enumerate(events):
-        for i, event in enumerate(steps):
-            for view in written(event, View):
-                writers[view.block].append((w, i))
+    writers = writers_of(events)
     instead: dict[Place, list[Noted]] = {}
     after: dict[Place, list[Noted]] = defaultdict(list)
     for w, steps in enumerate(events):
@@ -55,6 +51,16 @@ def divided(workers: Sequence[Sequence[Noted]]) -> list[list[Noted]]:
         ]
         for w, steps in enumerate(workers)
     ]
+
+
+def writers_of(workers: Sequence[Sequence[Event]]) -> defaultdict[int, list[Place]]:
+    """The events that write to each block."""
+    writers: defaultdict[int, list[Place]] = defaultdict(list)
+    for w, steps in enumerate(workers):
+        for i, event in enumerate(steps):
+            for view in written(event, View):
+                writers[view.block].append((w, i))
+    return writers
 
 
 def _copies(event: Event) -> Iterator[Call]:

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.replay import memory
-from ramiel.runtime.replay.concatenations import divided
+from ramiel.runtime.replay.concatenations import divided, writers_of
 from ramiel.runtime.replay.tape import (
     Call,
     Event,
     Finite,
+    Handed,
     NotCapturable,
     Noted,
     Receive,
@@ -48,9 +49,13 @@ class Block:
     is_apart: bool = False
     """Whether it is no part of the arena: a large input or output, which need not be copied if
     the steps can be told where it lies in each call."""
+    bytes: Tensor | None = None
+    """Where it lies, if that is in neither: what a step sends."""
 
     def memory(self, arena: Tensor) -> Tensor:
         """The block's bytes in one copy of a plan."""
+        if self.bytes is not None:
+            return self.bytes
         if self.is_apart:
             return torch.empty(self.size, dtype=torch.uint8)
         placed = None if self.offset is None else arena[self.offset : self.offset + self.size]
@@ -97,7 +102,9 @@ class Layout:
         threads = max((noted.threads for w in self.workers for noted in w), default=1)
         self.seats = max(len(self.workers), threads)
         self._set_apart()
-        self.arena_bytes = self._place()
+        clocks = memory.clocks([[noted.event for noted in steps] for steps in self.workers])
+        self._set_sent(clocks)
+        self.arena_bytes = self._place(clocks)
 
     def _given(self, tensor: Tensor) -> View | Tensor:
         return tensor if is_opaque(tensor) else self._view(tensor)
@@ -154,6 +161,8 @@ class Layout:
                 return Run(primitive, replaced(tensors, Tensor, self._view))
             case Finite(tensor):
                 return Finite(replaced(tensor, Tensor, self._view))
+            case Handed(function, tensor, sent):
+                return Handed(function, replaced(tensor, Tensor, self._view), sent)
             case _:
                 return event
 
@@ -184,14 +193,32 @@ class Layout:
             if view.block not in given:
                 block.is_apart = block.tensor is None and block.size >= LARGE
 
+    def _set_sent(self, clocks: memory.Clocks) -> None:
+        """Values that are sent from where they lie, as nothing is written there afterwards."""
+        if self.is_shared:
+            return
+        writers = writers_of([[noted.event for noted in steps] for steps in self.workers])
+        kept = {view.block for view in (*self.inputs, *self.outputs)}
+        for w, steps in enumerate(self.workers):
+            for i, (event, *_) in enumerate(steps):
+                if not isinstance(event, Handed) or event.bytes is None:
+                    continue
+                view: View = event.tensor  # pyright: ignore
+                block = self.blocks[view.block]
+                are_before = all(clocks[w][i][p] > j for p, j in writers[view.block])
+                is_whole = view.offset == 0 and view.end == block.size == event.bytes.numel()
+                if block.tensor is None and view.block not in kept and are_before and is_whole:
+                    block.bytes = event.bytes
+
     def _is_in_arena(self, block: Block) -> bool:
+        if block.bytes is not None:
+            return False
         if block.tensor is not None:
             return self.is_shared and block.is_written
         return not block.is_apart
 
-    def _place(self) -> int:
+    def _place(self, clocks: memory.Clocks) -> int:
         """Gives each value and each primitive's scratchpad a place in the arena; its bytes."""
-        clocks = memory.clocks([[noted.event for noted in steps] for steps in self.workers])
         count, never = len(self.workers), np.iinfo(np.int64).max
         lives: list[memory.Life] = [memory.Life.unused(count) for _ in self.blocks]
         for view in self.inputs:  # written before the first step, and so all at the same time

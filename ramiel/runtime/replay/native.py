@@ -120,6 +120,8 @@ class Native:
         self.functions.ramiel_plan_memory_bytes.restype = c_int64
         self.functions.ramiel_plan_entrust.argtypes = (c_void_p, c_int, c_int)
         self.functions.ramiel_plan_entrust.restype = None
+        self.functions.ramiel_plan_on_failure.argtypes = (c_void_p, c_int64)
+        self.functions.ramiel_plan_on_failure.restype = None
         self.functions.ramiel_plan_lost.argtypes = (c_void_p,)
         self.functions.ramiel_plan_serve.argtypes = (c_void_p, c_int, c_int)
         self.functions.ramiel_plan_serve.restype = None
@@ -197,6 +199,10 @@ class Native:
     def entrust(self, plan: c_void_p, worker: int, pid: int) -> None:
         """Say which process serves for a worker."""
         self.functions.ramiel_plan_entrust(plan, worker, pid)
+
+    def on_failure(self, plan: c_void_p, function: int) -> None:
+        """Have a function of add_function() called as soon as a run fails."""
+        self.functions.ramiel_plan_on_failure(plan, function)
 
     def lost(self, plan: c_void_p) -> int:
         """A worker whose process has ended; 0 if there is none."""

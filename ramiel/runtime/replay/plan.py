@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, NamedTuple
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from ramiel.cores import cores
 from ramiel.runtime.replay.builder import Builder
 from ramiel.runtime.replay.layout import Layout
-from ramiel.runtime.replay.native import Native, Step, remove_function
+from ramiel.runtime.replay.native import Native, Step, add_function, remove_function
 from ramiel.runtime.replay.steps import is_dense
 from ramiel.runtime.replay.tape import Noted, Tape
 from ramiel.runtime.replay.views import View, bytes_of
@@ -209,6 +209,12 @@ class Instance:
         for (_, outputs), written in zip(self._outputs, memory.outputs, strict=True):
             made.update(outputs.on(written))
         return [made[number] for number in range(len(made))]
+
+    def on_failure(self, function: Callable[[], object]) -> None:
+        """Have a function called as soon as a run fails, while steps may still be at work."""
+        number = add_function(function)
+        self._builder.functions.append(number)
+        self.native.on_failure(self._plan, number)
 
     @property
     def handle(self) -> ctypes.c_void_p:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter, is_
 from types import CodeType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,9 @@ from ramiel.runtime.replay.tape import NotCapturable, Noted, Tape, changes
 if TYPE_CHECKING:
     from ramiel.runtime.program import Program
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
 VARIABLE = "RAMIEL_CAPTURE"
 """Set to 0, programs run in Python, but for plans that capture() makes."""
 MOST = 8
@@ -30,7 +33,7 @@ MOST = 8
 
 CAPTURED = "captured"
 """What status() says of inputs whose calls are replayed."""
-_IN_PART = f"{CAPTURED} up to "
+IN_PART = f"{CAPTURED} up to "
 """How it begins if the rest of them runs in Python."""
 
 Run = Callable[[], Sequence[Any]]
@@ -57,14 +60,14 @@ _SEEN = "called only once so far"
 
 def form_of(status: str) -> str:
     """In words, how a call ran that Plans.status() says this of."""
-    if status.startswith(_IN_PART):
+    if status.startswith(IN_PART):
         return f"replayed in part ({status})"
     return "replayed" if status == CAPTURED else f"in Python ({status})"
 
 
 def is_replayed(status: str) -> bool:
     """Whether a call is replayed, or the beginning of it, that Plans.status() says this of."""
-    return status == CAPTURED or status.startswith(_IN_PART)
+    return status == CAPTURED or status.startswith(IN_PART)
 
 
 class Timed(NamedTuple):
@@ -79,6 +82,19 @@ class Timed(NamedTuple):
 def captures_by_itself() -> bool:
     """Whether the environment lets programs make plans by themselves."""
     return os.environ.get(VARIABLE) != "0"
+
+
+def why_not_unasked() -> str:
+    """Why a program makes no plans by itself that does not."""
+    return "capture is off" if captures_by_itself() else f"{VARIABLE} is 0"
+
+
+def keep(table: dict[Key, Value], key: Key, value: Value) -> None:
+    """Put a value in a table of the MOST last ones."""
+    table.pop(key, None)
+    while len(table) >= MOST:
+        table.pop(next(iter(table)), None)
+    table[key] = value
 
 
 class Plans:
@@ -182,14 +198,12 @@ class Plans:
         """CAPTURED, how far calls with such inputs are, or why they are not."""
         plan = self._plans.get(key_of(inputs))
         if isinstance(plan, Split):
-            return f"{_IN_PART}{plan.where}"
+            return f"{IN_PART}{plan.where}"
         if plan is not None:
             return plan if isinstance(plan, str) else CAPTURED
         if native() is None:
             return why_not()
-        if program.captures:
-            return "not called so far"
-        return "capture is off" if captures_by_itself() else f"{VARIABLE} is 0"
+        return "not called so far" if program.captures else why_not_unasked()
 
     def clear(self) -> None:
         self._plans.clear()
@@ -200,10 +214,7 @@ class Plans:
         return iter([plan for plan in list(self._plans.values()) if not isinstance(plan, str)])
 
     def _keep(self, key: object, plan: Plan | Split | str) -> None:
-        self._plans.pop(key, None)
-        while len(self._plans) >= MOST:
-            self._plans.pop(next(iter(self._plans)), None)
-        self._plans[key] = plan
+        keep(self._plans, key, plan)
 
     def _are_current(self) -> bool:
         return self._source is not None and self._source.are_unchanged()

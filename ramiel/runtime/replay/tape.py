@@ -102,7 +102,17 @@ class Receive(NamedTuple):
     channel: str
 
 
-Event = Call | Run | Finite | Renewed | Send | Receive
+class Handed(NamedTuple):
+    """A tensor that a function of Python sends to another process, or has come from one, whose
+    memory the tensor then is. A replay calls the function with the tensor."""
+
+    function: Callable[[Tensor], object]
+    tensor: Tensor
+    bytes: Tensor | None = None
+    """Those that the function sends, which had better be the tensor's memory at once."""
+
+
+Event = Call | Run | Finite | Renewed | Send | Receive | Handed
 
 
 class Noted(NamedTuple):
@@ -338,7 +348,7 @@ def used(event: Event, kind: type[Kept]) -> list[Kept]:
             return list(found_in((args, kwargs, results), kind))
         case Run(_, tensors):
             return list(found_in(tensors, kind))
-        case Finite(tensor):
+        case Finite(tensor) | Handed(_, tensor, _):
             return list(found_in(tensor, kind))
         case _:
             return []

@@ -100,6 +100,19 @@ def test_bits_are_those_of_one_process_and_errors_leave_nothing_behind() -> None
         assert second.outcome() == (0, "")
 
 
+def test_ranks_that_are_replayed_work_with_those_that_are_not() -> None:
+    with started("mixed") as (first, second):
+        code, told = first.outcome()
+        assert code == 0, told
+        assert "captured up to rank 1, which runs in Python: capture is off" in told
+        assert second.outcome() == (0, "")
+
+
+def test_a_step_that_fails_frees_who_waits_for_other_ranks() -> None:
+    with started("crossed") as ranks:
+        assert [rank.outcome() for rank in ranks] == [(0, ""), (0, "")]
+
+
 def test_ctrl_c_ends_a_call_only() -> None:
     with started("interrupted") as (first, second):
         code, told = first.outcome()

@@ -66,6 +66,46 @@ class Ranked(DistributedProgram):
         return y, z
 
 
+class Crossed(DistributedProgram):
+    """Rank 0 has two workers, one of which waits for what another rank makes of the other's value;
+    that one fails for an index that is too large."""
+
+    inputs = (Input("x", torch.float32, (4, 8)), Input("i", torch.int64, (2,)))
+    outputs = ("y",)
+    channels = ("picked", "doubled")
+    ranks = (0, 0, 1)
+    remote = (
+        Remote("picked", torch.float32, (2, 8), 0, (1,)),
+        Remote("doubled", torch.float32, (2, 8), 1, (0,)),
+    )
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__(weights, workers=3)
+
+    def worker_0(self, ch: Channels) -> None:
+        x = ch.x.recv()
+        i = ch.i.recv()
+        picked = x[i]
+        ch.picked.send(picked)
+
+    def worker_1(self, ch: Channels) -> None:
+        doubled = ch.doubled.recv()
+        y = doubled + 1
+        ch.y.send(y)
+
+    def worker_2(self, ch: Channels) -> None:
+        picked = ch.picked.recv()
+        doubled = picked * 2
+        ch.doubled.send(doubled)
+
+    @one_thread
+    def serial(self, x: Tensor, i: Tensor) -> Tensor:
+        return x[i] * 2 + 1
+
+
+Ranks = Ranked | Crossed
+
+
 def weights(seed: int = 0) -> Weights:
     generator = torch.Generator().manual_seed(seed)
     tensors = {
@@ -81,16 +121,17 @@ def given(seed: int) -> tuple[Tensor, Tensor]:
     x = torch.randn(1, 8, 12, 12, generator=generator)
     if seed % 2:
         x = x.to(memory_format=torch.channels_last)
-    return x, torch.randint(0, 12, (seed % 5,), generator=generator)
+    return x, torch.randint(0, 12, (seed % 3,), generator=generator)
 
 
-def check(program: Ranked, seed: int) -> None:
+def check(program: Ranks, seed: int) -> None:
     pairs = zip(program(*given(seed)), program.serial(*given(seed)), strict=True)
     assert all(same_bits(got, want) for got, want in pairs)
 
 
-def calls(program: Ranked) -> None:
-    """Equal results, errors that leave nothing behind, and calls from several threads."""
+def calls(program: Ranks) -> None:
+    """Equal results, errors that leave nothing behind, and calls from several threads; inputs are
+    of so few shapes that most calls are replayed."""
     for seed in range(60):
         check(program, seed)
         if seed % 7 == 0:
@@ -102,9 +143,50 @@ def calls(program: Ranked) -> None:
                 raise AssertionError
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda seed: check(program, seed), range(30)))
+    assert program.capture_status(*given(1)) == "captured"
 
 
-def forever(program: Ranked) -> None:
+def mixed(program: Ranks) -> None:
+    """A rank that is not replayed among others that are, until a call asks for it; and what changes
+    between calls."""
+    for seed in range(24):
+        check(program, seed)
+    print(program.capture_status(*given(0)), flush=True)
+    program.capture(*given(0))
+    assert (status := program.capture_status(*given(0))) == "captured", status
+    check(program, 0)
+    x, _ = given(0)
+    for index in (3, 99, 5):  # of one shape: the second is an error in a replay, too
+        for _ in range(3):
+            try:
+                i = torch.tensor([index])
+                assert all(map(same_bits, program(x, i), program.serial(x, i)))
+            except RuntimeError as error:
+                assert index == 99, error
+    program.captures = False
+    check(program, 1)
+    program.captures = True
+    dict(program.named_buffers())["conv1.weight"].mul_(2)  # of rank 0 only
+    for seed in range(12):
+        check(program, seed)
+    assert (status := program.capture_status(*given(0))) == "captured", status
+
+
+def crossed(program: Ranks) -> None:
+    """A step that fails while another worker of its rank waits for a message."""
+    x = torch.randn(4, 8)
+    for index in range(12):
+        i = torch.tensor([index % 4, 99 if index % 3 == 2 else 0])
+        try:
+            assert same_bits(program(x, i), program.serial(x, i))
+        except RuntimeError as error:
+            assert "out of bounds" in str(error) and index % 3 == 2, error
+        else:
+            assert index % 3 < 2
+    assert program.capture_status(x, torch.tensor([0, 0])) == "captured"
+
+
+def forever(program: Ranks) -> None:
     """Calls, the first of which the parent hears of, until a rank is lost."""
     check(program, 0)
     print("called", flush=True)
@@ -113,7 +195,7 @@ def forever(program: Ranked) -> None:
         check(program, seed := seed + 1)
 
 
-def interrupted(program: Ranked) -> None:
+def interrupted(program: Ranks) -> None:
     """Ctrl-C ends a call, and the next one is right."""
     # A process that is started in the background of a shell ignores it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -132,7 +214,7 @@ def interrupted(program: Ranked) -> None:
     check(program, 1)
 
 
-def idle(program: Ranked) -> None:
+def idle(program: Ranks) -> None:
     """Nothing for longer than a rank waits for another."""
     check(program, 0)
     time.sleep(6)
@@ -142,13 +224,16 @@ def idle(program: Ranked) -> None:
 def main(scenario: str) -> None:
     rank = int(os.environ["RANK"])
     seed = rank if scenario == "different" else 0
-    program = Ranked(weights(seed))
+    own = weights(seed)
+    program = Crossed(own) if scenario == "crossed" else Ranked(own)
+    program.captures = scenario != "mixed" or rank == 0
     try:
         with program:
             if program.connect():
                 program.serve()
             elif scenario not in ("different", "alone"):
-                {f.__name__: f for f in (calls, forever, interrupted, idle)}[scenario](program)
+                scenarios = (calls, crossed, forever, idle, interrupted, mixed)
+                {f.__name__: f for f in scenarios}[scenario](program)
     except (RuntimeError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
