@@ -23,8 +23,7 @@ class Crew final : public Lender {
   bool take_back(Region& region, int index) override;
 
  private:
-  // Part i of a region is helper i - 1's. In a forked child there are none, and all parts are taken
-  // back.
+  // Part i of a region is helper i - 1's.
   std::vector<std::shared_ptr<Helper>> helpers_;
 };
 
