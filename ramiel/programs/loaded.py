@@ -7,17 +7,13 @@ import itertools
 import linecache
 import types
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
-from torch import Tensor
-
 from ramiel.backend.pytorch.printer import Emitted
 from ramiel.compiler import Compilation, Report
-from ramiel.cores import cores
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
 from ramiel.errors import CompileError
 from ramiel.execution.tensors import array_of_tensor, tensor_of
@@ -102,17 +98,10 @@ def _class_of(emitted: Emitted) -> Any:
     return types.new_class(base.__name__, (base, CompiledProgram))
 
 
-def _tensor(weight: WeightAttr) -> Tensor:
-    return tensor_of(weight.array())
-
-
 def _weights(emitted: Emitted) -> Weights:
     names, aliases = tied(emitted.weights)
     try:
-        # Most of it is copies, for which numpy releases the GIL.
-        with ThreadPoolExecutor(cores()) as pool:
-            found = pool.map(_tensor, names.values())
-            tensors = dict(zip(names, found, strict=True))
+        tensors = {name: tensor_of(weight.array()) for name, weight in names.items()}
     except TypeError as error:
         raise CompileError(f"PyTorch lacks the type of a weight: {error}") from error
     return Weights.from_tensors(tensors, emitted.nodes, aliases)
