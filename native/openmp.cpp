@@ -20,6 +20,7 @@ namespace {
 struct Here {
   Lender* lender = nullptr;
   int width = 1;
+  bool sets_width = false;  // what the thread sets as its number of threads is the width
   Region* region = nullptr;
   int index = 0;
   int nested = 0;  // regions inside of that one, which run on this thread alone
@@ -61,8 +62,17 @@ void leave() {
     return;
   }
   Region& region = here.own;
+  // What nobody has begun waits for nobody: this thread has been through the whole function.
+  int done = region.size - 1;
+  for (int index = 1; index < region.size; ++index) {
+    if (!here.lender->take_back(region, index)) continue;
+    here.index = index;
+    here.construct = 0;
+    region.function(region.data);
+    --done;
+  }
   Turns turns;
-  while (region.done.load(std::memory_order_acquire) != region.size - 1) turns.next();
+  while (region.done.load(std::memory_order_acquire) != done) turns.next();
   here.region = nullptr;
 }
 
@@ -208,6 +218,7 @@ unsigned (*gnu_sections_start)(unsigned);
 unsigned (*gnu_sections_next)();
 void (*gnu_sections_end)();
 void (*gnu_sections_end_nowait)();
+void (*gnu_set_num_threads)(int);
 int (*gnu_get_max_threads)();
 int (*gnu_get_num_threads)();
 int (*gnu_get_thread_num)();
@@ -292,6 +303,11 @@ void sections_end_nowait() {
   if (!answers()) gnu_sections_end_nowait();
 }
 
+void set_num_threads(int threads) {
+  gnu_set_num_threads(threads);
+  if (here.sets_width && threads > 0) here.width = threads;
+}
+
 int get_max_threads() { return answers() ? here.width : gnu_get_max_threads(); }
 
 int get_num_threads() { return answers() ? size_here() : gnu_get_num_threads(); }
@@ -335,6 +351,7 @@ const Entry kEntries[] = {
     entry("GOMP_sections_next", sections_next, &gnu_sections_next),
     entry("GOMP_sections_end", sections_end, &gnu_sections_end),
     entry("GOMP_sections_end_nowait", sections_end_nowait, &gnu_sections_end_nowait),
+    entry("omp_set_num_threads", set_num_threads, &gnu_set_num_threads),
     entry("omp_get_max_threads", get_max_threads, &gnu_get_max_threads),
     entry("omp_get_num_threads", get_num_threads, &gnu_get_num_threads),
     entry("omp_get_thread_num", get_thread_num, &gnu_get_thread_num),
@@ -345,7 +362,7 @@ const Entry kEntries[] = {
 const char* const kLeftToGnu[] = {
     "GOMP_critical_start", "GOMP_critical_end",   "GOMP_critical_name_start",
     "GOMP_critical_name_end", "GOMP_atomic_start", "GOMP_atomic_end",
-    "omp_set_num_threads", "omp_get_num_procs",
+    "omp_get_num_procs",
 };
 
 bool is_openmp(const char* name) {
@@ -416,6 +433,20 @@ void help(Region& region, int index) {
 void set_crew(Lender* lender, int width) {
   here.lender = lender;
   here.width = width;
+  here.sets_width = false;
+}
+
+void join_crew(Lender* lender) {
+  set_crew(lender, gnu_get_max_threads ? gnu_get_max_threads() : 1);
+  here.sets_width = lender != nullptr;
+}
+
+Crewed::Crewed() : lender_(here.lender), width_(here.width), sets_width_(here.sets_width) {}
+
+Crewed::~Crewed() {
+  here.lender = lender_;
+  here.width = width_;
+  here.sets_width = sets_width_;
 }
 
 void on_threads(int threads, void (*function)(void*, int, int), void* data) {

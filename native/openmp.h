@@ -1,10 +1,10 @@
-// OpenMP for oneDNN and PyTorch, answered by the threads of a replay.
+// OpenMP for oneDNN and PyTorch, answered by our threads.
 //
 // A kernel on several threads enters a parallel region of OpenMP, which GNU's runtime would run on
 // a pool of its own: one pool for each thread that ever called it, whose idle threads spin on cores
 // that a schedule has given to others. So the entry points that a library calls lead here. In a
-// thread that replays a plan, a region runs on threads that the plan has reserved; in any other
-// thread, everything goes on to GNU's runtime.
+// thread that replays a plan, a region runs on threads that the plan has reserved; in one that runs
+// a program in Python, on a crew (crew.h); in any other, everything goes on to GNU's runtime.
 
 #pragma once
 
@@ -49,6 +49,9 @@ class Lender {
   // Has `help(region, i)` called in a thread of its own for i = 1..size-1.
   virtual void lend(Region& region) = 0;
 
+  // Whether nobody has begun part `index` of a region, and nobody will any more.
+  virtual bool take_back(Region&, int) { return false; }
+
  protected:
   ~Lender() = default;
 };
@@ -56,6 +59,22 @@ class Lender {
 // In this thread, until it is called again, regions get up to `width` threads from a lender.
 // With no lender, they are OpenMP's.
 void set_crew(Lender* lender, int width);
+
+// The same for a thread that sets its number of threads itself: regions get as many.
+void join_crew(Lender* lender);
+
+// Restores at the end of a scope what this thread's regions get their threads from.
+class Crewed {
+ public:
+  Crewed();
+  ~Crewed();
+  Crewed(const Crewed&) = delete;
+
+ private:
+  Lender* lender_;
+  int width_;
+  bool sets_width_;
+};
 
 // `function(data, index, size)` for `size` indices: on up to `threads` threads of the lender's, else of
 // OpenMP's.

@@ -139,7 +139,6 @@ class Plan final : public Lender, public Parts {
   void do_part(int k, Bed& bed) override {
     if (common_->status.load() == kDone) {
       work(k, nullptr);
-      set_crew(nullptr, 1);
     }
     // Whoever waits for the last one may then delete the plan.
     if (common_->finished.fetch_add(1) + 1 == workers()) bed.wake();
@@ -251,7 +250,6 @@ class Plan final : public Lender, public Parts {
     int workers = static_cast<int>(steps_.size());
     if (k < workers) {
       work(k, times_of(k));
-      set_crew(nullptr, 1);
       if (common_->finished.fetch_add(1) + 1 == workers && !is_shared_) wake_all();
     }
     if (!is_shared_) {
@@ -280,6 +278,7 @@ class Plan final : public Lender, public Parts {
 
   void work(int k, int64_t* times) {
     int threads = 0;
+    Crewed before;
     OperatorMode mode;
     const Steps& steps = steps_[k];
     if (times) *times++ = now_ns();

@@ -3,7 +3,7 @@
 // Each plan is a random graph: every worker adds to numbers that it gets through channels, on one
 // thread or, by OpenMP, on several, in calls as of Python's or of PyTorch's operators. A wrong sum, a
 // hang, a race or memory that is not freed is a fault of the executor. So are they in pipelines, whose
-// workers go through the copies of such a graph.
+// workers go through the copies of such a graph, and in threads that use a crew.
 
 #include <dlfcn.h>
 
@@ -36,6 +36,8 @@ void ramiel_pipeline_submit(void* pipeline, int spins);
 int ramiel_pipeline_wait(void* pipeline, int64_t run);
 void ramiel_pipeline_close(void* pipeline);
 void ramiel_pipeline_delete(void* pipeline);
+int ramiel_has_crew();
+void ramiel_use_crew(int uses);
 }
 
 namespace {
@@ -368,6 +370,21 @@ int wrong_in_pipeline(unsigned seed, int workers, int count, int runs, int spins
   return wrong;
 }
 
+// How often OpenMP is wrong in a thread that runs a program in Python, and replays plans between.
+int wrong_on_crew(unsigned seed, int runs) {
+  Graph graph(seed, 2, 20, true);
+  int wrong = 0;
+  for (int i = 0; i < runs; ++i) {
+    ramiel_use_crew(1);
+    for (int threads = 1; threads < 5; ++threads) wrong += !openmp_is_right(threads);
+    wrong += !graph.run(0);
+    wrong += !openmp_is_right(3) || !ramiel_has_crew();
+    if (i % 3 == 0) ramiel_use_crew(0);
+  }
+  ramiel_use_crew(0);
+  return wrong + (ramiel_has_crew() != 0);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -386,6 +403,7 @@ int main(int count, char** arguments) {
           if (!graph.run(i % 2 ? 2000 : 0)) wrong.fetch_add(1);
         }
         int copies = 1 + static_cast<int>(seed % 4);
+        wrong.fetch_add(wrong_on_crew(seed * 4 + caller, runs / 40));
         wrong.fetch_add(wrong_in_pipeline(seed * 4 + caller, workers, copies, runs / 40, spins));
       }
     });

@@ -344,6 +344,8 @@ def _close(y: Tensor, expected: Tensor) -> bool:
 
 def _largest(values: Tensor) -> Tensor:
     """The largest absolute value, without a copy; NaN if there is one."""
+    if values.is_contiguous(memory_format=torch.channels_last):
+        values = values.permute(0, 2, 3, 1)  # torch.aminmax copies what is not contiguous
     least, most = torch.aminmax(values)
     return torch.maximum(-least, most)
 

@@ -19,7 +19,7 @@ from ramiel.runtime.errors import OpError, op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
 from ramiel.runtime.outputs import owned
 from ramiel.runtime.replay.meeting import Meeting, TapedChannels
-from ramiel.runtime.replay.native import Native
+from ramiel.runtime.replay.native import Native, on_crew
 from ramiel.runtime.replay.pipeline import Pipeline
 from ramiel.runtime.replay.plan import Plan
 from ramiel.runtime.replay.plans import Plans, Taped, Timed, captures_by_itself, is_replayed
@@ -314,7 +314,8 @@ class Program(nn.Module):
         copies = [copies_of(sample) for sample in samples]
         channels = TapedChannels(self._channels, meeting)
         self._send(channels, copies)
-        self._pool.run(channels, [taper(number) for number in range(len(tapes))], apart=True)
+        tapers = [on_crew(taper(number)) for number in range(len(tapes))]
+        self._pool.run(channels, tapers, apart=True)
         outputs = [] if stops else list(chain.from_iterable(self._sent(channels)))
         names = list(chain.from_iterable(self._outputs))
         return Taped(tapes, list(chain.from_iterable(copies)), outputs, stops, names)
@@ -383,7 +384,7 @@ class Program(nn.Module):
         self, channels: Channels, workers: Sequence[Worker], samples: Sequence[Sequence[Any]]
     ) -> list[tuple[Any, ...]]:
         self._send(channels, samples)
-        self._pool.run(channels, workers)
+        self._pool.run(channels, [on_crew(worker) for worker in workers])
         return self._sent(channels)
 
     def _send(self, channels: Channels, samples: Sequence[Sequence[Any]]) -> None:

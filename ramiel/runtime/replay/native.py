@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from ctypes import POINTER, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from ramiel.runtime.kernels.onednn_library import Library, library
 from ramiel.runtime.kernels.onednn_library import why_not as why_no_onednn
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 class Kind(IntEnum):
@@ -140,6 +143,9 @@ class Native:
         ):
             function = getattr(self.functions, f"ramiel_pipeline_{name}")
             function.argtypes, function.restype = (c_void_p, *arguments), None
+        self.functions.ramiel_has_crew.argtypes = ()
+        self.functions.ramiel_use_crew.argtypes = (c_int,)
+        self.functions.ramiel_use_crew.restype = None
         self.functions.ramiel_pipeline_wait.argtypes = (c_void_p, c_int64)
         self.transforms = {
             Kind.TILES.name: self.functions.ramiel_tiles_of,
@@ -210,6 +216,14 @@ class Native:
 
     def delete(self, plan: c_void_p) -> None:
         self.functions.ramiel_plan_delete(plan)
+
+    def has_crew(self) -> bool:
+        """Whether regions of OpenMP that this thread enters run on threads of our own."""
+        return bool(self.functions.ramiel_has_crew())
+
+    def use_crew(self, uses: bool) -> None:
+        """Have them run on threads of our own from now on, or no longer."""
+        self.functions.ramiel_use_crew(uses)
 
     def new_pipeline(self, plans: Sequence[c_void_p], memory: int | None = None) -> c_void_p:
         """A pipeline (native/pipeline.cpp) of copies of a plan. With the address of `memory`, of
@@ -284,6 +298,24 @@ def _find() -> Native:
     if onednn is None:
         raise OSError(why_no_onednn())
     return Native(found.origin, onednn)
+
+
+def on_crew(function: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
+    """A function whose operators run on threads of our own (native/crew.h), if there is the native
+    part. Their number is what torch.set_num_threads() sets, as it is with OpenMP's."""
+
+    def run(argument: Argument) -> Result:
+        lib = native()
+        if lib is None:
+            return function(argument)
+        before = lib.has_crew()
+        try:
+            lib.use_crew(True)
+            return function(argument)
+        finally:
+            lib.use_crew(before)
+
+    return run
 
 
 # --- functions of Python that steps call ---
