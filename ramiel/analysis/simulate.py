@@ -6,10 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.task_graph import TaskGraph
+
+
+class Message(NamedTuple):
+    """A task's value on its way from one rank to another. Times in µs."""
+
+    task: int
+    sender: int
+    receiver: int
+    bytes: float
+    begin: float
+    """When its ranks are free for it."""
+    end: float
+    """When all of it is there."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +39,13 @@ class Timeline:
     """The time that each worker runs tasks or lends its core to one."""
     hand_overs: int
     """The number of tasks whose values are read on another worker."""
-    messages: int = 0
-    """The number of messages between ranks."""
+    sent: tuple[Message, ...] = ()
+    """What went from rank to rank, in the order in which it was sent."""
+
+    @property
+    def messages(self) -> int:
+        """The number of messages between ranks."""
+        return len(self.sent)
 
 
 class Deadlock(ValueError):
@@ -116,13 +134,13 @@ def follow(
             crosses[task] = True
             there = rank[consumer]
             if there not in arrivals:
-                arrivals[there] = ports.send(home, there, end, graph.far[task])
+                arrivals[there] = ports.send(task, home, there, end)
             arrive(consumer, arrivals[there])
         for following in followers[task]:
             changes = switch if threads[following] != threads[task] else 0.0
             arrive(following, end + (changes if leader[following] == here else hand_over))
         if home and graph.outputs_far[task]:
-            returned = max(returned, ports.send(home, 0, end, graph.outputs_far[task]))
+            returned = max(returned, ports.send_back(task, home, end))
     if any(waits_for):
         raise _deadlock(placement, waits_for)
     return Timeline(
@@ -131,7 +149,7 @@ def follow(
         makespan=max(returned, max(finish, default=0.0)),
         busy=tuple(sum((run.times[t] for t in order), 0.0) for order in placement.workers),
         hand_overs=sum(crosses),
-        messages=ports.messages,
+        sent=tuple(ports.sent),
     )
 
 
@@ -186,20 +204,34 @@ class InOrder:
 
 
 class _Ports:
-    """When each rank is free to send and to receive."""
+    """When each rank is free to send and to receive, and what was sent."""
 
     def __init__(self, graph: TaskGraph) -> None:
+        self._graph = graph
         self._latency = graph.link.latency if graph.link else 0.0
         self._sends = [0.0] * graph.rank_count
         self._receives = [0.0] * graph.rank_count
-        self.messages = 0
+        self.sent: list[Message] = []
 
-    def send(self, sender: int, receiver: int, time: float, takes: float) -> float:
-        """When a message is there that could be sent at `time` and takes so long, all in µs."""
-        begins = max(time, self._sends[sender], self._receives[receiver])
-        self._sends[sender] = self._receives[receiver] = begins + max(0.0, takes - self._latency)
-        self.messages += 1
-        return begins + takes
+    def send(self, task: int, sender: int, receiver: int, time: float) -> float:
+        """When a task's value is there that could be sent at `time`, in µs."""
+        assert self._graph.messages is not None
+        size, takes = self._graph.messages.values[task], self._graph.far[task]
+        return self._send(task, sender, receiver, size, time, takes)
+
+    def send_back(self, task: int, sender: int, time: float) -> float:
+        """The same for the outputs of the program that it computes, which go to rank 0."""
+        assert self._graph.messages is not None
+        size, takes = self._graph.messages.outputs[task], self._graph.outputs_far[task]
+        return self._send(task, sender, 0, size, time, takes)
+
+    def _send(
+        self, task: int, sender: int, receiver: int, size: float, time: float, takes: float
+    ) -> float:
+        begin = max(time, self._sends[sender], self._receives[receiver])
+        self._sends[sender] = self._receives[receiver] = begin + max(0.0, takes - self._latency)
+        self.sent.append(Message(task, sender, receiver, size, begin, begin + takes))
+        return begin + takes
 
 
 def _deadlock(placement: Placement, waits_for: Sequence[int]) -> Deadlock:

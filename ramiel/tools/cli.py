@@ -293,7 +293,6 @@ def passes() -> None:
 def summary(report: Report) -> str:
     """The schedule in numbers."""
     from ramiel.backend.pytorch.devices import milliseconds as ms
-    from ramiel.backend.pytorch.devices import stream_told
     from ramiel.backend.pytorch.printer import counted
 
     speedup = report.serial_us / report.parallel_us if report.parallel_us else 1.0
@@ -314,9 +313,8 @@ def summary(report: Report) -> str:
         f"bound {ms(report.bound_us)}; {report.memory_bytes / 1e6:.1f} MB of values"
         + (" and weights on a rank" if report.ranks > 1 else ""),
     ]
-    if report.streaming:
-        given = (report.at_a_time, report.interval_us, report.latency_us)
-        lines.append(f"streams   {stream_told(report.streaming, *given)}")
+    if report.stream:
+        lines.append(f"streams   {report.stream}")
     if report.search:
         lines.append(f"searched  {report.search}")
     if report.tuned:
