@@ -13,8 +13,8 @@ import torch
 
 from ramiel.runtime.errors import DeviceUnavailable, op_error, place_of
 from ramiel.runtime.inputs import samples_of
-from ramiel.runtime.outputs import owned
-from ramiel.runtime.program import Program, as_tuple, codes_of, joined
+from ramiel.runtime.outputs import joined, owned
+from ramiel.runtime.program import Program, as_tuple, codes_of
 from ramiel.runtime.replay.plans import CAPTURED
 from ramiel.runtime.streams.device import Device, device_of_programs
 from ramiel.runtime.streams.issue import Issue
