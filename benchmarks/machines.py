@@ -73,7 +73,7 @@ def table(rows: dict[str, dict[str, Any]], workers: int, ranks: int) -> str:
     slowest = max(one["seconds"] for found in rows.values() for one in found.values())
     lines = [
         f"ms for one sample, simulated, on {ranks} machines of {workers} cores; in brackets the "
-        "machines that the schedule uses, and its messages. On one core, the longest of these "
+        "machines that the schedule uses, and its messages. The longest of these "
         f"compilations took {slowest:.0f} s.",
         "",
         "| model | schedule | one core | one machine | " + " | ".join(LINKS) + " |",
