@@ -1,11 +1,13 @@
 """Simulates models on several machines, and writes docs/machines.md.
 
     python benchmarks/machines.py bert_base.onnx nasnet.onnx randwire.onnx
-        [--ranks 4] [--workers 8] [--measured RESULTS.json ...] [--page docs/machines.md]
+        [--ranks 4] [--workers 8] [--schedules auto ...] [--measured RESULTS.json ...]
+        [--results benchmarks/results/machines.json] [--page docs/machines.md]
 
-Costs come from the shapes, at nominal prices, so the tables are the same on each machine.
-`--measured` adds what benchmarks/hand_over.py and benchmarks/ranks.py have measured. Only the text
-between `<!-- NAME -->` and `<!-- /NAME -->` is generated.
+Costs come from the shapes, at nominal prices, so the tables are the same on each machine. What is
+simulated replaces that of the same machines, model and schedule in the results, of which the tables
+are made. `--measured` adds what benchmarks/hand_over.py and benchmarks/ranks.py have measured. Only
+the text between `<!-- NAME -->` and `<!-- /NAME -->` is generated.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import json
 import re
 from pathlib import Path
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from ramiel.compiler import compile_model, program_of
@@ -26,15 +29,16 @@ LINKS = {
     "100 Gbit/s, 5 µs": (5.0, 12500.0),
 }
 """Latency, µs, and bytes a µs."""
-SCHEDULES = ("auto", "linear", "dsc", "list", "greedy")
+SCHEDULES = ("auto", "linear", "dsc", "list", "greedy", "ios")
 
 
 class Simulated(NamedTuple):
-    schedule: str
     ms: float
     serial_ms: float
     ranks: int
     messages: int
+    seconds: float
+    """How long the compilation took."""
 
 
 def simulated(
@@ -43,37 +47,52 @@ def simulated(
     options = Options(
         workers=workers, schedule=schedule, executor="distributed", ranks=ranks, link=link
     )
+    begin = perf_counter()
     made = compile_model(model, options)
+    seconds = perf_counter() - begin
     program, report = program_of(made.module), made.report
     return Simulated(
-        report.schedule,
         report.parallel_us / 1e3,
         report.serial_us / 1e3,
         program.ranks,
         len(program.crossings),
+        round(seconds, 1),
     )
 
 
-def table(models: list[Path], workers: int, ranks: int) -> str:
+def row(model: Path, schedule: str, workers: int, ranks: int) -> dict[str, Any]:
+    """On one machine, and on several with each link."""
+    found = {"": simulated(model, schedule, workers, 1, None)}
+    for name, link in LINKS.items():
+        found[name] = simulated(model, schedule, workers, ranks, link)
+    return {name: one._asdict() for name, one in found.items()}
+
+
+def table(rows: dict[str, dict[str, Any]], workers: int, ranks: int) -> str:
     """One row for each model and schedule, one column for each link."""
+    slowest = max(one["seconds"] for found in rows.values() for one in found.values())
     lines = [
         f"ms for one sample, simulated, on {ranks} machines of {workers} cores; in brackets the "
-        "machines that the schedule uses, and its messages.",
+        "machines that the schedule uses, and its messages. The longest of these "
+        f"compilations took {slowest:.0f} s.",
         "",
         "| model | schedule | one core | one machine | " + " | ".join(LINKS) + " |",
         "|---" * (4 + len(LINKS)) + "|",
     ]
-    for model in models:
-        for schedule in SCHEDULES:
-            alone = simulated(model, schedule, workers, 1, None)
-            cells = [f"{alone.serial_ms:.2f}", f"{alone.ms:.2f}"]
-            for link in LINKS.values():
-                found = simulated(model, schedule, workers, ranks, link)
-                how = f" ({found.ranks}, {found.messages})" if found.ranks > 1 else " (1)"
-                cells.append(f"{found.ms:.2f}{how}")
-            lines.append(f"| {model.stem} | {schedule} | {' | '.join(cells)} |")
-            print(lines[-1], flush=True)
+    for name in sorted(rows, key=_position):
+        alone = rows[name][""]
+        cells = [f"{alone['serial_ms']:.2f}", f"{alone['ms']:.2f}"]
+        for link in LINKS:
+            found = rows[name][link]
+            how = f" ({found['ranks']}, {found['messages']})" if found["ranks"] > 1 else " (1)"
+            cells.append(f"{found['ms']:.2f}{how}")
+        lines.append(f"| {' | '.join([*name.split(), *cells])} |")
     return "\n".join(lines)
+
+
+def _position(name: str) -> tuple[str, int]:
+    model, schedule = name.split()
+    return model, SCHEDULES.index(schedule)
 
 
 def hand_overs(document: dict[str, Any]) -> str:
@@ -110,13 +129,25 @@ def main() -> None:
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--ranks", type=int, default=4)
     parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--schedules", nargs="*", default=SCHEDULES, choices=SCHEDULES)
     parser.add_argument("--measured", nargs="*", type=Path, default=[])
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "benchmarks" / "results" / "machines.json"
+    )
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "machines.md")
     options = parser.parse_args()
+    results: dict[str, Any] = json.loads(options.results.read_text())
     parts: dict[str, str] = {}
-    if options.models:
+    rows = results.setdefault(f"{options.ranks} x {options.workers}", {})
+    for model in options.models:
+        for schedule in options.schedules:
+            found = row(model, schedule, options.workers, options.ranks)
+            rows[f"{model.stem} {schedule}"] = found
+            print(model.stem, schedule, found, flush=True)
+            options.results.write_text(json.dumps(results, indent=1) + "\n")
+    if rows:
         name = f"simulated-{options.ranks * options.workers}"
-        parts[name] = table(options.models, options.workers, options.ranks)
+        parts[name] = table(rows, options.workers, options.ranks)
     for path in options.measured:
         document: dict[str, Any] = json.loads(path.read_text())
         parts |= {"hand-overs": hand_overs(document)} if "rows" in document else {}

@@ -12,6 +12,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, StringAttr
 from xdsl.utils.arg_spec import ArgSpec
 
+from ramiel.backend.pytorch.devices import stream_told
 from ramiel.backend.pytorch.printer import Emitted, print_program
 from ramiel.console.progress import ListeningContext, Progress
 from ramiel.dialects.cluster import ProgramOp
@@ -70,6 +71,14 @@ class Report:
     """A searching scheduler's statistics, as text."""
     tuned: str = ""
     """The measurements of tuning, as text."""
+
+    @property
+    def stream(self) -> str:
+        """In words, how requests that follow each other are computed, and what is expected of it;
+        empty if that was not chosen."""
+        if not self.streaming:
+            return ""
+        return stream_told(self.streaming, self.at_a_time, self.interval_us, self.latency_us)
 
     @staticmethod
     def of(program: ProgramOp) -> Report:

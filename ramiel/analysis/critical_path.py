@@ -10,21 +10,24 @@ from ramiel.analysis.task_graph import TaskGraph
 
 
 def distance_to_end(
-    graph: TaskGraph, edge_cost: float = 0.0, costs: Sequence[float] | None = None
+    graph: TaskGraph,
+    edge_cost: float | Sequence[float] = 0.0,
+    costs: Sequence[float] | None = None,
 ) -> list[float]:
     """The longest path in µs from the start of each task to the end of the graph.
 
     A path's length is the sum of its tasks' `costs` (by default their times on one thread) plus
-    `edge_cost` µs for each edge.
-    Raises ValueError if `edge_cost` is negative. O(V + E).
+    `edge_cost` µs for each edge, or those of its producer.
+    Raises ValueError if an `edge_cost` is negative. O(V + E).
     """
-    if not edge_cost >= 0:
-        raise ValueError(f"edge_cost is {edge_cost}: need a number >= 0")
+    edges = (edge_cost,) * len(graph) if isinstance(edge_cost, float | int) else edge_cost
+    if not all(edge >= 0 for edge in edges):
+        raise ValueError(f"edge_cost is {edge_cost}: need numbers >= 0")
     distance = list(graph.costs if costs is None else costs)
     for task in reversed(range(len(graph))):
         consumers = graph.successors[task]
         if consumers:
-            distance[task] += edge_cost + max([distance[consumer] for consumer in consumers])
+            distance[task] += edges[task] + max([distance[consumer] for consumer in consumers])
     return distance
 
 

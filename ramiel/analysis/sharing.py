@@ -1,11 +1,12 @@
 """The timeline of a placement on a device that concurrent tasks share."""
 
+from collections.abc import Sequence
+from functools import partial
 from heapq import heappop, heappush
-from itertools import pairwise
 from math import inf
 
 from ramiel.analysis.placement import Placement
-from ramiel.analysis.simulate import Timeline, deadlock, simulate
+from ramiel.analysis.simulate import Timeline, follow, simulate
 from ramiel.analysis.task_graph import TaskGraph
 
 
@@ -23,64 +24,44 @@ def simulate_sharing(graph: TaskGraph, placement: Placement) -> Timeline:
 
     Raises ValueError if a task is missing or on several workers, Deadlock as simulate() does.
     """
-    leader = placement.leaders(len(graph))
     if any(count > 1 for count in placement.threads(len(graph))):
         raise ValueError("a task that shares a device runs on one stream")
-    missing = [len(producers) for producers in graph.predecessors]
-    following = [-1] * len(graph)
-    for order in placement.workers:
-        for task, after in pairwise(order):
-            following[task] = after
-            missing[after] += 1
-    start, finish = [0.0] * len(graph), [0.0] * len(graph)
-    crosses = bytearray(len(graph))
-    ready = [(0.0, task) for task, count in enumerate(missing) if not count]
-    left: dict[int, float] = {}
-    filled = now = 0.0
-    while ready or left:
-        speed = min(1.0, 1.0 / filled) if filled > 0 else 1.0
-        task = min(left, key=left.__getitem__) if left else -1
-        ends = now + left[task] / speed if left else inf
-        begins = max(now, ready[0][0]) if ready else inf
-        time = min(ends, begins)
-        for other in left:
-            left[other] -= (time - now) * speed
-        now = time
-        if begins <= ends:
-            task = heappop(ready)[1]
-            start[task] = now
-            left[task] = graph.costs[task]
-            filled += graph.shares[task]
-            continue
-        del left[task]
-        filled = sum(graph.shares[other] for other in left)
-        finish[task] = now
-        for consumer in graph.successors[task]:
-            crossing = leader[consumer] != leader[task]
-            crosses[task] |= crossing
-            _arrive(consumer, now + graph.hand_over * crossing, start, missing, ready)
-        if following[task] >= 0:
-            _arrive(following[task], now, start, missing, ready)
-    if any(missing):
-        raise deadlock(placement, missing)
-    return Timeline(
-        start=tuple(start),
-        finish=tuple(finish),
-        makespan=max(finish, default=0.0),
-        busy=tuple(sum(finish[t] - start[t] for t in order) for order in placement.workers),
-        hand_overs=sum(crosses),
-    )
+    return follow(graph, placement, partial(_OnDevice, graph.shares))
 
 
-def _arrive(
-    task: int,
-    time: float,
-    start: list[float],
-    missing: list[int],
-    ready: list[tuple[float, int]],
-) -> None:
-    """One of the things that a task waits for is there."""
-    start[task] = max(start[task], time)
-    missing[task] -= 1
-    if not missing[task]:
-        heappush(ready, (start[task], task))
+class _OnDevice:
+    """Tasks that slow each other down once they fill more than the device."""
+
+    def __init__(self, shares: Sequence[float], times: list[float]) -> None:
+        self.times = times
+        self._shares = shares
+        self._ready: list[tuple[float, int]] = []
+        self._start = [0.0] * len(times)
+        self._left: dict[int, float] = {}
+        self._filled = self._now = 0.0
+
+    def add(self, task: int, time: float) -> None:
+        heappush(self._ready, (time, task))
+
+    def next(self) -> tuple[int, float, float] | None:
+        ready, left = self._ready, self._left
+        while ready or left:
+            speed = min(1.0, 1.0 / self._filled) if self._filled > 0 else 1.0
+            task = min(left, key=left.__getitem__) if left else -1
+            ends = self._now + left[task] / speed if left else inf
+            begins = max(self._now, ready[0][0]) if ready else inf
+            time = min(ends, begins)
+            for other in left:
+                left[other] -= (time - self._now) * speed
+            self._now = time
+            if begins <= ends:
+                task = heappop(ready)[1]
+                self._start[task] = time
+                left[task] = self.times[task]
+                self._filled += self._shares[task]
+                continue
+            del left[task]
+            self._filled = sum(self._shares[other] for other in left)
+            self.times[task] = time - self._start[task]
+            return task, self._start[task], time
+        return None

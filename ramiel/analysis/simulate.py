@@ -1,12 +1,28 @@
 """The timeline of a placement: when each task runs."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.task_graph import TaskGraph
+
+
+class Message(NamedTuple):
+    """A task's value on its way from one rank to another. Times in µs."""
+
+    task: int
+    sender: int
+    receiver: int
+    bytes: float
+    begin: float
+    """When its ranks are free for it."""
+    end: float
+    """When all of it is there."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +39,13 @@ class Timeline:
     """The time that each worker runs tasks or lends its core to one."""
     hand_overs: int
     """The number of tasks whose values are read on another worker."""
-    messages: int = 0
-    """The number of messages between ranks."""
+    sent: tuple[Message, ...] = ()
+    """What went from rank to rank, in the order in which it was sent."""
+
+    @property
+    def messages(self) -> int:
+        """The number of messages between ranks."""
+        return len(self.sent)
 
 
 class Deadlock(ValueError):
@@ -44,17 +65,37 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
     worker; the same holds for a core that another worker lends. To change the number of threads
     takes `graph.switch` µs. On a single core, tasks are faster by `graph.crowding`. Start times
     are longest paths in the graph of the edges and of each worker's program order, computed in
-    O(V + E + entries of the placement). With several ranks see simulate_ranks().
+    O(V + E + entries of the placement).
+
+    Between ranks, values are messages, which take what `graph.link` says. A rank sends one message
+    at a time and receives one at a time: this is the one-port model of Beaumont, Boudet & Robert,
+    "A realistic model and an efficient heuristic for scheduling with heterogeneous processors",
+    HCW 2002, section 2. Messages are sent in the order in which tasks end, each value once to each
+    rank. The inputs of the program come from rank 0, and its outputs are returned there, which
+    counts. O((V + E) log V).
 
     Raises ValueError if the placement misses or repeats a task or runs one on a number of
     threads without costs, and Deadlock if that graph has a cycle.
     """
-    if len({graph.rank_of(w) for w, order in enumerate(placement.workers) if order} | {0}) > 1:
-        return simulate_ranks(graph, placement)
+    several = any(graph.rank_of(w) for w, order in enumerate(placement.workers) if order)
+    alone = not several and sum(map(bool, placement.workers)) == 1
+    running = InOrder if several else InAnyOrder
+    return follow(graph, placement, running, graph.crowding if alone else 1.0)
+
+
+def follow(
+    graph: TaskGraph,
+    placement: Placement,
+    running: Callable[[list[float]], Running],
+    speed: float = 1.0,
+) -> Timeline:
+    """The timeline of tasks that take their costs at a speed, run as `running` says, which is made
+    of these times, µs. Raises as simulate() does."""
     leader, threads = placement.leaders(len(graph)), placement.threads(len(graph))
+    rank = [graph.rank_of(worker) for worker in leader]
     costs = {count: graph.costs_on(count) for count in set(threads)}
-    slower = graph.crowding if sum(map(bool, placement.workers)) == 1 else 1.0
-    duration = [costs[count][task] / slower for task, count in enumerate(threads)]
+    run = running([costs[count][task] / speed for task, count in enumerate(threads)])
+    ports = _Ports(graph)
     waits_for = [len(producers) for producers in graph.predecessors]
     followers: list[list[int]] = [[] for _ in graph.costs]
     start = [0.0] * len(graph)
@@ -64,47 +105,136 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
         for task, following in pairwise(order):
             followers[task].append(following)
             waits_for[following] += 1
+    for task, time in enumerate(graph.inputs_far):
+        if rank[task]:
+            start[task] = max(start[task], time)
 
     finish = [0.0] * len(graph)
-    runnable = [task for task, count in enumerate(waits_for) if count == 0]
     crosses = bytearray(len(graph))
-    while runnable:
-        task = runnable.pop()
-        here, end = leader[task], start[task] + duration[task]
-        finish[task] = end
-        for consumer in graph.successors[task]:
-            time = end
-            if leader[consumer] != here:
-                crosses[task] = True
-                time += graph.hand_over
-            if start[consumer] < time:
-                start[consumer] = time
-            waits_for[consumer] -= 1
-            if waits_for[consumer] == 0:
-                runnable.append(consumer)
-        for following in followers[task]:
-            if leader[following] != here:
-                time = end + graph.hand_over
-            else:
-                time = end + graph.switch * (threads[following] != threads[task])
-            if start[following] < time:
-                start[following] = time
-            waits_for[following] -= 1
-            if waits_for[following] == 0:
-                runnable.append(following)
+    returned, hand_over, switch = 0.0, graph.hand_over, graph.switch
+    for task, count in enumerate(waits_for):
+        if count == 0:
+            run.add(task, start[task])
 
+    def arrive(task: int, time: float) -> None:
+        if start[task] < time:
+            start[task] = time
+        waits_for[task] -= 1
+        if waits_for[task] == 0:
+            run.add(task, start[task])
+
+    while (step := run.next()) is not None:
+        task, start[task], end = step
+        here, home, finish[task] = leader[task], rank[task], end
+        arrivals = {home: end + hand_over}
+        for consumer in graph.successors[task]:
+            if leader[consumer] == here:
+                arrive(consumer, end)
+                continue
+            crosses[task] = True
+            there = rank[consumer]
+            if there not in arrivals:
+                arrivals[there] = ports.send(task, home, there, end)
+            arrive(consumer, arrivals[there])
+        for following in followers[task]:
+            changes = switch if threads[following] != threads[task] else 0.0
+            arrive(following, end + (changes if leader[following] == here else hand_over))
+        if home and graph.outputs_far[task]:
+            returned = max(returned, ports.send_back(task, home, end))
     if any(waits_for):
-        raise deadlock(placement, waits_for)
+        raise _deadlock(placement, waits_for)
     return Timeline(
         start=tuple(start),
         finish=tuple(finish),
-        makespan=max(finish, default=0.0),
-        busy=tuple(sum((duration[t] for t in order), 0.0) for order in placement.workers),
+        makespan=max(returned, max(finish, default=0.0)),
+        busy=tuple(sum((run.times[t] for t in order), 0.0) for order in placement.workers),
         hand_overs=sum(crosses),
+        sent=tuple(ports.sent),
     )
 
 
-def deadlock(placement: Placement, waits_for: Sequence[int]) -> Deadlock:
+class Running(Protocol):
+    """The tasks that can run, or do."""
+
+    times: list[float]
+    """How long each task runs, or, once it has ended, ran, µs."""
+
+    def add(self, task: int, time: float) -> None:
+        """A task whose workers and inputs are there at a time, µs."""
+        ...
+
+    def next(self) -> tuple[int, float, float] | None:
+        """Takes a task which none that is added later changes: it, its start and its end, µs. None
+        if there is no task."""
+        ...
+
+
+class InAnyOrder:
+    """Tasks of given times that end in an order that does not matter. O(1) each."""
+
+    def __init__(self, times: list[float]) -> None:
+        self.times = times
+        self._ready: list[tuple[int, float]] = []
+
+    def add(self, task: int, time: float) -> None:
+        self._ready.append((task, time))
+
+    def next(self) -> tuple[int, float, float] | None:
+        if not self._ready:
+            return None
+        task, start = self._ready.pop()
+        return task, start, start + self.times[task]
+
+
+class InOrder:
+    """Tasks of given times, the first that ends first, ties by id. O(log V) each."""
+
+    def __init__(self, times: list[float]) -> None:
+        self.times = times
+        self._ends: list[tuple[float, int, float]] = []
+
+    def add(self, task: int, time: float) -> None:
+        heappush(self._ends, (time + self.times[task], task, time))
+
+    def next(self) -> tuple[int, float, float] | None:
+        if not self._ends:
+            return None
+        end, task, start = heappop(self._ends)
+        return task, start, end
+
+
+class _Ports:
+    """When each rank is free to send and to receive, and what was sent."""
+
+    def __init__(self, graph: TaskGraph) -> None:
+        self._graph = graph
+        self._latency = graph.link.latency if graph.link else 0.0
+        self._sends = [0.0] * graph.rank_count
+        self._receives = [0.0] * graph.rank_count
+        self.sent: list[Message] = []
+
+    def send(self, task: int, sender: int, receiver: int, time: float) -> float:
+        """When a task's value is there that could be sent at `time`, in µs."""
+        assert self._graph.messages is not None
+        size, takes = self._graph.messages.values[task], self._graph.far[task]
+        return self._send(task, sender, receiver, size, time, takes)
+
+    def send_back(self, task: int, sender: int, time: float) -> float:
+        """The same for the outputs of the program that it computes, which go to rank 0."""
+        assert self._graph.messages is not None
+        size, takes = self._graph.messages.outputs[task], self._graph.outputs_far[task]
+        return self._send(task, sender, 0, size, time, takes)
+
+    def _send(
+        self, task: int, sender: int, receiver: int, size: float, time: float, takes: float
+    ) -> float:
+        begin = max(time, self._sends[sender], self._receives[receiver])
+        self._sends[sender] = self._receives[receiver] = begin + max(0.0, takes - self._latency)
+        self.sent.append(Message(task, sender, receiver, size, begin, begin + takes))
+        return begin + takes
+
+
+def _deadlock(placement: Placement, waits_for: Sequence[int]) -> Deadlock:
     """The error for a simulation that ended while tasks wait, by how many others each waits for."""
     stuck = (next((t for t in order if waits_for[t]), None) for order in placement.workers)
     return Deadlock([task for task in stuck if task is not None])
@@ -133,90 +263,3 @@ def total_order(graph: TaskGraph, placement: Placement) -> list[int]:
             if waits_for[following] == 0:
                 heappush(ready, (start[following], following))
     return found
-
-
-def simulate_ranks(graph: TaskGraph, placement: Placement) -> Timeline:
-    """Simulates a placement on several ranks, as simulate() does one, with messages between them.
-
-    A rank sends one message at a time and receives one at a time: this is the one-port model of
-    Beaumont, Boudet & Robert, "A realistic model and an efficient heuristic for scheduling with
-    heterogeneous processors", HCW 2002, section 2. Messages are sent in the order in which tasks
-    end, each value once to each rank, and take what `graph.link` says. The inputs of the program
-    come from rank 0, and its outputs are returned there, which counts. O((V + E) log V).
-
-    Raises as simulate() does.
-    """
-    leader, threads = placement.leaders(len(graph)), placement.threads(len(graph))
-    rank = [graph.rank_of(worker) for worker in leader]
-    costs = {count: graph.costs_on(count) for count in set(threads)}
-    duration = [costs[count][task] for task, count in enumerate(threads)]
-    ports = _Ports(graph)
-    waits_for = [len(producers) for producers in graph.predecessors]
-    followers: list[list[int]] = [[] for _ in graph.costs]
-    start = [0.0] * len(graph)
-    for worker, order in enumerate(placement.workers):
-        if order and leader[order[0]] == worker and threads[order[0]] > 1:
-            start[order[0]] = graph.switch
-        for task, following in pairwise(order):
-            followers[task].append(following)
-            waits_for[following] += 1
-    for task, time in enumerate(graph.inputs_far):
-        if rank[task]:
-            start[task] = max(start[task], time)
-
-    finish = [0.0] * len(graph)
-    crosses = bytearray(len(graph))
-    ends = makespan = 0.0
-    events = [
-        (start[task] + duration[task], task) for task, count in enumerate(waits_for) if count == 0
-    ]
-    events.sort()
-
-    def arrive(task: int, time: float) -> None:
-        start[task] = max(start[task], time)
-        waits_for[task] -= 1
-        if waits_for[task] == 0:
-            heappush(events, (start[task] + duration[task], task))
-
-    while events:
-        ends, task = heappop(events)
-        here, finish[task] = leader[task], ends
-        arrivals = {rank[task]: ends + graph.hand_over}
-        for consumer in graph.successors[task]:
-            there = rank[consumer]
-            if there not in arrivals:
-                arrivals[there] = ports.send(rank[task], there, ends, graph.far[task])
-            crosses[task] |= leader[consumer] != here
-            arrive(consumer, ends if leader[consumer] == here else arrivals[there])
-        for following in followers[task]:
-            changes = graph.switch * (threads[following] != threads[task])
-            arrive(following, ends + (graph.hand_over if leader[following] != here else changes))
-        if rank[task] and graph.outputs_far[task]:
-            makespan = max(makespan, ports.send(rank[task], 0, ends, graph.outputs_far[task]))
-    if any(waits_for):
-        raise deadlock(placement, waits_for)
-    return Timeline(
-        start=tuple(start),
-        finish=tuple(finish),
-        makespan=max(makespan, ends),
-        busy=tuple(sum((duration[t] for t in order), 0.0) for order in placement.workers),
-        hand_overs=sum(crosses),
-        messages=ports.messages,
-    )
-
-
-class _Ports:
-    """When each rank is free to send and to receive."""
-
-    def __init__(self, graph: TaskGraph) -> None:
-        self._latency = graph.link.latency if graph.link else 0.0
-        self._sends = [0.0] * graph.rank_count
-        self._receives = [0.0] * graph.rank_count
-        self.messages = 0
-
-    def send(self, sender: int, receiver: int, time: float, takes: float) -> float:
-        """When a message is there that could be sent at `time` and takes so long, all in µs."""
-        begins = max(time, self._sends[sender], self._receives[receiver])
-        self._sends[sender] = self._receives[receiver] = begins + max(0.0, takes - self._latency)
-        self.messages += 1
-        return begins + takes

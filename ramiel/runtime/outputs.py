@@ -48,3 +48,15 @@ def is_shared(tensor: Tensor) -> bool:
     """Whether another tensor has the same storage."""
     storage = tensor.untyped_storage()
     return torch._C._storage_Use_Count(storage._cdata) > _ALONE  # pyright: ignore
+
+
+def joined(samples: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """The outputs of several samples as those of a batch.
+
+    Raises ValueError for outputs that are not batches of one sample.
+    """
+    for outputs in samples:
+        for tensor in outputs:
+            if tensor.dim() == 0 or tensor.shape[0] != 1:
+                raise ValueError(f"an output of one sample is {list(tensor.shape)}: not a batch")
+    return tuple(torch.cat(tensors) for tensors in zip(*samples, strict=True))

@@ -7,7 +7,7 @@ import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from types import CodeType, TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import OpError, op_error, place_of
 from ramiel.runtime.inputs import Input, bind, samples_of
-from ramiel.runtime.outputs import owned
+from ramiel.runtime.outputs import joined, owned
 from ramiel.runtime.replay.meeting import Meeting, TapedChannels
 from ramiel.runtime.replay.native import Native, on_crew
 from ramiel.runtime.replay.pipeline import Pipeline
@@ -26,7 +26,7 @@ from ramiel.runtime.replay.plans import Plans, Taped, Timed, captures_by_itself,
 from ramiel.runtime.replay.split import Left, Part
 from ramiel.runtime.replay.stop import Stop, stop_at
 from ramiel.runtime.replay.tape import NotCapturable, Tape, here, line_in, running, tapes_of
-from ramiel.runtime.streaming import Streaming, stream
+from ramiel.runtime.streaming import Inside, Streaming, stream
 from ramiel.runtime.surroundings import has_lost_its_team, with_one_thread
 from ramiel.runtime.weights import Weights
 from ramiel.runtime.workers import Pool, Worker
@@ -169,34 +169,21 @@ class Program(nn.Module):
         streaming = self.streaming if threads is None else Streaming("serial", threads)
         if in_flight is not None:
             streaming = streaming._replace(in_flight=in_flight)
-        return stream(self, streaming, requests, return_exceptions)
+        inside = Inside(
+            self._bound,
+            self._owned,
+            self._undisturbed,
+            self._run_samples,
+            self._run_in_python,
+            self._new_pipeline,
+            self._pool,
+            self._plans,
+        )
+        return stream(self, inside, streaming, requests, return_exceptions)
 
     def _new_pipeline(self, plan: Plan, in_flight: int) -> Pipeline:
         """A pipeline of a plan, for so many runs at a time."""
         return Pipeline(plan.copies(in_flight), len(plan.workers))
-
-    def _overlapping(self, inputs: Sequence[Any]) -> Plan | None:
-        """The plan of which several runs with such inputs may be under way at a time."""
-        if has_lost_its_team():
-            return None
-        return self._pool.visit(lambda: self._plans.overlapping(inputs))
-
-    def _answer_together(
-        self, requests: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]
-    ) -> list[Outputs]:
-        """The outputs of each of several requests, whose samples are run as those of batches."""
-        return self._undisturbed(self._compute_together, requests)
-
-    def _compute_together(
-        self, requests: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]
-    ) -> list[Outputs]:
-        bound = [self._bound(args, kwargs) for args, kwargs in requests]
-        samples = [samples_of(self.inputs, inputs) for inputs in bound]
-        results = iter(self._run_samples(list(chain.from_iterable(samples))))
-        return [
-            self._owned(joined(list(islice(results, len(own)))), inputs)
-            for inputs, own in zip(bound, samples, strict=True)
-        ]
 
     def capture(self, *args: Any, **kwargs: Any) -> None:
         """Prepare a plan for inputs of these shapes, by which later calls run without Python.
@@ -509,15 +496,3 @@ def one_thread(function: Serial) -> Callable[..., Any]:
 
 def as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return outputs if isinstance(outputs, tuple) else (outputs,)
-
-
-def joined(samples: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    """The outputs of several samples as those of a batch.
-
-    Raises ValueError for outputs that are not batches of one sample.
-    """
-    for outputs in samples:
-        for tensor in outputs:
-            if tensor.dim() == 0 or tensor.shape[0] != 1:
-                raise ValueError(f"an output of one sample is {list(tensor.shape)}: not a batch")
-    return tuple(torch.cat(tensors) for tensors in zip(*samples, strict=True))

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from torch import Tensor
+
 from ramiel.cores import cores
+from ramiel.runtime.inputs import samples_of
+from ramiel.runtime.outputs import joined
 from ramiel.runtime.replay.pipeline import Pipeline, Run
 from ramiel.runtime.replay.plan import Plan
+from ramiel.runtime.replay.plans import Plans
 from ramiel.runtime.requests import Answer, Calls, Way, arguments_of, grouped, in_order
+from ramiel.runtime.surroundings import has_lost_its_team
+from ramiel.runtime.workers import Pool
 
 if TYPE_CHECKING:
     from ramiel.runtime.program import Program
@@ -37,8 +44,31 @@ class Streaming(NamedTuple):
         return at_a_time, in_flight
 
 
+class Inside(NamedTuple):
+    """What streaming uses of a program besides its calls. Inputs are those of one call, bound."""
+
+    bind: Callable[[Sequence[Any], Mapping[str, Any]], Sequence[Any]]
+    """The inputs that a call's arguments are."""
+    own: Callable[[Sequence[Any], Sequence[Any]], Any]
+    """The result of a call, by what was computed from which inputs."""
+    undisturbed: Callable[..., Any]
+    """What a function returns in the surroundings of a call, given it and its arguments."""
+    samples: Callable[[Sequence[Sequence[Any]]], list[tuple[Tensor, ...]]]
+    """The outputs of each sample, computed as those of batches."""
+    in_python: Callable[[Sequence[Sequence[Any]]], Sequence[tuple[Any, ...]]]
+    """The outputs of the samples of a batch, without replay."""
+    pipeline: Callable[[Plan, int], Pipeline]
+    """A pipeline of a plan, for so many runs at a time."""
+    pool: Pool
+    plans: Plans
+
+
 def stream(
-    program: Program, streaming: Streaming, requests: Iterable[Any], return_exceptions: bool
+    program: Program,
+    inside: Inside,
+    streaming: Streaming,
+    requests: Iterable[Any],
+    return_exceptions: bool,
 ) -> Iterator[Any]:
     """See Program.stream()."""
     at_a_time, in_flight = streaming.limits()
@@ -46,7 +76,7 @@ def stream(
     if make is None:
         known = ", ".join(WAYS)
         raise ValueError(f"there is no way {streaming.way!r} to stream; there are {known}")
-    return make(program, at_a_time, in_flight)(requests, return_exceptions)
+    return make(program, inside, at_a_time, in_flight)(requests, return_exceptions)
 
 
 Results = Callable[[Iterable[Any], bool], Iterator[Any]]
@@ -57,27 +87,27 @@ def _one_by_one(way: Way, in_flight: int) -> Results:
     return lambda requests, among: in_order(way, requests, in_flight, among)
 
 
-def _serial(program: Program, at_a_time: int, in_flight: int) -> Results:
+def _serial(program: Program, _: Inside, at_a_time: int, in_flight: int) -> Results:
     """Each request by serial()."""
     serial = getattr(program, "serial")  # noqa: B009
     return _one_by_one(Calls(serial, at_a_time), in_flight)
 
 
-def _calls(program: Program, at_a_time: int, in_flight: int) -> Results:
+def _calls(program: Program, _: Inside, at_a_time: int, in_flight: int) -> Results:
     """Each request by a call."""
     return _one_by_one(Calls(program, at_a_time), in_flight)
 
 
-def _pipeline(program: Program, at_a_time: int, in_flight: int) -> Results:
+def _pipeline(program: Program, inside: Inside, at_a_time: int, in_flight: int) -> Results:
     """The workers go from request to request."""
-    return _one_by_one(Stages(program, at_a_time, in_flight), in_flight)
+    return _one_by_one(Stages(program, inside, at_a_time, in_flight), in_flight)
 
 
-def _batches(program: Program, at_a_time: int, in_flight: int) -> Results:
+def _batches(program: Program, inside: Inside, at_a_time: int, in_flight: int) -> Results:
     """So many requests are computed together, as the samples of a batch."""
 
     def results(requests: Iterable[Any], among: bool) -> Iterator[Any]:
-        way = Calls(partial(_outcomes, program), 1)
+        way = Calls(partial(_outcomes, program, inside), 1)
         groups = in_order(way, grouped(requests, at_a_time), -(-in_flight // at_a_time), False)
         for outcome in chain.from_iterable(groups):
             if isinstance(outcome, Failed):
@@ -90,13 +120,13 @@ def _batches(program: Program, at_a_time: int, in_flight: int) -> Results:
     return results
 
 
-WAYS: Mapping[str, Callable[[Program, int, int], Results]] = {
+WAYS: Mapping[str, Callable[[Program, Inside, int, int], Results]] = {
     "serial": _serial,
     "calls": _calls,
     "pipeline": _pipeline,
     "batches": _batches,
 }
-"""By name, what streams given a program, the requests at a time, and those in flight."""
+"""By name, what streams given a program and its inside, the requests at a time and in flight."""
 
 
 class Failed(NamedTuple):
@@ -105,12 +135,25 @@ class Failed(NamedTuple):
     error: Exception
 
 
-def _outcomes(program: Program, requests: Sequence[Any]) -> list[Any]:
+def _outcomes(program: Program, inside: Inside, requests: Sequence[Any]) -> list[Any]:
     """The result of each request, or its error: of all together, or of each if that fails."""
     try:
-        return program._answer_together([arguments_of(r) for r in requests])  # pyright: ignore
+        return inside.undisturbed(_together, program, inside, [arguments_of(r) for r in requests])
     except Exception:
         return [_outcome(program, request) for request in requests]
+
+
+def _together(
+    program: Program, inside: Inside, requests: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]
+) -> list[Any]:
+    """The result of each of several requests, whose samples are run as those of batches."""
+    bound = [inside.bind(args, kwargs) for args, kwargs in requests]
+    samples = [samples_of(program.inputs, inputs) for inputs in bound]
+    results = iter(inside.samples(list(chain.from_iterable(samples))))
+    return [
+        inside.own(joined(list(islice(results, len(own)))), inputs)
+        for inputs, own in zip(bound, samples, strict=True)
+    ]
 
 
 def _outcome(program: Program, request: Any) -> Any:
@@ -126,8 +169,8 @@ class Stages:
     captured is computed by calls, as many at a time as there are stages; the first ones, of which
     one is captured, by calls one after the other."""
 
-    def __init__(self, program: Program, stages: int, in_flight: int) -> None:
-        self._program = program
+    def __init__(self, program: Program, inside: Inside, stages: int, in_flight: int) -> None:
+        self._program, self._inside = program, inside
         self._in_flight = in_flight
         self._first, self._calls = Calls(program, 1), Calls(program, stages)
         self._lines: dict[int, tuple[Plan, Pipeline]] = {}
@@ -146,20 +189,26 @@ class Stages:
 
     def submit(self, request: Any) -> Answer:
         args, kwargs = arguments_of(request)
-        begun = self._program._undisturbed(self._begin, args, kwargs)  # pyright: ignore
+        begun = self._inside.undisturbed(self._begin, args, kwargs)
         return begun.submit(request) if isinstance(begun, Calls) else begun
 
     def _begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Answer | Calls:
         """Submits a request to the pipeline of the plan for such inputs, or says what computes it
         if there is none."""
-        program = self._program
-        inputs = program._bound(args, kwargs)  # pyright: ignore[reportPrivateUsage]
-        if (plan := program._overlapping(inputs)) is None:  # pyright: ignore[reportPrivateUsage]
-            undecided = program._plans.will_capture(program, inputs)  # pyright: ignore
+        inside = self._inside
+        inputs = inside.bind(args, kwargs)
+        if (plan := self._overlapping(inputs)) is None:
+            undecided = inside.plans.will_capture(self._program, inputs)
             return self._first if undecided else self._calls
         pipeline = self._pipeline_of(plan)
         run = pipeline.submit(inputs)
-        return partial(program._undisturbed, self._end, pipeline, run, inputs)  # pyright: ignore
+        return partial(inside.undisturbed, self._end, pipeline, run, inputs)
+
+    def _overlapping(self, inputs: Sequence[Any]) -> Plan | None:
+        """The plan of which several runs with such inputs may be under way at a time."""
+        if has_lost_its_team():
+            return None
+        return self._inside.pool.visit(lambda: self._inside.plans.overlapping(inputs))
 
     def _pipeline_of(self, plan: Plan) -> Pipeline:
         if id(plan) not in self._lines or not self._lines[id(plan)][1].is_open:
@@ -168,14 +217,13 @@ class Stages:
                 if other.under_way == 0:
                     other.close()
                     del self._lines[key]
-            self._lines[id(plan)] = plan, self._program._new_pipeline(plan, self._in_flight)  # pyright: ignore
+            self._lines[id(plan)] = plan, self._inside.pipeline(plan, self._in_flight)
         return self._lines[id(plan)][1]
 
     def _end(self, pipeline: Pipeline, run: Run, inputs: Sequence[Any]) -> Any:
         """The result of a run. What cannot be replayed is computed in Python, which raises what
         has failed."""
         outputs = pipeline.outputs(run)
-        program = self._program
         if outputs is None:
-            outputs = program._run_in_python([inputs])[0]  # pyright: ignore[reportPrivateUsage]
-        return program._owned(outputs, inputs)  # pyright: ignore[reportPrivateUsage]
+            outputs = self._inside.in_python([inputs])[0]
+        return self._inside.own(outputs, inputs)

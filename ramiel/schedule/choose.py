@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ramiel.analysis.memory import most_bytes
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import Timeline, simulate
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.dsc import dsc_clusters
+from ramiel.schedule.edges import by_edges
 from ramiel.schedule.greedy import greedy_stages
 from ramiel.schedule.hyper import hyperclusters, replicate, whole_samples
 from ramiel.schedule.ios import ios
@@ -123,10 +125,11 @@ def cooperating(
 
 
 def _one_sample(graph: TaskGraph, workers: int) -> Iterator[Candidate]:
-    clusters = linear_clusters(graph)
-    yield "linear, merged", place(graph, merge_clusters(graph, clusters), workers)
+    clusters = by_edges(graph, workers, partial(linear_clusters, graph))
+    merged = by_edges(graph, workers, partial(merge_clusters, graph, clusters))
+    yield "linear, merged", place(graph, merged, workers)
     yield "linear", place(graph, clusters, workers)
-    yield "dsc", place(graph, dsc_clusters(graph), workers)
+    yield "dsc", place(graph, by_edges(graph, workers, partial(dsc_clusters, graph)), workers)
     yield "list", list_schedule(graph, workers)
     yield "greedy", greedy_stages(graph, workers).placement(graph, workers)
 

@@ -12,12 +12,15 @@ from ramiel.analysis.placement import group_of
 from ramiel.analysis.task_graph import TaskGraph
 
 
-def merge_clusters(graph: TaskGraph, clusters: Sequence[Sequence[int]]) -> list[list[int]]:
+def merge_clusters(
+    graph: TaskGraph, clusters: Sequence[Sequence[int]], edges: Sequence[float] | None = None
+) -> list[list[int]]:
     """Merges clusters, a partition of the tasks, into as few lanes as their spans allow.
 
-    In distance to end (µs, with `graph.hand_over` for each edge), a cluster's span reaches from its
-    first task's distance down to its last task's distance minus that task's cost. Two spans overlap
-    unless one of them ends where, or before, the other starts; spans in a lane do not overlap.
+    In distance to end (µs, with `graph.hand_over` for each edge, or what `edges` has for its
+    producer), a cluster's span reaches from its first task's distance down to its last task's
+    distance minus that task's cost. Two spans overlap unless one of them ends where, or before, the
+    other starts; spans in a lane do not overlap.
 
     The paper merges any two clusters that do not overlap, and repeats until nothing merges.
     Here clusters are taken by descending start, each into the lane that ended first, or into a
@@ -32,7 +35,7 @@ def merge_clusters(graph: TaskGraph, clusters: Sequence[Sequence[int]]) -> list[
     Raises ValueError if `clusters` is not a partition of the tasks.
     """
     cluster_of = group_of(clusters, len(graph))
-    distance = distance_to_end(graph, graph.hand_over)
+    distance = distance_to_end(graph, graph.hand_over if edges is None else edges)
     members: list[list[int]] = [[] for _ in clusters]
     for task in by_distance(distance):
         members[cluster_of[task]].append(task)

@@ -47,6 +47,7 @@ def _show_summary(found: Bench, console: Console) -> None:
         f"{form_of(found.parallel_replay)}; the bound is {found.of_bound:.0%} of it",
         "serial": f"{_times(found.serial_ms)}, in turns with it, {form_of(found.serial_replay)}",
         "speed-up": f"{found.speedup:.2f}, half of the runs in {low:.2f} to {high:.2f}",
+        "streams": report.stream,
         "graphs": _graph_text(found.graphs),
         "traced": f"{found.traced_ms:.2f} ms, {form_of(found.traced_replay)}; the tables are from "
         f"{TRACED} such runs",

@@ -310,7 +310,7 @@ def passes() -> None:
 
 def summary(report: Report) -> str:
     """The schedule in numbers."""
-    from ramiel.backend.pytorch.devices import idle_told, stream_told
+    from ramiel.backend.pytorch.devices import idle_told
     from ramiel.backend.pytorch.devices import milliseconds as ms
     from ramiel.backend.pytorch.printer import counted
 
@@ -334,9 +334,8 @@ def summary(report: Report) -> str:
     ]
     if report.idle_ranks:
         lines.append(f"idle      {idle_told(report.idle_ranks, report.ranks)}")
-    if report.streaming:
-        given = (report.at_a_time, report.interval_us, report.latency_us)
-        lines.append(f"streams   {stream_told(report.streaming, *given)}")
+    if report.stream:
+        lines.append(f"streams   {report.stream}")
     if report.search:
         lines.append(f"searched  {report.search}")
     if report.tuned:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
+from ramiel.analysis.simulate import Message
+from ramiel.backend.pytorch.devices import microseconds
 from ramiel.runtime.events import Trace
 from ramiel.tools.schedule_view import ScheduleView
 
@@ -20,6 +22,7 @@ class Bar:
 
     op: int
     worker: int
+    row: int
     x: float
     width: float
     lent: bool = False
@@ -27,13 +30,22 @@ class Bar:
 
 @dataclass(frozen=True)
 class Link:
-    """A value that goes from one worker and time to another."""
+    """A value that goes from one row and time to another; `told` says what is known of a message
+    between ranks."""
 
     op: int
     x1: float
-    worker1: int
+    row1: int
     x2: float
-    worker2: int
+    row2: int
+    told: str = ""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The row above the workers of a rank."""
+
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,8 @@ class Gantt:
     form: str
     prefix: str
     makespan: float
-    workers: int
+    rows: tuple[Head | int, ...]
+    """Its workers, those of each rank below the rank's head if there are several."""
     bars: tuple[Bar, ...]
     waits: tuple[Bar, ...]
     links: tuple[Link, ...]
@@ -53,24 +66,57 @@ class Gantt:
 def predicted(view: ScheduleView, span: float) -> Gantt:
     """The simulated run; `span` is the time of the whole width, µs."""
     at = _percent(span)
+    rows = _rows(view)
+    row = {worker: i for i, worker in enumerate(rows)}
     bars = [
-        Bar(task, worker, at(op.start), at(op.finish - op.start), op.worker != worker)
+        Bar(task, worker, row[worker], at(op.start), at(op.finish - op.start), op.worker != worker)
         for worker, order in enumerate(view.placed.placement.workers)
         for task in order
         for op in [view.ops[task]]
     ]
-    links = [
-        Link(p, at(view.ops[p].finish), view.ops[p].worker, at(c.start), c.worker)
-        for p, c in ((p, view.ops[consumer]) for p, consumer in view.hand_overs)
-    ]
-    workers = len(view.placed.placement.workers)
+    rank = view.placed.graph.rank_of
+    sent = {(message.task, message.receiver): message for message in view.timeline.sent}
+    links: list[Link] = []
+    for producer, consumer in view.hand_overs:
+        p, c = view.ops[producer], view.ops[consumer]
+        begin, end, told = p.finish, c.start, ""
+        if rank(p.worker) != rank(c.worker):
+            message = sent[producer, rank(c.worker)]
+            begin, end, told = message.begin, message.end, message_told(view, message)
+        links.append(Link(producer, at(begin), row[p.worker], at(end), row[c.worker], told))
     makespan = view.timeline.makespan
-    return Gantt("predicted", "simulated", "bar", makespan, workers, tuple(bars), (), tuple(links))
+    return Gantt("predicted", "simulated", "bar", makespan, rows, tuple(bars), (), tuple(links))
+
+
+def message_told(view: ScheduleView, message: Message) -> str:
+    """A message in words."""
+    took = microseconds(message.end - message.begin)
+    return (
+        f"{view.ops[message.task].name}, {size_told(message.bytes)} from rank {message.sender} to "
+        f"rank {message.receiver} in {took}"
+    )
+
+
+def size_told(size: float) -> str:
+    """A number of bytes as it is read: `1.61 MB`."""
+    for unit, least in (("MB", 1e6), ("KB", 1e3)):
+        if size >= least:
+            return f"{size / least:.3g} {unit}"
+    return f"{size:.0f} bytes"
+
+
+def _rows(view: ScheduleView) -> tuple[Head | int, ...]:
+    """The workers of a chart by row, from the top."""
+    if not view.ranks:
+        return tuple(range(len(view.placed.placement.workers)))
+    return tuple(row for rank, workers in view.ranks.items() for row in (Head(rank), *workers))
 
 
 def measured(view: ScheduleView, trace: Trace, span: float) -> Gantt:
     """A traced run, on the same scale. A wait is the time that a worker spends receiving."""
     at = _percent(span)
+    rows = _rows(view)
+    row = {worker: i for i, worker in enumerate(rows)}
     ops = {op.name: task for task, op in enumerate(view.ops)}
     producer = {name: task for text, task in ops.items() for name in text.split(", ")}
     bars: list[Bar] = []
@@ -78,23 +124,22 @@ def measured(view: ScheduleView, trace: Trace, span: float) -> Gantt:
     links: list[Link] = []
     sends = {event.name: event for event in trace.events if event.kind == "send"}
     for event in trace.events:
-        place = event.worker, at(event.start), at(event.end - event.start)
+        place = event.worker, row[event.worker], at(event.start), at(event.end - event.start)
         if event.kind == "op" and event.name in ops:
             bars.append(Bar(ops[event.name], *place))
         elif event.kind == "recv":
-            if place[2] >= LEAST_WAIT:
+            if place[3] >= LEAST_WAIT:
                 waits.append(Bar(-1, *place))
             sent = sends.get(event.name)
             if sent is not None and event.name in producer:
-                ends = at(sent.start), sent.worker, at(event.end), event.worker
+                ends = at(sent.start), row[sent.worker], at(event.end), row[event.worker]
                 links.append(Link(producer[event.name], *ends))
-    workers = len(view.placed.placement.workers)
     return Gantt(
         "measured",
         trace.form,
         "run",
         trace.makespan_us,
-        workers,
+        rows,
         tuple(bars),
         tuple(waits),
         tuple(links),
@@ -131,11 +176,11 @@ def neighbours(bars: Sequence[Bar]) -> Mapping[int, Neighbours]:
     rows: dict[int, list[Bar]] = {}
     for bar in sorted(bars, key=lambda bar: bar.x):
         if not bar.lent:
-            rows.setdefault(bar.worker, []).append(bar)
+            rows.setdefault(bar.row, []).append(bar)
     order = sorted(rows)
     result: dict[int, Neighbours] = {}
-    for place, worker in enumerate(order):
-        row = rows[worker]
+    for place, number in enumerate(order):
+        row = rows[number]
         for i, bar in enumerate(row):
             up = _at_time(rows[order[place - 1]], bar.x) if place else -1
             down = _at_time(rows[order[place + 1]], bar.x) if place + 1 < len(order) else -1

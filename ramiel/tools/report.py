@@ -21,15 +21,17 @@ from markupsafe import Markup
 from ramiel.analysis.critical_path import bound, critical_path
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.sharing import timeline_of
+from ramiel.analysis.streaming import PIPELINE
 from ramiel.analysis.task_graph import TaskGraph
-from ramiel.backend.pytorch.devices import milliseconds
+from ramiel.backend.pytorch.devices import microseconds, milliseconds
 from ramiel.backend.pytorch.printer import counted
-from ramiel.compiler import Compilation
+from ramiel.compiler import Compilation, Report
 from ramiel.runtime.events import Trace, statements_of
 from ramiel.schedule.choose import cooperating, separate
+from ramiel.schedule.hyper import replicate
 from ramiel.schedule.streams import SCHEDULERS as STREAMS
 from ramiel.schedule.streams import stages
-from ramiel.tools.gantt import Neighbours, measured, neighbours, predicted, ticks
+from ramiel.tools.gantt import Neighbours, measured, neighbours, predicted, size_told, ticks
 from ramiel.tools.layered import NODE_HEIGHT, NODE_WIDTH, Drawing, draw
 from ramiel.tools.schedule_view import OpView, ScheduleView, name_of, view_of
 from ramiel.torch_level.placements import Placed
@@ -49,12 +51,13 @@ _GOLDEN_ANGLE = 137.508
 
 @dataclass(frozen=True)
 class Row:
-    """One scheduler's result: a simulated makespan in µs, hand-overs and workers."""
+    """One scheduler's result: a simulated makespan in µs, hand-overs, workers, messages."""
 
     name: str
     makespan: float
     hand_overs: int
     workers: int
+    messages: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Chunk:
 
 def compare_schedulers(placed: Placed, workers: int) -> list[Row]:
     """The schedulers' simulated results for the same tasks and batch; IOS for small graphs only."""
-    one, batch = placed.tasks.graph, placed.batch
+    one, batch = placed.tasks.graph, placed.batch  # the graph of all workers that there could be
     if one.shares:
         if batch > 1:
             return []
@@ -80,12 +83,14 @@ def compare_schedulers(placed: Placed, workers: int) -> list[Row]:
     if workers > 1:
         small = len(one) <= MOST_FOR_IOS
         candidates += cooperating(one, workers, batch, thorough=small)
-    return [_row(name, placed.graph, placement) for name, placement in candidates]
+    whole = replicate(one, batch)
+    return [_row(name, whole, placement) for name, placement in candidates]
 
 
 def _row(name: str, graph: TaskGraph, placement: Placement) -> Row:
     timeline = timeline_of(graph, placement)
-    return Row(name, timeline.makespan, timeline.hand_overs, sum(map(bool, placement.workers)))
+    workers = sum(map(bool, placement.workers))
+    return Row(name, timeline.makespan, timeline.hand_overs, workers, timeline.messages)
 
 
 def write_report(
@@ -128,6 +133,7 @@ def page(
     name = compilation.report.schedule
     if all(row.name != name for row in comparison):
         comparison = [*comparison, _row(name, placed.graph, placed.placement)]
+    sent = list(dict.fromkeys(message.task for message in view.timeline.sent))
     data = {
         "ops": [_facts(op, view.label(op.worker)) for op in view.ops],
         "nodes": len(graph),
@@ -136,6 +142,7 @@ def page(
             **{c.name: [c.prefix, neighbours(c.bars)] for c in charts},
             "graph": ["node", _graph_neighbours(graph, drawing)],
             "path": ["path", _column(path)],
+            **({"messages": ["message", _column(sent)]} if sent else {}),
             "source": ["op", _column([c.op for c in chunks if c.anchor])],
         },
     }
@@ -149,12 +156,14 @@ def page(
     )
     environment.policies["json.dumps_kwargs"] = {}  # the order of the views is that of the page
     environment.filters["ms"] = milliseconds
+    environment.filters["us"] = microseconds
+    environment.filters["bytes"] = size_told
     environment.filters["curve"] = _curve
     return environment.get_template("page.html").render(
         title=title,
         version=__version__,
         report=compilation.report,
-        headline=_headline(view, workers, path_us, measured_run),
+        headline=_headline(view, compilation.report, workers, path_us, measured_run),
         view=view,
         charts=charts,
         ticks=ticks(span),
@@ -207,7 +216,7 @@ def source_chunks(source: str, view: ScheduleView) -> list[Chunk]:
 
 
 def _headline(
-    view: ScheduleView, workers: int, path_us: float, run: Trace | None
+    view: ScheduleView, report: Report, workers: int, path_us: float, run: Trace | None
 ) -> list[tuple[str, str, str]]:
     """The headline numbers: name, value and explanation."""
     graph = view.placed.graph
@@ -227,6 +236,11 @@ def _headline(
         rate = f"{graph.link.rate * 8e-3:g} Gbit/s, {graph.link.latency:g} µs"
         told = f"{counted(view.timeline.messages, 'message')} by a link of {rate}"
         numbers.append(("Ranks", str(count), told))
+    if report.streaming:
+        stages = f", {counted(report.workers, 'stage')}" if report.streaming == PIPELINE else ""
+        interval = f"{milliseconds(report.interval_us)} from result to result"
+        told = f"{report.stream}{stages}, {report.in_flight} in flight, {interval}"
+        numbers.append(("Requests", report.streaming, told))
     if run is not None:
         note = f"{_ratio(run.makespan_us, makespan)}× the prediction"
         numbers.append(("Measured", milliseconds(run.makespan_us), note))

@@ -61,6 +61,14 @@ class ScheduleView:
         """What a worker is called: a `stream` if the tasks share a device."""
         return "stream" if self.placed.graph.shares else "worker"
 
+    @property
+    def ranks(self) -> dict[int, list[int]]:
+        """The workers of each rank, those that lend their cores too; empty for a single rank."""
+        found: dict[int, list[int]] = {}
+        for worker in range(len(self.placed.placement.workers)):
+            found.setdefault(self.placed.graph.rank_of(worker), []).append(worker)
+        return dict(sorted(found.items())) if len(found) > 1 else {}
+
     def label(self, worker: int) -> str:
         """A worker's name, with its rank if there are several."""
         rank = f" of rank {self.placed.graph.rank_of(worker)}" if self.placed.graph.ranks else ""

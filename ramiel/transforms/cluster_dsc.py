@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
@@ -10,6 +11,7 @@ from xdsl.passes import ModulePass
 
 from ramiel.dialects.cluster.attributes import CLUSTER, CLUSTERING, LANE
 from ramiel.schedule.dsc import dsc_clusters
+from ramiel.schedule.edges import by_edges
 from ramiel.torch_level.tasks import main_function, tasks_of
 
 
@@ -30,7 +32,9 @@ class ClusterDscPass(ModulePass):
         function = main_function(op)
         tasks = tasks_of(function)
         function.attributes[CLUSTERING] = StringAttr("dsc")
-        for number, cluster in enumerate(dsc_clusters(tasks.graph)):
+        graph = tasks.graph
+        found = by_edges(graph, len(graph.ranks), partial(dsc_clusters, graph))
+        for number, cluster in enumerate(found):
             for task in cluster:
                 tasks.ops[task].attributes[CLUSTER] = IntegerAttr(number, i64)
                 tasks.ops[task].attributes.pop(LANE, None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
 from xdsl.passes import ModulePass
 
 from ramiel.dialects.cluster.attributes import CLUSTER, CLUSTERING
+from ramiel.schedule.edges import by_edges
 from ramiel.schedule.linear import linear_clusters
 from ramiel.torch_level.tasks import main_function, tasks_of
 
@@ -26,6 +28,8 @@ class ClusterLinearPass(ModulePass):
         function = main_function(op)
         tasks = tasks_of(function)
         function.attributes[CLUSTERING] = StringAttr("linear")
-        for number, cluster in enumerate(linear_clusters(tasks.graph)):
+        graph = tasks.graph
+        found = by_edges(graph, len(graph.ranks), partial(linear_clusters, graph))
+        for number, cluster in enumerate(found):
             for task in cluster:
                 tasks.ops[task].attributes[CLUSTER] = IntegerAttr(number, i64)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.passes import ModulePass
 
 from ramiel.dialects.cluster.attributes import CLUSTER, LANE
+from ramiel.schedule.edges import by_edges
 from ramiel.schedule.merge import merge_clusters
 from ramiel.torch_level.tasks import main_function, numbers_of, tasks_of
 
@@ -25,6 +27,8 @@ class ClusterMergePass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         tasks = tasks_of(main_function(op))
         clusters = numbers_of(tasks.ops, CLUSTER, "cluster-linear")
-        for number, lane in enumerate(merge_clusters(tasks.graph, clusters)):
+        graph = tasks.graph
+        found = by_edges(graph, len(graph.ranks), partial(merge_clusters, graph, clusters))
+        for number, lane in enumerate(found):
             for task in lane:
                 tasks.ops[task].attributes[LANE] = IntegerAttr(number, i64)

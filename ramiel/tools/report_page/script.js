@@ -3,7 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const panel = document.getElementById("selection");
-  const titles = { predicted: "predicted bar", measured: "measured bar", graph: "node", path: "critical path", source: "source line" };
+  const titles = { predicted: "predicted bar", measured: "measured bar", graph: "node", path: "critical path", messages: "message", source: "source line" };
   const keys = { ArrowLeft: 0, ArrowRight: 1, ArrowUp: 2, ArrowDown: 3 };
   let selected = -1;
 

@@ -351,10 +351,10 @@ def test_an_empty_graph_has_no_stages(workers: int) -> None:
 
 
 def test_shares_are_longest_first() -> None:
-    assert share_out([10.0, 50.0, 40.0, 20.0], 2, 0.0) == (60.0, [[1, 0], [2, 3]])
-    assert share_out([50.0, 10.0], 2, 20.0) == (50.0, [[0], [1]])
-    assert share_out([30.0, 10.0], 2, 20.0) == (40.0, [[0, 1]])
-    assert share_out([], 3, 1.0) == (0.0, [])
+    assert share_out([10.0, 50.0, 40.0, 20.0], [0.0, 0.0]) == (60.0, [[1, 0], [2, 3]])
+    assert share_out([50.0, 10.0], [0.0, 20.0]) == (50.0, [[0], [1]])
+    assert share_out([30.0, 10.0], [0.0, 20.0]) == (40.0, [[0, 1]])
+    assert share_out([], [0.0, 1.0, 1.0]) == (0.0, [])
 
 
 @pytest.mark.parametrize("name", ["workers", "r", "s", "max_transitions"])

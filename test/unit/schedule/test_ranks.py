@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from brute_force import moldable_graphs
@@ -14,6 +15,8 @@ from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import Link, Messages, TaskGraph
 from ramiel.schedule.choose import choose_automatically
+from ramiel.schedule.dsc import dsc_clusters
+from ramiel.schedule.edges import by_edges
 from ramiel.schedule.greedy import greedy_stages
 from ramiel.schedule.hyper import replicate
 from ramiel.schedule.linear import linear_clusters
@@ -96,6 +99,38 @@ def test_a_memory_limit_is_for_each_rank(graph: TaskGraph, limit: float) -> None
     assert most_bytes(graph, placement, timeline) <= limit
     held = sum(graph.messages.weights) if graph.messages else 0
     assert sum(bytes_of_ranks(graph, placement, timeline)) >= held
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(graphs_on_ranks())
+def test_clusters_for_ranks_are_no_slower_for_knowing_the_link(graph: TaskGraph) -> None:
+    workers = len(graph.ranks)
+    for cluster in (linear_clusters, dsc_clusters):
+        found = by_edges(graph, workers, partial(cluster, graph))
+        assert sorted(task for row in found for task in row) == list(range(len(graph)))
+        placement, without = (place(graph, c, workers) for c in (found, cluster(graph)))
+        check(graph, placement)
+        assert simulate(graph, placement).makespan <= simulate(graph, without).makespan + 1e-6
+
+
+def test_dsc_keeps_a_large_value_on_its_rank() -> None:
+    """The longest path is by cost through the small value, and by link through the large one."""
+    graph = TaskGraph((1.0, 20.0, 20.0, 1.0), ((0, 1), (0, 2), (1, 3), (2, 3)), hand_over=1.0)
+    ranked = on_ranks(graph, (0, 1), Link(1.0, 1.0), (1.0, 1.0, 500.0, 1.0))
+    together = {frozenset(row) for row in dsc_clusters(ranked, ranked.far)}
+    assert any({2, 3} <= row for row in together)
+
+
+def test_stages_use_a_second_machine_if_the_link_is_fast() -> None:
+    """Four branches of two machines stay on the first, unless the link is fast."""
+    branches = range(1, 5)
+    edges = [(0, b) for b in branches] + [(b, 5) for b in branches]
+    graph = TaskGraph((1.0, 9.0, 9.0, 9.0, 9.0, 1.0), tuple(edges), hand_over=0.1)
+    ranked = on_ranks(graph, (0, 0, 1, 1), Link(20.0, 1e6), (8.0,) * 6)
+    placement = greedy_stages(ranked, 4).placement(ranked, 4)
+    assert simulate(ranked, placement).messages == 0
+    fast = on_ranks(graph, (0, 0, 1, 1), Link(0.5, 1e6), (8.0,) * 6)
+    assert simulate(fast, greedy_stages(fast, 4).placement(fast, 4)).messages > 0
 
 
 FAST, SLOW = Link(1.0, 1e6), Link(1e5, 1e6)

@@ -77,6 +77,12 @@ def test_whether_each_form_was_replayed() -> None:
         assert {op.name for op in found.operations} >= {"exp", "where"}
 
 
+def test_streams_of_requests_are_named() -> None:
+    found = measured(Options(2, "pipeline"))
+    assert found.report.streaming
+    assert f"streams   {found.report.stream}\n" in shown(found)
+
+
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_it_adds_up(options: Options) -> None:
     found = measured(options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -18,12 +19,13 @@ from hypothesis import strategies as st
 from onnx import ModelProto
 from small_models import branches
 
+from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.api import load
 from ramiel.compiler import Compilation, compile_model
 from ramiel.pipelines import Options
 from ramiel.runtime.trace import trace
-from ramiel.tools.gantt import neighbours, predicted, ticks
+from ramiel.tools.gantt import Head, neighbours, predicted, size_told, ticks
 from ramiel.tools.layered import NODE_HEIGHT, NODE_WIDTH, draw
 from ramiel.tools.report import Row, compare_schedulers, page, source_chunks
 from ramiel.tools.schedule_view import view_of
@@ -176,6 +178,58 @@ def test_bars_stand_where_the_simulation_says() -> None:
         expected = list(zip([-1, *order], order, [*order[1:], -1], strict=False))
         assert [(around[t][0], t, around[t][1]) for t in order] == expected
         assert all(view.ops[k].worker == worker - 1 for t in order if (k := around[t][2]) >= 0)
+
+
+RANKED = Options(1, "linear", executor="distributed", ranks=4, link=(1.0, 1e5))
+"""Machines with a link that is worth its use."""
+
+
+def test_lanes_are_grouped_by_rank() -> None:
+    """Below a head for each rank, whatever the numbers of its workers: those that only lend their
+    cores come after those that run operations of all ranks."""
+    view = view_of(compile_model(branches(), RANKED).module)
+    graph = replace(view.placed.graph, ranks=(1, 0))
+    placed = replace(view.placed, graph=graph)
+    view = replace(view, placed=placed, timeline=simulate(graph, placed.placement))
+    chart = predicted(view, view.timeline.makespan)
+    assert chart.rows == (Head(0), 1, Head(1), 0)
+    assert all(chart.rows[bar.row] == bar.worker for bar in chart.bars)
+
+
+def test_messages_are_shown_with_size_and_time() -> None:
+    compilation = compile_model(branches(), RANKED)
+    view = view_of(compilation.module)
+    sent = {message.task: message for message in view.timeline.sent}
+    assert sent, "the schedule crosses the link"
+    told = {link.op: link for link in predicted(view, 100.0).links if link.told}
+    assert told.keys() <= sent.keys()
+    for op, link in told.items():
+        assert link.x1 == pytest.approx(sent[op].begin)
+        assert link.x2 == pytest.approx(sent[op].end)
+        assert view.ops[op].name in link.told and "from rank" in link.told
+    rows = compare_schedulers(view.placed, 4)  # on more workers than the schedule uses
+    assert {row.name: row for row in rows}["linear"].messages == view.timeline.messages
+    found = Page(page(compilation, view, "branches", 4, None, rows))
+    assert max(Counter(found.ids()).values()) == 1
+    assert "messages" in found.ids() and "rank 1" in found.text["span"]
+    assert size_told(next(iter(sent.values())).bytes) in found.text["td"]
+    alone = compile_model(branches(), Options(2, "linear"))
+    assert "messages" not in Page(html(alone)).ids()
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 KB"), (1_612_800, "1.61 MB")]
+)
+def test_sizes(size: float, text: str) -> None:
+    assert size_told(size) == text
+
+
+def test_streams_of_requests_are_named() -> None:
+    compilation = compile_model(branches(), Options(2, "pipeline"))
+    view, report = view_of(compilation.module), compilation.report
+    text = page(compilation, view, "branches", 2, None, [])
+    assert report.streaming and report.stream in text
+    assert "2 stages" in text and f"{report.in_flight} in flight" in text
 
 
 def test_lent_cores_are_shown() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_report import HOSTILE, hostile
+from small_models import branches
+from test_report import HOSTILE, RANKED, hostile
 
 from ramiel.api import load
 from ramiel.compiler import compile_model
@@ -50,6 +51,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     with load(compilation) as program:
         measured = trace(program, torch.ones(1, 8, 16, 16))
     write_report(compilation, HOSTILE, 2, measured, path)
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def ranked(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("ranked") / "report.html"
+    write_report(compile_model(branches(), RANKED), "branches", 2, None, path)
     return path.as_uri()
 
 
@@ -182,6 +190,22 @@ def test_text_has_contrast(browser: Any, report: str, scheme: str) -> None:
     for front, back in pairs:
         a, b = sorted((luminance(colour(*front)), luminance(colour(*back))))
         assert (b + 0.05) / (a + 0.05) >= 4.5, (front, back)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_messages_between_ranks(browser: Any, ranked: str, width: int) -> None:
+    """A message is drawn from rank to rank, can be pointed at, and is listed."""
+    show(browser, ranked, width)
+    lines = browser.find_elements(By.CSS_SELECTOR, "line.message")
+    heads = [e.text for e in browser.find_elements(By.CSS_SELECTOR, ".labels span")]
+    assert [head for head in heads if head.startswith("rank")] == ["rank 0", "rank 1"]
+    assert lines
+    browser.find_element(By.CSS_SELECTOR, "[data-view=messages] tbody a").click()
+    assert browser.find_elements(By.CSS_SELECTOR, "line.message.hot")
+    size = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    content, room = browser.execute_script(size)
+    assert content <= room
+    assert browser.get_log("browser") == []
 
 
 def test_without_javascript(browser: Any, report: str) -> None:
