@@ -14,9 +14,10 @@ The prefix determines how a call prints:
 | `ops.`      | `ops.reshape(x, shape)`    | ONNX semantics that PyTorch has no call for  |
 | `kernels.`  | `kernels.max_pool2d(x, 3)` | a function of torch, by another provider     |
 
-One rule stands beside the rows, for operators that the import of PyTorch's own graphs has no lowering
-for: `aten.roll.default(x, ...)` prints as `torch.ops.aten.roll.default(x, ...)`. Any operator of
-PyTorch's library of tensors may be called so if, by its name, it changes no tensor in place.
+One rule stands beside the rows, for operators that the import of PyTorch's own graphs has no
+lowering for: `aten.roll.default(x, ...)` prints as `torch.ops.aten.roll.default(x, ...)`. Any
+operator of PyTorch's library of tensors may be called so if, by its name, it changes no tensor in
+place.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch._subclasses import FakeTensorMode
+from torch.fx.node import map_aggregate
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, NoneType, StringAttr
 from xdsl.ir import Attribute, Block, Region, SSAValue
@@ -218,7 +219,7 @@ class _Importer:
         size = sum(part.nbytes for part in parts if isinstance(part, Tensor))
         if all(v.constant is not None for v in given) and size <= _LARGEST:
             made = _computed(target, args, kwargs, lambda v: v.constant)
-            return fx.node.map_aggregate(made, self._constant)
+            return map_aggregate(made, self._constant)
         values = self._lowered(node, target, args, kwargs, parts)
         return values if isinstance(made, list | tuple) else values[0]
 
@@ -232,7 +233,9 @@ class _Importer:
         types = [type_of(part) if isinstance(part, Tensor) else NoneType() for part in parts]
         read = {0}
         if len(parts) > 1:
-            read = {cast(int, user.args[1]) for user in node.users if user.target is operator.getitem}
+            read = {
+                cast(int, user.args[1]) for user in node.users if user.target is operator.getitem
+            }
         op = Node(
             self.builder,
             str(target).removeprefix("aten."),
@@ -283,9 +286,9 @@ def _computed(target: Any, args: Any, kwargs: Any, of: Callable[[_Value], Any]) 
     def leaf(value: Any) -> Any:
         return of(value) if isinstance(value, _Value) else value
 
-    given = fx.node.map_aggregate(args, leaf), fx.node.map_aggregate(kwargs, leaf)
+    given = map_aggregate(args, leaf), map_aggregate(kwargs, leaf)
     try:
-        return target(*cast(Any, given[0]), **cast(Any, given[1]))
+        return target(*given[0], **given[1])
     except Exception as error:  # whatever an operator raises for its arguments
         raise Unsupported(f"{target}: {type(error).__name__}: {error}") from error
 

@@ -44,8 +44,8 @@ def ramiel(
         raise CompileError(f"the backend ramiel has options, and no mode {mode!r}")
     if torch.is_grad_enabled() and any(_wants_gradient(x) for x in example_inputs):
         note(
-            "torch.compile: a graph runs in PyTorch, since its gradients are wanted: programs infer "
-            "only; call the model under torch.no_grad() or torch.inference_mode()"
+            "torch.compile: a graph runs in PyTorch, since its gradients are wanted: programs only "
+            "infer; call the model under torch.no_grad() or torch.inference_mode()"
         )
         return graph
     names = _names(graph)

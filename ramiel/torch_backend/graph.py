@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.utils._python_dispatch import (
+    _disable_current_modes,  # pyright: ignore[reportPrivateUsage]
+)
 
 from ramiel.compiler import Compilation
 from ramiel.console.notes import note
@@ -73,9 +76,14 @@ class CompiledGraph:
         args.clear()
         key = tuple(_key(x) for i, x in enumerate(given) if i not in self._held)
         made = self._made.get(key)
-        if made is None or not made.is_current(given):
-            made = self._make(key, given)
-        return self._graph(*given) if made is None else made(given)
+        if made is not None and made.is_current(given):
+            return made(given)
+        if (made := self._make(key, given)) is None:
+            return self._graph(*given)
+        # aot_autograd watches the first call of a graph for custom operators, of which programs
+        # have none; layers prepare no kernels while they are watched.
+        with _disable_current_modes():
+            return made(given)
 
     def _make(self, key: object, args: Sequence[Any]) -> _Made | None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ Load = Callable[[], Array]
 
 @dataclass(frozen=True)
 class Folding:
-    """batch_norm(conv(x, weight, bias)), whose parameters are [channels], in float64.
+    """batch_norm(conv(x, weight, bias)), computed in float64. Parameters are [channels].
 
     `transposed` is the number of groups of a transposed convolution, whose weight is
     [in, out / groups, kernel...]; None for another, whose weight is [out, in / groups, kernel...].
@@ -24,10 +24,8 @@ class Folding:
 
     weight: Load
     bias: Load | None
-    scale: Load
-    shift: Load
-    mean: Load
-    variance: Load
+    parameters: Sequence[Load]
+    """Scale, shift, mean and variance."""
     eps: float
     dtype: np.dtype[np.generic]
     transposed: int | None = None
@@ -35,7 +33,8 @@ class Folding:
     def factor(self) -> Doubles:
         """What each channel is multiplied by."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return _doubles(self.scale) / np.sqrt(_doubles(self.variance) + self.eps)
+            scale, variance = _doubles(self.parameters[0]), _doubles(self.parameters[3])
+            return scale / np.sqrt(variance + self.eps)
 
     def new_weight(self) -> Array:
         old, factor = _doubles(self.weight), self.factor()
@@ -49,7 +48,8 @@ class Folding:
 
     def new_bias(self) -> Array:
         old = 0.0 if self.bias is None else _doubles(self.bias)
-        moved = (old - _doubles(self.mean)) * self.factor() + _doubles(self.shift)
+        shift, mean = _doubles(self.parameters[1]), _doubles(self.parameters[2])
+        moved = (old - mean) * self.factor() + shift
         return moved.astype(self.dtype)
 
     def why_not(self) -> str | None:

@@ -29,6 +29,7 @@ from ramiel.dialects.onnx.types import element_of, numpy_dtype_of, static_shape_
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
 from ramiel.torch_level.batch_norm import Folding
 
+
 @dataclass
 class _FoldIntoConvolution(RewritePattern):
     """Replaces batch_norm(conv(x, w, b)) by conv(x, w', b')."""
@@ -52,9 +53,14 @@ class _FoldIntoConvolution(RewritePattern):
 
         dtype = numpy_dtype_of(weight.type)
         assert dtype is not None
-        load = [partial(_array, value) for value in (weight, *parameters)]
-        of_bias = None if bias is None else partial(_array, bias)
-        folding = Folding(load[0], of_bias, *load[1:], eps, dtype, groups if transposed else None)
+        folding = Folding(
+            partial(_array, weight),
+            None if bias is None else partial(_array, bias),
+            [partial(_array, value) for value in parameters],
+            eps,
+            dtype,
+            groups if transposed else None,
+        )
         if (reason := folding.why_not()) is not None:
             return refuse(op, reason)
         channels = static_shape_of(parameters[0].type)
@@ -62,7 +68,9 @@ class _FoldIntoConvolution(RewritePattern):
         assert element is not None
         base = _name(weight)
         folded = [
-            Weight.of(TensorRef(self.names.fresh(f"{base}.bn"), _once(folding.new_weight)), weight.type),
+            Weight.of(
+                TensorRef(self.names.fresh(f"{base}.bn"), _once(folding.new_weight)), weight.type
+            ),
             Weight.of(
                 TensorRef(self.names.fresh(f"{base}.bn.bias"), _once(folding.new_bias)),
                 tensor_type(element, channels),

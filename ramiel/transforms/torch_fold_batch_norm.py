@@ -53,7 +53,7 @@ class _FoldIntoConvolution(RewritePattern):
         folding = Folding(
             weight.array,
             None if bias is None else bias.array,
-            *(op.weights[name].array for name in parts),
+            [op.weights[name].array for name in parts],
             cast(float, python_literal(op.config["eps"])),
             dtype,
             groups if conv.layer in _TRANSPOSED else None,

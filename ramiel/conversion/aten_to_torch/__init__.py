@@ -1,7 +1,7 @@
 """The lowering table for PyTorch's own graphs: what each operator of aten is in the torch dialect.
 
-The modules here fill it, one for each family of operators. All of them are imported, so a new family
-only needs a new file.
+The modules here fill it, one for each family of operators. All of them are imported, so a new
+family only needs a new file.
 """
 
 from __future__ import annotations

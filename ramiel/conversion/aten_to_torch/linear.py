@@ -69,7 +69,9 @@ def bmm(n: Node) -> Lowered:
     """A product of matrices, whose leading dimensions PyTorch makes one before each product."""
     a, b = (n.before_reshape(n.value(i)) for i in (0, 1))
     leading = n.shape(a)[:-2]
-    same = n.shape(a)[-2:] == n.shape(n.value(0))[-2:] and n.shape(b)[-2:] == n.shape(n.value(1))[-2:]
+    same = (
+        n.shape(a)[-2:] == n.shape(n.value(0))[-2:] and n.shape(b)[-2:] == n.shape(n.value(1))[-2:]
+    )
     if not same or leading != n.shape(b)[:-2] or prod(leading) != n.result[0]:
         return n.call("operator.matmul", n.x, n.value(1))
     type = n.like(n.x, [*leading, *n.result[1:]])

@@ -84,7 +84,9 @@ def cut(n: Node) -> Lowered:
     if n.shape(n.x) == n.result and step == 1:
         return n.x
     size = n.shape(n.x)[dim]
-    bounds = slice(start or None, None if end is None or end >= size else end, None if step == 1 else step)
+    bounds = slice(
+        start or None, None if end is None or end >= size else end, None if step == 1 else step
+    )
     return n.call("operator.getitem", n.x, [*[slice(None)] * (dim % len(n.result)), bounds])
 
 

@@ -93,9 +93,9 @@ class Builder:
 class Node:
     """An operator that is being lowered.
 
-    `args` and `kwargs` are its arguments, with SSA values for tensors and `Dtype` for element types;
-    `types` are those of its results, `read` the numbers of the results that are read, and `barred` is
-    why a program cannot call the operator itself.
+    `args` and `kwargs` are its arguments, with SSA values for tensors and `Dtype` for element
+    types; `types` are those of its results, `read` the numbers of the results that are read, and
+    `barred` is why a program cannot call the operator itself.
     """
 
     def __init__(
@@ -186,22 +186,23 @@ class Node:
 
     # --- emission ---
 
-    def call(
-        self, callee: str, *args: object, type: Attribute | None = None, **kwargs: object
-    ) -> SSAValue:
+    def call(self, callee: str, *args: object, type: object = None, **kwargs: object) -> SSAValue:
         """Adds a call with one result, of the first result's type unless `type` is given."""
-        return self._add(CallOp.of(callee, args, kwargs, [type or self.types[0]])).results[0]
+        return self._add(CallOp.of(callee, args, kwargs, [self._type(type)])).results[0]
 
     def layer(
         self,
         layer: str,
         x: SSAValue,
         weights: Mapping[str, WeightAttr],
-        type: Attribute | None = None,
+        type: object = None,
         **config: object,
     ) -> SSAValue:
-        op = LayerOp.of(layer, [x], weights, config, [type or self.types[0]])
+        op = LayerOp.of(layer, [x], weights, config, [self._type(type)])
         return self._add(op).results[0]
+
+    def _type(self, type: object) -> Attribute:
+        return type if isinstance(type, Attribute) else self.types[0]
 
     def itself(self) -> Sequence[SSAValue]:
         """Adds a call of the operator as it is. Raises Refused if a program cannot have it."""
