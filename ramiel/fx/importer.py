@@ -209,7 +209,8 @@ class _Importer:
             if given:
                 raise Unsupported(f"{_title(target)} is no operator of PyTorch's")
             return target(*cast(Any, args), **cast(Any, kwargs))
-        if (reason := _why_not(target)) is not None:
+        constant = all(v.constant is not None for v in given)
+        if (reason := _why_not(target, constant)) is not None:
             raise Unsupported(f"{target} {reason}")
         with self.mode:
             made = _computed(target, args, kwargs, lambda v: v.fake)
@@ -217,7 +218,7 @@ class _Importer:
         if not any(isinstance(part, Tensor) for part in parts):
             return made
         size = sum(part.nbytes for part in parts if isinstance(part, Tensor))
-        if all(v.constant is not None for v in given) and size <= _LARGEST:
+        if constant and size <= _LARGEST:
             made = _computed(target, args, kwargs, lambda v: v.constant)
             return map_aggregate(made, self._constant)
         values = self._lowered(node, target, args, kwargs, parts)
@@ -293,14 +294,14 @@ def _computed(target: Any, args: Any, kwargs: Any, of: Callable[[_Value], Any]) 
         raise Unsupported(f"{target}: {type(error).__name__}: {error}") from error
 
 
-def _why_not(target: OpOverload) -> str | None:
-    """Why a program cannot call an operator; None if it can."""
+def _why_not(target: OpOverload, constant: bool) -> str | None:
+    """Why a program cannot call an operator; None if it can. One of constants is computed here."""
     schema = cast(Any, target)._schema
     if target.namespace != "aten":
         return "is not an operator of PyTorch's own"
     if schema.is_mutable:
         return "changes a tensor in place"
-    if schema.name.removeprefix("aten::") in _OF_MEMORY:
+    if schema.name.removeprefix("aten::") in _OF_MEMORY and not constant:
         return "depends on how its operand lies in memory"
     return None
 

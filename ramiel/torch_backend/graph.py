@@ -177,9 +177,12 @@ class _Made:
         versions, addresses = self._state()
         if versions == self._versions and addresses == self._addresses:
             return True
-        changed = any(versions[i] != self._versions[i] for i in self._read)
+        if addresses != self._addresses or any(
+            versions[i] != self._versions[i] for i in self._read
+        ):
+            return False
         self._versions = versions
-        return not changed and addresses == self._addresses
+        return True
 
     def __call__(self, args: Sequence[Any]) -> list[Any]:
         inputs = [_plain(args[i]) for i in self.imported.inputs]

@@ -29,7 +29,7 @@ REFUSED: Mapping[str, str] = {
 }
 """Options of ramiel.compile() that make no sense here, and why."""
 
-_FIELDS = {
+TAKEN = {
     "workers": "workers",
     "schedule": "schedule",
     "seconds": "refine_s",
@@ -55,12 +55,12 @@ def settings_of(given: Mapping[str, Any] | None) -> Settings:
     for name in taken:
         if name in REFUSED:
             raise CompileError(f"the option {name!r} is not for torch.compile: {REFUSED[name]}")
-        if name not in _FIELDS and name != CAPTURE:
-            known = ", ".join([*_FIELDS, CAPTURE])
+        if name not in TAKEN and name != CAPTURE:
+            known = ", ".join([*TAKEN, CAPTURE])
             raise CompileError(f"the backend ramiel has no option {name!r}; it has {known}")
     capture = bool(taken.pop(CAPTURE, True))
     options = Options(
-        **{_FIELDS[name]: value for name, value in taken.items()}, probe=True, level="torch"
+        **{TAKEN[name]: value for name, value in taken.items()}, probe=True, level="torch"
     )
     pipeline(options)  # refuses values, and options that do not go together
     return Settings(options, capture)

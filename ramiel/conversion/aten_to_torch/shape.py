@@ -10,6 +10,7 @@ from ramiel.conversion.aten_to_torch.table import Lowered, Node, as_it_is, lower
 from ramiel.dialects.onnx.types import static_shape_of
 
 as_it_is(
+    "_unsafe_index.Tensor",
     "diagonal.default",
     "fill.Scalar",
     "fill.Tensor",
