@@ -209,6 +209,10 @@ class _Importer:
             if given:
                 raise Unsupported(f"{_title(target)} is no operator of PyTorch's")
             return target(*cast(Any, args), **cast(Any, kwargs))
+        if target is torch.ops.aten.as_strided.default and _is_itself(
+            given[0].fake, *cast(Any, args)[1:]
+        ):
+            return given[0]
         constant = all(v.constant is not None for v in given)
         if (reason := _why_not(target, constant)) is not None:
             raise Unsupported(f"{target} {reason}")
@@ -315,6 +319,16 @@ def _tensors(value: Any) -> Iterator[_Value]:
     elif isinstance(value, dict):
         for item in cast("dict[str, Any]", value).values():
             yield from _tensors(item)
+
+
+def _is_itself(
+    x: Tensor, size: Sequence[int], strides: Sequence[int], offset: int | None = None
+) -> bool:
+    """Whether as_strided() gives the elements of x, with other strides for dimensions of size 1
+    only, as an average over all pixels has it for images in channels_last."""
+    here = offset is None or offset == x.storage_offset()
+    dims = zip(size, strides, x.stride(), strict=False)
+    return here and tuple(size) == x.shape and all(n == 1 or new == old for n, new, old in dims)
 
 
 def _attribute(graph: fx.GraphModule, name: str) -> Any:

@@ -331,6 +331,17 @@ def test_what_depends_on_constants_alone_is_computed() -> None:
     assert operations(made) == ["operator.add"]
 
 
+def test_strides_of_single_elements_do_not_matter() -> None:
+    """PyTorch so writes an average over all pixels of an image in channels_last."""
+    aten = torch.ops.aten
+    graph = fx.Graph()
+    x = graph.placeholder("x")
+    twice = graph.call_function(aten.mul.Tensor, (x, 2))
+    graph.output((graph.call_function(aten.as_strided.default, (twice, [2, 3, 1], [3, 1, 3])),))
+    made = imported(fx.GraphModule(torch.nn.Module(), graph), [f(2, 3, 1)], frozenset())
+    assert operations(made) == ["operator.mul"]
+
+
 @pytest.mark.parametrize(
     ("name", "args", "message"),
     [

@@ -133,7 +133,7 @@ def test_weights_are_shared_and_changes_are_noticed() -> None:
         net.head.weight.mul_(2)
         assert_same(net, x, compiled_model=run)
         assert graph.programs == [program], "a layer notices that by itself"
-        net.stem[1].running_mean.add_(1)
+        net.get_buffer("stem.1.running_mean").add_(1)
         assert_same(net, x, compiled_model=run)
         net.head.bias.data = torch.randn(5)
         assert_same(net, x, compiled_model=run)
@@ -227,9 +227,6 @@ def test_training_runs_in_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (lambda x: x.bernoulli() + 1, torch.full((3,), 0.5), "draws random numbers"),
         (lambda x: torch.as_strided(x + 1, (2,), (1,)), torch.ones(3), "lies in memory"),
-        (
-            torch.ones(2).half(),
-        ),
         (lambda x: x + 1, torch.ones(2, device="meta"), "meta"),
     ],
 )
@@ -261,10 +258,14 @@ def test_operators_without_a_lowering_are_named_once(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.count("logsumexp.default, trace.default") == 1
 
 
+def _tripled(module: nn.Module, args: Any, result: Any) -> Any:
+    return result * 3
+
+
 def test_hooks_and_other_types() -> None:
     """A hook is a part of what PyTorch traces, and a program computes float64 and integers too."""
     net = nn.Linear(4, 4).double()
-    net.register_forward_hook(lambda module, args, result: result * 3)
+    net.register_forward_hook(_tripled)
 
     def model(x: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         return net(x)[places], places // 2
@@ -292,7 +293,7 @@ def test_weights_of_inference_mode_are_inputs() -> None:
         ({"schedule": "none"}, "there is no schedule 'none'"),
     ],
 )
-def test_bad_options(options: dict[str, object], message: str) -> None:
+def test_bad_options(options: dict[str, Any], message: str) -> None:
     run = torch.compile(nn.Linear(2, 2), backend=ramiel, options=options)
     with torch.no_grad(), pytest.raises(BackendCompilerFailed, match=message):
         run(torch.ones(1, 2))
