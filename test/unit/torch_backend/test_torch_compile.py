@@ -1,14 +1,16 @@
 """torch.compile(model, backend="ramiel"): programs that compute what PyTorch does, or why not.
 
 The backend is given as a function, since the name "ramiel" is known to PyTorch once the package is
-installed with its entry points; one test looks these up.
+installed with its entry points; one test looks it up there.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -308,7 +310,25 @@ def test_every_option_of_ramiel_compile_is_taken_or_refused() -> None:
     assert {*TAKEN, *REFUSED, CAPTURE, "model"} == set(signature(compile).parameters)
 
 
-def test_the_entry_point_is_the_backend() -> None:
+def test_the_snippet_of_the_readme(tmp_path: Path) -> None:
+    """By the name "ramiel", which PyTorch finds among the entry points of what is installed: here,
+    a package of nothing but those of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    module, _, name = project["entry-points"]["torch_dynamo_backends"]["ramiel"].partition(":")
-    assert getattr(import_module(module), name) is ramiel
+    group = "torch_dynamo_backends"
+    (name, value), *_ = project["entry-points"][group].items()
+    installed = tmp_path / "entry_points_of_ramiel-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: entry_points_of_ramiel\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n")
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## From torch.compile")[2]
+    code = section.partition("```python\n")[2].partition("```")[0]
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path, "RAMIEL_PROBE": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("graph 0/0 [Graph00(") and done.stdout.endswith("[]\n")
