@@ -127,25 +127,37 @@ def compile_model(
     compiles the imported module where one pipeline is not enough, as for tuning; without it, the
     option `tune` is an error: see ramiel.programs.build.
     """
-    ctx = Context() if progress is None else ListeningContext(progress)
-    options, on_stage = options or Options(), on_stage or _ignore
-    passes = pipeline(options)
+    options = options or Options()
+    pipeline(options)  # refuses options that do not go together before the model is read
     with paused_collector():
         module = import_model(
             source, options.shapes, batch_of_one=options.batch > 1, freeze=options.freeze
         )
     try:
-        on_stage("import", module)
-        if search is not None:
-            return search(module, options, on_stage, ctx)
-        if options.tune:
-            raise CompileError("tuning measures programs, which a pipeline alone does not")
-        with paused_collector():
-            run_passes(module, passes, on_stage, ctx)
-            return finish(module)
+        return compile_module(module, options, on_stage, progress, search)
     except CompileError as error:
         error.file = error.file or (str(source) if isinstance(source, str | os.PathLike) else None)
         raise
+
+
+def compile_module(
+    module: ModuleOp,
+    options: Options,
+    on_stage: Stage | None = None,
+    progress: Progress | None = None,
+    search: Search | None = None,
+) -> Compilation:
+    """compile_model() of a module that has been imported, at the level of the options."""
+    ctx = Context() if progress is None else ListeningContext(progress)
+    on_stage, passes = on_stage or _ignore, pipeline(options)
+    on_stage("import", module)
+    if search is not None:
+        return search(module, options, on_stage, ctx)
+    if options.tune:
+        raise CompileError("tuning measures programs, which a pipeline alone does not")
+    with paused_collector():
+        run_passes(module, passes, on_stage, ctx)
+        return finish(module)
 
 
 def finish(module: ModuleOp) -> Compilation:

@@ -56,6 +56,8 @@ class Options:
     """The machines, each of `workers` threads, that the executor `distributed` may use."""
     link: tuple[float, float] | None = None
     """What a message between ranks takes: its latency, µs, and the bytes a µs after that."""
+    level: str = "onnx"
+    """The level of the imported module: one of LEVELS."""
 
     @property
     def most_workers(self) -> int:
@@ -74,6 +76,9 @@ SIMPLIFY = (
     "onnx-dead-code",
 )
 LOWER = ("onnx-to-torch",)
+FOLD = ("torch-fold-batch-norm",)
+"""What the levels above do for a module that is imported at the torch level."""
+LEVELS = ("onnx", "torch")
 RECOGNIZE = (
     "torch-recognize-activations",
     "torch-recognize-layer-norm",
@@ -204,9 +209,7 @@ def pipeline(options: Options) -> Pipeline:
     lowering = () if options.dtype == "f32" else LOWER_PRECISION
     cloning = ("onnx-clone-tasks",) if options.clone else ()
     names = (
-        *SIMPLIFY,
-        *cloning,
-        *LOWER,
+        *((*SIMPLIFY, *cloning, *LOWER) if options.level == "onnx" else FOLD),
         *RECOGNIZE,
         *fusing,
         *lowering,
@@ -235,6 +238,8 @@ def _costs(options: Options, source: str) -> PassOptions:
 
 def _check(options: Options) -> None:
     """Raises CompileError for unknown or incompatible options."""
+    if options.level not in LEVELS:
+        raise CompileError(f"no module is imported at the level {options.level!r}")
     schedule, on_cpu = options.schedule, options.device == "cpu"
     known = SCHEDULES if on_cpu else ON_STREAMS
     if schedule not in known:

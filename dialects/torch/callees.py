@@ -13,10 +13,16 @@ The prefix determines how a call prints:
 | `operator.` | `a + b`, `-a`, `a[...]`    | a Python operator                            |
 | `ops.`      | `ops.reshape(x, shape)`    | ONNX semantics that PyTorch has no call for  |
 | `kernels.`  | `kernels.max_pool2d(x, 3)` | a function of torch, by another provider     |
+
+One rule stands beside the rows, for operators that the import of PyTorch's own graphs has no
+lowering for: `aten.roll.default(x, ...)` prints as `torch.ops.aten.roll.default(x, ...)`. Any
+operator of PyTorch's library of tensors may be called so if, by its name, it changes no tensor in
+place.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, Flag, auto
@@ -174,14 +180,39 @@ def _row(
     return ((name, callee) for name in names.split())
 
 
-def _once(rows: tuple[Iterator[tuple[str, Callee]], ...]) -> Mapping[str, Callee]:
-    table: dict[str, Callee] = {}
-    for row in rows:
-        for name, callee in row:
-            if name in table:
-                raise AssertionError(f"{name} stands in two rows")
-            table[name] = callee
-    return MappingProxyType(table)
+class _Callees(Mapping[str, Callee]):
+    """The rows, which are what it iterates over, and the rule for other operators of aten."""
+
+    def __init__(self, rows: tuple[Iterator[tuple[str, Callee]], ...]) -> None:
+        self._table: dict[str, Callee] = {}
+        for row in rows:
+            for name, callee in row:
+                if name in self._table:
+                    raise AssertionError(f"{name} stands in two rows")
+                self._table[name] = callee
+
+    def __getitem__(self, name: str) -> Callee:
+        if name not in self._table and is_aten(name):
+            return _OF_ATEN
+        return self._table[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+
+_ATEN = re.compile(r"aten\.([a-z_][a-zA-Z0-9_]*)\.([a-zA-Z_][a-zA-Z0-9_]*)")
+_OF_ATEN = Callee(Kind.MOVES, unsigned=Unsigned.ITSELF)
+
+
+def is_aten(name: str) -> bool:
+    """Whether a name is that of an operator of aten with its overload, such as `aten.roll.default`,
+    and not of one that writes to its operands: those end in an underscore, or have an overload for
+    results that are given."""
+    match = _ATEN.fullmatch(name)
+    return match is not None and not match[1].endswith("_") and "out" not in match[2].split("_")
 
 
 _ROWS = (
@@ -343,7 +374,7 @@ _ROWS = (
     _row("ops.encode", Kind.TEXT, float32=_EXACT),
 )
 
-CALLEES: Mapping[str, Callee] = _once(_ROWS)
+CALLEES: Mapping[str, Callee] = _Callees(_ROWS)
 
 LAYERS: Mapping[str, Layer] = MappingProxyType(
     {

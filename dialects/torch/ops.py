@@ -33,6 +33,7 @@ from ramiel.dialects.torch.callees import (
     LAYERS,
     UNARY_OPERATORS,
     Trait,
+    is_aten,
 )
 from ramiel.dialects.torch.literals import (
     OperandAttr,
@@ -162,6 +163,9 @@ class CallOp(TorchOperation):
     def verify_(self) -> None:
         if self.callee not in CALLEES:
             raise VerifyException(f"{self.callee!r} is not a function that may be called")
+        if is_aten(self.callee) and not self.operands:
+            # One that makes a tensor of nothing might read it from a file, as aten.from_file does.
+            raise VerifyException(f"{self.callee} has no tensor among its arguments")
         seen: list[int] = []
 
         def leaf(a: Attribute) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any, cast
 
 import torch
@@ -30,6 +30,7 @@ _NAMESPACES: Mapping[str, object] = {
     "operator": operator,
     "ops": ops,
     "kernels": kernels,
+    "aten": torch.ops.aten,
 }
 
 # Attributes of tensors, not methods.
@@ -140,7 +141,8 @@ def resolve(callee: str) -> Callable[..., Any]:
     if callee in _PROPERTIES:
         return _PROPERTIES[callee]
     namespace, _, name = callee.partition(".")
-    return getattr(_NAMESPACES[namespace], name)
+    # An operator of aten has a name and an overload.
+    return reduce(getattr, name.split("."), cast(Any, _NAMESPACES[namespace]))
 
 
 def _argument(attribute: Attribute, operands: Sequence[Tensor]) -> Any:

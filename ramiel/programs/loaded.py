@@ -6,11 +6,13 @@ import builtins
 import itertools
 import linecache
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
+
+from torch import Tensor
 
 from ramiel.backend.pytorch.printer import Emitted
 from ramiel.compiler import Compilation, Report
@@ -71,12 +73,16 @@ def _restored(
     return program
 
 
-def load(compilation: Compilation, capture: bool = True) -> CompiledProgram:
+def load(
+    compilation: Compilation, capture: bool = True, tensors: Mapping[str, Tensor] | None = None
+) -> CompiledProgram:
     """Makes the program of a compilation, without a file. Without `capture`, calls and copies of
-    it run in Python unless capture() is called. Raises CompileError if its device is not here."""
+    it run in Python unless capture() is called. `tensors` are weights that are in memory already,
+    by their names in the IR: the program shares them. Raises CompileError if its device is not
+    here."""
     emitted = compilation.emitted
     try:
-        program = _class_of(emitted)(_weights(emitted))
+        program = _class_of(emitted)(_weights(emitted, tensors or {}))
     except DeviceUnavailable as error:
         raise CompileError(str(error)) from error
     program.source = emitted.source
@@ -98,10 +104,13 @@ def _class_of(emitted: Emitted) -> Any:
     return types.new_class(base.__name__, (base, CompiledProgram))
 
 
-def _weights(emitted: Emitted) -> Weights:
+def _weights(emitted: Emitted, held: Mapping[str, Tensor]) -> Weights:
     names, aliases = tied(emitted.weights)
+    tensors: dict[str, Tensor] = {}
     try:
-        tensors = {name: tensor_of(weight.array()) for name, weight in names.items()}
+        for name, weight in names.items():
+            tensor = held.get(weight.data.name)
+            tensors[name] = tensor_of(weight.array()) if tensor is None else tensor
     except TypeError as error:
         raise CompileError(f"PyTorch lacks the type of a weight: {error}") from error
     return Weights.from_tensors(tensors, emitted.nodes, aliases)

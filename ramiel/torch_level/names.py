@@ -148,6 +148,13 @@ _NAMED_BY_MODULE = frozenset(
         "BatchNormalization",
         "LayerNormalization",
         "Gather",
+        "native_batch_norm_legit_no_training",
+        "addmm",
+        "convolution",
+        "embedding",
+        "mm",
+        "native_group_norm",
+        "native_layer_norm",
     ]
 )
 """Operators that do all the work of a module, whose path then names them."""

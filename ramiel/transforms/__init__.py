@@ -20,6 +20,7 @@ PASS_NAMES = (
     "onnx-dead-code",
     "onnx-clone-tasks",
     "onnx-to-torch",
+    "torch-fold-batch-norm",
     "torch-recognize-activations",
     "torch-recognize-layer-norm",
     "torch-recognize-attention",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
-import numpy as np
-import numpy.typing as npt
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
@@ -28,8 +27,7 @@ from ramiel.dialects.onnx.structure import (
 )
 from ramiel.dialects.onnx.types import element_of, numpy_dtype_of, static_shape_of, tensor_type
 from ramiel.dialects.onnx.weights import FreshNames, weights_of
-
-Doubles = npt.NDArray[np.float64]
+from ramiel.torch_level.batch_norm import Folding
 
 
 @dataclass
@@ -53,36 +51,28 @@ class _FoldIntoConvolution(RewritePattern):
         transposed = conv.op_type == "ConvTranspose"
         groups = cast(int, conv.attribute("group", 1))
 
-        scale, _, _, variance = map(_doubles, parameters)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            factor = scale / np.sqrt(variance + eps)
-        if not np.isfinite(factor).all():  # infinite weights could give NaN where there was none
-            return refuse(op, "its scale, divided by its standard deviation, is not finite")
-
-        def new_weight() -> Array:
-            old = _doubles(weight)
-            if not transposed:
-                new = old * factor.reshape(-1, *[1] * (old.ndim - 1))
-            else:
-                grouped = old.reshape(groups, -1, *old.shape[1:])
-                shape = (groups, 1, old.shape[1], *[1] * (old.ndim - 2))
-                new = (grouped * factor.reshape(shape)).reshape(old.shape)
-            return new.astype(dtype)
-
-        def new_bias() -> Array:
-            _, shift, mean, _ = map(_doubles, parameters)
-            old = 0.0 if bias is None else _doubles(bias)
-            return ((old - mean) * factor + shift).astype(dtype)
-
         dtype = numpy_dtype_of(weight.type)
+        assert dtype is not None
+        folding = Folding(
+            partial(_array, weight),
+            None if bias is None else partial(_array, bias),
+            [partial(_array, value) for value in parameters],
+            eps,
+            dtype,
+            groups if transposed else None,
+        )
+        if (reason := folding.why_not()) is not None:
+            return refuse(op, reason)
         channels = static_shape_of(parameters[0].type)
         element = element_of(weight.type)
         assert element is not None
         base = _name(weight)
         folded = [
-            Weight.of(TensorRef(self.names.fresh(f"{base}.bn"), _once(new_weight)), weight.type),
             Weight.of(
-                TensorRef(self.names.fresh(f"{base}.bn.bias"), _once(new_bias)),
+                TensorRef(self.names.fresh(f"{base}.bn"), _once(folding.new_weight)), weight.type
+            ),
+            Weight.of(
+                TensorRef(self.names.fresh(f"{base}.bn.bias"), _once(folding.new_bias)),
                 tensor_type(element, channels),
             ),
         ]
@@ -141,10 +131,6 @@ def _array(value: SSAValue) -> Array:
     array = constant_of(value)
     assert array is not None
     return array
-
-
-def _doubles(value: SSAValue) -> Doubles:
-    return _array(value).astype(np.float64)
 
 
 def _name(value: SSAValue) -> str:

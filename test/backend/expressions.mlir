@@ -16,7 +16,8 @@ builtin.module attributes {torch.class = "Expressions"} {
     %j = torch.call torch.cat([%i, %i, %i, %i], dim = 1) {torch.names = ["j"]} : (tensor<1x9xf32>, tensor<1x9xf32>, tensor<1x9xf32>, tensor<1x9xf32>) -> tensor<1x36xf32>
     %l = torch.call F.pad(%x, [1, -1], mode = "constant") {torch.names = ["l"]} : (tensor<2x8xf32>) -> tensor<2x8xf32>
     %m = torch.call operator.add(%l, 1.0e-05) {torch.names = ["m"]} : (tensor<2x8xf32>) -> tensor<2x8xf32>
-    func.return %m, %g : tensor<2x8xf32>, tensor<2x8xf32>
+    %n = torch.call aten.roll.default(%m, [1], [0]) {torch.names = ["n"]} : (tensor<2x8xf32>) -> tensor<2x8xf32>
+    func.return %n, %g : tensor<2x8xf32>, tensor<2x8xf32>
   }
 }
 
@@ -41,4 +42,5 @@ builtin.module attributes {torch.class = "Expressions"} {
 // CHECK-NEXT:   )
 // CHECK-NEXT:   l = F.pad(x, [1, -1], mode="constant")
 // CHECK-NEXT:   m = l + 1e-05
-// CHECK-NEXT:   return m, g
+// CHECK-NEXT:   n = torch.ops.aten.roll.default(m, [1], [0])
+// CHECK-NEXT:   return n, g

@@ -31,7 +31,8 @@ def call_expression(op: CallOp, operands: Sequence[str]) -> Expression:
         return f"{UNARY_OPERATORS[callee]}{flat(args[0])}"
     prefix, _, name = callee.partition(".")
     if prefix != "Tensor":
-        return Bracket(callee, [*args, *kwargs])
+        shown = f"torch.ops.{callee}" if prefix == "aten" else callee
+        return Bracket(shown, [*args, *kwargs])
     receiver = f"{flat(args[0])}.{name}"
     return receiver if callee in PROPERTIES else Bracket(receiver, [*args[1:], *kwargs])
 

@@ -52,7 +52,13 @@ from ramiel.dialects.torch import (
     TorchOperation,
     WeightOp,
 )
-from ramiel.dialects.torch.operation import CLASS, LAYER_NAME, PYTHON_NAME, is_identifier
+from ramiel.dialects.torch.operation import (
+    CLASS,
+    LAYER_NAME,
+    PYTHON_NAME,
+    SOURCE,
+    is_identifier,
+)
 from ramiel.errors import CompileError
 from ramiel.torch_level.tasks import main_function
 from ramiel.version import __version__
@@ -146,7 +152,7 @@ class _Printer:
         text = [
             f"{_safe(self._module_text(MODEL))}, compiled by Ramiel {__version__}.",
             "",
-            f"Model     ai.onnx opset {self._opset()}, {counted(count, 'operation')}",
+            f"Model     {self._source()}, {counted(count, 'operation')}",
             f"Schedule  {schedule}: {', '.join(parts)}",
             f"Expected  serial {us('serial_us')}, parallel {us('parallel_us')}, "
             f"no schedule below {us('bound_us')}",
@@ -337,9 +343,12 @@ class _Printer:
             raise CompileError("the program has no name: run torch-assign-names first")
         return text or "model"
 
-    def _opset(self) -> str:
+    def _source(self) -> str:
+        """What the model was read from."""
+        if (source := text_of(self.module.attributes.get(SOURCE))) is not None:
+            return _safe(source)
         value = self.module.attributes.get(OPSET)
-        return str(value.value.data) if isinstance(value, IntegerAttr) else "newest"
+        return f"ai.onnx opset {value.value.data if isinstance(value, IntegerAttr) else 'newest'}"
 
     def _number(self, name: str) -> int:
         return int(self._us(name))

@@ -66,3 +66,12 @@ func.func @results(%a: tensor<4x6xf32>) {
   // CHECK-NEXT: func.return
   func.return
 }
+
+// Operators of aten that no lowering has another call for.
+// CHECK: func.func @aten(%a: tensor<4x6xf32>) {
+func.func @aten(%a: tensor<4x6xf32>) {
+  // CHECK-NEXT: %r0 = torch.call aten.roll.default(%a, [1], [0]) : (tensor<4x6xf32>) -> tensor<4x6xf32>
+  %r0 = torch.call aten.roll.default(%a, [1], [0]) : (tensor<4x6xf32>) -> tensor<4x6xf32>
+  // CHECK-NEXT: func.return
+  func.return
+}

@@ -89,3 +89,47 @@ func.func @f(%x: tensor<4xf32>) {
   %y = torch.call operator.getitem([%x], [0]) : (tensor<4xf32>) -> tensor<4xf32>
   func.return
 }
+
+// -----
+
+// An operator that changes its operand.
+// CHECK: error: torch.call: 'aten.relu_.default' is not a function that may be called
+func.func @f(%x: tensor<4xf32>) {
+  %y = torch.call aten.relu_.default(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// One that writes to a result that it is given.
+// CHECK: error: torch.call: 'aten.add.Scalar_out' is not a function that may be called
+func.func @f(%x: tensor<4xf32>) {
+  %y = torch.call aten.add.Scalar_out(%x, 1, out = %x) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// An operator of another library, and one without its overload.
+// CHECK: error: torch.call: 'other.relu.default' is not a function that may be called
+func.func @f(%x: tensor<4xf32>) {
+  %y = torch.call other.relu.default(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: error: torch.call: 'aten.relu' is not a function that may be called
+func.func @f(%x: tensor<4xf32>) {
+  %y = torch.call aten.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// A tensor of nothing might be read from a file.
+// CHECK: error: torch.call: aten.from_file.default has no tensor among its arguments
+func.func @f(%x: tensor<4xf32>) {
+  %y = torch.call aten.from_file.default("evil", false, 4) : () -> tensor<4xf32>
+  func.return
+}

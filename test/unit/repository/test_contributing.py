@@ -13,7 +13,7 @@ import pytest
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
 COPIED = ("ramiel", "dialects", "test", "pyproject.toml", "lit.cfg.py")
-SECTIONS = ("An operator", "A pass", "A scheduler", "A kernel")
+SECTIONS = ("An operator", "An operator of PyTorch", "A pass", "A scheduler", "A kernel")
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"`([\w/]+\.\w+)`")

@@ -1,0 +1,1 @@
+"""Import of PyTorch's own graphs to the `torch` dialect."""

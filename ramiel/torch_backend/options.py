@@ -1,0 +1,66 @@
+"""The options of `torch.compile(model, backend="ramiel", options={...})`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ramiel.errors import CompileError
+from ramiel.pipelines import Options, pipeline
+
+_OWN = "torch.compile has the example inputs and their shapes from the calls"
+_SERVED = "programs of torch.compile are called, one call at a time"
+_ONE_PROCESS = "a program of torch.compile shares its weights with the model in this process"
+
+REFUSED: Mapping[str, str] = {
+    "example_inputs": _OWN,
+    "dynamic_shapes": "that is torch.compile's own argument dynamic",
+    "shapes": _OWN,
+    "batch": _OWN,
+    "switched": _OWN,
+    "clone": "it clones operations of ONNX",
+    "freeze": "parameters are constants here until they change",
+    "device": "programs of torch.compile are for the CPU",
+    "executor": _ONE_PROCESS,
+    "ranks": _ONE_PROCESS,
+    "link": _ONE_PROCESS,
+    "objective": _SERVED,
+    "latency_limit": _SERVED,
+}
+"""Options of ramiel.compile() that make no sense here, and why."""
+
+TAKEN = {
+    "workers": "workers",
+    "schedule": "schedule",
+    "seconds": "refine_s",
+    "profile": "profile",
+    "tune": "tune",
+    "memory_limit": "memory_limit",
+    "provider": "provider",
+    "dtype": "dtype",
+}
+"""Those that are taken, and the compiler's names of them."""
+CAPTURE = "capture"
+
+
+class Settings(NamedTuple):
+    options: Options
+    capture: bool
+
+
+def settings_of(given: Mapping[str, Any] | None) -> Settings:
+    """The options of the compiler. Raises CompileError for one that does not exist, or that goes
+    with no call of torch.compile."""
+    taken = dict(given or {})
+    for name in taken:
+        if name in REFUSED:
+            raise CompileError(f"the option {name!r} is not for torch.compile: {REFUSED[name]}")
+        if name not in TAKEN and name != CAPTURE:
+            known = ", ".join([*TAKEN, CAPTURE])
+            raise CompileError(f"the backend ramiel has no option {name!r}; it has {known}")
+    capture = bool(taken.pop(CAPTURE, True))
+    options = Options(
+        **{TAKEN[name]: value for name, value in taken.items()}, probe=True, level="torch"
+    )
+    pipeline(options)  # refuses values, and options that do not go together
+    return Settings(options, capture)
