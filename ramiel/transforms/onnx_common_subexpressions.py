@@ -26,8 +26,9 @@ class OnnxCommonSubexpressionsPass(ModulePass):
         %1 = onnx.Relu "a"(%0) : (tensor<4xf32>) -> tensor<4xf32>
         %3 = onnx.Add(%1, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
 
-    The first of them stays, with its name and its pipeline stages. Operations that draw random numbers or have subgraphs are not merged, and neither are clones,
-    which have distinct numbers in `onnx.clone`.
+    The first of them stays, with its name and its pipeline stages. Operations that draw random
+    numbers or have subgraphs are not merged, and neither are clones, which have distinct numbers in
+    `onnx.clone`.
     """
 
     name = "onnx-common-subexpressions"
