@@ -1,7 +1,9 @@
 """`ramiel export-stages`: a schedule as a device configuration of the ONNX model itself.
 
 IR version 11 has `ModelProto.configuration` and, on each node, `device_configurations` with a
-`pipeline_stage`. Only these and the IR version change; weights in a file of their own stay there.
+`pipeline_stage`. Only these and the IR version change; weights in a file of their own stay there. (A model of IR
+version 3 lists its weights as inputs, which in a newer one would let calls replace them; there the
+inputs of that name go.)
 
 A node has the stage of the operation that computes its value, or else of the one that has its name.
 One that is neither, as it was fused into others or folded, has that of its first reader that has
@@ -21,7 +23,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ramiel.compiler import program_of
 from ramiel.dialects.onnx.structure import hint
-from ramiel.dialects.torch import TorchOperation
+from ramiel.dialects.torch import Task
 from ramiel.errors import CompileError
 from ramiel.frontend.model_file import read_model
 from ramiel.pipelines import Options
@@ -30,6 +32,8 @@ from ramiel.weights.store import replacing
 
 IR_VERSION = 11
 """The version of ONNX's IR that has device configurations."""
+DEFAULTS_SINCE = 4
+"""The version from which on an initializer that is also an input is the default of one."""
 LARGEST = 2**31 - 1
 """The most bytes that a protobuf can have."""
 
@@ -81,6 +85,11 @@ def export_stages(model: Path, output: Path, name: str, options: Options) -> Sta
 
 def annotate(proto: onnx.ModelProto, name: str, found: Stages) -> None:
     """Adds a device configuration to a model, with a device for each stage, and to its nodes."""
+    if proto.ir_version < DEFAULTS_SINCE:
+        constants = {tensor.name for tensor in proto.graph.initializer}
+        kept_inputs = [i for i in proto.graph.input if i.name not in constants]
+        del proto.graph.input[:]
+        proto.graph.input.extend(kept_inputs)
     proto.ir_version = max(proto.ir_version, IR_VERSION)
     kept = [c for c in proto.configuration if c.name != name]
     del proto.configuration[:]
@@ -103,7 +112,7 @@ def stages_of(graph: onnx.GraphProto, module: ModuleOp) -> Stages:
     for worker in program.workers:
         stage = (worker.rank or 0) if ranked else worker.number.value.data
         for op in worker.body.block.ops:
-            if isinstance(op, TorchOperation):
+            if isinstance(op, Task):
                 by_name.setdefault(op.origin[0], stage)
                 for result in op.results:
                     if result.name_hint:

@@ -9,7 +9,7 @@
 // FAR: error: the model has a pipeline stage 2, which needs 3 workers; there are 2: give more with --workers
 // RUN: not ramiel-opt %s -p 'cluster-placed{configuration=far workers=0}' 2>&1 | filecheck %s --check-prefix ZERO
 // ZERO: error: workers must be 1 to 1024, not 0
-// RUN: not ramiel-opt %s -p 'torch-assign-names,cluster-costs{ranks=2 workers=4},cluster-placed{configuration=far workers=8}' 2>&1 | filecheck %s --check-prefix RANKS
+// RUN: not ramiel-opt %s -p 'torch-assign-names,cluster-costs{ranks=2 threads=2},cluster-placed{configuration=far workers=4}' 2>&1 | filecheck %s --check-prefix RANKS
 // RANKS: error: the model has a pipeline stage 2, which needs 3 ranks; there are 2: give more with --ranks
 // RUN: sed 's/"part", //' %s > %t.mlir
 // RUN: not ramiel-opt %t.mlir -p cluster-placed 2>&1 | filecheck %s --check-prefix COUNT

@@ -16,7 +16,7 @@ from onnx import parser
 from small_models import branches
 
 from ramiel.compiler import compile_model, program_of
-from ramiel.dialects.torch import TorchOperation
+from ramiel.dialects.torch import Task
 from ramiel.errors import CompileError
 from ramiel.pipelines import Options
 from ramiel.programs.loaded import load
@@ -35,7 +35,7 @@ def placement(model: Path, options: Options) -> dict[tuple[str, ...], int]:
         tuple(op.python_names): worker.number.value.data
         for worker in program.workers
         for op in worker.body.block.ops
-        if isinstance(op, TorchOperation) and op.python_names
+        if isinstance(op, Task) and op.python_names
     }
 
 
@@ -55,7 +55,7 @@ def saved(which: str, folder: Path) -> Path:
         ("shufflenet", replace(PIPELINE, workers=4)),
         ("squeezenet", replace(PIPELINE, **RANKS)),
         ("inception_v1", replace(PIPELINE, schedule="linear", **RANKS)),
-        ("densenet121", replace(PIPELINE, schedule="linear")),
+        ("densenet121", PIPELINE),
     ],
 )
 def test_it_is_read_back_as_it_was_written(which: str, options: Options, tmp_path: Path) -> None:
@@ -138,6 +138,10 @@ def test_external_data_stays_where_it_is(tmp_path: Path) -> None:
         export_stages(path, tmp_path / "other" / "out.onnx", "ours", PIPELINE)
 
 
+def _joined(model: onnx.ModelProto) -> onnx.NodeProto:
+    return next(node for node in model.graph.node if node.output[0] == "joined")
+
+
 def _unnamed(model: onnx.ModelProto) -> None:
     model.configuration[0].name = ""
 
@@ -147,23 +151,23 @@ def _twice(model: onnx.ModelProto) -> None:
 
 
 def _unknown(model: onnx.ModelProto) -> None:
-    model.graph.node[3].device_configurations[0].configuration_id = "x\n" * 200
+    _joined(model).device_configurations[0].configuration_id = "x\n" * 200
 
 
 def _repeated(model: onnx.ModelProto) -> None:
-    model.graph.node[3].device_configurations.add(configuration_id="ours")
+    _joined(model).device_configurations.add(configuration_id="ours")
 
 
 def _negative(model: onnx.ModelProto) -> None:
-    model.graph.node[3].device_configurations[0].pipeline_stage = -1
+    _joined(model).device_configurations[0].pipeline_stage = -1
 
 
 def _many(model: onnx.ModelProto) -> None:
-    model.graph.node[3].device_configurations[0].pipeline_stage = 2**31 - 1
+    _joined(model).device_configurations[0].pipeline_stage = 2**31 - 1
 
 
 def _none(model: onnx.ModelProto) -> None:
-    model.graph.node[3].device_configurations[0].ClearField("pipeline_stage")
+    _joined(model).device_configurations[0].ClearField("pipeline_stage")
 
 
 def _no_configuration(model: onnx.ModelProto) -> None:
@@ -177,11 +181,11 @@ def _no_configuration(model: onnx.ModelProto) -> None:
     [
         (_unnamed, "a device configuration of the model has no name"),
         (_twice, "two device configurations have the name 'ours'"),
-        (_unknown, r'node "left" .*: its device configuration \S* is not one of the model\'s: ours'),
+        (_unknown, r'node "joined" .*: its device configuration \S* is not one of the model\'s: ours'),
         (_repeated, "names the device configuration 'ours' twice"),
         (_negative, "its pipeline stage is -1"),
         (_many, "a pipeline stage 2147483647, which needs 2147483648 workers; there are 2"),
-        (_none, r'"left" \(Conv\) has no pipeline stage in the device configuration \'ours\''),
+        (_none, r'"joined" \(Concat\) has no pipeline stage in the device configuration \'ours\''),
         (_no_configuration, "the model has no device configuration"),
     ],
 )
