@@ -102,6 +102,7 @@ def compile(
         latency_limit=latency_limit,
         ranks=ranks,
         link=link,
+        configuration=configuration,
         probe=True,
     )
     if isinstance(model, nn.Module):

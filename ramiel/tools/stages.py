@@ -9,7 +9,8 @@ A node has the stage of the operation that computes its value, or else of the on
 One that is neither, as it was fused into others or folded, has that of its first reader that has
 one: the readers of what is inside a fused operation are inside it too. What no such node reads has
 that of its producer. Nodes of subgraphs and functions have none; that of the node around them holds
-for them. An operation on several workers is on the first of them.
+for them. An operation on several workers is on the first of them, and a node that was split into
+several operations has the stage of the one that ends it.
 """
 
 from __future__ import annotations

@@ -28,14 +28,15 @@ PLACED = Options(workers=2, schedule="placed")
 RANKS = {"workers": 1, "ranks": 3, "executor": "distributed"}
 
 
-def placement(model: Path, options: Options) -> dict[tuple[str, ...], int]:
-    """The worker of each operation, by the names of its results."""
+def placement(model: Path, options: Options) -> dict[str, int]:
+    """The worker of each operation that computes a value of the model, by the value's name. (Parts
+    of a node that is split may be on several workers, of which the model can have one only.)"""
     program = program_of(compile_model(model, options).module)
     return {
-        tuple(op.python_names): worker.number.value.data
+        op.results[0].name_hint: worker.number.value.data
         for worker in program.workers
         for op in worker.body.block.ops
-        if isinstance(op, Task) and op.python_names
+        if isinstance(op, Task) and op.results and op.results[0].name_hint
     }
 
 
