@@ -110,7 +110,8 @@ def test_several_configurations(tmp_path: Path) -> None:
     export_stages(three, three, "two stages", PIPELINE)
     assert [c.name for c in onnx.load(three).configuration] == ["one stage", "two stages"]
     chosen = [
-        placement(three, replace(PLACED, configuration=name)) for name in ("one stage", "two stages")
+        placement(three, replace(PLACED, configuration=name))
+        for name in ("one stage", "two stages")
     ]
     assert set(chosen[0].values()) == {0} and chosen[1] == placement(model, PIPELINE)
     with pytest.raises(CompileError, match="several .*, choose one of one stage, two stages"):
@@ -182,7 +183,10 @@ def _no_configuration(model: onnx.ModelProto) -> None:
     [
         (_unnamed, "a device configuration of the model has no name"),
         (_twice, "two device configurations have the name 'ours'"),
-        (_unknown, r'node "joined" .*: its device configuration \S* is not one of the model\'s: ours'),
+        (
+            _unknown,
+            r'node "joined" .*: its device configuration \S* is not one of the model\'s: ours',
+        ),
         (_repeated, "names the device configuration 'ours' twice"),
         (_negative, "its pipeline stage is -1"),
         (_many, "a pipeline stage 2147483647, which needs 2147483648 workers; there are 2"),
