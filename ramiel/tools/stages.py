@@ -1,9 +1,9 @@
 """`ramiel export-stages`: a schedule as a device configuration of the ONNX model itself.
 
 IR version 11 has `ModelProto.configuration` and, on each node, `device_configurations` with a
-`pipeline_stage`. Only these and the IR version change; weights in a file of their own stay there. (A model of IR
-version 3 lists its weights as inputs, which in a newer one would let calls replace them; there the
-inputs of that name go.)
+`pipeline_stage`. Only these and the IR version change; weights in a file of their own stay there.
+(A model of IR version 3 lists its weights as inputs, which in a newer one would let calls replace
+them; there the inputs of that name go.)
 
 A node has the stage of the operation that computes its value, or else of the one that has its name.
 One that is neither, as it was fused into others or folded, has that of its first reader that has
