@@ -41,6 +41,7 @@ def compile(
     latency_limit: float | None = None,
     ranks: int = 1,
     link: tuple[float, float] | None = None,
+    configuration: str | None = None,
     capture: bool = True,
 ) -> CompiledProgram:
     """Compiles an ONNX model, or a torch.nn.Module, to a parallel program.
@@ -68,6 +69,8 @@ def compile(
       has been captured; or `distributed`, threads of `ranks` processes that torchrun starts on as
       many machines, with `workers` each. A message between them takes `link`: µs until it begins
       to arrive, and the bytes a µs after that (30 and 1250 by default: 10 Gbit/s).
+    - `configuration`: the device configuration of the model that the schedule `placed` follows, if
+      there are several.
     - `objective`: what the schedule `auto` is best at: `latency`, a call that takes little time, or
       `throughput`, many requests a second in `stream()`, of which each takes at most
       `latency_limit` ms from when it is taken, as simulated.
@@ -102,6 +105,7 @@ def compile(
         latency_limit=latency_limit,
         ranks=ranks,
         link=link,
+        configuration=configuration,
         probe=True,
     )
     if isinstance(model, nn.Module):

@@ -52,6 +52,9 @@ class Options:
     """What the schedule `auto` is best at: one of OBJECTIVES."""
     latency_limit: float | None = None
     """The most ms that a request of a stream may take, as simulated; for throughput."""
+    configuration: str | None = None
+    """The device configuration of the model that the schedule `placed` follows, if there are
+    several."""
     ranks: int = 1
     """The machines, each of `workers` threads, that the executor `distributed` may use."""
     link: tuple[float, float] | None = None
@@ -115,6 +118,7 @@ SCHEDULES: Mapping[str, tuple[str, ...]] = {
     "ios": (*LINEAR, "cluster-ios", "torch-merge-convolutions"),
     "hyper": (*LINEAR, "cluster-place", "cluster-hyper"),
     "pipeline": (*LINEAR, "cluster-pipeline"),
+    "placed": (*LINEAR, "cluster-placed"),
     "refine": (*LINEAR, "cluster-auto", "cluster-refine"),
 }
 """The scheduling passes, by the name of the schedule. All of them form clusters, if only to title
@@ -188,6 +192,7 @@ def pipeline(options: Options) -> Pipeline:
         "cluster-greedy": {"workers": workers},
         "cluster-ios": {"workers": workers},
         "cluster-pipeline": {"workers": workers},
+        "cluster-placed": {"workers": workers, "configuration": options.configuration or ""},
         "cluster-requests": {"workers": workers},
         "cluster-hyper": {"batch": options.batch, "switched": options.switched},
         "cluster-auto": {
@@ -264,6 +269,8 @@ def _check(options: Options) -> None:
             "--profile and --tune measure the device that is here, --device cuda; costs of "
             f"{options.device} are known"
         )
+    if options.configuration is not None and schedule != "placed":
+        raise CompileError("a device configuration is for --schedule placed")
     if options.tune and (schedule != "auto" or options.switched):
         raise CompileError("tuning tries the schedules itself: it needs --schedule auto")
     if options.dtype not in DTYPES:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import onnx
 from onnx import AttributeProto
-from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr, i64
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, IntegerAttr, StringAttr, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ramiel.dialects.onnx import operation_class
 from ramiel.dialects.onnx.attributes import WeightAttr, dense
 from ramiel.dialects.onnx.custom_shapes import DEFAULT_DOMAIN, is_in_default_domain
-from ramiel.dialects.onnx.operation import OPSET
+from ramiel.dialects.onnx.operation import OPSET, STAGES
 from ramiel.dialects.onnx.protos import type_of_proto
 from ramiel.dialects.onnx.schemas import first_opset, newest_opsets, schema
 from ramiel.dialects.onnx.shapes import UNTYPED
@@ -35,6 +35,7 @@ from ramiel.dialects.onnx.types import type_of_array
 from ramiel.dialects.onnx.weights import FreshNames
 from ramiel.errors import CompileError, shorten
 from ramiel.frontend.attributes import attribute_of, is_small
+from ramiel.frontend.configurations import configuration_names, stages_of
 from ramiel.frontend.functions import Functions, Place, name_of
 from ramiel.frontend.model_file import check_opsets, opsets_of_model, standard
 from ramiel.frontend.order import topological_order
@@ -68,9 +69,13 @@ class GraphImporter:
         self.opsets = opsets_of_model(model)
         self.names = FreshNames()
         self.functions = Functions(model)
+        self.configurations = configuration_names(model)
         self.place = Place(self.opsets)
         self.bound: Mapping[str, Bound] = {}
         """The attributes of the function's call, to which its nodes may refer."""
+        self.stages: Mapping[str, Attribute] = {}
+        """The attribute of pipeline stages of the function's call, or of the node with the
+        subgraph: that of nodes without one of their own."""
 
     def graph(
         self,
@@ -173,6 +178,7 @@ class GraphImporter:
                 )
         inner = copy(self)
         inner.place = self.place.function(function, self.place.node_name(node.name))
+        inner.stages = self._stages(node)
         check_opsets(inner.place.opsets, f"its function {name_of(function)} uses")
         self.functions.expand(len(function.node))
         defaults = {a.name: Bound(a, inner, {}) for a in function.attribute_proto}
@@ -226,9 +232,10 @@ class GraphImporter:
     ) -> Operation:
         properties: dict[str, Attribute] = {}
         graphs: dict[str, Region] = {}
+        stages = self._stages(node)
         for name, bound in self._attributes(node, values).items():
             if bound.proto.type == AttributeProto.GRAPH:
-                graphs[name] = self._subgraph(bound)
+                graphs[name] = self._subgraph(bound, stages)
             else:
                 label = node.output[0] if node.op_type == "Constant" and node.output else node.name
                 name, value = attribute_of(name, bound.proto, self._weight_name, label, self.folder)
@@ -251,7 +258,12 @@ class GraphImporter:
             op = operation_class(node.op_type).make(operands, types, properties, node_name, regions)
         if self._is_of_another_opset(node):
             op.attributes[OPSET] = IntegerAttr(self._opset(domain), i64)
+        op.attributes |= stages
         return op
+
+    def _stages(self, node: onnx.NodeProto) -> Mapping[str, Attribute]:
+        stages = stages_of(node, self.configurations)
+        return self.stages if stages is None else {STAGES: DenseArrayBase.from_list(i64, stages)}
 
     def _opset(self, domain: str) -> int:
         return self.place.opsets.get(domain, self.place.opsets[""])
@@ -285,9 +297,10 @@ class GraphImporter:
             of = "function" if self.place.calls else "model"
             raise CompileError(f"is not in the {of}'s opset: {reason}")
 
-    def _subgraph(self, bound: Bound) -> Region:
+    def _subgraph(self, bound: Bound, stages: Mapping[str, Attribute]) -> Region:
         graph, outer = bound.proto.g, bound.values
         importer = copy(bound.importer)
+        importer.stages = stages
         importer.place = replace(importer.place, depth=self.place.subgraph().depth)
         if self.place.calls:
             self.functions.expand(len(graph.node))

@@ -12,7 +12,7 @@ from xdsl.ir import Attribute, Block, Region
 
 from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.dialects.onnx.inference import infer_shapes
-from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET, OPSETS
+from ramiel.dialects.onnx.operation import CONFIGURATIONS, MODEL, NAME, OPSET, OPSETS
 from ramiel.dialects.verify import verify_module
 from ramiel.errors import CompileError, shorten
 from ramiel.frontend.graph import GraphImporter, Values, define
@@ -87,6 +87,8 @@ def _module(
     others = {domain: IntegerAttr(version, i64) for domain, version in opsets.items() if domain}
     if others:
         attributes[OPSETS] = DictionaryAttr(others)
+    if importer.configurations:
+        attributes[CONFIGURATIONS] = ArrayAttr(map(StringAttr, importer.configurations))
     return ModuleOp([function], attributes)
 
 

@@ -210,6 +210,34 @@ def export_partition_command(
     out.print(f"to use    {CONFIG}, ORT_PARALLEL, inter_op_num_threads {streams + 1}")
 
 
+@app.command("export-stages")
+@compiling(schedule="pipeline")
+def export_stages_command(
+    model: Model,
+    options: Options,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT.onnx", help="By default MODEL.stages.onnx."),
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", help="What the device configuration is called.")
+    ] = "ramiel",
+    debug: Debug = False,
+) -> None:
+    """Write a model with its schedule as ONNX's device configuration, one stage a worker or rank.
+
+    `--schedule placed` compiles it as it is placed there.
+    """
+    with progress.status("compiling"):
+        from ramiel.tools.stages import described, export_stages
+
+        path = output or model.with_suffix(".stages.onnx")
+        with _refusals(debug):
+            stages = export_stages(model, path, name, options)
+    out.print(f"wrote {path}", markup=False)
+    out.print(f"stages    {described(stages)}", markup=False)
+
+
 @app.command()
 @compiling()
 def report(

@@ -122,6 +122,15 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "configuration": (
+        Annotated[
+            str | None,
+            typer.Option(
+                "--configuration", metavar="NAME", help="The model's, for the schedule placed."
+            ),
+        ],
+        None,
+    ),
     "seconds": (
         Annotated[float, typer.Option("--seconds", help="Search time of the schedule refine.")],
         2.0,

@@ -19,7 +19,7 @@ from ramiel.dialects.onnx.weights import FreshNames
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.callees import LAYERS
 from ramiel.dialects.torch.literals import Dtype, DtypeAttr
-from ramiel.dialects.torch.operation import NODE, OP_TYPE
+from ramiel.dialects.torch.operation import ORIGIN
 from ramiel.torch_level.low_types import HUGE, LowType, rounded
 
 
@@ -76,7 +76,7 @@ class LowValues:
             dtype = Dtype(self.low.name if element == self.low.element else "float32")
             new = CallOp.of("Tensor.to", [value, dtype], {}, [type])
         if isinstance(owner, Operation):
-            new.attributes |= {k: v for k, v in owner.attributes.items() if k in (NODE, OP_TYPE)}
+            new.attributes |= {k: v for k, v in owner.attributes.items() if k in ORIGIN}
             block = owner.parent
             assert block is not None
             block.insert_ops_after([new], owner)

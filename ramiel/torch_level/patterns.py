@@ -29,7 +29,7 @@ from ramiel.dialects.torch.literals import (
     literal,
     python_literal,
 )
-from ramiel.dialects.torch.operation import NODE, OP_TYPE
+from ramiel.dialects.torch.operation import ORIGIN, STAGES
 
 FLOATS = frozenset(["float16", "bfloat16", "float32", "float64"])
 
@@ -186,9 +186,12 @@ def replace(
 ) -> None:
     """Replaces an operation by a new one, and erases operations that become unused.
 
-    The new operation comes from the same ONNX node as `origin`.
+    The new operation comes from the same ONNX node as `origin`, and has the pipeline stages of
+    `op`, whose value it computes.
     """
     copy_origin(origin, new)
+    new.attributes.pop(STAGES, None)
+    new.attributes |= {k: v for k, v in op.attributes.items() if k == STAGES}
     new.results[0].name_hint = op.results[0].name_hint
     operands = list(op.operands)
     rewriter.replace(op, new)
@@ -196,8 +199,8 @@ def replace(
 
 
 def copy_origin(source: TorchOperation, target: TorchOperation) -> None:
-    """Copies the ONNX node that an operation comes from, and its result's name, to another."""
-    target.attributes |= {k: v for k, v in source.attributes.items() if k in (NODE, OP_TYPE)}
+    """Copies what ORIGIN names, and the name of an operation's result, to another."""
+    target.attributes |= {k: v for k, v in source.attributes.items() if k in ORIGIN}
     target.results[0].name_hint = source.results[0].name_hint
 
 

@@ -46,6 +46,7 @@ PASS_NAMES = (
     "cluster-ios",
     "cluster-hyper",
     "cluster-pipeline",
+    "cluster-placed",
     "cluster-auto",
     "cluster-refine",
     "cluster-streams",

@@ -10,7 +10,7 @@ from xdsl.ir import Block
 from xdsl.passes import ModulePass
 from xdsl.traits import Pure
 
-from ramiel.dialects.onnx.operation import NODE, OnnxOperation
+from ramiel.dialects.onnx.operation import NODE, STAGES, OnnxOperation
 
 Key = tuple[object, ...]
 
@@ -26,8 +26,9 @@ class OnnxCommonSubexpressionsPass(ModulePass):
         %1 = onnx.Relu "a"(%0) : (tensor<4xf32>) -> tensor<4xf32>
         %3 = onnx.Add(%1, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
 
-    Operations that draw random numbers or have subgraphs are not merged, and neither are clones,
-    which have distinct numbers in `onnx.clone`.
+    The first of them stays, with its name and its pipeline stages. Operations that draw random
+    numbers or have subgraphs are not merged, and neither are clones, which have distinct numbers in
+    `onnx.clone`.
     """
 
     name = "onnx-common-subexpressions"
@@ -57,6 +58,6 @@ def _merge(block: Block, outer: dict[Key, OnnxOperation]) -> None:
 
 
 def _key(op: OnnxOperation) -> Key:
-    attributes = frozenset((k, v) for k, v in op.attributes.items() if k != NODE)
+    attributes = frozenset((k, v) for k, v in op.attributes.items() if k not in (NODE, STAGES))
     properties = frozenset(op.properties.items())
     return (op.name, tuple(op.operands), properties, attributes, tuple(op.result_types))

@@ -14,7 +14,7 @@ from xdsl.passes import ModulePass
 
 from ramiel.conversion.onnx_to_torch import is_lowered
 from ramiel.dialects.onnx.inference import infer_shapes, set_type
-from ramiel.dialects.onnx.operation import SchemaOperation, opset_of
+from ramiel.dialects.onnx.operation import STAGES, SchemaOperation, opset_of
 from ramiel.dialects.onnx.protos import node_of, proto_of_type
 from ramiel.dialects.onnx.shapes import join
 from ramiel.dialects.onnx.structure import DOMAIN, Custom
@@ -88,7 +88,9 @@ def _expand(op: SchemaOperation) -> None:
     for inner in list(scratch.walk()):
         if isinstance(inner, Custom) and text_of(inner.attributes.get(DOMAIN)) == SUBGRAPH:
             _put_in(op.regions[int(inner.op_type.rpartition("::")[2])], inner)
+    stages = {k: v for k, v in op.attributes.items() if k == STAGES}
     for inner in list(scratch.ops):
+        inner.attributes |= stages
         inner.detach()
         block.insert_op_before(inner, op)
     for old, new in zip(op.results, results, strict=True):

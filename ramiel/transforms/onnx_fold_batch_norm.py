@@ -19,7 +19,7 @@ from xdsl.pattern_rewriter import (
 
 from ramiel.console.refusals import patterns_of, refuse
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
-from ramiel.dialects.onnx.operation import SchemaOperation
+from ramiel.dialects.onnx.operation import STAGES, SchemaOperation
 from ramiel.dialects.onnx.structure import (
     Weight,
     constant_attribute_of,
@@ -83,6 +83,7 @@ class _FoldIntoConvolution(RewritePattern):
             conv.node_name,
         )
         new.results[0].name_hint = op.results[0].name_hint
+        new.attributes |= {k: v for k, v in op.attributes.items() if k == STAGES}
         rewriter.insert(folded)
         rewriter.replace(op, new, [new.results[0], *(None for _ in op.results[1:])])
         rewriter.erase(conv)

@@ -25,6 +25,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ramiel.conversion.onnx_to_torch import detours
 from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
+from ramiel.dialects.onnx.operation import STAGES as ONNX_STAGES
 from ramiel.dialects.onnx.operation import OnnxOperation
 from ramiel.dialects.onnx.structure import NoValue, Weight, constant_attribute_of, constant_of
 from ramiel.dialects.onnx.types import (
@@ -40,7 +41,7 @@ from ramiel.dialects.onnx.weights import FreshNames
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation, WeightOp
 from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.dialects.torch.literals import Dtype
-from ramiel.dialects.torch.operation import NODE, OP_TYPE
+from ramiel.dialects.torch.operation import NODE, OP_TYPE, STAGES
 from ramiel.errors import CompileError
 
 Lowered = SSAValue | Sequence[SSAValue]
@@ -343,6 +344,8 @@ class Node:
     def _add(self, op: TorchOperation) -> TorchOperation:
         op.attributes[NODE] = StringAttr(self.op.label)
         op.attributes[OP_TYPE] = StringAttr(self.op.op_type)
+        if (stages := self.op.attributes.get(ONNX_STAGES)) is not None:
+            op.attributes[STAGES] = stages
         self.builder.block.add_op(op)
         return op
 

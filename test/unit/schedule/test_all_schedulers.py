@@ -11,7 +11,14 @@ from brute_force import moldable_graphs
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from xdsl.context import Context
-from xdsl.dialects.builtin import Builtin, ModuleOp
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    Builtin,
+    DenseArrayBase,
+    ModuleOp,
+    StringAttr,
+    i64,
+)
 from xdsl.dialects.func import Func
 from xdsl.parser import Parser
 
@@ -22,7 +29,9 @@ from ramiel.analysis.simulate import simulate
 from ramiel.analysis.task_graph import TaskGraph
 from ramiel.compiler import Report, run_passes
 from ramiel.dialects.cluster import ProgramOp, cluster_dialect
+from ramiel.dialects.onnx.operation import CONFIGURATIONS
 from ramiel.dialects.torch import CallOp, torch_dialect
+from ramiel.dialects.torch.operation import STAGES
 from ramiel.dialects.verify import verify_module
 from ramiel.pipelines import SCHEDULES, Options, pipeline
 from ramiel.schedule.choose import choose_automatically
@@ -156,6 +165,13 @@ def module_of(graph: TaskGraph) -> ModuleOp:
     return Parser(context, text).parse_module()
 
 
+def _place_in_turns(module: ModuleOp, workers: int) -> None:
+    """Gives operations stages as a model would have them, without an order among the stages."""
+    module.attributes[CONFIGURATIONS] = ArrayAttr([StringAttr("turns")])
+    for i, op in enumerate(op for op in module.walk() if isinstance(op, CallOp)):
+        op.attributes[STAGES] = DenseArrayBase.from_list(i64, [i % workers])
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @settings(deadline=None, derandomize=True, max_examples=25)
 @given(graph=moldable_graphs(20), workers=st.integers(1, 4))
@@ -164,6 +180,8 @@ def test_programs_verify(schedule: str, graph: TaskGraph, workers: int) -> None:
     every value is there, and no core is lent to two at a time."""
     assume(schedule != "intra-op" or workers == 1 or graph.wide)  # else it is refused
     module = module_of(graph)
+    if schedule == "placed":
+        _place_in_turns(module, workers)
     steps = pipeline(Options(workers, schedule, refine_s=0.05))
     first = [name for name, _ in steps].index("cluster-costs") + 1
     run_passes(module, steps[first:])
