@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ramiel.pipelines import SCHEDULES
+from ramiel.pipelines import OF_ANY_MODEL
 
 
 def arguments(model: Path, specs: list[dict[str, Any]]) -> list[str]:
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--inputs", type=Path)
     parser.add_argument("--calls", type=int, default=200)
-    parser.add_argument("--schedules", default=",".join(SCHEDULES))
+    parser.add_argument("--schedules", default=",".join(OF_ANY_MODEL))
     options = parser.parse_args()
     specs = json.loads(options.inputs.read_text()) if options.inputs else []
     calls = options.calls

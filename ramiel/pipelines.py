@@ -124,6 +124,9 @@ SCHEDULES: Mapping[str, tuple[str, ...]] = {
 """The scheduling passes, by the name of the schedule. All of them form clusters, if only to title
 the parts of the program."""
 
+OF_ANY_MODEL = tuple(name for name in SCHEDULES if name != "placed")
+"""The schedules that need nothing of the model: `placed` follows its device configuration."""
+
 STREAMS = ("cluster-streams",)
 """The scheduling pass for a GPU, which knows the schedules `auto`, `serial`, `linear`, `list` and
 `opara`."""

@@ -19,6 +19,7 @@ REFUSED: Mapping[str, str] = {
     "batch": _OWN,
     "switched": _OWN,
     "clone": "it clones operations of ONNX",
+    "configuration": "device configurations are those of ONNX models",
     "freeze": "parameters are constants here until they change",
     "device": "programs of torch.compile are for the CPU",
     "executor": _ONE_PROCESS,

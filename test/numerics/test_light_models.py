@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import ramiel
-from ramiel.pipelines import SCHEDULES
+from ramiel.pipelines import OF_ANY_MODEL
 from ramiel.runtime import Program
 from ramiel.runtime.measure import same_bits
 from ramiel.tools.demo import LIGHT_MODELS, TOLERANCE, expected_output, light_input
@@ -42,7 +42,7 @@ def test_schedules(name: str) -> None:
     with ramiel.compile(path, workers=1, schedule="serial") as model:
         x = input_of(model)
         reference = model(x)
-    for schedule in SCHEDULES:
+    for schedule in OF_ANY_MODEL:
         with ramiel.compile(path, workers=2, schedule=schedule, seconds=0.2) as model:
             parallel, serial = model(x), model.serial(x)
             assert same_bits(parallel, serial), schedule
