@@ -65,7 +65,7 @@ class OnCores:
     in_turn: float
     """Operations one after the other, each on all cores that make it faster."""
     schedule: str
-    """The best schedule's name."""
+    """The name of the schedule that `auto` takes."""
     best: float
     bound: float
     """No schedule takes less."""
@@ -177,7 +177,7 @@ def explain(
 
 
 def _on_cores(graph: TaskGraph, count: int) -> OnCores:
-    choice = choose_automatically(graph, count, thorough=True)
+    choice = choose_automatically(graph, count)
     in_turn = simulate(graph, intra_op(graph, count)).makespan
     least = choice.timeline.makespan
     return OnCores(count, in_turn, choice.name, least, bound(graph, count))

@@ -68,7 +68,7 @@ def _narrow(given: Explanation) -> str:
 
 
 def _cores(given: Explanation) -> Table:
-    table = Table("cores", "one by one, on all", "best schedule", "gain", "no schedule below")
+    table = Table("cores", "one by one, on all", "schedule of auto", "gain", "no schedule below")
     for row in given.on_cores:
         table.add_row(
             str(row.cores),
