@@ -169,6 +169,12 @@ class Program(nn.Module):
         streaming = self.streaming if threads is None else Streaming("serial", threads)
         if in_flight is not None:
             streaming = streaming._replace(in_flight=in_flight)
+        return self._streamed(streaming, requests, return_exceptions)
+
+    def _streamed(
+        self, streaming: Streaming, requests: Iterable[Any], return_exceptions: bool
+    ) -> Iterator[Outputs]:
+        """See stream()."""
         inside = Inside(
             self._bound,
             self._owned,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import cast
 
 from xdsl.context import Context
@@ -69,10 +68,10 @@ class _FoldIntoConvolution(RewritePattern):
         base = _name(weight)
         folded = [
             Weight.of(
-                TensorRef(self.names.fresh(f"{base}.bn"), _once(folding.new_weight)), weight.type
+                TensorRef(self.names.fresh(f"{base}.bn"), cache(folding.new_weight)), weight.type
             ),
             Weight.of(
-                TensorRef(self.names.fresh(f"{base}.bn.bias"), _once(folding.new_bias)),
+                TensorRef(self.names.fresh(f"{base}.bn.bias"), cache(folding.new_bias)),
                 tensor_type(element, channels),
             ),
         ]
@@ -87,18 +86,6 @@ class _FoldIntoConvolution(RewritePattern):
         rewriter.insert(folded)
         rewriter.replace(op, new, [new.results[0], *(None for _ in op.results[1:])])
         rewriter.erase(conv)
-
-
-def _once(make: Callable[[], Array]) -> Callable[[], Array]:
-    """A function that calls `make` once and caches its result."""
-    result: list[Array] = []
-
-    def load() -> Array:
-        if not result:
-            result.append(make())
-        return result[0]
-
-    return load
 
 
 def _why_not(norm: SchemaOperation, conv: SchemaOperation) -> str | None:

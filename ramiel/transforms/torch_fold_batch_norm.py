@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 from xdsl.context import Context
@@ -61,9 +62,11 @@ class _FoldIntoConvolution(RewritePattern):
         if (reason := folding.why_not()) is not None:
             return refuse(op, reason)
         name = weight.data.name
-        of_weight = TensorRef(self.names.fresh(f"{name}.bn"), folding.new_weight, type)
+        of_weight = TensorRef(self.names.fresh(f"{name}.bn"), cache(folding.new_weight), type)
         of_bias = TensorRef(
-            self.names.fresh(f"{name}.bn.bias"), folding.new_bias, tensor_type(element, channels)
+            self.names.fresh(f"{name}.bn.bias"),
+            cache(folding.new_bias),
+            tensor_type(element, channels),
         )
         weights = {"weight": WeightAttr(of_weight), "bias": WeightAttr(of_bias)}
         replace(rewriter, op, changed_layer(conv, weights=weights), conv)

@@ -15,6 +15,7 @@ from ramiel.runtime.distributed.messages import BadMessage
 from ramiel.runtime.distributed.plans import RankPlan
 from ramiel.runtime.program import copies_of
 from ramiel.runtime.replay.meeting import Meeting, TapedChannel
+from ramiel.runtime.replay.native import on_crew
 from ramiel.runtime.replay.plans import CAPTURED
 from ramiel.runtime.replay.stop import Stop
 from ramiel.runtime.replay.tape import NotCapturable, Tape, tapes_of
@@ -60,7 +61,7 @@ class Part:
         has_failed = True
         try:
             self._send(self._samples)
-            self._program._pool.run(self.channels, self._workers)  # pyright: ignore
+            self._program._pool.run(self.channels, list(map(on_crew, self._workers)))  # pyright: ignore
             has_failed = False
         finally:
             self._calls.finish(self.channels)
@@ -89,7 +90,7 @@ class Part:
         tapers = [self._taper(*each) for each in zip(self._workers, tapes, strict=False)]
         try:
             self._send(copies)
-            self._program._pool.run(self.channels, tapers, apart=True)  # pyright: ignore
+            self._program._pool.run(self.channels, list(map(on_crew, tapers)), apart=True)  # pyright: ignore
             outputs = self._outputs(tapes[0]) if copies else []
         except (Stopped, RankLost, BadMessage):
             raise

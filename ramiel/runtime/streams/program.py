@@ -157,24 +157,14 @@ class StreamProgram(Program):
         they take at a time. For measuring."""
         return self._forms(PARALLEL)[0], self._target, self._first_batch_of(inputs, {})
 
-    def stream(
-        self,
-        requests: Iterable[Any],
-        *,
-        threads: int | None = None,
-        in_flight: int | None = None,
-        return_exceptions: bool = False,
+    def _streamed(
+        self, streaming: Streaming, requests: Iterable[Any], return_exceptions: bool
     ) -> Iterator[Any]:
-        """See Program.stream(). At most LANES requests are in flight, each on a stream with graphs
-        of its own, that of serial() or of the workers."""
-        streaming = self.streaming if threads is None else Streaming("serial", threads, in_flight)
+        """At most LANES requests are in flight, each on a stream with graphs of its own, that of
+        serial() or of the workers."""
         forms = {"serial": (SERIAL, getattr(self, "serial")), "calls": (PARALLEL, self)}  # noqa: B009
         if self.batch > 1 or streaming.way not in forms:
-            return super().stream(
-                requests, threads=threads, in_flight=in_flight, return_exceptions=return_exceptions
-            )
-        if in_flight is not None:
-            streaming = streaming._replace(in_flight=in_flight)
+            return super()._streamed(streaming, requests, return_exceptions)
         streaming.limits()  # are right
         most = min(LANES, streaming.in_flight or streaming.at_a_time or LANES)
         lanes = Lanes(self, self._lanes, *forms[streaming.way])
