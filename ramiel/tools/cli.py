@@ -21,11 +21,12 @@ from ramiel.pipelines import Options
 from ramiel.tools.cache import group as cache_group
 from ramiel.tools.opt import run_tool
 from ramiel.tools.options import compiling
+from ramiel.tools.summary import summary
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
-    from ramiel.compiler import Compilation, Report, Stage
+    from ramiel.compiler import Compilation, Stage
     from ramiel.console.progress import Progress as OnProgress
 
 app = typer.Typer(
@@ -334,41 +335,6 @@ def passes() -> None:
         first = " ".join(line.strip() for line in text[: text.index("") if "" in text else None])
         table.add_row(name, "\n".join(options), first)
     out.print(table)
-
-
-def summary(report: Report) -> str:
-    """The schedule in numbers."""
-    from ramiel.backend.pytorch.devices import idle_told
-    from ramiel.backend.pytorch.devices import milliseconds as ms
-    from ramiel.backend.pytorch.printer import counted
-
-    speedup = report.serial_us / report.parallel_us if report.parallel_us else 1.0
-    parts = [counted(report.workers, "worker"), counted(report.channels, "channel")]
-    if report.clusters_before_merge:
-        merged = f", {report.clusters} after merging" if report.clusters else ""
-        parts.insert(0, f"{counted(report.clusters_before_merge, 'cluster')}{merged}")
-    if report.cores > report.workers:
-        parts.insert(-1, f"on {counted(report.cores, 'core')}")
-    if report.batch > 1:
-        parts.append(f"{counted(report.batch, 'sample')} at a time")
-    if report.ranks > 1:
-        parts.append(f"{counted(report.messages, 'message')} between {report.ranks} ranks")
-    lines = [
-        f"schedule  {report.schedule}: {', '.join(parts)}",
-        f"expected  serial {ms(report.serial_us)}, parallel {ms(report.parallel_us)} "
-        f"({speedup:.2f}x); critical path {ms(report.critical_path_us)}, "
-        f"bound {ms(report.bound_us)}; {report.memory_bytes / 1e6:.1f} MB of values"
-        + (" and weights on a rank" if report.ranks > 1 else ""),
-    ]
-    if report.idle_ranks:
-        lines.append(f"idle      {idle_told(report.idle_ranks, report.ranks)}")
-    if report.stream:
-        lines.append(f"streams   {report.stream}")
-    if report.search:
-        lines.append(f"searched  {report.search}")
-    if report.tuned:
-        lines.append(f"tuned     {report.tuned}")
-    return "\n".join(lines)
 
 
 def _compile(

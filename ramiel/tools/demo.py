@@ -22,8 +22,8 @@ from ramiel.compiler import Options, compile_model
 from ramiel.errors import CompileError
 from ramiel.programs.files import write_program
 from ramiel.runtime.measure import interleaved, same_bits
-from ramiel.tools.cli import summary
 from ramiel.tools.opt import run_tool
+from ramiel.tools.summary import summary
 
 LIGHT_MODELS = Path(onnx.__file__).parent / "backend/test/data/light"
 """Nine image classifiers in the onnx package, each with an expected output."""
