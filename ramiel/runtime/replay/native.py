@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import importlib.util
 import itertools
 import os
@@ -17,6 +16,7 @@ import torch
 
 from ramiel.runtime.kernels.onednn_library import Library, library
 from ramiel.runtime.kernels.onednn_library import why_not as why_no_onednn
+from ramiel.runtime.once import once
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -271,33 +271,30 @@ def _pytorch() -> ctypes.CDLL | None:
         return None
 
 
-@functools.cache
 def native() -> Native | None:
     """The native part, loaded once; None if programs have to run in Python."""
-    try:
-        return _find()
-    except OSError:
-        return None
+    loaded = _loaded()
+    return None if isinstance(loaded, str) else loaded
 
 
-@functools.cache
 def why_not() -> str:
     """Why there is no native part, in one line; empty if there is one."""
-    try:
-        _find()
-    except OSError as reason:
-        return str(reason)
-    return ""
+    loaded = _loaded()
+    return loaded if isinstance(loaded, str) else ""
 
 
-@functools.cache
-def _find() -> Native:
+@once
+def _loaded() -> Native | str:
+    """The native part, or why there is none. It calls Python by a function that this one made."""
     found, onednn = importlib.util.find_spec(MODULE), library()
     if found is None or found.origin is None:
-        raise OSError("Ramiel was installed without its native part, which takes a C++ compiler")
+        return "Ramiel was installed without its native part, which takes a C++ compiler"
     if onednn is None:
-        raise OSError(why_no_onednn())
-    return Native(found.origin, onednn)
+        return why_no_onednn()
+    try:
+        return Native(found.origin, onednn)
+    except OSError as reason:
+        return str(reason)
 
 
 def on_crew(function: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
