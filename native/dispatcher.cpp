@@ -30,6 +30,9 @@ int (*get_num_threads)(uint32_t* threads);
 // What only some versions and builds have.
 int (*new_value)(Value** value);
 int (*set_num_threads_of_mkl)(int threads);
+void (*multiply_by_packed)(int layout, int left, int right, int rows, int columns, int inner,
+                           const float* a, int step_of_a, const void* b, int step_of_b, float adds,
+                           float* y, int step_of_y);
 
 bool is_attached = false;
 
@@ -121,6 +124,7 @@ void release(const Argument& argument) {
 bool attach_dispatcher(void* library) {
   find(library, "torch_new_stable_ivalue", &new_value);
   find(library, "MKL_Set_Num_Threads_Local", &set_num_threads_of_mkl);
+  find(library, "cblas_sgemm_compute", &multiply_by_packed);
   is_attached = find(library, "aoti_torch_call_dispatcher", &call_dispatcher) &&
                 find(library, "aoti_torch_new_tensor_handle", &new_handle) &&
                 find(library, "aoti_torch_delete_tensor_object", &delete_handle) &&
@@ -158,6 +162,13 @@ void release(const Operation& operation) {
   for (int i = 0; i < operation.result_count; ++i) {
     if (operation.targets[i]) release(*operation.targets[i]);
   }
+}
+
+void multiply(const Product& product, const float* x, float* y) {
+  constexpr int kRowMajor = 101, kAsItIs = 111, kPacked = 151;  // of cblas.h
+  multiply_by_packed(kRowMajor, kAsItIs, kPacked, product.rows, product.columns, product.inner, x,
+                     product.inner, product.packed, product.inner, product.adds, y,
+                     product.columns);
 }
 
 OperatorMode::OperatorMode() {

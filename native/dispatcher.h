@@ -62,6 +62,19 @@ int call(const Operation& operation);
 // Lets go of the handles that calls have made.
 void release(const Operation& operation);
 
+// A product of f32 matrices in rows: [rows, inner] by [inner, columns], which MKL has packed. It is
+// added to what is there, times `adds`. ramiel/runtime/kernels/mkl.py declares it, too.
+struct Product {
+  int32_t rows;
+  int32_t columns;
+  int32_t inner;
+  float adds;
+  const void* packed;
+};
+
+// Needs a library with MKL, attached.
+void multiply(const Product& product, const float* x, float* y);
+
 // While it lives, operators that this thread calls compute no gradients.
 class OperatorMode {
  public:

@@ -332,6 +332,10 @@ class Plan final : public Lender, public Parts {
         return call(*static_cast<Operation*>(step.first));
       case kCall:
         return call_python(step.size);
+      case kProduct:
+        multiply(*static_cast<Product*>(step.third), static_cast<const float*>(step.first),
+                 static_cast<float*>(step.second));
+        return kDone;
     }
     return kStopped;
   }

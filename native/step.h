@@ -19,6 +19,7 @@ enum Kind : int32_t {
   kImage,         // first, tiles, to second, by the Tiling at third
   kOperator,      // the Operation at first (dispatcher.h)
   kCall,          // function number `size` of Python's
+  kProduct,       // first by what the Product at third has packed, to second (dispatcher.h)
 };
 
 struct Step {

@@ -79,7 +79,7 @@ def kernel_cost(
 
     One that moves no data is free. While a kernel is launched, it leaves the device to others.
     """
-    flops = work.product + work.convolution + work.winograd + work.grouped
+    flops = work.dense + work.winograd + work.grouped
     moved = work.weights + (work.moved + work.far + work.windows) / CACHED
     if not flops and not moved:
         return Kernel(0.0, 0.0)

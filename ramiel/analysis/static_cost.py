@@ -1,11 +1,11 @@
 """A static model of an operation's cost, from the work that its shapes imply.
 
 The cost is a sum over kinds of work, each with a price (µs): a call; a flop of a dense product, of
-a convolution, of one by Winograd's algorithm or of a grouped one; a byte of the tiles of that
-algorithm; a byte read by the windows of a pool; a byte of weights; a byte moved, near or far; an
-element of a transcendental function. The kinds are those whose prices differ much: weights come
-from memory, values mostly from a cache, and grouped convolutions reach less than half the speed of
-dense ones.
+one with packed weights, of a convolution, of one by Winograd's algorithm or of a grouped one; a
+byte of the tiles of that algorithm; a byte read by the windows of a pool; a byte of weights; a byte
+moved, near or far; an element of a transcendental function. The kinds are those whose prices differ
+much, or that kernels are chosen by: weights come from memory, values mostly from a cache, and
+grouped convolutions reach less than half the speed of dense ones.
 
 The prices of a machine are measured by `ramiel.execution.probe`. Without it, they are NOMINAL: a
 least-squares fit, in log space, to the times of the operations of the eight benchmark models on one
@@ -35,6 +35,8 @@ class Work:
     """Calls from Python into PyTorch."""
     product: float = 0.0
     """Flops (2 for a multiply-add) of matrix products and 1x1 convolutions."""
+    packed: float = 0.0
+    """Flops of products by MKL with packed weights."""
     convolution: float = 0.0
     """Flops of wider convolutions."""
     winograd: float = 0.0
@@ -55,6 +57,12 @@ class Work:
     """Elements of an exponential function and the like: a sigmoid, GELU, a softmax."""
 
     @property
+    def dense(self) -> float:
+        """Flops of products and convolutions that are no grouped ones, nor by Winograd's
+        algorithm."""
+        return self.product + self.packed + self.convolution
+
+    @property
     def amounts(self) -> tuple[float, ...]:
         """In the order of the kinds above."""
         return tuple(vars(self).values())
@@ -69,6 +77,7 @@ class Work:
 SERIAL = Work(
     calls=1.0,
     product=0.03,
+    packed=0.03,
     convolution=0.025,
     winograd=0.035,
     transformed=0.035,
@@ -121,6 +130,7 @@ NOMINAL = Prices(
         1: Work(
             calls=1.0,
             product=1 / 260_000,
+            packed=1 / 260_000,
             convolution=1 / 240_000,
             winograd=1 / 400_000,
             transformed=1 / 10_000,

@@ -31,7 +31,7 @@ PRICE = "probed price of a million "
 HAND_OVER = ("probed hand-over between workers", 1)
 CROWDING = ("probed µs, while all cores are busy, of what takes one alone", 1)
 _SINGLE = ("calls",)
-_FLOPS = ("product", "convolution", "winograd", "grouped")
+_FLOPS = ("product", "packed", "convolution", "winograd", "grouped")
 _ELEMENTS = ("curves",)
 _KINDS = tuple(field.name for field in fields(Work))
 

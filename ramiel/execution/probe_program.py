@@ -55,10 +55,13 @@ class _Builder:
         }
         return self._layer("Conv2d", x, weights, config, shape)
 
-    def linear(self, x: SSAValue, columns: int, activation: str | None = None) -> SSAValue:
+    def linear(
+        self, x: SSAValue, columns: int, activation: str | None = None, kernel: str | None = None
+    ) -> SSAValue:
         rows, given = _shape(x)
         weights = {"weight": self._weight(columns, given), "bias": self._weight(columns)}
-        config = {} if activation is None else {"activation": activation}
+        options = {"activation": activation, "kernel": kernel}
+        config = {name: value for name, value in options.items() if value is not None}
         return self._layer("Linear", x, weights, config, (rows, columns))
 
     def call(
@@ -135,10 +138,12 @@ def probe_program() -> func.FuncOp:
     x = b.linear(x, 4096)
     x = b.call("F.relu", x, shape=(1, 4096))
     x = b.linear(x, 1024)
-    x = b.call("operator.add", x, b.input(64, 1024), shape=(64, 1024))
+    x = b.call("operator.add", x, b.input(128, 1024), shape=(128, 1024))
     x = b.linear(x, 768)
-    x = b.linear(x, 1024, "gelu")
-    x = b.call("F.softmax", b.call("F.relu", x, shape=(64, 1024)), dim=-1, shape=(64, 1024))
+    for kernel in (None, "mkl"):
+        x = b.linear(x, 2048, "gelu", kernel)
+        x = b.linear(x, 768, kernel=kernel)
+    x = b.call("F.softmax", b.call("F.relu", x, shape=(128, 768)), dim=-1, shape=(128, 768))
     x = b.linear(x, 512)
     b.block.add_op(func.ReturnOp(x))
     types = ([a.type for a in b.block.args], [x.type])

@@ -294,7 +294,7 @@ def kernel_of(op: TorchOperation, program: CompiledProgram, threads: int) -> str
 
 def _flops(op: TorchOperation) -> float:
     work = work_of(op)
-    return work.product + work.convolution + work.grouped
+    return work.dense + work.grouped
 
 
 def _workers(traced: Sequence[Trace], count: int) -> Iterable[WorkerTimes]:

@@ -37,6 +37,7 @@ GPU = f"cuda:{USUAL}"
 KINDS = {
     "calls": "calls",
     "product": "matrix products and 1x1 convolutions",
+    "packed": "products with packed weights",
     "convolution": "wider convolutions",
     "winograd": "convolutions by Winograd's algorithm",
     "transformed": "transforms for these",
@@ -48,7 +49,8 @@ KINDS = {
     "curves": "exponentials and the like",
 }
 """What the kinds of work are called."""
-ARITHMETIC = ("product", "convolution", "winograd", "grouped")
+DENSE = ("product", "packed", "convolution")
+ARITHMETIC = (*DENSE, "winograd", "grouped")
 """Those that are counted in flops."""
 BF16 = frozenset(["avx512_bf16", "amx_bf16", "bf16"])
 """Features of processors that multiply in bf16."""
@@ -253,7 +255,7 @@ def _low_precision(given: Explanation) -> Iterator[str]:
     if (
         given.options.dtype == "f32"
         and cpu_features() & BF16
-        and sum(parts[kind] for kind in ("product", "convolution")) >= 0.5
+        and sum(parts[kind] for kind in DENSE) >= 0.5
     ):
         yield (
             "This processor multiplies in bf16: `--dtype bf16` is worth a try, and "

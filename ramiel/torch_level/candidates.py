@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr
 from xdsl.ir import Attribute
 
-from ramiel.dialects.onnx.types import numpy_dtype_of
+from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import CallOp, LayerOp, TorchOperation
 from ramiel.errors import CompileError
@@ -19,14 +20,21 @@ KERNELS = "torch.kernels"
 """Attribute: the best kernel by number of threads, if it differs between them."""
 
 _WINOGRAD = ("winograd", "winograd-2")
-_CANDIDATES: Mapping[str, tuple[tuple[Kernel, ...], tuple[Kernel, ...]]] = {
-    "auto": ((None, "plain"), _WINOGRAD),
-    "torch": (("mkldnn", "plain"), tuple(f"mkldnn-{name}" for name in _WINOGRAD)),
+_CANDIDATES: Mapping[str, Mapping[str, tuple[Kernel, ...]]] = {
+    "auto": {"layer": (None, "plain"), "product": ("mkl",), "winograd": _WINOGRAD},
+    "torch": {
+        "layer": ("mkldnn", "plain"),
+        "winograd": tuple(f"mkldnn-{name}" for name in _WINOGRAD),
+    },
 }
-"""By provider: kernels for all layers, and further ones where Winograd's algorithm applies."""
+"""By provider: kernels for all layers, and further ones for products and where Winograd's algorithm
+applies."""
 
 _WINDOWS = ((3, 3), (5, 5), (1, 7), (7, 1), (1, 3), (3, 1))
 """The kernel sizes for which Winograd's algorithm is a candidate."""
+
+FEWEST_ROWS = 8
+"""A product of fewer takes any kernel as long as reading the weights."""
 
 _FUNCTIONS = frozenset(
     ["max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "scaled_dot_product_attention"]
@@ -52,8 +60,8 @@ def candidates(op: TorchOperation, provider: str) -> tuple[Kernel, ...]:
         return (_OTHERS, None) if free else ()
     if not isinstance(op, LayerOp) or op.layer not in ("Conv2d", "Linear"):
         return ()
-    general, winograd = _CANDIDATES[provider]
-    return (*general, *winograd) if _winograd_applies(op) else general
+    kernels = _CANDIDATES[provider]
+    return (*kernels["layer"], *kernels.get(_kind(op), ()))
 
 
 def set_kernel(op: TorchOperation, kernel: Kernel) -> None:
@@ -99,15 +107,16 @@ def write_kernels(op: TorchOperation, kernels: Mapping[int, Kernel]) -> None:
     set_kernel(op, kernels[max(kernels)])
 
 
-def _winograd_applies(op: LayerOp) -> bool:
+def _kind(op: LayerOp) -> str:
+    """What further kernels a layer may have."""
     dtype = numpy_dtype_of(op.results[0].type)
-    return (
-        op.layer == "Conv2d"
-        and op.weight_shape[2:] in _WINDOWS
-        and dtype is not None
-        and dtype.name == "float32"
-        and all(_is_one(op.config.get(key)) for key in ("stride", "dilation", "groups"))
-    )
+    if dtype is None or dtype.name != "float32":
+        return ""
+    if op.layer == "Linear":
+        rows = prod(size or 1 for size in (shape_of(op.results[0].type) or ())[:-1])
+        return "product" if rows >= FEWEST_ROWS else ""
+    is_dense = all(_is_one(op.config.get(key)) for key in ("stride", "dilation", "groups"))
+    return "winograd" if is_dense and op.weight_shape[2:] in _WINDOWS else ""
 
 
 def _is_one(value: Attribute | None) -> bool:

@@ -183,7 +183,9 @@ def _product(s: _Shapes) -> Work:
 def _linear(s: _Shapes) -> Work:
     if not s.x:
         return _moves(s)
-    return Work(product=2.0 * prod(s.y) * s.x[-1], moved=s.moved, weights=s.weights)
+    work = Work(moved=s.moved, weights=s.weights)
+    flops = 2.0 * prod(s.y) * s.x[-1]
+    return replace(work, packed=flops) if s.kernel == "mkl" else replace(work, product=flops)
 
 
 def _packed_product(s: _Shapes) -> Work:

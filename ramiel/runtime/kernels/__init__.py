@@ -9,6 +9,7 @@ and the next is tried; `plain` always can.
 | `onednn`     | oneDNN's C API     | prepared primitives, packed weights (`onednn.py`)            |
 | `mkldnn`     | torch.ops.mkldnn   | the same, prepared at each call (`mkldnn.py`)                |
 | `plain`      | torch              | PyTorch's functions, one after the other (`plain.py`)        |
+| `mkl`        | MKL, in torch      | linear layers, packed weights (`mkl.py`)                     |
 | `winograd`   | oneDNN or torch    | 3x3 and 5x5 convolutions by tiles of 4x4 (`winograd.py`)     |
 
 Pools and attention are functions, as in torch.nn.functional, by oneDNN (`pools.py`,
@@ -24,7 +25,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from ramiel.runtime.kernels import mkldnn, onednn, plain, winograd
+from ramiel.runtime.kernels import mkl, mkldnn, onednn, plain, winograd
 from ramiel.runtime.kernels.attention import scaled_dot_product_attention
 from ramiel.runtime.kernels.geometry import Convolution, Kernel, Product
 from ramiel.runtime.kernels.pools import adaptive_avg_pool2d, avg_pool2d, max_pool2d
@@ -55,6 +56,7 @@ PRODUCTS: Mapping[str, Callable[[Product], Kernel | None]] = {
     "onednn": onednn.product,
     "mkldnn": mkldnn.product,
     "plain": plain.product,
+    "mkl": mkl.product,
 }
 
 PREFERRED = ("onednn", "mkldnn", "plain")

@@ -5,17 +5,14 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import itertools
-import os
 from collections.abc import Callable, Sequence
 from ctypes import POINTER, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from enum import IntEnum
-from pathlib import Path
 from typing import Any, TypeVar
-
-import torch
 
 from ramiel.runtime.kernels.onednn_library import Library, library
 from ramiel.runtime.kernels.onednn_library import why_not as why_no_onednn
+from ramiel.runtime.libtorch import libtorch
 from ramiel.runtime.once import once
 
 Argument = TypeVar("Argument")
@@ -36,6 +33,7 @@ class Kind(IntEnum):
     IMAGE = 8
     OPERATOR = 9
     CALL = 10
+    PRODUCT = 11
 
 
 LOST, DROPPED = -3, -4
@@ -160,7 +158,7 @@ class Native:
         self.functions.ramiel_attach(execute, ctypes.cast(self._call, c_void_p))
         if not self._answers(onednn.functions):
             raise OSError(f"{onednn.path} calls functions of OpenMP that are not known here")
-        pytorch = _pytorch()
+        pytorch = libtorch()
         self.answers_pytorch = self._answers(pytorch)
         """Whether PyTorch's operators run on the threads of a plan, too."""
         self.dispatcher = pytorch if pytorch and self._dispatches(pytorch) else None
@@ -260,15 +258,6 @@ class Native:
 
 def _handle(library: Any) -> int:
     return library._handle
-
-
-def _pytorch() -> ctypes.CDLL | None:
-    """The loaded library with PyTorch's operators, if that is how it was built."""
-    path = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
-    try:
-        return ctypes.CDLL(str(path), os.RTLD_NOLOAD | os.RTLD_LAZY)
-    except OSError:
-        return None
 
 
 def native() -> Native | None:

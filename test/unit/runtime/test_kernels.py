@@ -18,6 +18,7 @@ from ramiel.runtime.kernels import CONVOLUTIONS, PRODUCTS, avg_pool2d, max_pool2
 from ramiel.runtime.kernels.activations import ACTIVATIONS, Spec, activation
 from ramiel.runtime.kernels.geometry import Convolution, Kernel, Product
 from ramiel.runtime.kernels.onednn_library import library, why_not
+from ramiel.runtime.libtorch import libtorch
 
 needs_onednn = pytest.mark.skipif(library() is None, reason=why_not() or "it is there")
 
@@ -31,7 +32,11 @@ CONVOLUTIONS_TESTED = {**CONVOLUTIONS, "winograd by products": without_native}
 CONVOLVING = [
     pytest.param(n, marks=needs_onednn if n == "onednn" else ()) for n in CONVOLUTIONS_TESTED
 ]
-MULTIPLYING = [pytest.param(n, marks=needs_onednn if n == "onednn" else ()) for n in PRODUCTS]
+needs_mkl = pytest.mark.skipif(
+    not hasattr(libtorch(), "cblas_sgemm_compute"), reason="PyTorch was built without MKL"
+)
+NEEDED = {"onednn": needs_onednn, "mkl": needs_mkl}
+MULTIPLYING = [pytest.param(name, marks=NEEDED.get(name, ())) for name in PRODUCTS]
 
 TOLERANCE = 1e-4
 """Of the largest value: what Winograd's rounding errors stay below, and no mistake does."""
