@@ -14,7 +14,7 @@ PYTHONS  ?= $(PYTHON)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types lit pytest sanitize format bench papers performance conformance models wheels check-wheels clean
+.PHONY: help setup demo test lint types lit pytest sanitize format bench papers performance conformance models docs wheels check-wheels clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,15 @@ conformance: $(MODELS) ## Run ONNX's backend tests and write docs/conformance.md
 	$(BIN)/python test/conformance/table.py
 
 models: $(MODELS) ## Install the real models that the tests compile
+
+# Links to other sites are not followed.
+docs: $(SETUP) ## Build the documentation into build/docs/html
+	$(BIN)/python -m pip install -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/pages.py build/docs/source
+	for kind in html linkcheck; do \
+		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx -q -W --keep-going -c docs -b $$kind \
+			-d build/docs/doctrees build/docs/source build/docs/$$kind || exit 1; \
+	done
 
 # Zig links against the glibc of 2018, which is PyTorch's least, and auditwheel checks that it does.
 wheels: $(SETUP) ## Build the wheels and the source distribution into dist/

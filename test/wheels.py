@@ -1,4 +1,4 @@
-"""Installs the wheels of dist/ in a fresh environment of one Python and runs the demo and quick tests.
+"""Installs the wheels of dist/ in a fresh environment, and runs the demo and quick tests there.
 
 `python test/wheels.py python3.12`. What runs is in an empty folder, so that it cannot import the
 checkout. The wheel with the native part is tested, then the pure one.
@@ -29,7 +29,8 @@ def check(python: str, wheels: Path, folder: Path) -> None:
         subprocess.run(list(map(str, command)), cwd=folder, check=True)
 
     own = folder / "environment" / "bin"
-    install = (own / "python", "-m", "pip", "install", "--quiet")
+    constraints = ROOT / "constraints.txt"
+    install = (own / "python", "-m", "pip", "install", "--quiet", "-c", constraints)
     run(python, "-m", "venv", folder / "environment")
     shutil.copytree(ROOT / "test", folder / "test")
     shutil.copy(ROOT / "pyproject.toml", folder)
