@@ -1,4 +1,4 @@
-"""Pictures of schedules for the documentation: bars as SVG, an operation each."""
+"""Pictures of schedules for the documentation: bars in SVG, an operation each."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ class Schedule:
     def __init__(self, module: ModuleOp) -> None:
         self.view = view_of(module)
 
-    def _repr_svg_(self) -> str:
+    def _repr_html_(self) -> str:
         workers = len(self.view.placed.placement.workers)
         span = self.view.timeline.makespan
         scale = (WIDTH - LEFT) / span
         height = ROW * (workers + 1)
         parts = [
+            '<div style="overflow-x: auto">'
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" '
-            f'width="100%" role="img" aria-label="Gantt chart of {workers} workers" '
-            'font-family="sans-serif" font-size="12" fill="currentColor">'
+            f'role="img" aria-label="Gantt chart of {workers} workers" '
+            'style="width: 100%; min-width: 34rem" font-family="sans-serif" font-size="12" fill="currentColor">'
         ]
         for worker in range(workers):
             y = ROW * worker + ROW * 0.65
@@ -37,7 +38,7 @@ class Schedule:
             if not tick.minor and tick.x < 95:
                 x = LEFT + (WIDTH - LEFT) * tick.x / 100
                 parts.append(f'<text x="{x:.0f}" y="{height - 10:.0f}">{escape(tick.text)}</text>')
-        return "".join([*parts, "</svg>"])
+        return "".join([*parts, "</svg></div>"])
 
     @staticmethod
     def _bar(op: Any, scale: float) -> str:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import dedent
@@ -50,7 +51,7 @@ def split_docstring(docstring: str) -> tuple[str, str]:
 
 def _is_ir(paragraph: str) -> bool:
     start = paragraph.lstrip()
-    return start.startswith(("%", "//", "func.", "cluster.", "torch.", "onnx.", "builtin."))
+    return start.startswith(("%", "//", "func.", "cluster.", "torch.", "onnx.", "module "))
 
 
 def passes() -> str:
@@ -96,7 +97,9 @@ def dialects() -> str:
     parts = ["# Dialects\n\nWhat each level of the IR consists of, from the definitions.\n"]
     for name, make in RAMIEL_UNIVERSE.all_dialects.items():
         dialect = make()
-        parts.append(f"## {name}\n\n{cleandoc(sys.modules[make().__module__].__doc__ or '')}\n")
+        parts.append(
+            f"## {name}\n\n{cleandoc(import_module(f'ramiel.dialects.{name}').__doc__ or '')}\n"
+        )
         parts += [_operation(op) for op in _declared(name, dialect)]
         attributes = [a for a in dialect.attributes if a.__doc__]
         if attributes:

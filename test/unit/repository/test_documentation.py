@@ -101,7 +101,7 @@ def with_blocks(page: Path) -> bool:
     return any(kind in ("sh", "python") or commands_in(kind, text) for kind, text in blocks(page))
 
 
-@pytest.mark.parametrize("page", filter(with_blocks, PAGES), ids=lambda p: p.name)
+@pytest.mark.parametrize("page", list(filter(with_blocks, PAGES)), ids=lambda p: p.name)
 def test_commands_and_programs_run(
     page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

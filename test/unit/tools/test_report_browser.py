@@ -193,8 +193,9 @@ def test_what_is_found_is_scrolled_to(browser: Any, report: str) -> None:
         browser.find_element(By.CSS_SELECTOR, "[data-zoom=gantt-scale] button").click()
     last = browser.execute_script("return JSON.parse(data.textContent).order.at(-1)")
     name = browser.execute_script(f"return JSON.parse(data.textContent).ops[{last}][0]")
-    inside = f"""const bar = document.querySelector('#bar-{last} rect').getBoundingClientRect();
-        const box = document.getElementById('bar-{last}').closest('.scroll').getBoundingClientRect();
+    inside = f"""const element = document.querySelector('#bar-{last} rect');
+        const bar = element.getBoundingClientRect();
+        const box = element.closest('.scroll').getBoundingClientRect();
         return bar.right > box.left && bar.left < box.right
             && box.top < innerHeight && box.bottom > 0;"""
     assert not browser.execute_script(inside)
