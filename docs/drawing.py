@@ -28,7 +28,8 @@ class Schedule:
             '<div style="overflow-x: auto">'
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" '
             f'role="img" aria-label="Gantt chart of {workers} workers" '
-            'style="width: 100%; min-width: 34rem" font-family="sans-serif" font-size="12" fill="currentColor">'
+            'style="width: 100%; min-width: 34rem" font-family="sans-serif" font-size="12" '
+            'fill="currentColor">'
         ]
         for worker in range(workers):
             y = ROW * worker + ROW * 0.65
