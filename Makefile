@@ -17,7 +17,7 @@ PYTHONS  ?= $(PYTHON)
 .PHONY: help setup demo test lint types lit pytest sanitize format bench papers performance conformance models docs wheels check-wheels clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Install Ramiel and its tools into .venv
 

@@ -116,8 +116,10 @@
     at = hits.length ? (next + hits.length) % hits.length : -1;
     found.textContent = !field.value ? "" : hits.length ? `${at + 1} of ${hits.length}` : "not found";
     select(hits[at] ?? -1);
-    const bar = hits.length && elementOf("predicted", hits[at]);
-    bar?.closest?.(".scroll").scrollIntoView({ block: "nearest" });
+    if (!hits.length) return;
+    const bar = elementOf("predicted", hits[at]);
+    reveal(bar); // select() may have scrolled to the measured one, in the same box
+    bar.closest(".scroll").scrollIntoView({ block: "nearest" });
   }
   field.addEventListener("input", () => {
     const wanted = field.value.trim().toLowerCase();

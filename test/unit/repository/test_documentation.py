@@ -12,6 +12,7 @@ import runpy
 import shlex
 import subprocess
 import textwrap
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,10 @@ def emitted(tree: ast.Module) -> bool:
     return not others and isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
+def run_program(script: Path) -> None:
+    runpy.run_path(str(script), run_name="__main__")
+
+
 def execute(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = shlex.split(command)
     while "=" in words[0]:
@@ -75,8 +80,7 @@ def execute(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
         case ["taskset", "-c", _, *rest] if rest[0] == "python":
             return execute(shlex.join(rest), folder, monkeypatch)
         case ["python", script]:
-            program = folder / script
-            done = called(lambda: runpy.run_path(str(program), run_name="__main__"), cwd=folder)
+            done = called(partial(run_program, folder / script), cwd=folder)
         case ["torchrun", *arguments]:  # its machines are not here
             parsed = import_module("torch.distributed.run").get_args_parser().parse_args(arguments)
             assert (folder / parsed.training_script).exists()
