@@ -71,14 +71,12 @@ conformance: $(MODELS) ## Run ONNX's backend tests and write docs/conformance.md
 
 models: $(MODELS) ## Install the real models that the tests compile
 
-# Links to other sites are not followed.
+# A link or an anchor that is not there is a warning, and fails; links to other sites are not followed.
 docs: $(SETUP) ## Build the documentation into build/docs/html
 	$(BIN)/python -m pip install -c constraints.txt -e '.[docs]'
 	$(BIN)/python docs/pages.py build/docs/source
-	for kind in html linkcheck; do \
-		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx -q -W --keep-going -c docs -b $$kind \
-			-d build/docs/doctrees build/docs/source build/docs/$$kind || exit 1; \
-	done
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx -q -W --keep-going -c docs \
+		-d build/docs/doctrees build/docs/source build/docs/html
 
 # Zig links against the glibc of 2018, which is PyTorch's least, and auditwheel checks that it does.
 wheels: $(SETUP) ## Build the wheels and the source distribution into dist/

@@ -16,7 +16,6 @@ html_show_copyright = False
 html_copy_source = False
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
 root_doc = "index"
-suppress_warnings = ["config.cache"]
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
@@ -32,10 +31,6 @@ default_role = "code"
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"exclude-members": "__init__, __new__"}
-
-# Links to the network are not followed: only those between pages and to files.
-linkcheck_ignore = ["https?://.*"]
-linkcheck_anchors = True
 
 # The notebooks run in folders of their own, and import docs/drawing.py.
 _folders = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]

@@ -26,7 +26,7 @@ from ramiel.pipelines import SCHEDULES
 from ramiel.tools.universe import RAMIEL_UNIVERSE
 
 ROOT = Path(__file__).parent.parent
-AT_ROOT = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
+AT_ROOT = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 LEVELS = {
     "onnx": "the model's operators",
     "torch": "PyTorch's calls and layers",

@@ -29,14 +29,8 @@ from ramiel.transforms import PASS_NAMES
 from ramiel.version import __version__
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
-PAGES = [
-    ROOT / "README.md",
-    *sorted(
-        p
-        for p in ROOT.glob("docs/**/*.md")
-        if not p.read_text(encoding="utf-8").startswith("---\nfile_format: mystnb")
-    ),
-]
+TOURS = [p for p in ROOT.glob("docs/*.md") if "file_format: mystnb" in p.read_text("utf-8")[:40]]
+PAGES = [ROOT / "README.md", *sorted({*ROOT.glob("docs/**/*.md")} - {*TOURS})]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`(ramiel(?:-opt)? [^`]+)`")
 OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
@@ -150,7 +144,7 @@ def options_of() -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [*TOURS, *PAGES, ROOT / "CHANGELOG.md"], ids=lambda p: p.name)
 def test_what_is_named_exists(page: Path) -> None:
     """Commands, options and passes within the text."""
     known = options_of()
