@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from pygments.lexers.special import TextLexer
-from sphinx.application import Sphinx
 
 from ramiel.version import __version__
 
@@ -32,10 +32,10 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"exclude-members": "__init__, __new__"}
 
-# The notebooks run in folders of their own, and import docs/drawing.py.
+# The notebooks run in folders of their own, and import docs/tours.py.
 _folders = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _folders))
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Any) -> None:
     app.add_lexer("mlir", TextLexer)  # Pygments has none for it

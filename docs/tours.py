@@ -1,16 +1,33 @@
-"""Pictures of schedules for the documentation: bars in SVG, an operation each."""
+"""What the tours use: a shell whose failures fail the build, and pictures of schedules."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from html import escape
 from typing import Any
 
+from IPython.core.magic import register_cell_magic
 from xdsl.dialects.builtin import ModuleOp
 
 from ramiel.tools.gantt import ticks
 from ramiel.tools.schedule_view import view_of
 
 WIDTH, ROW, LEFT = 760.0, 34.0, 76.0
+
+os.environ.pop("FORCE_COLOR", None)  # Jupyter's: what commands print to is no terminal
+
+
+def sh(line: str, cell: str) -> None:
+    """Prints all output at once: where Jupyter divides it, myst-nb would put a newline."""
+    done = subprocess.run(
+        ["sh", "-c", cell], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    print(done.stdout, end="")
+    done.check_returncode()
+
+
+register_cell_magic(sh)
 
 
 class Schedule:
