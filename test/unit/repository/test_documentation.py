@@ -73,8 +73,8 @@ def execute(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
             done = run(*arguments, cwd=folder, tool="opt" if tool == "ramiel-opt" else "cli")
         case ["taskset", "-c", _, *rest] if rest[0] == "python":
             return execute(shlex.join(rest), folder, monkeypatch)
-        case ["python", script]:
-            done = called(partial(run_program, folder / script), cwd=folder)
+        case ["python", script]:  # by default it would measure for a second
+            done = called(partial(run_program, folder / script), "--runs", 2, cwd=folder)
         case ["torchrun", *arguments]:  # its machines are not here
             parsed = import_module("torch.distributed.run").get_args_parser().parse_args(arguments)
             assert (folder / parsed.training_script).exists()
@@ -172,3 +172,17 @@ def test_pages_are_reachable() -> None:
     assert pages - {"docs/index"} <= listed
     written = {f"docs/reference/{name}" for name in ("passes", "dialects", "commands")}
     assert listed - pages == written
+
+
+def test_the_reference_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pass shows IR before and after, and every operation of the dialects is there."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    pages = import_module("pages")
+    _, *sections = pages.passes().split("\n### ")
+    assert sorted(section.split()[0] for section in sections) == sorted(PASS_NAMES)
+    for section in sections:
+        assert "```text\n" in section and "becomes" in section, section
+    dialects = pages.dialects()
+    for module in ("torch", "cluster"):
+        dialect = getattr(import_module(f"ramiel.dialects.{module}"), f"{module}_dialect")()
+        assert all(f"\n### {op.name}\n" in dialects for op in dialect.operations)
