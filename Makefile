@@ -75,7 +75,7 @@ models: $(MODELS) ## Install the real models that the tests compile
 docs: $(SETUP) ## Build the documentation into build/docs/html
 	$(BIN)/python -m pip install -c constraints.txt -e '.[docs]'
 	$(BIN)/python docs/pages.py build/docs/source
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx -q -W --keep-going -c docs \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx -q -E -W --keep-going -c docs \
 		-d build/docs/doctrees build/docs/source build/docs/html
 
 # Zig links against the glibc of 2018, which is PyTorch's least, and auditwheel checks that it does.
