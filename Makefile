@@ -7,13 +7,17 @@ MODELS := $(VENV)/.models
 # packages from what it builds, so Zig is called by its path.
 ZIG    := $$($(BIN)/python -c "import ziglang; print(*ziglang.__path__)")/zig
 COMPILER := $(if $(shell command -v $(CXX)),,CC="$(ZIG) cc" CXX="$(ZIG) c++")
+PLATFORM := manylinux_2_28_x86_64
+GLIBC    := -target x86_64-linux-gnu.2.28
+# Those for which wheels are checked.
+PYTHONS  ?= $(PYTHON)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types lit pytest sanitize format bench papers performance conformance models clean
+.PHONY: help setup demo test lint types lit pytest sanitize format bench papers performance conformance models docs wheels check-wheels clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Install Ramiel and its tools into .venv
 
@@ -66,6 +70,25 @@ conformance: $(MODELS) ## Run ONNX's backend tests and write docs/conformance.md
 	$(BIN)/python test/conformance/table.py
 
 models: $(MODELS) ## Install the real models that the tests compile
+
+# A link or an anchor that is not there is a warning, and fails; links to other sites are not followed.
+docs: $(SETUP) ## Build the documentation into build/docs/html
+	$(BIN)/python -m pip install -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/pages.py build/docs/source
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx -q -E -W --keep-going -c docs \
+		-d build/docs/doctrees build/docs/source build/docs/html
+
+# Zig links against the glibc of 2018, which is PyTorch's least, and auditwheel checks that it does.
+wheels: $(SETUP) ## Build the wheels and the source distribution into dist/
+	$(BIN)/python -m pip install -c constraints.txt -e '.[wheels]'
+	rm -rf dist build/wheels
+	RAMIEL_NATIVE=0 $(BIN)/python -m build --outdir dist
+	CC="$(ZIG) cc $(GLIBC)" CXX="$(ZIG) c++ $(GLIBC)" \
+		$(BIN)/python -m build --outdir build/wheels
+	PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair --plat $(PLATFORM) --wheel-dir dist build/wheels/*.whl
+
+check-wheels: ## Install and test dist/'s wheels under each of PYTHONS="python3.11 python3.12"
+	for python in $(PYTHONS); do $(PYTHON) test/wheels.py $$python || exit 1; done
 
 clean: ## Remove the files of builds and tests, except .venv
 	rm -rf build dist *.egg-info out .lit .hypothesis .pytest_cache .ruff_cache

@@ -136,6 +136,7 @@ def page(
     sent = list(dict.fromkeys(message.task for message in view.timeline.sent))
     data = {
         "ops": [_facts(op, view.label(op.worker)) for op in view.ops],
+        "order": sorted(range(len(view.ops)), key=lambda op: view.ops[op].start),
         "nodes": len(graph),
         "edges": graph.edges,
         "views": {

@@ -19,7 +19,14 @@ from ramiel.torch_level.tasks import main_function, numbers_of, tasks_of
 class ClusterMergePass(ModulePass):
     """Writes `cluster.lane`, the number of the merged cluster, on each operation.
 
-    See `ramiel.schedule.merge` for the algorithm.
+    Clusters that never run at the same time share a lane. See `ramiel.schedule.merge` for the
+    algorithm.
+
+    %b = torch.call torch.exp(%a) {cluster.cost = 100.0 : f64, cluster.id = 1 : i64} : ...
+    %c = torch.call torch.sin(%b) {cluster.cost = 100.0 : f64, cluster.id = 2 : i64} : ...
+    // becomes, as the second starts when the first is done
+    %b = torch.call torch.exp(%a) {..., cluster.id = 1 : i64, cluster.lane = 1 : i64} : ...
+    %c = torch.call torch.sin(%b) {..., cluster.id = 2 : i64, cluster.lane = 1 : i64} : ...
     """
 
     name = "cluster-merge"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import itertools
 from collections.abc import Callable, Sequence
 from ctypes import POINTER, c_double, c_float, c_int, c_int32, c_int64, c_void_p
@@ -100,7 +99,7 @@ class Binary(ctypes.Structure):
     )
 
 
-MODULE = "ramiel.runtime.replay._native"
+LIBRARY = Path(__file__).with_name("_native.so")
 
 
 class Native:
@@ -275,13 +274,13 @@ def why_not() -> str:
 @once
 def _loaded() -> Native | str:
     """The native part, or why there is none. It calls Python by a function that this one made."""
-    found, onednn = importlib.util.find_spec(MODULE), library()
-    if found is None or found.origin is None:
+    onednn = library()
+    if not LIBRARY.exists():
         return "Ramiel was installed without its native part, which takes a C++ compiler"
     if onednn is None:
         return why_no_onednn()
     try:
-        return Native(found.origin, onednn)
+        return Native(str(LIBRARY), onednn)
     except OSError as reason:
         return str(reason)
 

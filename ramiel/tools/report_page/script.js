@@ -107,6 +107,29 @@
       next.closest(".scroll").scrollIntoView({ block: "nearest" });
     }
   });
+
+  // Enter goes from hit to hit, with Shift backwards; hits are in the order of their start.
+  const field = document.getElementById("find"), found = document.getElementById("found");
+  const texts = data.ops.map(([name, node, type]) => `${name}\n${node}\n${type}`.toLowerCase());
+  let hits = [], at = -1;
+  function show(next) {
+    at = hits.length ? (next + hits.length) % hits.length : -1;
+    found.textContent = !field.value ? "" : hits.length ? `${at + 1} of ${hits.length}` : "not found";
+    select(hits[at] ?? -1);
+    if (!hits.length) return;
+    const bar = elementOf("predicted", hits[at]);
+    reveal(bar); // select() may have scrolled to the measured one, in the same box
+    bar.closest(".scroll").scrollIntoView({ block: "nearest" });
+  }
+  field.addEventListener("input", () => {
+    const wanted = field.value.trim().toLowerCase();
+    hits = wanted ? data.order.filter((op) => texts[op].includes(wanted)) : [];
+    show(0);
+  });
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") show(at + (event.shiftKey ? -1 : 1));
+  });
+
   for (const tools of document.querySelectorAll("[data-zoom]")) {
     const target = document.getElementById(tools.dataset.zoom), box = target.closest(".scroll");
     tools.addEventListener("click", (event) => {

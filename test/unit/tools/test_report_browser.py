@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Generator
 from typing import Any
@@ -153,6 +154,67 @@ def test_the_keyboard_is_enough(browser: Any, report: str) -> None:
     assert focused(browser) == f"bar-{first}", "there is nothing before the first bar"
 
 
+def find(browser: Any, *keys: str) -> tuple[str, str]:
+    """Types into the search field; what it says, and the selected operation's text."""
+    browser.find_element(By.ID, "find").send_keys(*keys)
+    panel = browser.find_element(By.ID, "selection")
+    return browser.find_element(By.ID, "found").text, panel.text
+
+
+def test_an_operation_is_found_by_name(browser: Any, ranked: str) -> None:
+    """By the program's name or the ONNX node's, in the order of the schedule, around its end."""
+    show(browser, ranked)
+    data = json.loads(
+        browser.find_element(By.ID, "data").get_attribute("textContent")  # the page's own
+    )
+    wanted = [op for op in data["order"] if "right" in " ".join(data["ops"][op][:2]).lower()]
+    assert len(wanted) > 1, "there is something to go through"
+    told, panel = find(browser, "RIGHT")
+    for turn in range(len(wanted) + 1):
+        place = turn % len(wanted)
+        name, node, *_ = data["ops"][wanted[place]]
+        assert told == f"{place + 1} of {len(wanted)}"
+        assert name in panel and node in panel
+        assert f"bar-{wanted[place]}" in hot(browser)
+        assert focused(browser) == "find", "more can be typed"
+        told, panel = find(browser, Keys.ENTER)
+    assert find(browser, Keys.SHIFT + Keys.ENTER + Keys.NULL)[0] == f"1 of {len(wanted)}"
+    assert find(browser, " no such operation") == ("not found", "")
+    assert not hot(browser)
+    find(browser, Keys.CONTROL + "a" + Keys.NULL, Keys.BACKSPACE)
+    assert find(browser) == ("", "")
+    assert browser.get_log("browser") == []
+
+
+def test_what_is_found_is_scrolled_to(browser: Any, report: str) -> None:
+    """The chart is wider than the window, and the last operation is at its end."""
+    show(browser, report, 360)
+    for _ in range(6):
+        browser.find_element(By.CSS_SELECTOR, "[data-zoom=gantt-scale] button").click()
+    last = browser.execute_script("return JSON.parse(data.textContent).order.at(-1)")
+    name = browser.execute_script(f"return JSON.parse(data.textContent).ops[{last}][0]")
+    inside = f"""const element = document.querySelector('#bar-{last} rect');
+        const bar = element.getBoundingClientRect();
+        const box = element.closest('.scroll').getBoundingClientRect();
+        return bar.right > box.left && bar.left < box.right
+            && box.top < innerHeight && box.bottom > 0;"""
+    assert not browser.execute_script(inside)
+    find(browser, name)
+    assert browser.execute_script(inside)
+
+
+def test_a_node_is_called_as_in_the_model(browser: Any, ranked: str) -> None:
+    """A bar's title has the node's name, which viewers of models show."""
+    show(browser, ranked)
+    titles = browser.execute_script(
+        "return [...document.querySelectorAll('[data-view=predicted] a > title')]"
+        ".map((e) => e.textContent)"
+    )
+    nodes = browser.execute_script("return JSON.parse(data.textContent).ops.map((o) => o[1])")
+    assert any(nodes)
+    assert all(any(f"“{node}”" in title for title in titles) for node in nodes if node)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_fits(browser: Any, report: str, width: int, scheme: str) -> None:
@@ -217,6 +279,7 @@ def test_without_javascript(browser: Any, report: str) -> None:
             assert needed in text
         assert not browser.find_element(By.ID, "selection").is_displayed()
         assert not browser.find_element(By.CLASS_NAME, "tools").is_displayed()
+        assert not browser.find_element(By.ID, "find").is_displayed()
         bar = browser.find_element(By.CSS_SELECTOR, "#bar-0 rect")
         assert bar.is_displayed() and bar.size["width"] > 0
         assert browser.find_element(By.ID, "node-0").is_displayed()
