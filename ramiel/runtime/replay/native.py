@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from ctypes import POINTER, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ramiel.runtime.kernels.onednn_library import Library, library
