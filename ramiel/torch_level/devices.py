@@ -74,7 +74,7 @@ _READS_SIZES = frozenset(
 
 
 def on_host(function: func.FuncOp) -> list[TorchOperation]:
-    """The operations that need a value on the host, which a captured graph cannot wait for:
+    """The operations that need a value on the host, and so run between captured graphs:
     branches and loops, and calls whose results' shapes depend on values."""
     return [op for op in function.body.block.ops if isinstance(op, Task) and _needs_host(op)]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 from onnx import parser
@@ -109,13 +110,68 @@ choosing (float[4] x) => (float[4] y) {
 """
 
 
-def test_control_flow_runs_on_the_host() -> None:
+def test_a_model_that_is_only_control_flow_runs_on_the_host() -> None:
     model = on_streams(parser.parse_model(CHOOSING))
     x = torch.tensor([1.0, 2.0, -1.0, 0.5])
     for value in (x, -x, x, -x):
         expected = value.exp() if value.sum() > 0 else -value
         assert torch.allclose(model(value), expected)
     assert "capturing" in model.capture_status(x)
+
+
+AROUND = """
+<ir_version: 8, opset_import: ["" : 17]>
+around (float[n, 4] x) => (float[n, 4] y, float[k, n, 4] states, float[m, 2] places, float last)
+<float[4] w = {1.0, 2.0, 3.0, 4.0}> {
+  zero = Constant <value = float {0.0}> ()
+  yes = Constant <value = bool {1}> ()
+  sines = Sin (x)
+  left = Mul (sines, w)
+  right = Cos (x)
+  total = ReduceSum <keepdims = 0> (left)
+  positive = Greater (total, zero)
+  chosen = If (positive) <
+    then_branch = then () => (float[n, 4] a) { a = Exp (left) },
+    else_branch = otherwise () => (float[n, 4] b) { b = Neg (left) }
+  >
+  scaled = Mul (right, w)
+  y = Add (chosen, scaled)
+  trips = Cast <to = 7> (total)
+  end, states = Loop (trips, yes, chosen) <body = body (int64 i, bool c, float[n, 4] v)
+    => (bool co, float[n, 4] vo, float[n, 4] so)
+    { co = Identity (c) vo = Mul (v, w) so = Add (v, right) }>
+  found = NonZero (y)
+  pairs = Transpose <perm = [1, 0]> (found)
+  places = Cast <to = 1> (pairs)
+  sum = ReduceSum <keepdims = 0> (places)
+  final = Greater (sum, total)
+  last = If (final) <
+    then_branch = larger () => (float c1) { c1 = Identity (sum) },
+    else_branch = smaller () => (float c2) { c2 = Identity (total) }
+  >
+}
+"""
+
+
+@pytest.mark.parametrize("schedule", ["linear", "list"])
+def test_what_is_around_control_flow_is_captured(schedule: str) -> None:
+    """A branch between two streams, a loop of a length that depends on values, a result whose shape
+    does, and a branch at the end."""
+    source = parser.parse_model(AROUND)
+    session = ort.InferenceSession(source.SerializeToString())
+    generator = torch.Generator().manual_seed(0)
+    for seed in range(2):
+        model = on_streams(source, seed, schedule=schedule)
+        for rows, sign in ((2, 1.0), (3, -1.0), (2, 2.0), (3, 3.0), (2, 1.0), (2, -1.0)):
+            x = sign * torch.rand(rows, 4, generator=generator).round(decimals=1)
+            expected: Any = session.run(None, {"x": x.numpy()})
+            for results in (model(x), model.serial(x)):
+                for a, b in zip(results, expected, strict=True):
+                    assert a.shape == b.shape and np.allclose(a.numpy(), b, 1e-4, 1e-4)
+        status = model.capture_status(x)
+        assert status.startswith("captured but for worker_")
+        assert 'chosen (ONNX node "chosen", If)' in status and "at 1 more places" in status
+        assert model.serial_capture_status(x).startswith("captured but for serial, line ")
 
 
 OPEN = """
