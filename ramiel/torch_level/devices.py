@@ -12,7 +12,7 @@ from ramiel.analysis.gpu import GPUS, USUAL, Gpu, Kernel, kernel_cost
 from ramiel.dialects.cluster.attributes import CPU, CUDA
 from ramiel.dialects.onnx.types import StringType, element_of, numpy_dtype_of, shape_of
 from ramiel.dialects.text import text_of
-from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, Task, TorchOperation
+from ramiel.dialects.torch import CallOp, ControlOp, FusedOp, LayerOp, Task, TorchOperation
 from ramiel.dialects.torch.callees import CALLEES, LAYERS, Kind
 from ramiel.errors import CompileError, shorten
 from ramiel.torch_level.work import work_of
@@ -83,7 +83,7 @@ def _needs_host(op: TorchOperation) -> bool:
     if isinstance(op, CallOp):
         sizes = op.callee in _READS_SIZES and len(op.operands) > 1
         return sizes or op.callee in _READS
-    return isinstance(op, ControlOp)
+    return isinstance(op, ControlOp) and not isinstance(op, FusedOp)
 
 
 def check_kernels(function: func.FuncOp) -> None:

@@ -174,6 +174,20 @@ def test_what_is_around_control_flow_is_captured(schedule: str) -> None:
         assert model.serial_capture_status(x).startswith("captured but for serial, line ")
 
 
+POINTWISE = """
+<ir_version: 8, opset_import: ["" : 17]>
+pointwise (float[2, 4] x) => (float[2, 4] y)
+<float[4] w = {1.0, 2.0, 3.0, 4.0}> {
+  sum = Add (x, w)
+  gate = Sigmoid (sum)
+  left = Mul (sum, gate)
+  part = Softmax (x)
+  square = Mul (part, part)
+  right = Exp (square)
+  y = Sub (left, right)
+}
+"""
+
 OPEN = """
 <ir_version: 8, opset_import: ["" : 17]>
 open (float[n, 8] x) => (float[m, 8] y)
@@ -201,6 +215,7 @@ WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     "threads": ({"device": "cuda", "schedule": "intra-op"}, "no schedule 'intra-op' for a GPU"),
     "opara without streams": ({"schedule": "opara"}, "no schedule 'opara'; there are auto"),
     "profiling": ({"device": "cuda:t4", "profile": True}, "measure the device that is here"),
+    "kernels of a CPU": ({"fuse_pointwise": True}, "it needs --device cuda"),
     "a batch": ({"device": "cuda", "schedule": "list", "batch": 2}, "for a batch there are auto"),
 }
 
@@ -215,6 +230,19 @@ def test_wrong_options(options: dict[str, Any], message: str) -> None:
 def test_without_a_gpu_a_program_is_compiled_but_not_loaded() -> None:
     with pytest.raises(CompileError, match="this program is for CUDA, and "):
         ramiel.compile(branches(), device="cuda")
+
+
+def test_pointwise_calls_are_fused() -> None:
+    """Into functions of the program, which a GPU's compiler makes kernels of."""
+    x = torch.linspace(-1, 1, 8).reshape(2, 4)
+    model = on_streams(parser.parse_model(POINTWISE), fuse_pointwise=True)
+    assert model.source.count("@compiled") == 1
+    session = ort.InferenceSession(parser.parse_model(POINTWISE).SerializeToString())
+    expected: Any = session.run(None, {"x": x.numpy()})
+    for _ in range(2):
+        assert np.allclose(model(x).numpy(), expected[0], 1e-5, 1e-5)
+    assert np.allclose(model.serial(x).numpy(), expected[0], 1e-5, 1e-5)
+    assert model.capture_status(x) == "captured"
 
 
 def test_capture_can_be_switched_off() -> None:
