@@ -196,7 +196,8 @@ def pipeline(options: Options) -> Pipeline:
         },
         "cluster-list": {"workers": workers, "memory-limit": limit},
         "cluster-greedy": {"workers": workers},
-        "cluster-ios": {"workers": workers},
+        "cluster-ios": {"workers": workers}
+        | ({"source": source} if source == "profile" and not on_cpu else {}),
         "cluster-pipeline": {"workers": workers},
         "cluster-placed": {"workers": workers, "configuration": options.configuration or ""},
         "cluster-requests": {"workers": workers},
