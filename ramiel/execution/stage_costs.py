@@ -38,7 +38,7 @@ class StageCosts:
         self._evaluator = Evaluator(self._device.torch_device)
         self._values: dict[SSAValue, Tensor] = {}
 
-    def of(self, groups: Sequence[Sequence[Task]]) -> float | None:
+    def of(self, groups: Sequence[Sequence[TorchOperation]]) -> float | None:
         """µs of operations that run at the same time, each group in order on a stream of its own;
         None if they cannot be captured."""
         key = key_of_stage(groups)
@@ -51,7 +51,7 @@ class StageCosts:
             keep(self._device.name, known, RUNS)
         return known[key]
 
-    def _measured(self, groups: Sequence[Sequence[Task]]) -> float | None:
+    def _measured(self, groups: Sequence[Sequence[TorchOperation]]) -> float | None:
         try:
             if not self._values:
                 self._run()
@@ -69,7 +69,7 @@ class StageCosts:
         self._values.update(zip(block.args, inputs, strict=True))
         self._evaluator.run(block.ops, self._values)
 
-    def _issue(self, groups: Sequence[Sequence[Task]], count: int) -> None:
+    def _issue(self, groups: Sequence[Sequence[TorchOperation]], count: int) -> None:
         """Issues a stage so often, each time after the one before has ended."""
         device, first = self._device, self._device.current()
         streams = [first, *device.streams(len(groups) - 1)]
@@ -83,6 +83,7 @@ class StageCosts:
                         stream.wait_event(start)
                     device.use(stream)
                     for op in group:
+                        assert isinstance(op, Task)
                         self._evaluator.call(op, [self._values[v] for v in op.operands])()
                 for stream in streams[1:]:
                     end = device.event()
