@@ -36,6 +36,7 @@ def compile(
     seconds: float = 2.0,
     tune: bool = False,
     device: str = "cpu",
+    fuse_pointwise: bool = False,
     executor: str = "threads",
     objective: str = "latency",
     latency_limit: float | None = None,
@@ -65,6 +66,8 @@ def compile(
       packed. Otherwise they are inputs with a default from version 4 of ONNX's IR on.
     - `device`: `cpu`; `cuda`, where a worker is a stream of the current CUDA device, and `workers`
       the number of streams at most; or `cuda:h100` and the like, to schedule by the costs of that.
+    - `fuse_pointwise`: on a GPU, operations on each element that follow each other are one function
+      of the program, which torch.compile makes one kernel.
     - `executor`: what workers on a CPU are, `threads`; `processes`, which are forked once a call
       has been captured; or `distributed`, threads of `ranks` processes that torchrun starts on as
       many machines, with `workers` each. A message between them takes `link`: µs until it begins
@@ -100,6 +103,7 @@ def compile(
         refine_s=seconds,
         tune=tune,
         device=device,
+        fuse_pointwise=fuse_pointwise,
         executor=executor,
         objective=objective,
         latency_limit=latency_limit,

@@ -46,6 +46,8 @@ class Options:
     """Whether whole programs are measured here and the fastest is taken; needs `auto`."""
     device: str = "cpu"
     """What it is compiled for: `cpu`, `cuda`, or `cuda:MODEL` for the costs of that GPU."""
+    fuse_pointwise: bool = False
+    """Whether calls on each element that follow each other are compiled to one kernel, on a GPU."""
     executor: str = "threads"
     """What workers on a CPU are: one of EXECUTORS."""
     objective: str = "latency"
@@ -100,6 +102,7 @@ FUSE = (
 FOR_CPU = frozenset(["torch-split-concat", "torch-delay-activation"])
 """Those of FUSE that gain nothing on a GPU, where a kernel less counts more than bytes."""
 LOWER_PRECISION = ("torch-lower-precision",)
+FUSE_POINTWISE = ("torch-fuse-pointwise",)
 NAME = ("torch-choose-kernels", "torch-assign-names")
 REQUESTS = ("cluster-requests",)
 """The pass that chooses how requests that follow each other are computed, on a CPU."""
@@ -193,7 +196,8 @@ def pipeline(options: Options) -> Pipeline:
         },
         "cluster-list": {"workers": workers, "memory-limit": limit},
         "cluster-greedy": {"workers": workers},
-        "cluster-ios": {"workers": workers},
+        "cluster-ios": {"workers": workers}
+        | ({"source": source} if source == "profile" and not on_cpu else {}),
         "cluster-pipeline": {"workers": workers},
         "cluster-placed": {"workers": workers, "configuration": options.configuration or ""},
         "cluster-requests": {"workers": workers},
@@ -221,6 +225,7 @@ def pipeline(options: Options) -> Pipeline:
         *RECOGNIZE,
         *fusing,
         *lowering,
+        *(FUSE_POINTWISE if options.fuse_pointwise else ()),
         *NAME,
         "cluster-costs",
         *(SCHEDULES if on_cpu else ON_STREAMS)[schedule],
@@ -259,6 +264,8 @@ def _check(options: Options) -> None:
         raise CompileError(
             f"there is no executor {options.executor!r}; there are {', '.join(EXECUTORS)}"
         )
+    if options.fuse_pointwise and on_cpu:
+        raise CompileError("--fuse-pointwise compiles kernels of a GPU: it needs --device cuda")
     if options.executor != "threads" and not on_cpu:
         raise CompileError(f"on a GPU workers are streams, not {options.executor}")
     if options.ranks < 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from ramiel.dialects.torch.control import ControlOp, IfOp, LoopOp, Task, YieldOp
+from ramiel.dialects.torch.control import ControlOp, FusedOp, IfOp, LoopOp, Task, YieldOp
 from ramiel.dialects.torch.effects import FreeOp, ThreadsOp
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, SliceAttr
 from ramiel.dialects.torch.operation import TorchOperation
@@ -14,7 +14,7 @@ from ramiel.dialects.torch.ops import CallOp, LayerOp, WeightOp
 def torch_dialect() -> Dialect:
     return Dialect(
         "torch",
-        [CallOp, LayerOp, WeightOp, IfOp, LoopOp, YieldOp, FreeOp, ThreadsOp],
+        [CallOp, LayerOp, WeightOp, IfOp, LoopOp, FusedOp, YieldOp, FreeOp, ThreadsOp],
         [OperandAttr, DtypeAttr, SliceAttr],
     )
 
@@ -23,6 +23,7 @@ __all__ = [
     "CallOp",
     "ControlOp",
     "FreeOp",
+    "FusedOp",
     "IfOp",
     "LayerOp",
     "LoopOp",

@@ -1,4 +1,4 @@
-"""The operations of the `torch` dialect with regions: a branch and a loop.
+"""The operations of the `torch` dialect with regions: a branch, a loop, and calls that are fused.
 
     %y = torch.if(%condition, %x) ({
     ^bb0(%a : tensor<4xf32>):
@@ -20,13 +20,14 @@ from collections.abc import Sequence
 from typing import Self, cast
 
 from xdsl.dialects.builtin import I1, I64, ArrayAttr, IntegerAttr, i1, i64
-from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
     lazy_traits_def,
     operand_def,
     prop_def,
     region_def,
+    result_def,
     traits_def,
     var_operand_def,
     var_result_def,
@@ -37,6 +38,7 @@ from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, Recurs
 from xdsl.utils.exceptions import VerifyException
 
 from ramiel.dialects.text import text_of
+from ramiel.dialects.torch.callees import CALLEES, Trait
 from ramiel.dialects.torch.operation import (
     METHOD,
     PARAMETERS,
@@ -52,7 +54,7 @@ class YieldOp(TorchOperation):
     """Ends a body and yields its values: `torch.yield %a, %b : tensor<..>, tensor<..>`."""
 
     name = "torch.yield"
-    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(IfOp, LoopOp)))
+    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(IfOp, LoopOp, FusedOp)))
     values = var_operand_def()
     assembly_format = "attr-dict ($values^ `:` type($values))?"
 
@@ -237,3 +239,53 @@ class LoopOp(ControlOp):
         if not 0 <= self.states <= most:
             raise VerifyException(f"{self.states} states exceed the operands or results")
         self._verify_bodies(1 + len(self.operands) - counted, conditional + len(self.results))
+
+
+@irdl_op_definition
+class FusedOp(ControlOp):
+    """Calls on each element, compiled to one kernel. Its body takes the operands, and yields the
+    only result.
+
+    %y = torch.fused(%x, %b) ({
+    ^bb0(%a : tensor<4xf32>, %c : tensor<4xf32>):
+      %0 = torch.call operator.add(%a, %c) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+      %1 = torch.call F.relu(%0) : (tensor<4xf32>) -> tensor<4xf32>
+      torch.yield %1 : tensor<4xf32>
+    }) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    """
+
+    name = "torch.fused"
+    traits = traits_def(Pure(), IsolatedFromAbove())
+    inputs = var_operand_def()
+    output = result_def()
+    region = region_def("single_block")
+
+    @classmethod
+    def of(cls, values: Sequence[SSAValue], body: Region, result_type: Attribute) -> Self:
+        return cls.create(operands=values, regions=[body], result_types=[result_type])
+
+    @property
+    def body(self) -> Block:
+        return self.region.block
+
+    @property
+    def calls(self) -> list[CallOp]:
+        return [op for op in self.body.ops if isinstance(op, CallOp)]
+
+    def verify_(self) -> None:
+        self._verify_bodies(len(self.inputs), 1)
+        for op in self.body.ops:
+            if not (isinstance(op, YieldOp) or is_pointwise(op)):
+                told = op.callee if isinstance(op, CallOp) else op.name
+                raise VerifyException(f"{told} is not computed element by element")
+
+
+def is_pointwise(op: Operation) -> bool:
+    """Whether an operation is a call that can be fused with others on each element."""
+    return (
+        isinstance(op, CallOp)
+        and op.callee in CALLEES
+        and CALLEES[op.callee].is_a(Trait.ELEMENTWISE)
+        and not op.callee.startswith("ops.")
+        and len(op.results) == 1
+    )

@@ -118,7 +118,7 @@ def _costs(device: Device, key: str, call: Callable[[], Any]) -> dict[Key, float
     with its launch, and as if it filled the device."""
     try:
         return {
-            (key, streams): _difference(device, lambda n, k=streams: _repeat(device, call, n, k))
+            (key, streams): difference(device, lambda n, k=streams: _repeat(device, call, n, k))
             for streams in (1, CROWD)
         }
     except torch.OutOfMemoryError:
@@ -129,7 +129,7 @@ def _costs(device: Device, key: str, call: Callable[[], Any]) -> dict[Key, float
         return {(key, 1): alone, (key, CROWD): CROWD * alone}
 
 
-def _difference(device: Device, issue: Callable[[int], None]) -> float:
+def difference(device: Device, issue: Callable[[int], None]) -> float:
     """µs of one of the repetitions that a function issues a number of."""
     times: list[float] = []
     for count in (REPEATS, LONGER):
@@ -198,4 +198,4 @@ def _hand_over(device: Device) -> float:
             x.add_(1)
 
     # Of each two turns, two of four operations follow one of another stream.
-    return _difference(device, apart) - _difference(device, together)
+    return difference(device, apart) - difference(device, together)

@@ -15,7 +15,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ramiel import runtime
 from ramiel.dialects.onnx.types import StringType, element_of, shape_of
-from ramiel.dialects.torch import CallOp, IfOp, LayerOp, LoopOp, Task, WeightOp
+from ramiel.dialects.torch import CallOp, FusedOp, IfOp, LayerOp, LoopOp, Task, WeightOp
 from ramiel.dialects.torch.callees import CALLEES
 from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.dialects.torch.literals import DtypeAttr, OperandAttr, fold_literal, python_literal
@@ -75,6 +75,8 @@ class Evaluator:
             return partial(self._if, op, operands)
         if isinstance(op, LoopOp):
             return partial(self._loop, op, operands)
+        if isinstance(op, FusedOp):
+            return partial(self._fused, op, operands)
         assert isinstance(op, CallOp | LayerOp)
         if isinstance(op, LayerOp):
             return partial(self._layer(op), *operands)
@@ -85,6 +87,9 @@ class Evaluator:
     def _if(self, op: IfOp, operands: Sequence[Tensor]) -> Any:
         condition, *values = operands
         return _one_or_all(self._body(op.bodies[0 if condition else 1], values))
+
+    def _fused(self, op: FusedOp, operands: Sequence[Tensor]) -> Tensor:
+        return self._body(op.body, operands)[0]
 
     def _loop(self, op: LoopOp, operands: Sequence[Tensor]) -> Any:
         values = list(operands)

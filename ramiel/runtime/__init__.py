@@ -25,6 +25,7 @@ from ramiel.runtime.processes.program import ProcessProgram
 from ramiel.runtime.program import Program, one_thread
 from ramiel.runtime.recurrent import GRU, LSTM, RNN
 from ramiel.runtime.streaming import Streaming
+from ramiel.runtime.streams.compiled import compiled
 from ramiel.runtime.streams.issue import Events
 from ramiel.runtime.streams.program import StreamProgram, one_stream
 from ramiel.runtime.strings import Strings, strings
@@ -66,6 +67,7 @@ __all__ = [
     "TreeClassifier",
     "TreeEnsemble",
     "Weights",
+    "compiled",
     "main",
     "one_stream",
     "one_thread",

@@ -11,8 +11,9 @@ The groups of an ending are its connected components. Each group is a connected 
 itself, and disjoint groups have no edges between them: the endings are exactly the sets of
 disjoint groups. Each is enumerated once, so that r and s bound the search, not just its result.
 
-Not in the paper: the latency of a stage, which is measured there (`share_out`; `sharing` on a
-device whose tasks have measured or estimated shares), wide stages, counting states in advance.
+The latency of a stage is measured, as in the paper, where a function that does so is given;
+otherwise it is modelled (`share_out`; `sharing` on a device whose tasks have measured or estimated
+shares). Not in the paper: wide stages, counting states in advance.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,12 @@ Strategies = Literal["both", "parallel", "merge"]
 Merges = Mapping[frozenset[int], Mapping[int, float]]
 """Tasks that one merged task can replace -> thread count -> its run time in µs."""
 
+Measure = Callable[[Sequence[Sequence[int]]], float | None]
+"""µs of groups of tasks that run at the same time, one stage; None if they cannot be measured."""
+
+HOPED = 0.7
+"""A stage is measured if it would be a part of the best plan so far in this part of the time that
+is modelled for it."""
 SAMPLES = 64
 """The number of states whose endings are counted for the estimate."""
 EVERY = 256
@@ -49,6 +56,7 @@ def ios(
     wide: bool = True,
     max_transitions: int = 200_000,
     progress: Callable[[int, int], None] | None = None,
+    measure: Measure | None = None,
 ) -> StagePlan:
     """The sequence of stages with the least latency on `workers` workers, found block by block.
 
@@ -64,8 +72,9 @@ def ios(
     than `max_transitions` (a few µs each) is searched with s at most `2 * workers`, then also with
     r at most 2; then, so limited, with whole chains as units, and with light units joined to
     others; and then in two halves, each by the same rules. A half of one unit needs one or two
-    transitions. `StagePlan.reports` records what was done. `progress` is called with the number of
-    transitions done and their total, both as estimated before the search.
+    transitions. With `measure`, stages of several groups take what it says, each asked for once,
+    if by the model they may be worth it. `StagePlan.reports` records what was done. `progress` is
+    called with the number of transitions done and their total, both as estimated before the search.
 
     Raises ValueError if `workers`, `r`, `s` or `max_transitions` is less than 1, if `strategies`
     is unknown, or if a set of `merges` has less than 2 tasks or unknown ones, or its times are not
@@ -82,7 +91,9 @@ def ios(
     if strategies not in get_args(Strategies):
         raise ValueError(f"strategies are {', '.join(get_args(Strategies))}, not {strategies!r}")
     merges = {} if strategies == "parallel" else _checked(graph, merges or {})
-    settings = _Settings(graph, workers, merges, strategies != "merge", wide, max_transitions)
+    settings = _Settings(
+        graph, workers, merges, strategies != "merge", wide, max_transitions, measure
+    )
     heads = frozenset(chain.from_iterable(merges))
     units, members = contract_chains(graph, grain=2 * graph.hand_over, heads=heads)
 
@@ -129,6 +140,7 @@ class _Settings:
     concurrent: bool
     wide: bool
     max_transitions: int
+    measure: Measure | None
 
     def fastest(self, times: Mapping[int, float]) -> tuple[float, int]:
         """The least time in µs of a task that runs alone, and its number of threads."""
@@ -158,6 +170,7 @@ class _Block:
         self.masks = EndingGraph(units)
         self.loads = (0.0,) + (2 * units.hand_over,) * (settings.workers - 1)
         self._works: dict[int, float] = {}
+        self._measured: dict[int, float | None] = {}
         self.special: dict[int, _Special] = {}
         for unit, tasks in enumerate(members):
             time, threads = settings.fastest({n: units.costs_on(n)[unit] for n in units.threads})
@@ -198,6 +211,18 @@ class _Block:
             work = sum(graph.costs[task] * graph.shares[task] for task in tasks)
             self._works[group] = work
         return work
+
+    def latency(self, ending: int, modelled: float, limit: float) -> float:
+        """µs of an ending whose groups run in parallel: as measured, if that may be below a
+        limit."""
+        if self.settings.measure is None or HOPED * modelled >= limit:
+            return modelled
+        if ending not in self._measured:
+            (stage,) = self.stages(ending, special=False)
+            several = len(stage.groups) > 1
+            self._measured[ending] = self.settings.measure(stage.groups) if several else None
+        measured = self._measured[ending]
+        return modelled if measured is None else measured
 
     def specials(self, state: int, s: int) -> Iterator[tuple[int, float]]:
         """The endings of a state that run as special stages, and their latencies in µs."""
@@ -300,6 +325,8 @@ def _search(
             for ending, latency in found:
                 transitions += 1
                 rest = state ^ ending
+                if not special:
+                    latency = block.latency(ending, latency, cost.get(rest, inf) - so_far)
                 if so_far + latency < cost.get(rest, inf):
                     cost[rest] = so_far + latency
                     after[rest] = state, special

@@ -399,10 +399,7 @@ def _say_what_needs_the_host(compilation: Compilation) -> None:
     from ramiel.torch_level.tasks import main_function
 
     if found := on_host(main_function(compilation.module)):
-        _note(
-            f"{counted(found)} need values on the host, so calls are not captured as a graph, but "
-            "issued one operation after the other"
-        )
+        _note(f"{counted(found)} need values on the host: calls are captured as graphs around them")
 
 
 def _note(text: str) -> None:

@@ -89,6 +89,13 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
         ],
         "cpu",
     ),
+    "fuse_pointwise": (
+        Annotated[
+            bool,
+            typer.Option("--fuse-pointwise", help="Compile chains of pointwise kernels (GPU)."),
+        ],
+        False,
+    ),
     "executor": (
         Annotated[str, typer.Option("--executor", help=f"Workers: {', '.join(EXECUTORS)}.")],
         "threads",

@@ -22,6 +22,7 @@ REFUSED: Mapping[str, str] = {
     "configuration": "device configurations are those of ONNX models",
     "freeze": "parameters are constants here until they change",
     "device": "programs of torch.compile are for the CPU",
+    "fuse_pointwise": "it is for programs of a GPU",
     "executor": _ONE_PROCESS,
     "ranks": _ONE_PROCESS,
     "link": _ONE_PROCESS,

@@ -12,7 +12,7 @@ from ramiel.analysis.gpu import GPUS, USUAL, Gpu, Kernel, kernel_cost
 from ramiel.dialects.cluster.attributes import CPU, CUDA
 from ramiel.dialects.onnx.types import StringType, element_of, numpy_dtype_of, shape_of
 from ramiel.dialects.text import text_of
-from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, Task, TorchOperation
+from ramiel.dialects.torch import CallOp, ControlOp, FusedOp, LayerOp, Task, TorchOperation
 from ramiel.dialects.torch.callees import CALLEES, LAYERS, Kind
 from ramiel.errors import CompileError, shorten
 from ramiel.torch_level.work import work_of
@@ -74,7 +74,7 @@ _READS_SIZES = frozenset(
 
 
 def on_host(function: func.FuncOp) -> list[TorchOperation]:
-    """The operations that need a value on the host, which a captured graph cannot wait for:
+    """The operations that need a value on the host, and so run between captured graphs:
     branches and loops, and calls whose results' shapes depend on values."""
     return [op for op in function.body.block.ops if isinstance(op, Task) and _needs_host(op)]
 
@@ -83,7 +83,7 @@ def _needs_host(op: TorchOperation) -> bool:
     if isinstance(op, CallOp):
         sizes = op.callee in _READS_SIZES and len(op.operands) > 1
         return sizes or op.callee in _READS
-    return isinstance(op, ControlOp)
+    return isinstance(op, ControlOp) and not isinstance(op, FusedOp)
 
 
 def check_kernels(function: func.FuncOp) -> None:

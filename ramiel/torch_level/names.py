@@ -35,7 +35,7 @@ PROGRAM_NAMES = BUILTINS | frozenset(
     "serial_capture_status set_extra_state set_submodule share_memory state_dict stream "
     "synchronize to to_empty told tolerance torch train training weights with_defaults xpu "
     "zero_grad inf nan fail workers_form worker_codes undisturbed replay_times device_name "
-    "restart connect serve identity ranks remote streaming".split()
+    "restart connect serve identity ranks remote streaming compiled".split()
 )
 """Names that an emitted program, its base class or its imports already use. They are listed since
 importing torch takes long; a test compares them with nn.Module and Program."""

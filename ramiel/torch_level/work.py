@@ -16,7 +16,7 @@ from xdsl.ir import Attribute, Block
 from ramiel.analysis.static_cost import CACHE, SPILLED, WORKSPACE, Work, static_cost
 from ramiel.dialects.onnx.types import numpy_dtype_of, shape_of
 from ramiel.dialects.text import text_of
-from ramiel.dialects.torch import CallOp, ControlOp, LayerOp, LoopOp, TorchOperation
+from ramiel.dialects.torch import CallOp, ControlOp, FusedOp, LayerOp, LoopOp, TorchOperation
 from ramiel.dialects.torch.callees import ACTIVATIONS, CALLEES, LAYERS, Kind, Trait
 from ramiel.dialects.torch.literals import python_literal
 from ramiel.torch_level.candidates import Kernel, kernel_of
@@ -52,6 +52,8 @@ def work_of(op: TorchOperation, threads: int = 1) -> Work:
 
 def work_by(op: TorchOperation, kernel: Kernel) -> Work:
     """The work of one operation if it is computed by a kernel."""
+    if isinstance(op, FusedOp):
+        return _work_of_fused(op)
     if isinstance(op, ControlOp):
         bodies = [_work_of_body(block) for block in op.bodies]
         return (
@@ -89,6 +91,13 @@ def _curves(op: CallOp | LayerOp, callee: str) -> Work:
 def _work_of_body(block: Block) -> Work:
     works = (work_of(op) for op in block.ops if isinstance(op, TorchOperation))
     return sum(works, Work(calls=1))
+
+
+def _work_of_fused(op: FusedOp) -> Work:
+    """That of one call, which reads the operands and writes the result; what its calls hand to each
+    other stays in registers."""
+    moved = sum(bytes_of(v.type) for v in (*op.operands, *op.results))
+    return sum((_curves(call, call.callee) for call in op.calls), _placed(Work(moved=moved)))
 
 
 @dataclass(frozen=True)

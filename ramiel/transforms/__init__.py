@@ -33,6 +33,7 @@ PASS_NAMES = (
     "torch-delay-activation",
     "torch-fuse-activation",
     "torch-lower-precision",
+    "torch-fuse-pointwise",
     "torch-choose-kernels",
     "torch-assign-names",
     "cluster-costs",

@@ -15,7 +15,7 @@ from xdsl.passes import ModulePass
 from ramiel.console.progress import progress_of
 from ramiel.dialects.cluster.attributes import MERGE, SEARCH
 from ramiel.errors import CompileError
-from ramiel.schedule.ios import Merges, Strategies, ios
+from ramiel.schedule.ios import Measure, Merges, Strategies, ios
 from ramiel.schedule.stages import BlockReport
 from ramiel.torch_level.merging import costs_of_merged, mergeable_sets, merged_layer
 from ramiel.torch_level.placements import Placed, check_workers, write_placement
@@ -33,7 +33,9 @@ class ClusterIosPass(ModulePass):
     `max_transitions` limits it for each block of the graph. `strategies` says whether a stage may
     run groups in parallel (`parallel`), merge convolutions (`merge`), or `both`; `wide` whether it
     may run a unit on several threads. Convolutions of a merged stage get a number in
-    `cluster.merge`, for `torch-merge-convolutions`. `cluster.search` describes the search. See
+    `cluster.merge`, for `torch-merge-convolutions`. `cluster.search` describes the search. With
+    `source=profile`, stages are measured on the GPU that is here (`ramiel.execution.stage_costs`);
+    without, their latency is that of a model. See
     `ramiel.schedule.ios`.
 
         %y = torch.layer Conv2d(%x) {...} attributes {cluster.cost = 9.0 : f64} : ...
@@ -50,6 +52,7 @@ class ClusterIosPass(ModulePass):
     strategies: str = "both"
     wide: bool = True
     max_transitions: int = 200_000
+    source: str = "static"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         check_workers(self.workers)
@@ -58,6 +61,8 @@ class ClusterIosPass(ModulePass):
                 f"strategies are {', '.join(get_args(Strategies))}, not {self.strategies!r}"
             )
         function = main_function(op)
+        if self.source not in ("static", "profile"):
+            raise CompileError(f"latencies of stages are static or profile, not {self.source!r}")
         tasks = tasks_of(function)
         progress = progress_of(ctx)
         try:
@@ -70,6 +75,7 @@ class ClusterIosPass(ModulePass):
                 strategies=cast(Strategies, self.strategies),
                 wide=self.wide,
                 max_transitions=self.max_transitions,
+                measure=_measure(function, tasks) if self.source == "profile" else None,
                 progress=lambda done, total: progress(
                     f"searching stages, about {total:,} transitions", done, total
                 ),
@@ -82,6 +88,13 @@ class ClusterIosPass(ModulePass):
         function.attributes[SEARCH] = StringAttr(_told(plan.reports))
         placement = plan.placement(tasks.graph, self.workers)
         write_placement(function, Placed("ios", tasks, tasks.graph, placement))
+
+
+def _measure(function: func.FuncOp, tasks: Tasks) -> Measure:
+    from ramiel.execution.stage_costs import StageCosts
+
+    costs = StageCosts(function)
+    return lambda groups: costs.of([[tasks.ops[task] for task in group] for group in groups])
 
 
 def _merges(function: func.FuncOp, tasks: Tasks) -> Merges:

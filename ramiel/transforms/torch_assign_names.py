@@ -17,6 +17,7 @@ from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import (
     CallOp,
     ControlOp,
+    FusedOp,
     LayerOp,
     LoopOp,
     Task,
@@ -120,7 +121,8 @@ def _parameters(op: ControlOp) -> list[str]:
             *words[1 + op.conditional :],
             "step",
         ]
-    return ["condition", *(a.name_hint or "x" for a in op.bodies[0].args)]
+    condition = [] if isinstance(op, FusedOp) else ["condition"]
+    return [*condition, *(a.name_hint or "x" for a in op.bodies[0].args)]
 
 
 def _base(op: TorchOperation, prefix: str) -> str:

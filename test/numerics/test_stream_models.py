@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 from onnx import parser
@@ -109,7 +110,7 @@ choosing (float[4] x) => (float[4] y) {
 """
 
 
-def test_control_flow_runs_on_the_host() -> None:
+def test_a_model_that_is_only_control_flow_runs_on_the_host() -> None:
     model = on_streams(parser.parse_model(CHOOSING))
     x = torch.tensor([1.0, 2.0, -1.0, 0.5])
     for value in (x, -x, x, -x):
@@ -117,6 +118,75 @@ def test_control_flow_runs_on_the_host() -> None:
         assert torch.allclose(model(value), expected)
     assert "capturing" in model.capture_status(x)
 
+
+AROUND = """
+<ir_version: 8, opset_import: ["" : 17]>
+around (float[n, 4] x) => (float[n, 4] y, float[k, n, 4] states, float[m, 2] places, float last)
+<float[4] w = {1.0, 2.0, 3.0, 4.0}> {
+  zero = Constant <value = float {0.0}> ()
+  yes = Constant <value = bool {1}> ()
+  sines = Sin (x)
+  left = Mul (sines, w)
+  right = Cos (x)
+  total = ReduceSum <keepdims = 0> (left)
+  positive = Greater (total, zero)
+  chosen = If (positive) <
+    then_branch = then () => (float[n, 4] a) { a = Exp (left) },
+    else_branch = otherwise () => (float[n, 4] b) { b = Neg (left) }
+  >
+  scaled = Mul (right, w)
+  y = Add (chosen, scaled)
+  trips = Cast <to = 7> (total)
+  end, states = Loop (trips, yes, chosen) <body = body (int64 i, bool c, float[n, 4] v)
+    => (bool co, float[n, 4] vo, float[n, 4] so)
+    { co = Identity (c) vo = Mul (v, w) so = Add (v, right) }>
+  found = NonZero (y)
+  pairs = Transpose <perm = [1, 0]> (found)
+  places = Cast <to = 1> (pairs)
+  sum = ReduceSum <keepdims = 0> (places)
+  final = Greater (sum, total)
+  last = If (final) <
+    then_branch = larger () => (float c1) { c1 = Identity (sum) },
+    else_branch = smaller () => (float c2) { c2 = Identity (total) }
+  >
+}
+"""
+
+
+@pytest.mark.parametrize("schedule", ["linear", "list"])
+def test_what_is_around_control_flow_is_captured(schedule: str) -> None:
+    """A branch between two streams, a loop of a length that depends on values, a result whose shape
+    does, and a branch at the end."""
+    source = parser.parse_model(AROUND)
+    session = ort.InferenceSession(source.SerializeToString())
+    generator = torch.Generator().manual_seed(0)
+    for seed in range(2):
+        model = on_streams(source, seed, schedule=schedule)
+        for rows, sign in ((2, 1.0), (3, -1.0), (2, 2.0), (3, 3.0), (2, 1.0), (2, -1.0)):
+            x = sign * torch.rand(rows, 4, generator=generator).round(decimals=1)
+            expected: Any = session.run(None, {"x": x.numpy()})
+            for results in (model(x), model.serial(x)):
+                for a, b in zip(results, expected, strict=True):
+                    assert a.shape == b.shape and np.allclose(a.numpy(), b, 1e-4, 1e-4)
+        status = model.capture_status(x)
+        assert status.startswith("captured but for worker_")
+        assert 'chosen (ONNX node "chosen", If)' in status and "at 1 more places" in status
+        assert model.serial_capture_status(x).startswith("captured but for serial, line ")
+
+
+POINTWISE = """
+<ir_version: 8, opset_import: ["" : 17]>
+pointwise (float[2, 4] x) => (float[2, 4] y)
+<float[4] w = {1.0, 2.0, 3.0, 4.0}> {
+  sum = Add (x, w)
+  gate = Sigmoid (sum)
+  left = Mul (sum, gate)
+  part = Softmax (x)
+  square = Mul (part, part)
+  right = Exp (square)
+  y = Sub (left, right)
+}
+"""
 
 OPEN = """
 <ir_version: 8, opset_import: ["" : 17]>
@@ -145,6 +215,7 @@ WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     "threads": ({"device": "cuda", "schedule": "intra-op"}, "no schedule 'intra-op' for a GPU"),
     "opara without streams": ({"schedule": "opara"}, "no schedule 'opara'; there are auto"),
     "profiling": ({"device": "cuda:t4", "profile": True}, "measure the device that is here"),
+    "kernels of a CPU": ({"fuse_pointwise": True}, "it needs --device cuda"),
     "a batch": ({"device": "cuda", "schedule": "list", "batch": 2}, "for a batch there are auto"),
 }
 
@@ -159,6 +230,19 @@ def test_wrong_options(options: dict[str, Any], message: str) -> None:
 def test_without_a_gpu_a_program_is_compiled_but_not_loaded() -> None:
     with pytest.raises(CompileError, match="this program is for CUDA, and "):
         ramiel.compile(branches(), device="cuda")
+
+
+def test_pointwise_calls_are_fused() -> None:
+    """Into functions of the program, which a GPU's compiler makes kernels of."""
+    x = torch.linspace(-1, 1, 8).reshape(2, 4)
+    model = on_streams(parser.parse_model(POINTWISE), fuse_pointwise=True)
+    assert model.source.count("@compiled") == 1
+    session = ort.InferenceSession(parser.parse_model(POINTWISE).SerializeToString())
+    expected: Any = session.run(None, {"x": x.numpy()})
+    for _ in range(2):
+        assert np.allclose(model(x).numpy(), expected[0], 1e-5, 1e-5)
+    assert np.allclose(model.serial(x).numpy(), expected[0], 1e-5, 1e-5)
+    assert model.capture_status(x) == "captured"
 
 
 def test_capture_can_be_switched_off() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import AnyFloat
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ramiel.backend.pytorch.devices import FORMS, Form
 from ramiel.backend.pytorch.expressions import call_expression
@@ -24,6 +24,7 @@ from ramiel.dialects.torch import (
     CallOp,
     ControlOp,
     FreeOp,
+    FusedOp,
     IfOp,
     LayerOp,
     LoopOp,
@@ -111,8 +112,16 @@ def method_lines(op: ControlOp) -> list[str]:
     """The method that an operation with regions is printed as."""
     operands = op.parameters[: len(op.operands)]
     given = [f"{p}: {annotation(v.type)}" for p, v in zip(operands, op.operands, strict=True)]
-    call = Bracket(f"{INDENT}def {op.method}", ["self", *given])
+    own = [] if isinstance(op, FusedOp) else ["self"]
+    call = Bracket(f"{INDENT}def {op.method}", [*own, *given])
     lines = signature_lines(call, f" -> {return_annotation([r.type for r in op.results])}:")
+    if isinstance(op, FusedOp):
+        return [
+            f"{INDENT}@staticmethod",
+            f"{INDENT}@compiled",
+            *lines,
+            *_body_lines(op.body, operands, BODY),
+        ]
     return lines + (_if_lines(op, operands) if isinstance(op, IfOp) else _loop_lines(op, operands))
 
 
@@ -120,13 +129,17 @@ def _if_lines(op: IfOp, operands: Sequence[str]) -> list[str]:
     condition, *rest = operands
     lines = [f"{BODY}if {condition}:"]
     for block, indent in zip(op.bodies, (BODY + INDENT, BODY), strict=True):
-        names: Names = dict(zip(block.args, rest, strict=True))
-        assert block.last_op is not None
-        for inner in block.ops:
-            lines += operation_lines(inner, names, indent)
-        values = [value_name(v, names) for v in block.last_op.operands]
-        lines += return_statement(values, indent)
+        lines += _body_lines(block, rest, indent)
     return lines
+
+
+def _body_lines(block: Block, operands: Sequence[str], indent: str) -> list[str]:
+    """A body whose arguments have these names, and the return of what it yields."""
+    names: Names = dict(zip(block.args, operands, strict=True))
+    assert block.last_op is not None
+    lines = [line for op in block.ops for line in operation_lines(op, names, indent)]
+    values = [value_name(v, names) for v in block.last_op.operands]
+    return [*lines, *return_statement(values, indent)]
 
 
 def _loop_lines(op: ControlOp, operands: Sequence[str]) -> list[str]:

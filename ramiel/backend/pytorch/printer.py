@@ -45,6 +45,7 @@ from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import (
     CallOp,
     ControlOp,
+    FusedOp,
     LayerOp,
     LoopOp,
     Task,
@@ -209,7 +210,13 @@ class _Printer:
         if any(isinstance(op, LoopOp) for op in self.operations):
             prefixes.add("ops")
         modules = [name for name in ("kernels", "ops") if name in prefixes]
-        functions = ["main", self.form.decorator, *(["with_defaults"] if self.defaults else [])]
+        fused = any(isinstance(op, FusedOp) for op in self.operations)
+        functions = [
+            *(["compiled"] if fused else []),
+            "main",
+            self.form.decorator,
+            *(["with_defaults"] if self.defaults else []),
+        ]
         names = [*classes, *sorted([*functions, *modules])]
         line = f"from ramiel.runtime import {', '.join(names)}"
         lines = [line]

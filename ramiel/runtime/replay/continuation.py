@@ -21,6 +21,7 @@ from torch import nn
 _HELD = ".held"
 """The only argument of a rest; no name that a program could have."""
 _OURS = ("torch", "ramiel.runtime")
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
 _SIMPLE = ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Delete | ast.Expr | ast.Return
 
 
@@ -47,37 +48,62 @@ def rest_of(
     """The rest of a function that has stopped at a line, with those variables; `channels` is the
     one that holds the channels."""
     code = function.__code__
-    definition = _definition(code)
-    at = [i for i, s in enumerate(definition.body) if s.lineno <= line <= (s.end_lineno or line)]
-    if len(at) != 1:
-        raise NoRest(f"line {line} is not one statement")
-    rest = definition.body[at[0] :]
+    definition = definition_of(code)
+    at = index_of_line(definition.body, line)
+    rest = definition.body[at:]
     _check_objects(function, definition, rest[0], live)
-    before = _names(definition.body[: at[0]], ast.Store)
+    before = names_in(definition.body[:at], ast.Store)
     before |= {node.arg for node in ast.walk(definition.args) if isinstance(node, ast.arg)}
-    known = live.keys() - _made(rest[0], before, live.keys())
-    used, deleted = _read(rest) & known, _names(rest, ast.Del) & known
+    known = live.keys() - made_in(rest[0], before, live.keys())
+    used, deleted = read_in(rest) & known, names_in(rest, ast.Del) & known
     names = tuple(sorted(used))
-    prologue: list[ast.stmt] = []
-    if names:
-        taken = ast.Attribute(ast.Name(_HELD, ast.Load()), "pop", ast.Load())
-        targets = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
-        prologue.append(ast.Assign([targets], ast.Call(taken, [], [])))
-    for name in sorted(deleted - used):
-        prologue.append(ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)))
-    for statement in prologue:
-        ast.fix_missing_locations(ast.copy_location(statement, rest[0]))
-    arguments = ast.arguments([], [ast.arg(_HELD)], None, [], [], None, [])
-    ast.fix_missing_locations(ast.copy_location(arguments.args[0], rest[0]))
-    fields = dict(ast.iter_fields(definition))
-    fields |= {"args": arguments, "body": [*prologue, *rest], "decorator_list": []}
-    rest_alone = ast.copy_location(ast.FunctionDef(**fields), definition)
-    made = _compiled(ast.Module([rest_alone], []), code).replace(co_qualname=code.co_qualname)
-    sent = _channels(rest, channels) if channels is not None else frozenset[str]()
+    prologue = taken_out(names, deleted - used)
+    made = compiled_as(definition, [*prologue, *rest], rest[0], code)
+    sent = channels_in(rest, channels) if channels is not None else frozenset[str]()
     return Rest(FunctionType(made, function.__globals__), names, rest[0].lineno, sent)
 
 
-def _definition(code: CodeType) -> ast.FunctionDef:
+def index_of_line(statements: Sequence[ast.stmt], line: int) -> int:
+    """The number of the statement at a line. NoRest if there is none, or more than one."""
+    at = [i for i, s in enumerate(statements) if s.lineno <= line <= (s.end_lineno or line)]
+    if len(at) != 1:
+        raise NoRest(f"line {line} is not one statement")
+    return at[0]
+
+
+def taken_out(names: Sequence[str], deleted: Iterable[str]) -> list[ast.stmt]:
+    """Statements by which a rest gets its variables; those that it only deletes are None."""
+    statements: list[ast.stmt] = []
+    if names:
+        taken = ast.Attribute(ast.Name(_HELD, ast.Load()), "pop", ast.Load())
+        targets = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
+        statements.append(ast.Assign([targets], ast.Call(taken, [], [])))
+    for name in sorted(deleted):
+        statements.append(ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)))
+    return statements
+
+
+def compiled_as(
+    definition: Definition,
+    body: Sequence[ast.stmt],
+    at: ast.stmt,
+    code: CodeType,
+    kind: type[Definition] | None = None,
+) -> CodeType:
+    """A function of what it holds, with another body. Statements without a line are at `at`."""
+    arguments = ast.arguments([], [ast.arg(_HELD)], None, [], [], None, [])
+    ast.fix_missing_locations(ast.copy_location(arguments.args[0], at))
+    for statement in body:
+        if not hasattr(statement, "lineno"):
+            ast.copy_location(statement, at)
+        ast.fix_missing_locations(statement)
+    fields = dict(ast.iter_fields(definition))
+    fields |= {"args": arguments, "body": list(body), "decorator_list": []}
+    alone = ast.copy_location((kind or type(definition))(**fields), definition)
+    return _compiled(ast.Module([alone], []), code).replace(co_qualname=code.co_qualname)
+
+
+def definition_of(code: CodeType) -> Definition:
     """The source that a function was compiled from, with its lines."""
     try:
         with _parsing:
@@ -87,7 +113,7 @@ def _definition(code: CodeType) -> ast.FunctionDef:
     # Names that are imported are called in a way of their own.
     imports = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
     for node in ast.walk(module):
-        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+        if isinstance(node, Definition) and node.name == code.co_name:
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             if first != code.co_firstlineno or code.co_freevars:
                 continue
@@ -128,13 +154,13 @@ def _are_alike(code: CodeType, other: CodeType) -> bool:
     )
 
 
-def _made(statement: ast.stmt, before: set[str], live: Iterable[str]) -> set[str]:
+def made_in(statement: ast.stmt, before: set[str], live: Iterable[str]) -> set[str]:
     """The variables that a statement which was left in the middle has made. NoRest if it may have
     changed those of before: then it cannot be run from its beginning."""
     inner = any(isinstance(node, ast.NamedExpr) for node in ast.walk(statement))
     if isinstance(statement, _SIMPLE) and not inner:
         return set()
-    stored, deleted = _names([statement], ast.Store), _names([statement], ast.Del)
+    stored, deleted = names_in([statement], ast.Store), names_in([statement], ast.Del)
     made = stored - before
     if (stored - made).intersection(live) or (deleted - made).difference(live):
         raise NoRest("a part of the statement has run")
@@ -142,7 +168,7 @@ def _made(statement: ast.stmt, before: set[str], live: Iterable[str]) -> set[str
 
 
 def _check_objects(
-    function: FunctionType, definition: ast.FunctionDef, stopped: ast.stmt, live: Mapping[str, Any]
+    function: FunctionType, definition: Definition, stopped: ast.stmt, live: Mapping[str, Any]
 ) -> None:
     """NoRest if objects may have been changed: by the statement that was left in the middle, which
     would do so again, or where a replay does not do it."""
@@ -177,19 +203,19 @@ def _leaves_arguments(call: ast.Call, function: FunctionType) -> bool:
             return False
 
 
-def _read(statements: Sequence[ast.stmt]) -> set[str]:
+def read_in(statements: Sequence[ast.stmt]) -> set[str]:
     """The variables that statements read."""
     nodes = [node for statement in statements for node in ast.walk(statement)]
     targets = (node.target for node in nodes if isinstance(node, ast.AugAssign))
-    return _names(statements, ast.Load) | {t.id for t in targets if isinstance(t, ast.Name)}
+    return names_in(statements, ast.Load) | {t.id for t in targets if isinstance(t, ast.Name)}
 
 
-def _names(statements: Sequence[ast.stmt], context: type[ast.expr_context]) -> set[str]:
+def names_in(statements: Sequence[ast.stmt], context: type[ast.expr_context]) -> set[str]:
     nodes = (node for statement in statements for node in ast.walk(statement))
     return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
 
 
-def _channels(statements: Sequence[ast.stmt], name: str) -> frozenset[str] | None:
+def channels_in(statements: Sequence[ast.stmt], name: str) -> frozenset[str] | None:
     nodes = [node for statement in statements for node in ast.walk(statement)]
     uses = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
     found = [

@@ -35,6 +35,8 @@ CAPTURED = "captured"
 """What status() says of inputs whose calls are replayed."""
 IN_PART = f"{CAPTURED} up to "
 """How it begins if the rest of them runs in Python."""
+BUT_FOR = f"{CAPTURED} but for "
+"""How it begins if some operations between captured ones are issued by Python."""
 
 Run = Callable[[], Sequence[Any]]
 """Runs a form of a program in Python; returns the outputs."""
@@ -60,14 +62,14 @@ _SEEN = "called only once so far"
 
 def form_of(status: str) -> str:
     """In words, how a call ran that Plans.status() says this of."""
-    if status.startswith(IN_PART):
+    if status.startswith((IN_PART, BUT_FOR)):
         return f"replayed in part ({status})"
     return "replayed" if status == CAPTURED else f"in Python ({status})"
 
 
 def is_replayed(status: str) -> bool:
     """Whether a call is replayed, or the beginning of it, that Plans.status() says this of."""
-    return status == CAPTURED or status.startswith(IN_PART)
+    return status == CAPTURED or status.startswith((IN_PART, BUT_FOR))
 
 
 class Timed(NamedTuple):

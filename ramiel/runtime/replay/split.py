@@ -87,7 +87,7 @@ class Split:
             if name in outputs or any(names is None or name in names for names in used)
         }
         self.plan = Plan(native, tapes, inputs, values.tensors)
-        self.where = _told(
+        self.where = told_places(
             [f"{s.rest.function.__name__}, line {s.rest.line}: {s.reason}" for s in ended]
         )
         """Where and why the plan ends."""
@@ -114,7 +114,7 @@ class Split:
             if value is _PROGRAM:
                 return program
             if id(value) not in containers:  # what was one object is one again
-                containers[id(value)] = _mapped(value, filled)
+                containers[id(value)] = mapped(value, filled)
             return containers[id(value)]
 
         parts = {
@@ -131,7 +131,7 @@ class _Slot(NamedTuple):
 
 
 _PROGRAM, _CHANNELS = object(), object()
-_CONSTANT = (
+CONSTANT = (
     *(bool, int, float, complex, str, bytes, type(None), range, nn.Module),
     *(torch.dtype, torch.device, torch.layout, torch.memory_format, torch.Size),
 )
@@ -156,10 +156,10 @@ class _Values:
             return _CHANNELS
         if isinstance(value, Tensor):
             return self._tensor(value)
-        if isinstance(value, _CONSTANT):
+        if isinstance(value, CONSTANT):
             return value
         if id(value) not in self._containers:
-            made = _mapped(value, self.kept)
+            made = mapped(value, self.kept)
             if made is value:
                 raise NotCapturable(f"a {type(value).__name__} where capture stops")
             self._containers[id(value)] = made
@@ -174,7 +174,7 @@ class _Values:
         return self._slots[id(tensor)]
 
 
-def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     """A list, tuple, dict or slice, or what operators of several results return, with each element
     mapped; anything else as it is."""
     if type(value) in (list, tuple) or type(value).__module__ == "torch.return_types":
@@ -186,6 +186,6 @@ def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     return value
 
 
-def _told(places: Sequence[str]) -> str:
+def told_places(places: Sequence[str]) -> str:
     more = len(places) - _MOST_TOLD
     return "; ".join(places[:_MOST_TOLD]) + (f"; and at {more} more places" if more > 0 else "")

@@ -79,12 +79,12 @@ class Deferring:
         self._device.read()
 
     def call(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if _schema(func).name in self._device.lacks:
-            raise NotImplementedError(f"Could not run '{_schema(func).name}' with arguments")
+        if schema_of(func).name in self._device.lacks:
+            raise NotImplementedError(f"Could not run '{schema_of(func).name}' with arguments")
         written = _written(func, args, kwargs)
         if not written and _is_view(func):
             return func(*args, **kwargs)
-        if _reads(func):
+        if reads(func):
             self._device.read()
             return func(*args, **kwargs)
         operands = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, Tensor)]
@@ -183,18 +183,18 @@ class _Reading(TorchFunctionMode):
 _READING = ("aten::_local_scalar_dense", "aten::equal", "aten::is_nonzero", "aten::is_set_to")
 
 
-def _schema(func: OpOverload) -> Any:
+def schema_of(func: OpOverload) -> Any:
     return func._schema  # pyright: ignore[reportPrivateUsage]
 
 
-def _reads(func: OpOverload) -> bool:
+def reads(func: OpOverload) -> bool:
     """Whether a result, or its shape, depends on values: the caller has to wait for them."""
     tags = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
-    return _schema(func).name in _READING or any(tag in func.tags for tag in tags)
+    return schema_of(func).name in _READING or any(tag in func.tags for tag in tags)
 
 
 def _is_view(func: OpOverload) -> bool:
-    returns = _schema(func).returns
+    returns = schema_of(func).returns
     return bool(returns) and all(r.alias_info is not None for r in returns)
 
 
@@ -203,7 +203,7 @@ def _written(
 ) -> list[tuple[Tensor, int]]:
     """The tensors that an operation writes to, each with the number of its argument."""
     written: list[tuple[Tensor, int]] = []
-    for i, argument in enumerate(_schema(func).arguments):
+    for i, argument in enumerate(schema_of(func).arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
             value = args[i] if i < len(args) else kwargs.get(argument.name)
             values = value if isinstance(value, list) else [value]
@@ -213,7 +213,7 @@ def _written(
 
 def _returned(func: OpOverload, written: list[tuple[Tensor, int]]) -> Any:
     tensors = [x for x, _ in written]
-    count = len(_schema(func).returns)
+    count = len(schema_of(func).returns)
     if not count:
         return None
     return tensors[0] if count == 1 else tuple(tensors[:count])

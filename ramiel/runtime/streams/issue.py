@@ -8,17 +8,18 @@ every record of an event is issued before the waits for it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
 from ramiel.runtime.outputs import is_shared
 from ramiel.runtime.streams.device import Device, Event, Stream
 
-Worker = Coroutine[Any, Any, None]
+Worker: TypeAlias = "CoroutineType[Any, Any, Any]"
 
 _NOT_SENT: Any = object()
 
@@ -138,6 +139,30 @@ class Events:
         del self._issue
 
 
+class Halt(NamedTuple):
+    """Where a worker waits: the line, its variables, and what for."""
+
+    line: int
+    values: dict[str, Any]
+    awaited: object
+
+
+class Advanced(NamedTuple):
+    """How far workers have got, by their numbers, and what was sent so far."""
+
+    halts: dict[int, Halt]
+    results: dict[int, Any]
+    """What those that have ended returned."""
+    sent: dict[str, Any]
+
+
+def _halt(worker: Worker, awaited: object) -> Halt:
+    frame = worker.cr_frame
+    assert frame is not None
+    values = {k: v for k, v in frame.f_locals.items() if not k.startswith(".")}
+    return Halt(frame.f_lineno, values, awaited)
+
+
 class Issue:
     """One run on a device: stream 0 is the current one, the others are forked from it.
 
@@ -156,6 +181,7 @@ class Issue:
         self._busy: set[int] = set()
         """The streams that may have operations that stream 0 has not waited for."""
         self._ready: list[int] = []
+        self._results: dict[int, Any] = {}
         self._taken: list[list[EventChannel]] = [[] for _ in self.streams]
         """By the stream that reads: taken values that it may still read."""
         self._read: list[list[EventChannel]] = [[] for _ in self.streams]
@@ -172,12 +198,31 @@ class Issue:
 
         Raises the first error of a worker, and RuntimeError if workers wait for each other.
         """
-        captured = self.device.is_capturing()
-        try:
-            self._drive(workers)
+        with self._running(workers) as captured:
+            if stuck := self._drive(workers):
+                waits = ", ".join(f'worker {k} for "{c.name}"' for k, c in sorted(stuck.items()))
+                raise RuntimeError(f"deadlock: {waits}")
             self._join()
             channels = [getattr(self.channels, name) for name in outputs]
             return [self._output(channel, captured) for channel in channels]
+
+    def advance(self, workers: Sequence[Worker]) -> Advanced:
+        """Issue what can be, until each worker has ended or waits for what nobody sends, and let
+        stream 0 wait for it. Values stay in the memory of the stream that made them."""
+        with self._running(workers):
+            stuck = self._drive(workers)
+            self._join()
+            halts = {k: _halt(workers[k], stuck[k]) for k in sorted(stuck)}
+            channels = vars(self.channels).items()
+            sent = {name: c.sent_value() for name, c in channels if c.is_sent}
+            return Advanced(halts, self._results, sent)
+
+    @contextmanager
+    def _running(self, workers: Sequence[Worker]) -> Generator[bool]:
+        """Ends the run afterwards; whether it is captured."""
+        captured = self.device.is_capturing()
+        try:
+            yield captured
         finally:
             for worker in workers:
                 worker.close()
@@ -186,7 +231,8 @@ class Issue:
                 self._end()
             Events.end(self.channels)  # else a cycle of references
 
-    def _drive(self, workers: Sequence[Worker]) -> None:
+    def _drive(self, workers: Sequence[Worker]) -> dict[int, EventChannel]:
+        """Issue until no worker can go on; what those that have not ended wait for."""
         self._ready = list(range(len(workers)))
         awaited: dict[int, EventChannel] = {}
         places = [0] * len(workers)
@@ -196,14 +242,13 @@ class Issue:
             self.enter(places[number])
             try:
                 channel = workers[number].send(None)
-            except StopIteration:
+            except StopIteration as end:
+                self._results[number] = end.value
                 continue
             places[number] = self.here
             channel.waiting.append(number)
             awaited[number] = channel
-        if awaited:
-            stuck = ", ".join(f'worker {k} for "{c.name}"' for k, c in sorted(awaited.items()))
-            raise RuntimeError(f"deadlock: {stuck}")
+        return awaited
 
     @contextmanager
     def on(self, number: int) -> Generator[None]:

@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +17,10 @@ from torch.nn.modules.module import (
     _has_any_global_hook as has_any_global_hook,  # pyright: ignore[reportPrivateUsage]
 )
 
+from ramiel.runtime.replay.continuation import NoRest
 from ramiel.runtime.replay.plans import (
+    BUT_FOR,
+    CAPTURED,
     MOST,
     VARIABLE,
     Watched,
@@ -26,6 +30,7 @@ from ramiel.runtime.replay.plans import (
 )
 from ramiel.runtime.replay.tape import NotCapturable
 from ramiel.runtime.streams.device import Device
+from ramiel.runtime.streams.split import Chain, Start
 
 if TYPE_CHECKING:
     from ramiel.runtime.program import Program
@@ -46,6 +51,8 @@ class Form:
     streams: int
     issue: Callable[[Sequence[Any]], list[Any]]
     """Issues it for inputs on the device; the outputs."""
+    start: Callable[[Sequence[Any]], Start]
+    """How it begins for such inputs, if it is issued in parts."""
 
     def __str__(self) -> str:
         return "one stream" if self.streams == 1 else f"{self.streams} streams"
@@ -56,15 +63,38 @@ issuing = threading.RLock()
 issued to them meanwhile would become a part of its graph."""
 
 
+class Whole:
+    """A form as one graph."""
+
+    where = ""
+
+    def __init__(self, device: Device, form: Form, inputs: Sequence[Tensor]) -> None:
+        self._graph, self.outputs = device.capture(lambda: form.issue(inputs), form.streams)
+        self.memory = self._graph.memory
+
+    def run(self) -> list[Any]:
+        self._graph.replay()
+        return self.outputs
+
+
 class StreamPlan:
-    """A captured form of a program for inputs of some shapes.
+    """A captured form of a program for inputs of some shapes: one graph, or several with what needs
+    the host between them.
 
     Its inputs and outputs have addresses of their own, and calls copy to and from them. Calls on
     different streams take turns, by an event.
     """
 
-    def __init__(self, device: Device, form: Form, inputs: Sequence[Tensor]) -> None:
-        """Raises NotCapturable, or what the form does."""
+    def __init__(
+        self,
+        device: Device,
+        form: Form,
+        inputs: Sequence[Tensor],
+        program: StreamProgram | None = None,
+        codes: set[CodeType] | None = None,
+    ) -> None:
+        """It is split if it has to be and its `program` is given; `codes` gets the bytecode of its
+        pieces then. Raises NotCapturable, or what the form does."""
         self._device = device
         self.form = form
         self.told = str(form)
@@ -73,18 +103,45 @@ class StreamPlan:
         self._inputs = [torch.empty_like(x) for x in inputs]
         for own, given in zip(self._inputs, inputs, strict=True):
             own.copy_(given)
-        self._graph, self._outputs = device.capture(lambda: form.issue(self._inputs), form.streams)
+        self._lock = threading.Lock()
+        self._done = device.event()
+        try:
+            self._parts: Whole | Chain = Whole(device, form, self._inputs)
+        except (NotCapturable, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if program is None:
+                raise
+            self._parts = self._chain(program, error, set() if codes is None else codes)
+        self._outputs = self._parts.outputs
         for value in self._outputs:
             if type(value) is not Tensor or value.device != device.torch_device:
                 raise NotCapturable(f"an output is {_described(value)}")
-        self._lock = threading.Lock()
-        self._done = device.event()
         self._done.record(device.current())
+
+    def _chain(self, program: StreamProgram, error: Exception, codes: set[CodeType]) -> Chain:
+        """Its parts, where an error has broken the capture of the whole."""
+        start = self.form.start(self._inputs)
+        try:
+            chain = Chain(self._device, self.form.streams, program, start, codes)
+            chain.stop_at(error)
+            chain.find_stops()
+            chain.outputs = chain.run(grow=True)
+        except (NoRest, NotCapturable) as reason:
+            raise NotCapturable(f"{program.told(error)} ({reason})") from error
+        if not chain.graphs:
+            raise NotCapturable(chain.where)
+        return chain
 
     @property
     def memory(self) -> int:
-        """The bytes of the device that its graph holds."""
-        return self._graph.memory
+        """The bytes of the device that its graphs hold."""
+        return self._parts.memory
+
+    @property
+    def where(self) -> str:
+        """Where and why it is split; empty if it is one graph."""
+        return self._parts.where
 
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The outputs, contiguous and the caller's own, once the current stream gets there."""
@@ -98,8 +155,10 @@ class StreamPlan:
         stream.wait_event(self._done)
         for own, given in zip(self._inputs, inputs, strict=True):
             own.copy_(given, non_blocking=given.device == own.device)
-        self._graph.replay()
-        self._done.record(stream)
+        try:
+            self._outputs = self._parts.run()
+        finally:
+            self._done.record(stream)
 
     def taken(self) -> list[Tensor]:
         """The outputs of what was started, maybe on another stream: see run()."""
@@ -110,8 +169,8 @@ class StreamPlan:
         return outputs
 
     def replay(self) -> None:
-        """Replay the graph alone, on the inputs of the last call. For measuring."""
-        self._graph.replay()
+        """Replay it alone, on the inputs of the last call. For measuring."""
+        self._parts.run()
 
 
 def graph_times(device: Device, plans: Sequence[StreamPlan], turns: int) -> list[list[float]]:
@@ -144,6 +203,8 @@ class StreamPlans:
         self._plans: dict[object, StreamPlan | str] = {}
         self._watched: Watched | None = None
         self._lock = threading.RLock()
+        self.codes: set[CodeType] = set()
+        """The bytecode of pieces of its workers."""
 
     def run(
         self,
@@ -208,12 +269,14 @@ class StreamPlans:
         plan = self._plans.get((name, key_of(inputs)))
         return plan.told if isinstance(plan, StreamPlan) else ""
 
-    def reason(self, program: Program, name: str, inputs: Sequence[Any]) -> str | None:
-        """Why there is no plan for such inputs; None if there is one."""
+    def status(self, program: Program, name: str, inputs: Sequence[Any]) -> str:
+        """CAPTURED, but for what, or why calls with such inputs are not."""
         off = "capture is off" if captures_by_itself() else f"{VARIABLE} is 0"
         never = "not called so far" if program.captures else off
         plan = self._plans.get((name, key_of(inputs)), never)
-        return plan if isinstance(plan, str) else None
+        if isinstance(plan, str):
+            return plan
+        return f"{BUT_FOR}{plan.where}" if plan.where else CAPTURED
 
     def clear(self) -> None:
         with self._lock:
@@ -235,11 +298,15 @@ class StreamPlans:
                 self._watched = Watched(program)
             while len(self._plans) >= MOST:  # before, so that its memory is free
                 self._plans.pop(next(iter(self._plans)), None)
-            self._plans[key] = made(program, device, forms, inputs)
+            self._plans[key] = made(program, device, forms, inputs, self.codes)
 
 
 def made(
-    program: StreamProgram, device: Device, forms: Sequence[Form], inputs: Sequence[Any]
+    program: StreamProgram,
+    device: Device,
+    forms: Sequence[Form],
+    inputs: Sequence[Any],
+    codes: set[CodeType],
 ) -> StreamPlan | str:
     """A plan of the first form for which the memory suffices, or why there is none.
 
@@ -256,10 +323,10 @@ def made(
     reason = ""
     for form, following in zip(forms, (*forms[1:], None), strict=True):
         try:
-            plan = StreamPlan(device, form, inputs)
+            plan = StreamPlan(device, form, inputs, program, codes)
             if form is forms[-1] or not compares:
                 return plan
-            single = single or StreamPlan(device, forms[-1], inputs)
+            single = single or StreamPlan(device, forms[-1], inputs, program, codes)
             if _takes_too_much(program, plan, single):
                 continue
             return _faster(device, plan, single)

@@ -18,7 +18,6 @@ from ramiel.runtime.errors import DeviceUnavailable, op_error, place_of
 from ramiel.runtime.inputs import samples_of
 from ramiel.runtime.outputs import joined, owned
 from ramiel.runtime.program import Program, as_tuple, codes_of
-from ramiel.runtime.replay.plans import CAPTURED
 from ramiel.runtime.replay.tape import NotCapturable
 from ramiel.runtime.requests import in_order
 from ramiel.runtime.streaming import Streaming
@@ -35,6 +34,7 @@ from ramiel.runtime.streams.plans import (
     issuing,
 )
 from ramiel.runtime.streams.requests import LANES, Free, Lanes, Started
+from ramiel.runtime.streams.split import Start
 from ramiel.runtime.weights import Weights
 
 Result = TypeVar("Result")
@@ -146,11 +146,15 @@ class StreamProgram(Program):
         forms: list[Form] = []
         count = len(self._target.streams(len(self._workers) - 1)) + 1 if name == PARALLEL else 1
         while count > 1:
-            forms.append(Form(count, functools.partial(self._issue_workers, streams=count)))
+            forms.append(self._workers_form(count))
             count //= 2
         if name == PARALLEL and not forms:
-            return [Form(1, functools.partial(self._issue_workers, streams=1))]
-        return [*forms, Form(1, self._issue_serial)]
+            return [self._workers_form(1)]
+        return [*forms, Form(1, self._issue_serial, self._start_serial)]
+
+    def _workers_form(self, streams: int) -> Form:
+        issue = functools.partial(self._issue_workers, streams=streams)
+        return Form(streams, issue, self._start_workers)
 
     def workers_form(self, inputs: Sequence[Any]) -> tuple[Form, Device, list[Any]]:
         """The workers on as many streams as there are, their device, and as many of the inputs as
@@ -218,6 +222,9 @@ class StreamProgram(Program):
                 return None
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
+    def _place_of(self, error: Exception) -> tuple[CodeType, int] | None:
+        return place_of(error, codes_of(type(self)) | self._graphs.codes)
+
     def worker_codes(self) -> list[CodeType]:
         """The bytecode of the workers."""
         return [getattr(type(self), name).__code__ for name in self._workers]
@@ -237,7 +244,7 @@ class StreamProgram(Program):
 
     def told(self, error: Exception) -> str:
         """An error in one line, with the ONNX node if it is that of an operation."""
-        place = place_of(error, codes_of(type(self)))
+        place = self._place_of(error)
         text = str(error) if place is None else str(op_error(error, place, self._nodes))
         first = text.splitlines()[0] if text else ""
         if "captur" in first.lower():
@@ -249,23 +256,41 @@ class StreamProgram(Program):
         time."""
         others = self._target.streams(streams - 1)
         issue = Issue(self._target, others, self._channels)
-        issue.give(dict(zip(chain.from_iterable(self._inputs), inputs, strict=True)))
+        issue.give(self._given(inputs))
         workers = [getattr(self, name)(issue.channels) for name in self._workers]
         return issue.run(workers, list(chain.from_iterable(self._outputs)))
+
+    def _given(self, inputs: Sequence[Any]) -> dict[str, Any]:
+        """The inputs by their channels."""
+        return dict(zip(chain.from_iterable(self._inputs), inputs, strict=True))
+
+    def _start_workers(self, inputs: Sequence[Any]) -> Start:
+        methods = [getattr(type(self), name) for name in self._workers]
+        outputs = list(chain.from_iterable(self._outputs))
+        none = [() for _ in methods]
+        return Start(methods, none, self._given(inputs), self._channels, outputs)
+
+    def _start_serial(self, inputs: Sequence[Any]) -> Start:
+        samples = self._samples(inputs)
+        methods = [inspect.unwrap(getattr(type(self), "serial"))] * len(samples)  # noqa: B009
+        return Start(methods, samples, {}, (), ())
+
+    def _samples(self, inputs: Sequence[Any]) -> list[Sequence[Any]]:
+        width = len(self.inputs)
+        return [inputs[i : i + width] for i in range(0, max(len(inputs), 1), width or 1)]
 
     def _issue_serial(self, inputs: Sequence[Any]) -> list[Any]:
         """Issue all operations to the current stream, sample by sample."""
         serial = inspect.unwrap(getattr(type(self), "serial"))  # noqa: B009
-        width = len(self.inputs)
-        samples = range(0, max(len(inputs), 1), width or 1)
-        results = [as_tuple(serial(self, *inputs[i : i + width])) for i in samples]
+        results = [as_tuple(serial(self, *sample)) for sample in self._samples(inputs)]
         return list(chain.from_iterable(results))
 
     def plan(self, *args: Any, serial: bool = False, **kwargs: Any) -> StreamPlan:
         """The captured graph for inputs of these shapes, made if there is none.
 
-        Inputs are those of forward(), and so are errors; NotCapturable if the program does
-        something that cannot be replayed, such as to choose by a value what to compute.
+        Inputs are those of forward(), and so are errors. It has several graphs if the program does
+        something between them that cannot be replayed, such as to choose by a value what to
+        compute; NotCapturable if nothing can be replayed.
         """
         return self._undisturbed(self._plan, SERIAL if serial else PARALLEL, args, kwargs)
 
@@ -278,17 +303,18 @@ class StreamProgram(Program):
             )
 
     def capture(self, *args: Any, **kwargs: Any) -> None:
-        """Capture calls with inputs of these shapes as one graph; see plan()."""
+        """Capture calls with inputs of these shapes; see plan()."""
         self.plan(*args, **kwargs)
 
     def capture_status(self, *args: Any, **kwargs: Any) -> str:
-        """`captured` if calls with such inputs are replayed, or why they are not."""
-        return self._graphs.reason(self, PARALLEL, self._first_batch_of(args, kwargs)) or CAPTURED
+        """`captured` if calls with such inputs are replayed; `captured but for ...` if operations
+        need the host, and run between graphs; or why they are not."""
+        return self._graphs.status(self, PARALLEL, self._first_batch_of(args, kwargs))
 
     def serial_capture_status(self, *args: Any, **kwargs: Any) -> str:
         """The same for calls of serial()."""
         inputs = list(self._first_batch(args, kwargs)[0])
-        return self._graphs.reason(self, SERIAL, inputs) or CAPTURED
+        return self._graphs.status(self, SERIAL, inputs)
 
     def captured_form(self, *args: Any, **kwargs: Any) -> str:
         """The streams that calls with such inputs are replayed on, and what was compared; empty if

@@ -202,3 +202,26 @@ func.func @f(%n: tensor<i64>, %c: tensor<i1>, %x: tensor<4xf32>) {
   }) {counted = true, conditional = false, states = 0 : i64} : (tensor<i64>, tensor<i1>, tensor<4xf32>) -> ()
   func.return
 }
+
+// -----
+
+// CHECK: error: torch.fused: torch.cat is not computed element by element
+func.func @f(%x: tensor<4xf32>) {
+  %y = torch.fused(%x) ({
+  ^bb0(%a: tensor<4xf32>):
+    %b = torch.call torch.cat([%a, %a], dim=0) : (tensor<4xf32>, tensor<4xf32>) -> tensor<8xf32>
+    torch.yield %b : tensor<8xf32>
+  }) : (tensor<4xf32>) -> tensor<8xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: error: torch.fused: a body must yield 1 value(s), this one yields 0
+func.func @f(%x: tensor<4xf32>) {
+  %y = torch.fused(%x) ({
+  ^bb0(%a: tensor<4xf32>):
+    torch.yield
+  }) : (tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}

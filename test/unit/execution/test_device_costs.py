@@ -14,8 +14,10 @@ from stream_programs import TimedStandIn
 import ramiel
 from ramiel.compiler import compile_model
 from ramiel.dialects.cluster.attributes import COST, HAND_OVER, SHARE
+from ramiel.dialects.torch import LayerOp, Task
 from ramiel.errors import CompileError
 from ramiel.execution.device_costs import CROWD
+from ramiel.execution.stage_costs import StageCosts
 from ramiel.pipelines import Options
 from ramiel.runtime.streams.device import programs_on
 from ramiel.runtime.streams.stand_in import StandIn
@@ -123,3 +125,34 @@ def test_a_stand_in_measures_and_without_a_device_one_line_says_so(
             ramiel.compile(branches(), device="cuda", profile=True)
     with pytest.raises(CompileError, match="measure the device that is here, --device cuda"):
         ramiel.compile(branches(), device="cuda:h100", profile=True)
+
+
+def test_stages_of_ios_are_measured_and_kept(device: Clocked) -> None:
+    """Each set of operations once; a later search asks the cache."""
+    options = Options(device="cuda", schedule="ios", profile=True)
+    with programs_on(device):
+        compile_model(branches(), options)
+        first = device.captures
+        compile_model(branches(), options)
+        assert device.captures == first
+        compile_model(branches(), Options(device="cuda", schedule="list", profile=True))
+        assert device.captures == first, "single operations were measured before"
+
+
+def test_a_measured_stage_takes_as_long_as_it_runs_at_the_same_time(device: Clocked) -> None:
+    """Two convolutions that each fill half of the device take as long as one."""
+    with programs_on(device):
+        compilation = compile_model(branches(), Options(device="cuda", schedule="serial"))
+        function = main_function(compilation.module)
+        tasks = [op for op in function.body.block.ops if isinstance(op, Task)]
+        convolutions = [op for op in tasks if is_one(op)]
+        costs = StageCosts(function)
+        one = costs.of([convolutions[:1]])
+        two = costs.of([convolutions[:1], convolutions[1:2]])
+        both = costs.of([convolutions[:2]])
+    assert one == pytest.approx(20, rel=0.01)
+    assert two == pytest.approx(20, rel=0.3) and both == pytest.approx(40, rel=0.01)
+
+
+def is_one(op: Task) -> bool:
+    return isinstance(op, LayerOp) and op.layer == "Conv2d"

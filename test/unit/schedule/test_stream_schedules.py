@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -92,6 +93,37 @@ def test_a_stage_of_ios_takes_as_long_as_its_longest_group_or_its_work() -> None
         graph = TaskGraph((10,) * 3, (), hand_over=1.0, shares=(share,) * 3)
         plan = ios(graph, 3, strategies="parallel")
         assert plan.latency == latency
+
+
+def test_measured_stages_replace_the_model() -> None:
+    """Whatever the shares of the tasks say."""
+    for share, together, stages in ((0.5, 30.0, 2), (0.5, 10.0, 1), (0.9, 10.0, 1), (0.9, 30.0, 2)):
+        graph = TaskGraph((10, 10), (), hand_over=1.0, shares=(share, share))
+        asked: list[Sequence[Sequence[int]]] = []
+
+        def measure(groups: Sequence[Sequence[int]], us: float = together) -> float:
+            asked.append(groups)  # noqa: B023
+            return us
+
+        plan = ios(graph, 2, strategies="parallel", measure=measure)
+        assert len(plan.stages) == stages and plan.latency == min(together, 20)
+        assert [sorted(map(tuple, groups)) for groups in asked] == [[(0,), (1,)]]
+
+
+@given(graphs(), st.integers(1, 4))
+@settings(deadline=None)
+def test_measurements_that_agree_with_the_model_change_nothing(
+    graph: TaskGraph, streams: int
+) -> None:
+    """Nor do stages that cannot be measured, and no stage is asked for twice."""
+    asked: list[object] = []
+
+    def measure(groups: Sequence[Sequence[int]]) -> None:
+        asked.append(tuple(map(tuple, groups)))
+
+    plan = ios(graph, streams, strategies="parallel")
+    assert ios(graph, streams, strategies="parallel", measure=measure) == plan
+    assert len(asked) == len(set(asked))
 
 
 @given(graphs(most_share=1 / 12))
