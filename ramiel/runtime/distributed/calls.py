@@ -232,9 +232,20 @@ class Calls:
             if heard.kind == _END and heard.cause == _NOBODY:
                 return None
             if heard.kind == _END:
-                raise RankLost(
-                    f"rank 0 has ended the program: rank {heard.cause} is lost", heard.cause
-                )
+                raise _ended_for(heard.cause)
+
+    def reason(self, error: RankLost) -> RankLost:
+        """Why rank 0 is lost, if it is and had time to say that it ends for another one."""
+        try:
+            while error.rank == 0:
+                heard = self._heard.get(timeout=PATIENCE_S)
+                if isinstance(heard, RankLost):
+                    break
+                if heard.kind == _END:
+                    return _ended_for(heard.cause) if heard.cause != _NOBODY else error
+        except Empty:
+            pass
+        return error
 
     def report(self, error: BaseException | None, cause: int, text: str) -> None:
         """Say how a call ended on this rank, and be ready for the next; `text` says why it failed,
@@ -278,6 +289,10 @@ _KINDS: tuple[tuple[type | tuple[type, ...], int], ...] = (
     (Again, _AGAIN),
 )
 """What a rank reports of errors; of others, that it has failed."""
+
+
+def _ended_for(rank: int) -> RankLost:
+    return RankLost(f"rank 0 has ended the program: rank {rank} is lost", rank)
 
 
 def _urgency(error: BaseException) -> int:

@@ -121,6 +121,8 @@ class DistributedProgram(Program):
         try:
             while (announced := calls.next_call()) is not None:
                 with_one_thread(self._serve_call, calls, Call(announced, rank))
+        except RankLost as error:
+            raise calls.reason(error) from error
         finally:
             calls.end()
 
