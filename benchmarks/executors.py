@@ -6,8 +6,9 @@
 
 Each model is compiled for two workers, of which `distributed` has one on each of two ranks that
 torchrun starts on this machine. The program is called with inputs that take turns, until it was
-called so often or so long; a row says how often it was, and how many calls differ from serial. The
-exit code is 1 if a call differs, or a program fails. Rows of other models in FILE stay. `--inputs` is as that of verify.py.
+called so often or so long; a row says how often it was, and how many calls differ from serial. Rows
+of other models in FILE stay. The exit code is 1 if a call differs, or a program fails. `--inputs`
+is as that of verify.py.
 """
 
 from __future__ import annotations
@@ -102,9 +103,7 @@ def run(options: argparse.Namespace) -> None:
             return
         shapes = parse_shapes(options.shape)
         low, high = map(int, options.integers.split(","))
-        given = [
-            random_inputs(program.inputs, shapes, seed, (low, high)) for seed in range(INPUTS)
-        ]
+        given = [random_inputs(program.inputs, shapes, seed, (low, high)) for seed in range(INPUTS)]
         expected = [copies(program.serial(*inputs)) for inputs in given]
         calls = differing = 0
         begin = time.monotonic()

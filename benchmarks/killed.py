@@ -58,11 +58,8 @@ def model_of(chains: int) -> ModelProto:
 
 
 def segments() -> set[str]:
-    """Names in the memory that processes share, and of the parts of it that this process has."""
-    named = set(os.listdir("/dev/shm"))
-    return named | {
-        line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "shm" in line
-    }
+    """What has a name in the memory that processes share."""
+    return set(os.listdir("/dev/shm"))
 
 
 def shared_maps() -> int:
@@ -209,7 +206,7 @@ def ranks(options: argparse.Namespace) -> dict[str, Any]:
     problems: list[str] = []
     seconds: list[float] = []
     outcomes: Counter[str] = Counter()
-    before = set(os.listdir("/dev/shm"))
+    before = segments()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chains.py"
         ramiel.compile(
@@ -244,7 +241,7 @@ def ranks(options: argparse.Namespace) -> dict[str, Any]:
                 if not is_right(code, text, victim):
                     problems.append(f"turn {turn}, rank {rank}, {victim} killed: {code} {text}")
                     print(problems[-1], flush=True)
-    if left := set(os.listdir("/dev/shm")) - before:
+    if left := segments() - before:
         problems.append(f"segments are left: {sorted(left)[:4]}")
     return {
         "kills": options.times,

@@ -8,7 +8,10 @@ call leaves nothing behind, and the next one can follow. Only a lost rank ends t
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -30,7 +33,7 @@ from ramiel.runtime.distributed.messages import BadMessage, Header, header_buffe
 from ramiel.runtime.errors import OpError
 from ramiel.runtime.surroundings import PATIENCE_S
 
-_ANNOUNCED, _REPORTED, _REASON = range(3)
+_ANNOUNCED, _REPORTED, _REASON, _HEARD = range(4)
 """Tags."""
 _CALL, _ALIVE, _END = range(3)
 """What rank 0 announces."""
@@ -40,6 +43,8 @@ that it has lost one, or that the call has to be made again in Python."""
 _MOST_TOLD = 64 * 1024
 """The most bytes of a reason."""
 _NOBODY = -1
+_HEARD_S = 2.0
+"""How long rank 0 waits at the end until the others have heard of it."""
 
 
 class Again(Exception):
@@ -206,14 +211,24 @@ class Calls:
             thread.join(PATIENCE_S)
 
     def _say_end(self, cause: int) -> None:
+        """Tell the others, and wait until they have heard: what is sent may be lost with a
+        connection that ends before."""
         self._under_way.clear()
+        answers: list[tuple[Any, Tensor]] = []
         for rank in range(1, self.group.ranks):
             try:
                 self._announce(_END, 0, rank, cause)
                 work, _, _ = self._under_way.pop()
                 self.group.wait(work, rank, "announces the end")
+                if rank != cause:
+                    answer = header_buffer()
+                    answers.append((self.group.receive(answer, rank, _HEARD), answer))
             except RankLost:
                 continue
+        end = time.monotonic() + _HEARD_S
+        for work, _ in answers:
+            with suppress(RuntimeError):
+                work.wait(timedelta(seconds=max(end - time.monotonic(), 0.001)))
 
     # --- on the others ---
 
@@ -279,6 +294,8 @@ class Calls:
                 return
             self._heard.put(header)
             if header.kind == _END:
+                with suppress(RuntimeError):
+                    self.group.send(buffer, 0, _HEARD).wait(timedelta(seconds=_HEARD_S))
                 return
 
 

@@ -28,6 +28,8 @@ DEFAULT_PORT = 29500
 LIMIT_VARIABLE = "RAMIEL_TIMEOUT"
 """The seconds that a rank waits for another."""
 DEFAULT_LIMIT_S = 300.0
+_CONNECT_S = 1.0
+"""How long a connection between ranks that are there is tried for at least."""
 _MOST_TOLD = 64 * 1024
 """The most bytes that a rank says about itself."""
 
@@ -110,7 +112,8 @@ class Group:
         connect: Any = ProcessGroupGloo
         options = connect._Options()
         options._devices = [_device(place)]
-        options._timeout = self._limit
+        # gloo tries five times, where a rank is lost as the others connect to it.
+        options._timeout = timedelta(seconds=max(limit_s / 5, _CONNECT_S))
         try:
             self._gloo = connect(store, self.rank, self.ranks, options)
         except RuntimeError as error:
@@ -131,10 +134,15 @@ class Group:
             if (error := _difference(name, identity, told, self.rank, rank)) is not None:
                 differs = error
         store.set(f"compared/{self.rank}", "")
-        if differs is not None:
+        if differs is not None and self.rank:
+            raise differs
+        try:
             # The store is in rank 0's process: it stays until the others have read.
-            if self.rank == 0:
-                store.wait([f"compared/{rank}" for rank in range(self.ranks)])
+            store.wait([f"compared/{rank}" for rank in range(self.ranks)])
+        except RuntimeError as error:
+            if differs is None:
+                raise RankLost(f"a rank of {name} has ended before all were there") from error
+        if differs is not None:
             raise differs
 
     def send(self, buffer: Tensor, rank: int, tag: int) -> Any:
