@@ -5,10 +5,10 @@
         [--out FILE]
 
 Each model is compiled for two workers, of which `distributed` has one on each of two ranks that
-torchrun starts on this machine. The program is called with inputs that take turns, until it was
-called so often or so long; a row says how often it was, and how many calls differ from serial. Rows
-of other models in FILE stay. The exit code is 1 if a call differs, or a program fails. `--inputs`
-is as that of verify.py.
+torchrun starts on this machine, or on one if the schedule needs no more. The program is called with
+inputs that take turns, until it was called so often or so long; a row says how often it was, and
+how many calls differ from serial. Rows of other models in FILE stay. The exit code is 1 if a call
+differs, or a program fails. `--inputs` is as that of verify.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import torch
 from machine import machine
 from verify import arguments
 
-from ramiel.compiler import compile_model
+from ramiel.compiler import compile_model, program_of
 from ramiel.errors import CompileError
 from ramiel.pipelines import EXECUTORS, Options
 from ramiel.programs.files import write_program
@@ -38,11 +38,15 @@ from ramiel.runtime.program import as_tuple
 
 INPUTS = 4
 """Different inputs, which the calls take in turns."""
+FAST = (1.0, 1e5, 0.0, 1e9)
+"""A link that schedules cross wherever that may help, so that much is sent."""
 TOLD = "called: "
 
 
-def written(model: Path, executor: str, options: argparse.Namespace, folder: Path) -> Path:
-    """The program of a model. CompileError."""
+def written(
+    model: Path, executor: str, options: argparse.Namespace, folder: Path
+) -> tuple[Path, int]:
+    """The program of a model, and its ranks. CompileError."""
     distributed = executor == "distributed"
     shapes = parse_shapes(given_of(model, options)["shape"])
     made = compile_model(
@@ -53,11 +57,12 @@ def written(model: Path, executor: str, options: argparse.Namespace, folder: Pat
             executor=executor,
             schedule=options.schedule,
             shapes=shapes,
+            link=FAST if distributed else None,
         ),
     )
     path = folder / f"{model.stem.replace('-', '_')}_{executor}.py"
     write_program(made.emitted, path)
-    return path
+    return path, program_of(made.module).ranks
 
 
 def given_of(model: Path, options: argparse.Namespace) -> dict[str, list[str]]:
@@ -73,12 +78,12 @@ def row_of(model: Path, executor: str, options: argparse.Namespace, folder: Path
     """What a program did: how many calls, how many of which differ; or why it failed."""
     row: dict[str, Any] = {"model": model.stem, "executor": executor, "calls": 0}
     try:
-        path = written(model, executor, options, folder)
+        path, ranks = written(model, executor, options, folder)
     except CompileError as error:
         return row | {"failure": str(error)}
     command = [sys.executable]
     if executor == "distributed":
-        command += ["-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node", "2"]
+        command += ["-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node", str(ranks)]
     command += [__file__, "--program", str(path), "--calls", str(options.calls)]
     command += ["--seconds", str(options.seconds)]
     for name, values in given_of(model, options).items():
@@ -87,7 +92,7 @@ def row_of(model: Path, executor: str, options: argparse.Namespace, folder: Path
     done = subprocess.run(command, capture_output=True, text=True)
     told = [line for line in done.stdout.splitlines() if line.startswith(TOLD)]
     if done.returncode or len(told) != 1:
-        return row | {"failure": f"exit code {done.returncode}: {done.stderr[-2000:]}"}
+        return row | {"failure": f"exit code {done.returncode}: {done.stderr[:2000]}"}
     return row | json.loads(told[0].removeprefix(TOLD))
 
 

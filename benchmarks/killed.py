@@ -49,7 +49,7 @@ LIMIT_S = 10.0
 HANG_S = 60.0
 NAMED = r"rank {0} (is lost to rank \d+, which .*: the connection is lost$|.*has not come within)"
 """What the error of a rank says of the one that was killed."""
-MEETS = r"rank \d+ (of Chains cannot be connected|does not reach rank 0 at)"
+MEETS = r"rank \d+ (of Chains cannot be connected|of Chains is lost|does not reach rank 0 at)"
 """What it may also say while ranks meet, where gloo does not tell who is lost."""
 
 
@@ -70,8 +70,11 @@ def shared_maps() -> int:
 
 def children() -> set[int]:
     """Those of this process that are there, zombies too."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # the thread has ended
+            found |= set(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def processes(options: argparse.Namespace) -> dict[str, Any]:
@@ -213,7 +216,7 @@ def ranks(options: argparse.Namespace) -> dict[str, Any]:
             model_of(options.ranks),
             workers=1,
             ranks=options.ranks,
-            link=(1.0, 1e5),
+            link=(1.0, 1e5, 0.0, 1e9),  # so fast that all ranks are used
             schedule="linear",
             executor="distributed",
         ).save(path)

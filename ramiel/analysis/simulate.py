@@ -238,7 +238,7 @@ class _Ports:
         self._sends[sender] = self._receives[receiver] = begin + leaves
         arrives = begin + takes - link.overhead
         self.sent.append(Message(task, sender, receiver, size, begin, arrives - link.overhead))
-        return arrives, time + link.sending(size)
+        return arrives, time + link.own(size)
 
 
 def _receiving(graph: TaskGraph, rank: Sequence[int]) -> list[float]:
@@ -247,15 +247,16 @@ def _receiving(graph: TaskGraph, rank: Sequence[int]) -> list[float]:
     times = [0.0] * len(graph)
     if graph.link is None or not any(rank):
         return times
+    assert graph.messages is not None
     for producer, consumers in enumerate(graph.successors):
         read = {rank[producer]}
         for consumer in consumers:
             if rank[consumer] not in read:
                 read.add(rank[consumer])
-                times[consumer] += graph.link.overhead
+                times[consumer] += graph.link.own(graph.messages.values[producer])
     for task, time in enumerate(graph.inputs_far):
         if rank[task] and time:
-            times[task] += graph.link.overhead
+            times[task] += graph.link.own(graph.messages.inputs[task])
     return times
 
 

@@ -9,9 +9,9 @@ from math import inf, isfinite
 @dataclass(frozen=True)
 class Link:
     """What connects two ranks, as in LogGP (Alexandrov, Ionescu, Schauser & Scheiman, SPAA 1995),
-    where a message of n bytes arrives o + L + nG + o after a worker begins to send it. That worker
-    also copies the bytes, while they leave. ValueError for a time that is not a finite number >= 0,
-    or no bytes a µs."""
+    where a message of n bytes arrives o + L + nG + o after a worker begins to send it. Cores of
+    both ranks also copy the bytes, while they leave and arrive. ValueError for a time that is not a
+    finite number >= 0, or no bytes a µs."""
 
     latency: float
     """The time from one machine to the other until the first byte of a message is there, µs: L."""
@@ -20,7 +20,7 @@ class Link:
     overhead: float = 0.0
     """The time of a worker's own that it takes to send a message, and to receive one, µs: o."""
     copying: float = inf
-    """The bytes a µs of a message that its sender hands over to the system."""
+    """The bytes a µs of a message that a core copies to the system, or from it."""
 
     def __post_init__(self) -> None:
         for name in ("latency", "overhead"):
@@ -35,8 +35,8 @@ class Link:
         """From the begin of a send until its receiver has so many bytes, µs."""
         return 2 * self.overhead + self.latency + size / self.rate
 
-    def sending(self, size: float) -> float:
-        """The time of its worker that it takes to send so many bytes, µs."""
+    def own(self, size: float) -> float:
+        """The time of its worker that it takes to send so many bytes, or to receive them, µs."""
         return self.overhead + size / self.copying
 
 

@@ -125,25 +125,29 @@ class Group:
         differs: RanksDiffer | None = None
         store.set(f"identity/{self.rank}", json.dumps(identity))
         for rank in range(1, self.ranks) if self.rank == 0 else (0,):
-            try:
-                told = store.get(f"identity/{rank}")
-            except RuntimeError as error:
-                raise RankLost(
-                    f"rank {rank} of {name} has not come within {self.limit_s:g} s", rank
-                ) from error
+            self._await(name, store, rank, key := f"identity/{rank}")
+            told = store.get(key)
             if (error := _difference(name, identity, told, self.rank, rank)) is not None:
                 differs = error
         store.set(f"compared/{self.rank}", "")
         if differs is not None and self.rank:
             raise differs
-        try:
-            # The store is in rank 0's process: it stays until the others have read.
-            store.wait([f"compared/{rank}" for rank in range(self.ranks)])
-        except RuntimeError as error:
-            if differs is None:
-                raise RankLost(f"a rank of {name} has ended before all were there") from error
+        # The store is in rank 0's process: it stays until the others have read.
+        for rank in range(self.ranks):
+            self._await(name, store, rank, f"compared/{rank}")
         if differs is not None:
             raise differs
+
+    def _await(self, name: str, store: Store, rank: int, key: str) -> None:
+        """Until a rank has said something in the store. RankLost."""
+        begin = time.monotonic()
+        try:
+            store.wait([key])
+        except RuntimeError as error:
+            if time.monotonic() - begin < 0.99 * self.limit_s:
+                raise RankLost(f"rank 0 of {name} is lost to rank {self.rank}: {error}") from error
+            told = f"rank {rank} of {name} has not come within {self.limit_s:g} s"
+            raise RankLost(told, rank) from error
 
     def send(self, buffer: Tensor, rank: int, tag: int) -> Any:
         """torch.distributed's isend. RankLost if the rank is known to be."""
