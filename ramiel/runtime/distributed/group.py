@@ -124,9 +124,10 @@ class Group:
     def _compare(self, name: str, store: Store, identity: Mapping[str, str]) -> None:
         differs: RanksDiffer | None = None
         store.set(f"identity/{self.rank}", json.dumps(identity))
+        for rank in range(self.ranks):
+            self._await(name, store, rank, f"identity/{rank}")
         for rank in range(1, self.ranks) if self.rank == 0 else (0,):
-            self._await(name, store, rank, key := f"identity/{rank}")
-            told = store.get(key)
+            told = store.get(f"identity/{rank}")
             if (error := _difference(name, identity, told, self.rank, rank)) is not None:
                 differs = error
         store.set(f"compared/{self.rank}", "")
