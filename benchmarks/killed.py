@@ -27,7 +27,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -256,7 +256,7 @@ def ranks(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _ends(
-    group: list[BaseProcess], outs: list[Path], victim: int, begin: float
+    group: Sequence[BaseProcess], outs: list[Path], victim: int, begin: float
 ) -> dict[int, tuple[int | str, str]]:
     """How the ranks end that were not killed: exit codes, and what they told."""
     found: dict[int, tuple[int | str, str]] = {}
