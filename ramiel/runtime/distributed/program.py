@@ -185,7 +185,8 @@ class DistributedProgram(Program):
     ) -> Iterator[Any]:
         """See stream(): a request is a call of all ranks, and so one at a time, unless a number of
         threads is given, or there is one rank."""
-        if streaming.at_a_time is None and max(self.ranks, default=0):
+        is_free = streaming.at_a_time is None or streaming.way == "pipeline"
+        if is_free and max(self.ranks, default=0):
             self.connect()
             if self._calls is not None:
                 streaming = streaming._replace(way="calls", at_a_time=1)

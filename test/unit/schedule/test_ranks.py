@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from random import Random
 
 import pytest
 from brute_force import moldable_graphs
@@ -20,7 +21,8 @@ from ramiel.schedule.edges import by_edges
 from ramiel.schedule.greedy import greedy_stages
 from ramiel.schedule.hyper import replicate
 from ramiel.schedule.linear import linear_clusters
-from ramiel.schedule.list_scheduling import list_schedule
+from ramiel.schedule.list_scheduling import list_schedule, list_schedule_at
+from ramiel.schedule.order import order_tasks
 from ramiel.schedule.place import place, serial
 from ramiel.schedule.refine import refine
 
@@ -217,3 +219,21 @@ def test_an_edge_costs_what_its_ends_spend() -> None:
     seen: list[tuple[float, ...]] = []
     by_edges(ranked, 2, lambda edges: seen.append(tuple(edges)) or [[0, 1]])
     assert seen == [(1.0, 1.0), ranked.far]
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(graphs_on_ranks(), st.randoms(use_true_random=False))
+def test_tasks_whose_ranks_are_given_stay_there(graph: TaskGraph, random: Random) -> None:
+    home = [random.randrange(graph.rank_count) for _ in graph.costs]
+    placement = list_schedule_at(graph, home)
+    assert [graph.rank_of(w) for w in placement.leaders(len(graph))] == home
+    check(graph, placement)
+    first = order_tasks(graph, [graph.team_of(r)[0] for r in home], len(graph.ranks))
+    assert simulate(graph, placement).makespan <= simulate(graph, first).makespan + 1e-6
+
+
+def test_a_rank_uses_all_its_workers() -> None:
+    graph = TaskGraph((10.0, 50.0, 50.0, 50.0, 50.0), ((0, 1), (0, 2), (0, 3), (0, 4)), 1.0)
+    ranked = on_ranks(graph, (0, 0, 1, 1), FAST, (8.0, 0.0, 0.0, 0.0, 0.0))
+    placement = list_schedule_at(ranked, (0, 0, 0, 1, 1))
+    assert all(placement.workers) and simulate(ranked, placement).makespan < 70.0
