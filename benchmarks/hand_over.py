@@ -19,7 +19,7 @@ import torch
 
 from ramiel.runtime.distributed.channels import Port
 from ramiel.runtime.distributed.group import Group, Place, time_limit
-from ramiel.runtime.distributed.links import half_trip, measured, written
+from ramiel.runtime.distributed.links import half_trip, measured
 from ramiel.runtime.distributed.messages import Remote
 
 SIZES = (256, 1 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20)
@@ -75,7 +75,7 @@ def main() -> None:
     assert place is not None and place.ranks == 2, "start this by torchrun, with two ranks"
     torch.set_num_threads(1)
     group = Group("hand_over", place, time_limit(os.environ), {})
-    link = written(*measured(group, 1 - group.rank))
+    link = str(measured(group, 1 - group.rank))
     rows: list[dict[str, float]] = []
     for size in SIZES:
         forms = [bare(group, size), *(handed_over(group, size, form) for form in (True, False))]

@@ -42,7 +42,7 @@ class Simulated(NamedTuple):
 
 
 def simulated(
-    model: Path, schedule: str, workers: int, ranks: int, link: tuple[float, float] | None
+    model: Path, schedule: str, workers: int, ranks: int, link: tuple[float, ...] | None
 ) -> Simulated:
     options = Options(
         workers=workers, schedule=schedule, executor="distributed", ranks=ranks, link=link

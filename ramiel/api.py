@@ -41,7 +41,7 @@ def compile(
     objective: str = "latency",
     latency_limit: float | None = None,
     ranks: int = 1,
-    link: tuple[float, float] | None = None,
+    link: tuple[float, ...] | None = None,
     configuration: str | None = None,
     capture: bool = True,
 ) -> CompiledProgram:
@@ -71,7 +71,9 @@ def compile(
     - `executor`: what workers on a CPU are, `threads`; `processes`, which are forked once a call
       has been captured; or `distributed`, threads of `ranks` processes that torchrun starts on as
       many machines, with `workers` each. A message between them takes `link`: µs until it begins
-      to arrive, and the bytes a µs after that (30 and 1250 by default: 10 Gbit/s).
+      to arrive, and the bytes a µs after that (30 and 1250 by default: 10 Gbit/s); and, if they
+      are given, the µs of its sender and of its receiver each, and the bytes a µs that the sender
+      copies (15 and 6250).
     - `configuration`: the device configuration of the model that the schedule `placed` follows, if
       there are several.
     - `objective`: what the schedule `auto` is best at: `latency`, a call that takes little time, or

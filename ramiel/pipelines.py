@@ -59,8 +59,10 @@ class Options:
     several."""
     ranks: int = 1
     """The machines, each of `workers` threads, that the executor `distributed` may use."""
-    link: tuple[float, float] | None = None
-    """What a message between ranks takes: its latency, µs, and the bytes a µs after that."""
+    link: tuple[float, ...] | None = None
+    """What a message between ranks takes: its latency, µs, the bytes a µs after that, the µs of its
+    sender and of its receiver each, and the bytes a µs that its sender copies; two, three or
+    four."""
     level: str = "onnx"
     """The level of the imported module: one of LEVELS."""
 
@@ -245,7 +247,7 @@ def _costs(options: Options, source: str) -> PassOptions:
     if options.ranks > 1:
         given["ranks"] = options.ranks
         if options.link is not None:
-            given["latency"], given["rate"] = options.link
+            given |= zip(("latency", "rate", "overhead", "copying"), options.link, strict=False)
     return given
 
 
@@ -272,6 +274,8 @@ def _check(options: Options) -> None:
         raise CompileError(f"{options.ranks} ranks: at least 1")
     if options.executor != "distributed" and (options.ranks > 1 or options.link is not None):
         raise CompileError("several ranks and a link need --executor distributed")
+    if options.link is not None and not 2 <= len(options.link) <= 4:
+        raise CompileError(f"a link of {len(options.link)} numbers: 2, 3 or 4 are expected")
     if options.executor == "distributed" and options.tune:
         raise CompileError("--tune measures programs of one process, not of several ranks")
     if ":" in options.device and (options.tune or options.profile):

@@ -67,12 +67,13 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
     are longest paths in the graph of the edges and of each worker's program order, computed in
     O(V + E + entries of the placement).
 
-    Between ranks, values are messages, which take what `graph.link` says. A rank sends one message
-    at a time and receives one at a time: this is the one-port model of Beaumont, Boudet & Robert,
-    "A realistic model and an efficient heuristic for scheduling with heterogeneous processors",
-    HCW 2002, section 2. Messages are sent in the order in which tasks end, each value once to each
-    rank. The inputs of the program come from rank 0, and its outputs are returned there, which
-    counts. O((V + E) log V).
+    Between ranks, values are messages, which take what `graph.link` says: of the worker, that sends
+    a value before it runs its next task; of that of the first task on another rank that reads it;
+    and of the link. A rank sends one message at a time and receives one at a time: this is the
+    one-port model of Beaumont, Boudet & Robert, "A realistic model and an efficient heuristic for
+    scheduling with heterogeneous processors", HCW 2002, section 2. Messages are sent in the order
+    in which tasks end, each value once to each rank. The inputs of the program come from rank 0,
+    and its outputs are returned there, which counts. O((V + E) log V).
 
     Raises ValueError if the placement misses or repeats a task or runs one on a number of
     threads without costs, and Deadlock if that graph has a cycle.
@@ -95,13 +96,14 @@ def follow(
     rank = [graph.rank_of(worker) for worker in leader]
     costs = {count: graph.costs_on(count) for count in set(threads)}
     run = running([costs[count][task] / speed for task, count in enumerate(threads)])
-    ports = _Ports(graph)
+    ports, receiving = _Ports(graph), _receiving(graph, rank)
     waits_for = [len(producers) for producers in graph.predecessors]
     followers: list[list[int]] = [[] for _ in graph.costs]
     start = [0.0] * len(graph)
     for worker, order in enumerate(placement.workers):
-        if order and leader[order[0]] == worker and threads[order[0]] > 1:
-            start[order[0]] = graph.switch  # a worker begins with one thread
+        if order and leader[order[0]] == worker:
+            begin = graph.switch if threads[order[0]] > 1 else 0.0  # it begins with one thread
+            start[order[0]] = begin + receiving[order[0]]
         for task, following in pairwise(order):
             followers[task].append(following)
             waits_for[following] += 1
@@ -126,7 +128,7 @@ def follow(
     while (step := run.next()) is not None:
         task, start[task], end = step
         here, home, finish[task] = leader[task], rank[task], end
-        arrivals = {home: end + hand_over}
+        arrivals, free = {home: end + hand_over}, end
         for consumer in graph.successors[task]:
             if leader[consumer] == here:
                 arrive(consumer, end)
@@ -134,13 +136,15 @@ def follow(
             crosses[task] = True
             there = rank[consumer]
             if there not in arrivals:
-                arrivals[there] = ports.send(task, home, there, end)
+                arrivals[there], free = ports.send(task, home, there, free)
             arrive(consumer, arrivals[there])
+        if home and graph.outputs_far[task]:
+            arrival, free = ports.send_back(task, home, free)
+            returned = max(returned, arrival)
         for following in followers[task]:
             changes = switch if threads[following] != threads[task] else 0.0
-            arrive(following, end + (changes if leader[following] == here else hand_over))
-        if home and graph.outputs_far[task]:
-            returned = max(returned, ports.send_back(task, home, end))
+            ready = free + (changes if leader[following] == here else hand_over)
+            arrive(following, ready + receiving[following])
     if any(waits_for):
         raise _deadlock(placement, waits_for)
     return Timeline(
@@ -208,18 +212,17 @@ class _Ports:
 
     def __init__(self, graph: TaskGraph) -> None:
         self._graph = graph
-        self._latency = graph.link.latency if graph.link else 0.0
         self._sends = [0.0] * graph.rank_count
         self._receives = [0.0] * graph.rank_count
         self.sent: list[Message] = []
 
-    def send(self, task: int, sender: int, receiver: int, time: float) -> float:
-        """When a task's value is there that could be sent at `time`, in µs."""
+    def send(self, task: int, sender: int, receiver: int, time: float) -> tuple[float, float]:
+        """When a task's value is there that is sent at `time`, and its worker is free, in µs."""
         assert self._graph.messages is not None
         size, takes = self._graph.messages.values[task], self._graph.far[task]
         return self._send(task, sender, receiver, size, time, takes)
 
-    def send_back(self, task: int, sender: int, time: float) -> float:
+    def send_back(self, task: int, sender: int, time: float) -> tuple[float, float]:
         """The same for the outputs of the program that it computes, which go to rank 0."""
         assert self._graph.messages is not None
         size, takes = self._graph.messages.outputs[task], self._graph.outputs_far[task]
@@ -227,11 +230,34 @@ class _Ports:
 
     def _send(
         self, task: int, sender: int, receiver: int, size: float, time: float, takes: float
-    ) -> float:
-        begin = max(time, self._sends[sender], self._receives[receiver])
-        self._sends[sender] = self._receives[receiver] = begin + max(0.0, takes - self._latency)
-        self.sent.append(Message(task, sender, receiver, size, begin, begin + takes))
-        return begin + takes
+    ) -> tuple[float, float]:
+        link = self._graph.link
+        assert link is not None
+        begin = max(time + link.overhead, self._sends[sender], self._receives[receiver])
+        leaves = max(0.0, takes - link.latency - 2 * link.overhead)
+        self._sends[sender] = self._receives[receiver] = begin + leaves
+        arrives = begin + takes - link.overhead
+        self.sent.append(Message(task, sender, receiver, size, begin, arrives - link.overhead))
+        return arrives, time + link.own(size)
+
+
+def _receiving(graph: TaskGraph, rank: Sequence[int]) -> list[float]:
+    """The time of its worker that each task's messages take before it, µs: inputs of the program,
+    and values that it is the first on its rank to read."""
+    times = [0.0] * len(graph)
+    if graph.link is None or not any(rank):
+        return times
+    assert graph.messages is not None
+    for producer, consumers in enumerate(graph.successors):
+        read = {rank[producer]}
+        for consumer in consumers:
+            if rank[consumer] not in read:
+                read.add(rank[consumer])
+                times[consumer] += graph.link.own(graph.messages.values[producer])
+    for task, time in enumerate(graph.inputs_far):
+        if rank[task] and time:
+            times[task] += graph.link.own(graph.messages.inputs[task])
+    return times
 
 
 def _deadlock(placement: Placement, waits_for: Sequence[int]) -> Deadlock:

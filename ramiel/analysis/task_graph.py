@@ -3,25 +3,41 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import isfinite
+from math import inf, isfinite
 
 
 @dataclass(frozen=True)
 class Link:
-    """What connects two ranks. Times are affine in the size of a message, as in Hockney's model
-    ("The communication challenge for MPP", Parallel Computing 20(3), 1994). ValueError for a time
-    that is not a finite number >= 0, or no bytes a µs."""
+    """What connects two ranks, as in LogGP (Alexandrov, Ionescu, Schauser & Scheiman, SPAA 1995),
+    where a message of n bytes arrives o + L + nG + o after a worker begins to send it. Cores of
+    both ranks also copy the bytes, while they leave and arrive. ValueError for a time that is not a
+    finite number >= 0, or no bytes a µs."""
 
     latency: float
-    """The time until the first byte of a message is there, µs."""
+    """The time from one machine to the other until the first byte of a message is there, µs: L."""
     rate: float
-    """The bytes a µs that follow: 1250 are 10 Gbit/s."""
+    """The bytes a µs that follow: 1250 are 10 Gbit/s. 1/G."""
+    overhead: float = 0.0
+    """The time of a worker's own that it takes to send a message, and to receive one, µs: o."""
+    copying: float = inf
+    """The bytes a µs of a message that a core copies to the system, or from it."""
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.latency) and self.latency >= 0):
-            raise ValueError(f"a link's latency is {self.latency}: not a finite number >= 0")
+        for name in ("latency", "overhead"):
+            if not (isfinite(time := getattr(self, name)) and time >= 0):
+                raise ValueError(f"a link's {name} is {time}: not a finite number >= 0")
         if not (isfinite(self.rate) and self.rate > 0):
             raise ValueError(f"a link's rate is {self.rate}: not a finite number > 0")
+        if not self.copying > 0:
+            raise ValueError(f"a sender's rate is {self.copying}: not a number > 0")
+
+    def time(self, size: float) -> float:
+        """From the begin of a send until its receiver has so many bytes, µs."""
+        return 2 * self.overhead + self.latency + size / self.rate
+
+    def own(self, size: float) -> float:
+        """The time of its worker that it takes to send so many bytes, or to receive them, µs."""
+        return self.overhead + size / self.copying
 
 
 @dataclass(frozen=True)
@@ -138,7 +154,7 @@ class TaskGraph:
 
     def _time(self, size: float) -> float:
         assert self.link is not None
-        return max(self.hand_over, self.link.latency + size / self.link.rate)
+        return max(self.hand_over, self.link.time(size))
 
     def delay(self, task: int, sender: int, receiver: int) -> float:
         """The time to hand a task's value over from one worker to another, µs."""

@@ -16,6 +16,7 @@ from ramiel.analysis.task_graph import TaskGraph
 from ramiel.schedule.allotment import allotments, counts_up_to, fastest
 from ramiel.schedule.arrivals import Arrivals, homes, machines, spans
 from ramiel.schedule.memory_order import MemoryProfile, least_memory_order
+from ramiel.schedule.order import order_tasks
 
 WEIGHTS = (8.0, 4.0, 2.0, 2.5)
 """The prices of area when thread counts are chosen during list scheduling: µs of delay that are
@@ -87,6 +88,15 @@ def list_schedule(graph: TaskGraph, workers: int, memory_limit: float | None = N
     )
 
 
+def list_schedule_at(graph: TaskGraph, home: Sequence[int]) -> Placement:
+    """The fastest of several list schedules, by simulation, of tasks whose ranks are given; one is
+    that on the first worker of each rank."""
+    workers = len(graph.ranks)
+    first = [graph.team_of(rank)[0] for rank in home]
+    candidates = [order_tasks(graph, first, workers), *_at(graph, workers, home)]
+    return _by_makespan(graph, candidates)[0]
+
+
 def fits(graph: TaskGraph, placement: Placement, memory_limit: float | None) -> bool:
     """Whether values never occupy more than `memory_limit` bytes; None means no limit."""
     if memory_limit is None:
@@ -117,10 +127,17 @@ def _split(graph: TaskGraph, workers: int, memory_limit: float) -> list[Placemen
     found: list[Placement] = []
     orders = [range(len(graph)), by_distance(distance_to_end(graph, graph.hand_over))]
     for home in homes(graph, orders, memory_limit):
-        for allowed, weight in _choices(graph, workers):
-            schedule = _ListSchedule(graph, workers, allowed, weight, home=home)
-            schedule.run(_by_urgency(graph, allowed))
-            found.append(schedule.placement())
+        found += _at(graph, workers, home)
+    return found
+
+
+def _at(graph: TaskGraph, workers: int, home: Sequence[int]) -> list[Placement]:
+    """List schedules of tasks whose ranks are given."""
+    found: list[Placement] = []
+    for allowed, weight in _choices(graph, workers):
+        schedule = _ListSchedule(graph, workers, allowed, weight, home=home)
+        schedule.run(_by_urgency(graph, allowed))
+        found.append(_padded(schedule.placement(), workers))
     return found
 
 

@@ -16,7 +16,10 @@ from ramiel.pipelines import DTYPES, EXECUTORS, OBJECTIVES, PROVIDERS, SCHEDULES
 Result = TypeVar("Result")
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
-_LINK = re.compile(r"(\d+(?:\.\d+)?)([KMG])bit(?:/s)?,(\d+(?:\.\d+)?)(us|µs|ms)", re.IGNORECASE)
+_RATE = re.compile(r"(\d+(?:\.\d+)?)([KMG])bit(?:/s)?", re.IGNORECASE)
+_TIME = re.compile(r"(\d+(?:\.\d+)?)(us|µs|ms)", re.IGNORECASE)
+_UNITS_OF_LINKS = {"k": 1e3 / 8e6, "m": 1e6 / 8e6, "g": 1e9 / 8e6, "us": 1, "µs": 1, "ms": 1e3}
+"""In bytes a µs, and µs."""
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMG]I?|)B?", re.IGNORECASE)
 
 _OPTIONS: Mapping[str, tuple[Any, Any]] = {
@@ -125,7 +128,11 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "link": (
         Annotated[
             str | None,
-            typer.Option("--link", metavar="10Gbit,30us", help="What connects the machines."),
+            typer.Option(
+                "--link",
+                metavar="10Gbit,30us[,15us[,50Gbit]]",
+                help="What connects the machines, and what a message takes of a worker.",
+            ),
         ],
         None,
     ),
@@ -223,10 +230,19 @@ def size_of(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
-def link_of(text: str) -> tuple[float, float]:
-    """Latency, µs, and bytes a µs of a link: `10Gbit,30us`. CompileError if malformed."""
-    match = _LINK.fullmatch(text.replace(" ", ""))
-    if match is None or not float(match[1]):
-        raise CompileError(f"--link {text}: expected bandwidth and latency, such as 10Gbit,30us")
-    rate, latency = float(match[1]) * _UNITS[match[2].upper()] / 8e6, float(match[3])
-    return latency * 1000 if match[4].lower() == "ms" else latency, rate
+def link_of(text: str) -> tuple[float, ...]:
+    """Latency, µs, and bytes a µs of a link, and, if they are given, the µs that a message takes of
+    a worker, and the bytes a µs that its sender copies: `10Gbit,30us,15us,50Gbit`. CompileError if
+    malformed."""
+    parts = text.replace(" ", "").split(",")
+    forms = (_RATE, _TIME, _TIME, _RATE)
+    found = [form.fullmatch(part) for form, part in zip(forms, parts, strict=False)]
+    values = [float(m[1]) * _UNITS_OF_LINKS[m[2].lower()] for m in found if m is not None]
+    rates = values[::3]
+    if not 2 <= len(values) == len(parts) or not all(rates):
+        raise CompileError(
+            f"--link {text}: expected bandwidth and latency, such as 10Gbit,30us, and, if they are "
+            "known, what a message takes of a worker: 10Gbit,30us,15us,50Gbit"
+        )
+    rate, latency, *own = values
+    return latency, rate, *own

@@ -38,6 +38,10 @@ DEFAULT_LATENCY = 30.0
 """In µs, of a message to another machine of the same rack, by TCP."""
 DEFAULT_RATE = 1250.0
 """In bytes a µs: 10 Gbit/s."""
+DEFAULT_OVERHEAD = 15.0
+"""In µs, of a worker that sends or receives a message by gloo."""
+DEFAULT_COPYING = 6250.0
+"""In bytes a µs, of a core that copies to a socket: 50 Gbit/s."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +169,9 @@ NEVER = 1e18
 
 def _link(function: func.FuncOp) -> Link | None:
     written = function.attributes.get(LINK)
-    if not isinstance(written, DenseArrayBase) or len(written) != 2:
+    if not isinstance(written, DenseArrayBase) or not 2 <= len(written) <= 4:
         return None
-    latency, rate = map(float, written.get_values())
-    return Link(latency, rate)
+    return Link(*map(float, written.get_values()))
 
 
 def _messages(function: func.FuncOp, ops: tuple[TorchOperation, ...]) -> Messages:

@@ -31,7 +31,9 @@ from ramiel.errors import CompileError
 from ramiel.torch_level.devices import check_kernels, device_cost, gpu_of, kind_of
 from ramiel.torch_level.placements import check_workers
 from ramiel.torch_level.tasks import (
+    DEFAULT_COPYING,
     DEFAULT_LATENCY,
+    DEFAULT_OVERHEAD,
     DEFAULT_RATE,
     main_function,
     thread_counts,
@@ -61,7 +63,8 @@ class ClusterCostsPass(ModulePass):
 
     With `ranks`, there are that many machines of `threads` workers each: the function gets the rank
     of each worker, and what a message between ranks takes, `latency` µs and the bytes at `rate` a
-    µs.
+    µs, and of its sender and its receiver `overhead` µs each, and of the sender the bytes at
+    `copying` a µs.
 
         %y = torch.call F.relu(%x) : (tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32>
         // becomes, with threads=2
@@ -77,6 +80,8 @@ class ClusterCostsPass(ModulePass):
     ranks: int = 1
     latency: int | float = DEFAULT_LATENCY
     rate: int | float = DEFAULT_RATE
+    overhead: int | float = DEFAULT_OVERHEAD
+    copying: int | float = DEFAULT_COPYING
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.source not in _SOURCES:
@@ -111,7 +116,7 @@ class ClusterCostsPass(ModulePass):
         if self.ranks > 1:
             ranks = [rank for rank in range(self.ranks) for _ in range(self.threads)]
             function.attributes[RANKS] = DenseArrayBase.from_list(i64, ranks)
-            link = [float(self.latency), float(self.rate)]
+            link = list(map(float, (self.latency, self.rate, self.overhead, self.copying)))
             function.attributes[LINK] = DenseArrayBase.from_list(f64, link)
 
 

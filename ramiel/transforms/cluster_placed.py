@@ -17,6 +17,7 @@ from ramiel.dialects.onnx.operation import CONFIGURATIONS
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch.operation import NODE, STAGES
 from ramiel.errors import CompileError, shorten
+from ramiel.schedule.list_scheduling import list_schedule_at
 from ramiel.schedule.order import order_tasks
 from ramiel.schedule.throughput import stages_of
 from ramiel.torch_level.placements import Placed, check_workers, write_placement, write_streaming
@@ -27,9 +28,10 @@ from ramiel.torch_level.tasks import Tasks, main_function, tasks_of
 class ClusterPlacedPass(ModulePass):
     """Places each operation on the worker of its pipeline stage in a device configuration.
 
-    Stage k is on worker k, or on the first worker of rank k. `configuration` may be left out if the
-    model has one only. Needs costs, by which the operations of a worker are ordered. If no stage
-    reads a value of a later one, requests that follow each other pass through the stages.
+    Stage k is on worker k, or on rank k, whose workers are found by list scheduling.
+    `configuration` may be left out if the model has one only. Needs costs, by which the operations
+    of a worker are ordered. If no stage reads a value of a later one, requests that follow each
+    other pass through the stages, but for those of ranks.
 
     An operation has the stage of the node whose value it computes; one that comes from no node has
     the latest of those whose values it reads, or else the earliest of its readers.
@@ -54,9 +56,14 @@ class ClusterPlacedPass(ModulePass):
         which = _chosen(names, self.configuration)
         stages = _stages(tasks, which, names)
         worker_of = _workers(tasks.graph, stages, self.workers)
-        placement = order_tasks(tasks.graph, worker_of, self.workers)
+        if tasks.graph.ranks:
+            placement = list_schedule_at(tasks.graph, stages)
+        else:
+            placement = order_tasks(tasks.graph, worker_of, self.workers)
         write_placement(function, Placed("placed", tasks, tasks.graph, placement))
-        if all(stages[producer] <= stages[consumer] for producer, consumer in tasks.graph.edges):
+        if not tasks.graph.ranks and all(
+            stages[producer] <= stages[consumer] for producer, consumer in tasks.graph.edges
+        ):
             write_streaming(function, stages_of(placement))
 
 

@@ -1,7 +1,7 @@
 // Workers of two ranks: each operation has a rank by its worker, and the channels that cross are messages of a known type.
-// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' | filecheck %s --check-prefix IR
-// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s
-// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500},cluster-linear,cluster-merge,cluster-place{workers=1},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s --check-prefix IDLE
+// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500 overhead=0},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' | filecheck %s --check-prefix IR
+// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500 overhead=0},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s
+// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500 overhead=0},cluster-linear,cluster-merge,cluster-place{workers=1},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s --check-prefix IDLE
 
 builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
   func.func @main(%image: tensor<1x64x56x56xf32> {onnx.name = "image"}) -> tensor<1x64x56x56xf32> {
@@ -14,7 +14,7 @@ builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
   }
 }
 
-// IR: func.func @main({{.*}}cluster.ranks = array<i64: 0, 1>, cluster.link = array<f64: 1.000000e+00, 1.250000e+04>
+// IR: func.func @main({{.*}}cluster.ranks = array<i64: 0, 1>, cluster.link = array<f64: 1.000000e+00, 1.250000e+04, 0.000000e+00, 6.250000e+03>
 // IR: cluster.program @main_parallel attributes {{.*}}executor = "distributed"
 // IR: cluster.worker 0 rank 0 {
 // IR: cluster.worker 1 rank 1 {

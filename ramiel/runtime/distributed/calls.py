@@ -8,7 +8,10 @@ call leaves nothing behind, and the next one can follow. Only a lost rank ends t
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -30,7 +33,7 @@ from ramiel.runtime.distributed.messages import BadMessage, Header, header_buffe
 from ramiel.runtime.errors import OpError
 from ramiel.runtime.surroundings import PATIENCE_S
 
-_ANNOUNCED, _REPORTED, _REASON = range(3)
+_ANNOUNCED, _REPORTED, _REASON, _HEARD = range(4)
 """Tags."""
 _CALL, _ALIVE, _END = range(3)
 """What rank 0 announces."""
@@ -40,6 +43,8 @@ that it has lost one, or that the call has to be made again in Python."""
 _MOST_TOLD = 64 * 1024
 """The most bytes of a reason."""
 _NOBODY = -1
+_HEARD_S = 2.0
+"""How long rank 0 waits at the end until the others have heard of it."""
 
 
 class Again(Exception):
@@ -206,14 +211,24 @@ class Calls:
             thread.join(PATIENCE_S)
 
     def _say_end(self, cause: int) -> None:
+        """Tell the others, and wait until they have heard: what is sent may be lost with a
+        connection that ends before."""
         self._under_way.clear()
+        answers: list[tuple[Any, Tensor]] = []
         for rank in range(1, self.group.ranks):
             try:
                 self._announce(_END, 0, rank, cause)
                 work, _, _ = self._under_way.pop()
                 self.group.wait(work, rank, "announces the end")
+                if rank != cause:
+                    answer = header_buffer()
+                    answers.append((self.group.receive(answer, rank, _HEARD), answer))
             except RankLost:
                 continue
+        end = time.monotonic() + _HEARD_S
+        for work, _ in answers:
+            with suppress(RuntimeError):
+                work.wait(timedelta(seconds=max(end - time.monotonic(), 0.001)))
 
     # --- on the others ---
 
@@ -232,9 +247,20 @@ class Calls:
             if heard.kind == _END and heard.cause == _NOBODY:
                 return None
             if heard.kind == _END:
-                raise RankLost(
-                    f"rank 0 has ended the program: rank {heard.cause} is lost", heard.cause
-                )
+                raise _ended_for(heard.cause)
+
+    def reason(self, error: RankLost) -> RankLost:
+        """Why rank 0 is lost, if it is and had time to say that it ends for another one."""
+        try:
+            while error.rank == 0:
+                heard = self._heard.get(timeout=PATIENCE_S)
+                if isinstance(heard, RankLost):
+                    break
+                if heard.kind == _END:
+                    return _ended_for(heard.cause) if heard.cause != _NOBODY else error
+        except Empty:
+            pass
+        return error
 
     def report(self, error: BaseException | None, cause: int, text: str) -> None:
         """Say how a call ended on this rank, and be ready for the next; `text` says why it failed,
@@ -268,6 +294,8 @@ class Calls:
                 return
             self._heard.put(header)
             if header.kind == _END:
+                with suppress(RuntimeError):
+                    self.group.send(buffer, 0, _HEARD).wait(timedelta(seconds=_HEARD_S))
                 return
 
 
@@ -278,6 +306,10 @@ _KINDS: tuple[tuple[type | tuple[type, ...], int], ...] = (
     (Again, _AGAIN),
 )
 """What a rank reports of errors; of others, that it has failed."""
+
+
+def _ended_for(rank: int) -> RankLost:
+    return RankLost(f"rank 0 has ended the program: rank {rank} is lost", rank)
 
 
 def _urgency(error: BaseException) -> int:

@@ -28,6 +28,8 @@ DEFAULT_PORT = 29500
 LIMIT_VARIABLE = "RAMIEL_TIMEOUT"
 """The seconds that a rank waits for another."""
 DEFAULT_LIMIT_S = 300.0
+_CONNECT_S = 1.0
+"""How long a connection between ranks that are there is tried for at least."""
 _MOST_TOLD = 64 * 1024
 """The most bytes that a rank says about itself."""
 
@@ -110,7 +112,8 @@ class Group:
         connect: Any = ProcessGroupGloo
         options = connect._Options()
         options._devices = [_device(place)]
-        options._timeout = self._limit
+        # gloo tries five times, where a rank is lost as the others connect to it.
+        options._timeout = timedelta(seconds=max(limit_s / 5, _CONNECT_S))
         try:
             self._gloo = connect(store, self.rank, self.ranks, options)
         except RuntimeError as error:
@@ -121,21 +124,31 @@ class Group:
     def _compare(self, name: str, store: Store, identity: Mapping[str, str]) -> None:
         differs: RanksDiffer | None = None
         store.set(f"identity/{self.rank}", json.dumps(identity))
+        for rank in range(self.ranks):
+            self._await(name, store, rank, f"identity/{rank}")
         for rank in range(1, self.ranks) if self.rank == 0 else (0,):
-            try:
-                told = store.get(f"identity/{rank}")
-            except RuntimeError as error:
-                raise RankLost(
-                    f"rank {rank} of {name} has not come within {self.limit_s:g} s", rank
-                ) from error
+            told = store.get(f"identity/{rank}")
             if (error := _difference(name, identity, told, self.rank, rank)) is not None:
                 differs = error
         store.set(f"compared/{self.rank}", "")
-        if differs is not None:
-            # The store is in rank 0's process: it stays until the others have read.
-            if self.rank == 0:
-                store.wait([f"compared/{rank}" for rank in range(self.ranks)])
+        if differs is not None and self.rank:
             raise differs
+        # The store is in rank 0's process: it stays until the others have read.
+        for rank in range(self.ranks):
+            self._await(name, store, rank, f"compared/{rank}")
+        if differs is not None:
+            raise differs
+
+    def _await(self, name: str, store: Store, rank: int, key: str) -> None:
+        """Until a rank has said something in the store. RankLost."""
+        begin = time.monotonic()
+        try:
+            store.wait([key])
+        except RuntimeError as error:
+            if time.monotonic() - begin < 0.99 * self.limit_s:
+                raise RankLost(f"rank 0 of {name} is lost to rank {self.rank}: {error}") from error
+            told = f"rank {rank} of {name} has not come within {self.limit_s:g} s"
+            raise RankLost(told, rank) from error
 
     def send(self, buffer: Tensor, rank: int, tag: int) -> Any:
         """torch.distributed's isend. RankLost if the rank is known to be."""

@@ -8,7 +8,7 @@ import linecache
 import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from ramiel.runtime.distributed.plans import RankPlans, Shapes, ShapesKnown
 from ramiel.runtime.program import Program
 from ramiel.runtime.replay.plans import is_replayed, key_of
 from ramiel.runtime.replay.tape import NotCapturable
+from ramiel.runtime.streaming import Streaming
 from ramiel.runtime.surroundings import with_one_thread
 from ramiel.runtime.weights import Weights
 from ramiel.runtime.workers import Pool
@@ -121,6 +122,8 @@ class DistributedProgram(Program):
         try:
             while (announced := calls.next_call()) is not None:
                 with_one_thread(self._serve_call, calls, Call(announced, rank))
+        except RankLost as error:
+            raise calls.reason(error) from error
         finally:
             calls.end()
 
@@ -176,6 +179,18 @@ class DistributedProgram(Program):
         self._caller.run(part.channels, [run], apart=True)
         width = len(self.outputs)
         return [tuple(results[i * width : (i + 1) * width]) for i in range(len(samples))]
+
+    def _streamed(
+        self, streaming: Streaming, requests: Iterable[Any], return_exceptions: bool
+    ) -> Iterator[Any]:
+        """See stream(): a request is a call of all ranks, and so one at a time, unless a number of
+        threads is given, or there is one rank."""
+        is_free = streaming.at_a_time is None or streaming.way == "pipeline"
+        if is_free and max(self.ranks, default=0):
+            self.connect()
+            if self._calls is not None:
+                streaming = streaming._replace(way="calls", at_a_time=1)
+        return super()._streamed(streaming, requests, return_exceptions)
 
     def _capture(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         self.connect()

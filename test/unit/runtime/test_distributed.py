@@ -125,6 +125,17 @@ def test_ranks_wait_for_calls_without_a_limit() -> None:
         assert [rank.outcome() for rank in ranks] == [(0, ""), (0, "")]
 
 
+def test_streams_run_on_all_ranks_until_one_is_lost() -> None:
+    with started("streamed") as ranks:
+        out = ranks[0].process.stdout
+        assert out is not None
+        line = out.readline()
+        os.kill(ranks[1].process.pid, signal.SIGKILL)
+        code, told = ranks[0].outcome()
+        assert line == "streaming\n", told
+        assert code == 1 and "RankLost: rank 1 is lost to rank 0, which" in told
+
+
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_rank_ends_the_other_with_an_error_that_names_it(victim: int) -> None:
     with started("forever") as ranks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from random import Random
 
 import pytest
 from brute_force import moldable_graphs
@@ -20,7 +21,8 @@ from ramiel.schedule.edges import by_edges
 from ramiel.schedule.greedy import greedy_stages
 from ramiel.schedule.hyper import replicate
 from ramiel.schedule.linear import linear_clusters
-from ramiel.schedule.list_scheduling import list_schedule
+from ramiel.schedule.list_scheduling import list_schedule, list_schedule_at
+from ramiel.schedule.order import order_tasks
 from ramiel.schedule.place import place, serial
 from ramiel.schedule.refine import refine
 
@@ -46,7 +48,8 @@ def graphs_on_ranks(draw: st.DrawFn) -> TaskGraph:
     width = max(graph.threads)
     count = draw(st.integers(1, 3))
     ranks = tuple(rank for rank in range(count) for _ in range(width))
-    link = Link(draw(st.floats(0, 100)), draw(st.floats(0.01, 1000)))
+    times, rates = st.floats(0, 100), st.floats(0.01, 1000)
+    link = Link(draw(times), draw(rates), draw(times), draw(rates))
     some = st.lists(st.integers(0, 500), min_size=len(graph), max_size=len(graph))
     sizes, weights = (tuple(map(float, draw(some))) for _ in range(2))
     return on_ranks(graph, ranks, link, sizes, weights)
@@ -178,5 +181,59 @@ def test_links_that_are_none(latency: float) -> None:
         Link(latency, 1.0)
     with pytest.raises(ValueError, match="rate"):
         Link(1.0, -abs(latency))
+    with pytest.raises(ValueError, match="overhead"):
+        Link(1.0, 1.0, latency)
     with pytest.raises(ValueError, match="need a link"):
         TaskGraph((1.0,), (), ranks=(0,))
+
+
+def test_a_worker_that_sends_does_nothing_else_meanwhile() -> None:
+    """Nor does one that receives: 3 µs each, and the 100 bytes that the sender copies."""
+    graph = TaskGraph((10.0, 20.0, 5.0, 1.0, 2.0), ((0, 3), (0, 4)), 1.0)
+    link = Link(5.0, 2.0, overhead=3.0, copying=50.0)
+    ranked = on_ranks(graph, (0, 1, 2), link, (100.0, 0.0, 0.0, 0.0, 0.0))
+    found = simulate(ranked, Placement(((0, 1), (2, 3), (4,))))
+    assert found.start[1] == 10.0 + 2 * (3.0 + 2.0)
+    assert found.start[2] == 3.0 + 5.0 + 4.0 + 3.0  # an input of 8 bytes
+    begin = 10.0 + 3.0
+    assert found.start[3] == begin + 5.0 + 50.0 + 3.0
+    assert found.start[4] == found.start[3] + 50.0  # as rank 0 sends one message at a time
+    assert found.messages == 2
+
+
+def test_a_message_that_is_there_costs_its_reader_time() -> None:
+    graph = TaskGraph((1.0, 100.0, 1.0), ((0, 2),), 1.0)
+    link = Link(5.0, 1e6, overhead=3.0)
+    ranked = on_ranks(graph, (0, 1), link, (8.0, 0.0, 0.0))
+    found = simulate(ranked, Placement(((0,), (1, 2))))
+    assert found.start[2] == pytest.approx(found.finish[1] + 3.0)
+    free = replace(ranked, link=Link(5.0, 1e6))
+    found = simulate(free, Placement(((0,), (1, 2))))
+    assert found.start[2] == found.finish[1]
+
+
+def test_an_edge_costs_what_its_ends_spend() -> None:
+    graph = TaskGraph((1.0, 1.0), ((0, 1),), hand_over=1.0)
+    ranked = on_ranks(graph, (0, 1), Link(5.0, 2.0, overhead=3.0), (8.0, 0.0))
+    assert ranked.far[0] == ranked.delay(0, 0, 1) == 3.0 + 5.0 + 4.0 + 3.0
+    seen: list[tuple[float, ...]] = []
+    by_edges(ranked, 2, lambda edges: seen.append(tuple(edges)) or [[0, 1]])
+    assert seen == [(1.0, 1.0), ranked.far]
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(graphs_on_ranks(), st.randoms(use_true_random=False))
+def test_tasks_whose_ranks_are_given_stay_there(graph: TaskGraph, random: Random) -> None:
+    home = [random.randrange(graph.rank_count) for _ in graph.costs]
+    placement = list_schedule_at(graph, home)
+    assert [graph.rank_of(w) for w in placement.leaders(len(graph))] == home
+    check(graph, placement)
+    first = order_tasks(graph, [graph.team_of(r)[0] for r in home], len(graph.ranks))
+    assert simulate(graph, placement).makespan <= simulate(graph, first).makespan + 1e-6
+
+
+def test_a_rank_uses_all_its_workers() -> None:
+    graph = TaskGraph((10.0, 50.0, 50.0, 50.0, 50.0), ((0, 1), (0, 2), (0, 3), (0, 4)), 1.0)
+    ranked = on_ranks(graph, (0, 0, 1, 1), FAST, (8.0, 0.0, 0.0, 0.0, 0.0))
+    placement = list_schedule_at(ranked, (0, 0, 0, 1, 1))
+    assert all(placement.workers) and simulate(ranked, placement).makespan < 70.0

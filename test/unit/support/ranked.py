@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -186,6 +189,55 @@ def crossed(program: Ranks) -> None:
     assert program.capture_status(x, torch.tensor([0, 0])) == "captured"
 
 
+def streamed(program: Ranks) -> None:
+    """Requests in their order, on all ranks: some of which fail, an iterator that does, and a
+    stream that is closed in the middle. Calls follow each."""
+    requests = [given(seed) for seed in range(24)]
+    expected = [program.serial(*request) for request in requests]
+    served = program._calls.next_number  # pyright: ignore
+
+    def right(results: Iterable[Any], first: int = 0) -> bool:
+        pairs = zip(results, expected[first:], strict=False)
+        return all(all(map(same_bits, got, want)) for got, want in pairs)
+
+    begin = served()
+    results = list(program.stream(requests))
+    assert len(results) == 24 and right(results)
+    assert served() > begin + 24, "the other ranks take part"
+    bad = (given(0)[0], torch.tensor([99]))
+    results = list(program.stream([*requests[:5], bad, *requests[5:]], return_exceptions=True))
+    assert "index 99" in str(results.pop(5)) and right(results) and len(results) == 24
+    stream, results = program.stream([*requests[:5], bad, *requests]), []
+    try:
+        for result in stream:
+            results.append(result)
+    except RuntimeError as error:
+        assert "index 99" in str(error) and len(results) == 5 and right(results)
+    else:
+        raise AssertionError
+
+    def ends_badly() -> Iterator[tuple[Tensor, Tensor]]:
+        yield from requests[:7]
+        raise LookupError
+
+    results = []
+    try:
+        for result in program.stream(ends_badly(), in_flight=4):
+            results.append(result)
+    except LookupError:
+        assert len(results) == 7 and right(results)
+    else:
+        raise AssertionError
+    endless = program.stream(itertools.cycle(requests), in_flight=5)
+    assert right(itertools.islice(endless, 3))
+    endless.close()  # pyright: ignore
+    check(program, 1)
+    assert right(program.stream(requests, threads=2))
+    print("streaming", flush=True)
+    for _ in program.stream(itertools.cycle(requests), return_exceptions=False):
+        pass
+
+
 def forever(program: Ranks) -> None:
     """Calls, the first of which the parent hears of, until a rank is lost."""
     check(program, 0)
@@ -232,7 +284,7 @@ def main(scenario: str) -> None:
             if program.connect():
                 program.serve()
             elif scenario not in ("different", "alone"):
-                scenarios = (calls, crossed, forever, idle, interrupted, mixed)
+                scenarios = (calls, crossed, forever, idle, interrupted, mixed, streamed)
                 {f.__name__: f for f in scenarios}[scenario](program)
     except (RuntimeError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")

@@ -7,6 +7,7 @@ import pytest
 from ramiel.dialects.cluster.attributes import Executor
 from ramiel.errors import CompileError
 from ramiel.pipelines import EXECUTORS, Options, pipeline
+from ramiel.runtime.distributed.links import Measured
 from ramiel.tools.options import link_of, shapes_of, size_of
 
 
@@ -52,18 +53,34 @@ def test_executors_are_those_of_the_cluster_dialect() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "latency", "rate"),
+    ("text", "link"),
     [
-        ("10Gbit,30us", 30.0, 1250.0),
-        ("1Gbit/s, 0.1ms", 100.0, 125.0),
-        ("100Mbit,2µs", 2.0, 12.5),
+        ("10Gbit,30us", (30.0, 1250.0)),
+        ("1Gbit/s, 0.1ms", (100.0, 125.0)),
+        ("100Mbit,2µs", (2.0, 12.5)),
+        ("10Gbit,30us,15us", (30.0, 1250.0, 15.0)),
+        ("10Gbit, 30us, 0us, 40Gbit", (30.0, 1250.0, 0.0, 5000.0)),
+        (str(Measured(8.25, 1125.0, 12.5, 6000.0)), (8.25, 1125.0, 12.5, 6000.0)),
     ],
 )
-def test_links(text: str, latency: float, rate: float) -> None:
-    assert link_of(text) == pytest.approx((latency, rate))
+def test_links(text: str, link: tuple[float, ...]) -> None:
+    assert link_of(text) == pytest.approx(link)
 
 
-@pytest.mark.parametrize("text", ["", "10Gbit", "0Gbit,1us", "10Gbit,30", "fast,1us", "-1Gbit,1us"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "10Gbit",
+        "0Gbit,1us",
+        "10Gbit,30",
+        "fast,1us",
+        "-1Gbit,1us",
+        "1Gbit,1us,1Gbit",
+        "1Gbit,1us,1us,0Gbit",
+        "1Gbit,1us,1us,1Gbit,1us",
+    ],
+)
 def test_malformed_links(text: str) -> None:
     with pytest.raises(CompileError, match="expected bandwidth and latency"):
         link_of(text)
@@ -100,6 +117,7 @@ def test_the_objective_reaches_the_scheduler_and_the_gpu_has_no_say_of_requests(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        (Options(executor="distributed", ranks=2, link=(1.0,)), "a link of 1 numbers"),
         (Options(ranks=2), "several ranks and a link need --executor distributed"),
         (Options(executor="distributed", ranks=0), "0 ranks: at least 1"),
         (Options(executor="distributed", ranks=2, tune=True), "of one process"),

@@ -180,7 +180,7 @@ def test_bars_stand_where_the_simulation_says() -> None:
         assert all(view.ops[k].worker == worker - 1 for t in order if (k := around[t][2]) >= 0)
 
 
-RANKED = Options(1, "linear", executor="distributed", ranks=4, link=(1.0, 1e5))
+RANKED = Options(1, "linear", executor="distributed", ranks=4, link=(1.0, 1e5, 0.0, 1e9))
 """Machines with a link that is worth its use."""
 
 
