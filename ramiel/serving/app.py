@@ -18,16 +18,17 @@ from starlette.requests import ClientDisconnect
 
 from ramiel.errors import shorten
 from ramiel.runtime import OpError, OpIndexError
+from ramiel.serving.engine import Closed, Outputs, QueueFull
 from ramiel.serving.metrics import Metrics
 from ramiel.serving.models import Model, Models
 from ramiel.serving.protocol import HEADER_LENGTH, RequestError, parse, respond
-from ramiel.serving.runner import Closed, Outputs, QueueFull
 from ramiel.version import __version__
 
 _log = logging.getLogger("uvicorn.error")
 GONE = 499
 """The status of a request whose client has gone away, as nginx logs it."""
 RETRY = {"Retry-After": "1"}
+_CLOSE = {"Connection": "close"}
 _MODEL = "/v2/models/{name}"
 _VERSION = f"{_MODEL}/versions/{{version}}"
 
@@ -45,32 +46,32 @@ def application(models: Models, metrics: Metrics, limits: Limits) -> FastAPI:
     app = FastAPI(title="Ramiel", version=__version__, openapi_url=None)
 
     @app.get("/v2")
-    def server() -> dict[str, Any]:
+    async def server() -> dict[str, Any]:
         extensions = ["binary_tensor_data"]
         return {"name": "ramiel", "version": __version__, "extensions": extensions}
 
     @app.get("/v2/health/live")
-    def live() -> dict[str, bool]:
+    async def live() -> dict[str, bool]:
         return {"live": True}
 
     @app.get("/v2/health/ready")
-    def ready() -> JSONResponse:
-        return _ready({}, all(model.runner.is_ready for model in models))
+    async def ready() -> JSONResponse:
+        return _ready({}, all(model.queue.is_open for model in models))
 
     @app.get("/metrics")
-    def scraped() -> Response:
+    async def scraped() -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get(_MODEL)
     @app.get(_VERSION)
-    def metadata(name: str, version: str | None = None) -> dict[str, Any]:
+    async def metadata(name: str, version: str | None = None) -> dict[str, Any]:
         return _model(models, name, version).metadata(models.versions(name))
 
     @app.get(f"{_MODEL}/ready")
     @app.get(f"{_VERSION}/ready")
-    def model_ready(name: str, version: str | None = None) -> JSONResponse:
+    async def model_ready(name: str, version: str | None = None) -> JSONResponse:
         model = _model(models, name, version)
-        return _ready({"name": model.name}, model.runner.is_ready)
+        return _ready({"name": model.name}, model.queue.is_open)
 
     @app.post(f"{_MODEL}/infer")
     @app.post(f"{_VERSION}/infer")
@@ -124,7 +125,7 @@ async def _infer(model: Model, limits: Limits, request: Request) -> Response:
     if asked.timeout_s is not None:
         end = min(end, asyncio.get_running_loop().time() + asked.timeout_s)
     try:
-        computed = model.runner.submit(asked.inputs)
+        computed = model.queue.submit(asked.inputs)
     except QueueFull:
         raise RequestError(503, "too many requests are waiting", RETRY) from None
     except Closed:
@@ -141,7 +142,7 @@ async def _body(request: Request, limits: Limits, end: float) -> bytearray:
     """The body of a request. What is too large is refused before it is read, if its headers say
     so."""
     most = limits.most_bytes
-    too_large = RequestError(413, f"a request may have {most} bytes", {"Connection": "close"})
+    too_large = RequestError(413, f"a request may have {most} bytes", _CLOSE)
     encoding = request.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
         raise RequestError(415, f"the content encoding {shorten(encoding, 40)} is not supported")

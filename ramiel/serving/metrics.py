@@ -51,7 +51,7 @@ class Metrics:
     def watch(self, model: Model) -> None:
         """Shows how many requests wait for a model."""
         labels = (model.name, str(model.version))
-        self._waiting.labels(*labels).set_function(lambda: model.runner.waiting)
+        self._waiting.labels(*labels).set_function(lambda: model.queue.waiting)
 
     def text(self) -> bytes:
         """In Prometheus's text format."""
@@ -59,7 +59,7 @@ class Metrics:
 
 
 class Observed:
-    """What one model's runner tells."""
+    """What is told of one model."""
 
     def __init__(self, metrics: Metrics, name: str, version: int) -> None:
         labels = (name, str(version))

@@ -13,7 +13,7 @@ import torch
 from ramiel.api import CompiledProgram
 from ramiel.errors import CompileError, shorten
 from ramiel.runtime import strings
-from ramiel.serving.runner import Runner
+from ramiel.serving.engine import Queue
 from ramiel.serving.signature import OPEN, Signature, TensorType
 
 MODEL_FILE = "model.onnx"
@@ -103,7 +103,7 @@ class Model:
     name: str
     version: int
     signature: Signature
-    runner: Runner
+    queue: Queue
 
     def metadata(self, versions: Iterable[int]) -> dict[str, Any]:
         return {
@@ -145,15 +145,10 @@ class Models:
             )
         return versions[int(version)]
 
-    def close(self) -> None:
-        """Answers what waits, then ends the programs."""
-        for model in self:
-            model.runner.close()
-
 
 def warm_up(program: CompiledProgram, signature: Signature) -> Exception | None:
-    """Calls a program with zeros, alone and as a stream, so that calls are captured before the first
-    request; returns what it raises. A program with open shapes is left as it is."""
+    """Calls a program with zeros, alone and as a stream, so that its calls are captured before the
+    first request; returns what it raises. A program with open shapes is left as it is."""
     batched = program.batch > 1
     needed = [t for t in signature.inputs if not t.is_optional]
     if any(OPEN in t.shape[batched:] for t in needed):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Generator, Iterable
+import threading
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
 import uvicorn
 
 from ramiel.api import CompiledProgram
 from ramiel.errors import CompileError
 from ramiel.serving.app import Limits, application
+from ramiel.serving.engine import Engine, Gathering
 from ramiel.serving.metrics import Metrics, Observed
 from ramiel.serving.models import Model, Models, Source
-from ramiel.serving.runner import Gathering, Runner
 from ramiel.serving.signature import Signature
 
 KEEP_ALIVE_S = 75
@@ -63,19 +65,18 @@ class Served(NamedTuple):
 class Server:
     """A server of programs, until it is told to stop."""
 
-    def __init__(self, programs: Iterable[Served], settings: Settings | None = None) -> None:
+    def __init__(self, served: Sequence[Served], settings: Settings | None = None) -> None:
         settings = settings or Settings()
-        metrics = Metrics()
-        served: list[Model] = []
-        for source, signature, program in programs:
+        self._engine, self._programs = Engine(settings.gathering), [s.program for s in served]
+        metrics, models = Metrics(), list[Model]()
+        for source, signature, program in served:
             observed = Observed(metrics, source.name, source.version)
-            runner = Runner(program, settings.gathering, observed)
-            served.append(Model(source.name, source.version, signature, runner))
-            metrics.watch(served[-1])
-        self.models = Models(served)
-        self._server = uvicorn.Server(
+            queue = self._engine.queue(program, observed)
+            models.append(Model(source.name, source.version, signature, queue))
+            metrics.watch(models[-1])
+        self._http = uvicorn.Server(
             uvicorn.Config(
-                application(self.models, metrics, settings.limits),
+                application(Models(models), metrics, settings.limits),
                 access_log=settings.access_log,
                 lifespan="off",
                 ws="none",
@@ -86,33 +87,48 @@ class Server:
         )
 
     def run(self, listening: socket.socket) -> None:
-        """Serves until SIGTERM, SIGINT or stop(), then answers what was accepted."""
-        with _signals_end_the_server():
-            try:
-                self._server.run([listening])
-            finally:
-                self.models.close()
+        """Serves until a signal or stop(), and answers what was accepted.
+
+        This thread computes, as it is the one that has compiled and warmed up; another one talks to
+        the clients.
+        """
+        talking = threading.Thread(target=self._talk, args=(listening,), name="ramiel-http")
+        with self._signals():
+            talking.start()
+            self._engine.run()
+            talking.join()
+        for program in self._programs:
+            program.close()
+
+    def _talk(self, listening: socket.socket) -> None:
+        torch.set_num_threads(1)  # to copy a tensor needs no team
+        try:
+            self._http.run([listening])
+        finally:
+            self._engine.close()
 
     @property
     def is_up(self) -> bool:
-        return self._server.started
+        return self._http.started
 
     def stop(self) -> None:
-        """Makes run() return, from another thread."""
-        self._server.should_exit = True
+        """Makes run() return once it has answered, from any thread."""
+        self._http.should_exit = True
 
+    @contextmanager
+    def _signals(self) -> Generator[None]:
+        """SIGTERM and SIGINT stop the server; a second SIGINT does not wait for answers."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
 
-@contextmanager
-def _signals_end_the_server() -> Generator[None]:
-    """uvicorn sends itself the signal that has stopped it once more, after it has set back these
-    handlers: it is to be no error."""
-    try:
-        before = {number: signal.signal(number, lambda *_: None) for number in _STOPS}
-    except ValueError:  # signals are for the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        def stop(number: int, _: object) -> None:
+            self._http.force_exit = number == signal.SIGINT and self._http.should_exit
+            self.stop()
+
+        before = {number: signal.signal(number, stop) for number in _STOPS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

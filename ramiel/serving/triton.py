@@ -78,10 +78,11 @@ _PROGRAM = "program"
 
 
 def write_model(program: CompiledProgram, folder: Path, max_batch: int) -> list[Path]:
-    """Writes config.pbtxt, and in the folder 1 the program, its weights and the model.py that Triton
-    calls; returns their paths. A model of any number of samples is given up to `max_batch` of them.
+    """Writes config.pbtxt, and in the folder 1 the program, its weights and the model.py that
+    Triton calls; returns their paths. A model of any number of samples gets up to `max_batch`.
 
-    Raises CompileError if a file cannot be written, or Triton's Python backend cannot carry a value.
+    Raises CompileError if a file cannot be written, or a value is of a type that Triton's Python
+    backend lacks.
     """
     signature = signature_of(program)
     for tensor in (*signature.inputs, *signature.outputs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from ramiel.tools.summary import summary
 MaxBatch = Annotated[
     int, typer.Option("--max-batch", min=1, help="Requests that are computed together, at most.")
 ]
+_NEEDED = ("fastapi", "prometheus_client", "uvicorn")
+"""The packages of the extra `serve`, as they are imported."""
 _LOCAL = (
     "workers schedule shape batch switched profile tune clone memory_limit provider dtype freeze "
     "objective latency_limit seconds"
@@ -62,17 +65,14 @@ def serve(
     if not 0 < timeout < float("inf"):
         raise CompileError(f"--timeout {timeout:g}: it must be more than 0")
     size = size_of(max_request, "--max-request")
-    try:
-        from ramiel.serving import server
-    except ModuleNotFoundError as error:
-        raise CompileError(
-            f"serving needs packages that are not installed, of which {error.name} is one: "
-            "pip install 'ramiel[serve]'"
-        ) from error
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise CompileError(f"serving needs {', '.join(missing)}: pip install 'ramiel[serve]'")
     from ramiel.api import load
+    from ramiel.serving import server
     from ramiel.serving.app import Limits
+    from ramiel.serving.engine import Gathering
     from ramiel.serving.models import sources_of, warm_up
-    from ramiel.serving.runner import Gathering
     from ramiel.serving.signature import signature_of
 
     sources = sources_of(models)
