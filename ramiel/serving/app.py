@@ -149,18 +149,16 @@ async def _body(request: Request, limits: Limits, end: float) -> bytearray:
     said = request.headers.get("Content-Length", "0")
     if said.isdecimal() and int(said[:19]) > most:
         raise too_large
-    body = bytearray()
+    chunks, size = list[bytes](), 0
     try:
         async with asyncio.timeout_at(end):
             async for chunk in request.stream():
-                if len(body) + len(chunk) > most:
+                if (size := size + len(chunk)) > most:
                     raise too_large
-                body += chunk
+                chunks.append(chunk)
     except TimeoutError:
-        raise RequestError(
-            408, "the request has not come in time", {"Connection": "close"}
-        ) from None
-    return body
+        raise RequestError(408, "the request has not come in time", _CLOSE) from None
+    return bytearray().join(chunks)
 
 
 async def _outputs(computed: Future[Outputs], request: Request, end: float) -> Outputs:

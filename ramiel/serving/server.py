@@ -43,10 +43,13 @@ def bind(host: str, port: int) -> socket.socket:
     that is free. CompileError if the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CompileError(f"cannot listen on {host}, port {port}: {reason.lower()}") from error
+    # Such a socket knows that it is of TCP, for which asyncio sets TCP_NODELAY: else a response,
+    # which is written in two pieces, takes 40 ms more.
+    return socket.socket(fileno=listening.detach())
 
 
 def url_of(listening: socket.socket) -> str:

@@ -128,20 +128,6 @@ def test_requests_that_gather(pool: ThreadPoolExecutor, batch: int) -> None:
         assert client.metric("ramiel_compute_seconds_count") == 5
 
 
-def test_models_take_turns(model: CompiledProgram, pool: ThreadPoolExecutor) -> None:
-    """A model with many requests does not keep those of another one waiting."""
-    busy, other = deepcopy(model), deepcopy(model)
-    with serving({"m": busy, "o": other}, settings(Gathering())) as client, held(busy) as hold:
-        many = [pool.submit(ask, client)]
-        assert hold.begun.wait(PATIENCE_S)
-        many += [pool.submit(ask, client) for _ in range(3)]
-        waiting(client, 3)
-        one = pool.submit(client.infer, "o", X)
-        wait_until(lambda: client.metric("ramiel_waiting_requests", model="o") == 1)
-        hold.go.set()
-        assert [a.result().status for a in (*many, one)] == [200] * 5
-
-
 def test_a_server_that_stops_answers_what_it_has_accepted(
     program: CompiledProgram, pool: ThreadPoolExecutor
 ) -> None:
