@@ -153,15 +153,12 @@ def main() -> None:
         alone = bare(model.resolve(), options)
         with server(model, options) as port:
             for clients in map(int, given.clients.split(",")):
-                key = {"model": model.stem, "options": " ".join(options)}
+                key = {"model": model.stem, "options": " ".join(options), "clients": clients}
                 found = {**key, **row(port, clients, given.seconds, alone)}
-                print(json.dumps(found))
-                rows = [
-                    r for r in rows if not (key.items() <= r.items() and r["clients"] == clients)
-                ]
-                rows.append(found)
-    document = {"machine": machine(), "rows": rows}
-    given.out.write_text(json.dumps(document, indent=1) + "\n")
+                print(json.dumps(found), flush=True)
+                rows = [*(r for r in rows if not key.items() <= r.items()), found]
+                document = {"machine": machine(), "rows": rows}
+                given.out.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

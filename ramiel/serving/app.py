@@ -163,15 +163,19 @@ async def _body(request: Request, limits: Limits, end: float) -> bytearray:
 
 async def _outputs(computed: Future[Outputs], request: Request, end: float) -> Outputs:
     """What was computed, unless the time is up or the client goes away."""
-    result = asyncio.wrap_future(computed)
+    loop = asyncio.get_running_loop()
+    # asyncio.wrap_future() makes a cycle of the two futures and the outputs.
+    arrived: asyncio.Future[None] = loop.create_future()
+    computed.add_done_callback(lambda _: loop.call_soon_threadsafe(_arrive, arrived))
     gone = asyncio.ensure_future(_gone(request.receive))
-    left = end - asyncio.get_running_loop().time()
     try:
         done, _ = await asyncio.wait(
-            (result, gone), timeout=max(left, 0), return_when=asyncio.FIRST_COMPLETED
+            (arrived, gone),
+            timeout=max(end - loop.time(), 0),
+            return_when=asyncio.FIRST_COMPLETED,
         )
-        if result in done:
-            return result.result()
+        if arrived in done:
+            return computed.result()
         if gone in done:
             raise ClientDisconnect
         raise RequestError(504, "the result has not come in time")
@@ -181,7 +185,12 @@ async def _outputs(computed: Future[Outputs], request: Request, end: float) -> O
         raise RequestError(500, str(error)) from error
     finally:
         gone.cancel()
-        result.cancel()
+        computed.cancel()
+
+
+def _arrive(arrived: asyncio.Future[None]) -> None:
+    if not arrived.done():
+        arrived.set_result(None)
 
 
 async def _gone(receive: Callable[[], Any]) -> None:

@@ -136,14 +136,18 @@ class Queue:
                 raise QueueFull
             self._waiting.append(pending)
             self._engine.changed.notify()
-        pending.outputs.add_done_callback(lambda _: self._forget(pending))
+        # It does not hold what is pending: its tensors would be in a cycle, and wait for Python's
+        # garbage collector, which does not know how large they are.
+        pending.outputs.add_done_callback(self._forget)
         return pending.outputs
 
-    def _forget(self, pending: Pending) -> None:
-        if pending.outputs.cancelled():
+    def _forget(self, outputs: Future[Outputs]) -> None:
+        if outputs.cancelled():
             with self._engine.changed:
-                if pending in self._waiting:
-                    self._waiting.remove(pending)
+                for pending in self._waiting:
+                    if pending.outputs is outputs:
+                        self._waiting.remove(pending)
+                        break
 
     def compute(self) -> None:
         """Answers a request and those that gather behind it, if they are not cancelled."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -93,3 +95,18 @@ def test_what_is_cancelled_is_not_computed(program: CompiledProgram) -> None:
     assert all(outputs.result() for outputs in kept) and groups.sizes == [2]
     with pytest.raises(Closed):
         submit(queue, 5, order)
+
+
+def test_tensors_are_freed_without_the_garbage_collector(program: CompiledProgram) -> None:
+    """It counts objects, not bytes, and a server would grow by hundreds of MB until it runs."""
+    engine, tensor = Engine(Gathering()), torch.zeros(1, 4)
+    given = weakref.ref(tensor)
+    outputs = engine.queue(program, Groups()).submit({"x": tensor})
+    finish(engine)
+    made = weakref.ref(outputs.result()[0])
+    gc.disable()
+    try:
+        del tensor, outputs, engine
+        assert given() is None and made() is None
+    finally:
+        gc.enable()
