@@ -9,6 +9,7 @@ Every input is zeros, each in JSON and in binary, and so are outputs; the result
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import tritonclient.http as triton
@@ -22,7 +23,7 @@ def main() -> None:
     print(client.get_server_metadata())
     metadata = client.get_model_metadata(name)
     print(metadata)
-    results: list[list[np.ndarray]] = []
+    results: list[list[Any]] = []
     for binary_inputs in (True, False):
         for binary_outputs in (True, False):
             inputs: list[triton.InferInput] = []

@@ -37,7 +37,11 @@ def test_numbers_come_back_as_they_were(datatype: str, data: st.DataObject) -> N
     assert to_binary(tensor) == raw
     again = from_json(to_json(tensor), dtype, shape)
     assert again.dtype == dtype and again.shape == tensor.shape
-    same = torch.isnan(tensor) if dtype.is_floating_point else torch.zeros_like(tensor, dtype=bool)
+    same = (
+        torch.isnan(tensor)
+        if dtype.is_floating_point
+        else torch.zeros_like(tensor, dtype=torch.bool)
+    )
     # A NaN is a NaN in JSON, whichever it was.
     assert bits_of(again.where(~same, 0)) == bits_of(tensor.where(~same, 0))
 
