@@ -20,6 +20,7 @@ from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr
 from ramiel.errors import CompileError
 from ramiel.execution.tensors import array_of_tensor, tensor_of
 from ramiel.programs.files import tied, write_program
+from ramiel.programs.results import Result, results_of
 from ramiel.runtime import Program, Weights
 from ramiel.runtime.errors import DeviceUnavailable
 
@@ -32,6 +33,8 @@ class CompiledProgram(Program):
     serial: Callable[..., Any]
     source: str
     report: Report
+    results: tuple[Result, ...]
+    """The outputs, with their names and types in the model."""
     _emitted: Emitted
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -87,6 +90,7 @@ def load(
         raise CompileError(str(error)) from error
     program.source = emitted.source
     program.report = compilation.report
+    program.results = results_of(compilation.module)
     program._emitted = emitted  # pyright: ignore[reportPrivateUsage]
     program.captures &= capture
     return program

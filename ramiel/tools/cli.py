@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from ramiel.console.refusals import telling
 from ramiel.errors import CompileError
 from ramiel.pipelines import Options
 from ramiel.tools.cache import group as cache_group
+from ramiel.tools.compiling import (
+    Debug,
+    Model,
+    compiled,
+    out,
+    progress,
+    progress_bar,
+    refusals_shown,
+)
 from ramiel.tools.opt import run_tool
 from ramiel.tools.options import compiling
+from ramiel.tools.serve import serve, triton_model
 from ramiel.tools.summary import summary
-
-if TYPE_CHECKING:
-    from xdsl.dialects.builtin import ModuleOp
-
-    from ramiel.compiler import Compilation, Stage
-    from ramiel.console.progress import Progress as OnProgress
 
 app = typer.Typer(
     help="Compiles ONNX models to readable, parallel PyTorch programs.",
@@ -36,10 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cache_group, name="cache")
-out = Console(highlight=False, soft_wrap=True)
-progress = Console(stderr=True, highlight=False)
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", show_default=False)]
 Runs = Annotated[int | None, typer.Option("--runs", min=1, help="Timed runs of each form.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the random inputs.")]
 Integers = Annotated[
@@ -48,13 +44,6 @@ Integers = Annotated[
 Replay = Annotated[
     bool,
     typer.Option(help="Trace a replay of the program if it can be captured, or a run in Python."),
-]
-Debug = Annotated[
-    bool,
-    typer.Option(
-        "--debug",
-        help="Show the traceback of an error, and why patterns did not apply to near matches.",
-    ),
 ]
 
 
@@ -75,7 +64,7 @@ def compile_command(
     from ramiel.programs.files import write_program
 
     path = output or Path(f"{model.stem}.py")
-    compilation = _compile(model, options, debug, dump_ir)
+    compilation = compiled(model, options, debug, dump_ir)
     with progress.status("writing the weights"):
         weights = write_program(compilation.emitted, path)
     size = weights.stat().st_size / 1e6
@@ -106,7 +95,7 @@ def check(
     The exit code is 1 if the parallel and the serial program differ in one bit, or either from
     the reference by more than the tolerance. With --dtype bf16 or f16 it reports the loss.
     """
-    compilation = _compile(model, options, debug)
+    compilation = compiled(model, options, debug)
     from ramiel.tools.check import TOLERANCES, Inputs, compare
 
     if tolerance is None:
@@ -164,7 +153,7 @@ def bench(
     how = (options.shapes, seed, _range(integers))
     if ":" in options.device:  # the costs of a GPU that need not be here
         options = replace(options, profile=False)
-    compilation = _compile(model, options, debug)
+    compilation = compiled(model, options, debug)
     from ramiel.tools import bench as tool
     from ramiel.tools.bench_tables import show
     from ramiel.tools.check import Inputs
@@ -200,7 +189,7 @@ def export_partition_command(
         from ramiel.tools.partition import CONFIG, export_partition
 
         path = output or Path(f"{model.stem}.partition.json")
-        with _refusals(debug):
+        with refusals_shown(debug):
             partition = export_partition(model, path, options)
     streams = len(partition.streams)
     out.print(f"wrote {path}", markup=False)
@@ -233,7 +222,7 @@ def export_stages_command(
         from ramiel.tools.stages import described, export_stages
 
         path = output or model.with_suffix(".stages.onnx")
-        with _refusals(debug):
+        with refusals_shown(debug):
             stages = export_stages(model, path, name, options)
     out.print(f"wrote {path}", markup=False)
     out.print(f"stages    {described(stages)}", markup=False)
@@ -257,7 +246,7 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write a page that shows the schedule: Gantt chart, graph, critical path and source."""
-    compilation = _compile(model, options, debug)
+    compilation = compiled(model, options, debug)
     from ramiel.tools.report import write_report
 
     path = output or Path(f"{model.stem}.html")
@@ -289,7 +278,7 @@ def trace(
     debug: Debug = False,
 ) -> None:
     """Run a model and write its timeline, as predicted and as measured, for ui.perfetto.dev."""
-    compilation = _compile(model, options, debug)
+    compilation = compiled(model, options, debug)
     from ramiel.tools.check import Inputs
     from ramiel.tools.trace import run_traced, write_trace
 
@@ -311,10 +300,14 @@ def explain(model: Model, options: Options, debug: Debug = False) -> None:
     from ramiel.tools.explain import explain as explanation_of
     from ramiel.tools.explain_text import lines_of
 
-    with _progress() as (on_stage, on_progress), _refusals(debug):
+    with progress_bar() as (on_stage, on_progress), refusals_shown(debug):
         explanation = explanation_of(model, options, on_stage, on_progress)
     for part in lines_of(explanation):
         out.print(part, markup=False)
+
+
+app.command()(serve)
+app.command("triton-model")(triton_model)
 
 
 @app.command()
@@ -335,76 +328,6 @@ def passes() -> None:
         first = " ".join(line.strip() for line in text[: text.index("") if "" in text else None])
         table.add_row(name, "\n".join(options), first)
     out.print(table)
-
-
-def _compile(
-    model: Path, options: Options, debug: bool, dump_ir: Path | None = None
-) -> Compilation:
-    with _progress() as (on_stage, on_progress):
-        from ramiel.programs.build import build
-        from ramiel.tools.dump import IrDump
-
-        dump = IrDump(dump_ir) if dump_ir is not None else None
-
-        def on_each(stage: str, module: ModuleOp) -> None:
-            on_stage(stage, module)
-            if dump is not None:
-                dump(stage, module)
-
-        with _refusals(debug):
-            compilation = build(model, options, on_each, on_progress)
-        if dump is not None:
-            dump.close()
-    _say_defaults(compilation)
-    if options.device != "cpu":
-        _say_what_needs_the_host(compilation)
-    return compilation
-
-
-@contextmanager
-def _progress() -> Generator[tuple[Stage, OnProgress]]:
-    """A progress bar on a terminal, and what tells it of stages and of steps."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    quiet = not progress.is_terminal
-    with Progress(*columns, console=progress, transient=True, disable=quiet) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def on_stage(stage: str, module: ModuleOp) -> None:
-            bar.update(task, description=f"compiling: {stage}", completed=0, total=None)
-
-        def on_progress(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
-        yield on_stage, on_progress
-
-
-def _refusals(debug: bool) -> AbstractContextManager[None]:
-    """With --debug, prints why patterns did not apply to near matches."""
-    return telling(_note) if debug else nullcontext()
-
-
-def _say_defaults(compilation: Compilation) -> None:
-    from ramiel.dialects.onnx.weights import defaults_of
-    from ramiel.torch_level.tasks import main_function
-
-    if count := len(defaults_of(main_function(compilation.module))):
-        _note(
-            f"{count} initializer(s) are listed as inputs, so a call may replace them, and "
-            "they are not folded or packed; --freeze makes them constants"
-        )
-
-
-def _say_what_needs_the_host(compilation: Compilation) -> None:
-    from ramiel.torch_level.devices import counted, on_host
-    from ramiel.torch_level.tasks import main_function
-
-    if found := on_host(main_function(compilation.module)):
-        _note(f"{counted(found)} need values on the host: calls are captured as graphs around them")
-
-
-def _note(text: str) -> None:
-    """Prints to standard error, above the progress bar if there is one."""
-    progress.print(f"note: {text}", soft_wrap=True, markup=False)
 
 
 def _range(given: str) -> tuple[int, int]:

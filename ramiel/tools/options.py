@@ -222,11 +222,11 @@ def shapes_of(given: list[str]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def size_of(text: str) -> int:
+def size_of(text: str, option: str = "--memory-limit") -> int:
     """A size in bytes: `300000000`, `300MB`, `0.3G`, `256MiB`. CompileError if malformed."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise CompileError(f"--memory-limit {text}: expected a size such as 200MB or 1.5G")
+        raise CompileError(f"{option} {text}: expected a size such as 200MB or 1.5G")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 

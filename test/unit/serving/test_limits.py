@@ -1,0 +1,144 @@
+"""Queues that are full, time that is up, and a server that stops."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+
+import numpy as np
+import pytest
+from served import (
+    PATIENCE_S,
+    Answer,
+    Client,
+    affine,
+    arrays_of,
+    compiled,
+    given,
+    held,
+    sent,
+    serving,
+    wait_until,
+)
+
+from ramiel.api import CompiledProgram
+from ramiel.serving.app import Limits
+from ramiel.serving.engine import Gathering
+from ramiel.serving.server import Settings
+
+X = given("x", np.ones((1, 4)))
+
+
+@pytest.fixture(scope="module")
+def model() -> CompiledProgram:
+    return compiled(affine())
+
+
+@pytest.fixture
+def program(model: CompiledProgram) -> CompiledProgram:
+    """One that the server may close."""
+    return deepcopy(model)
+
+
+def settings(gathering: Gathering, **limits: float) -> Settings:
+    return Settings(gathering, Limits(**limits), access_log=False)  # pyright: ignore
+
+
+def ask(client: Client, **fields: object) -> Answer:
+    return client.infer("m", X, **fields)
+
+
+def waiting(client: Client, count: int) -> None:
+    wait_until(lambda: client.metric("ramiel_waiting_requests", model="m") == count)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+def test_a_full_queue(program: CompiledProgram, pool: ThreadPoolExecutor) -> None:
+    gathering = Gathering(max_batch=1, most_waiting=2)
+    with serving({"m": program}, settings(gathering)) as client, held(program) as hold:
+        computing = pool.submit(ask, client)
+        assert hold.begun.wait(PATIENCE_S)
+        accepted = [pool.submit(ask, client) for _ in range(2)]
+        waiting(client, 2)
+        refused = ask(client)
+        assert refused.status == 503 and refused.headers["retry-after"] == "1"
+        assert "waiting" in refused.json["error"]
+        hold.go.set()
+        assert [a.result().status for a in (computing, *accepted)] == [200] * 3
+        assert client.metric("ramiel_requests_total", code="200") == 3
+        assert client.metric("ramiel_requests_total", code="503") == 1
+
+
+def test_time_that_is_up(program: CompiledProgram, pool: ThreadPoolExecutor) -> None:
+    """While it is computed, or waits; what waits no longer leaves its place."""
+    gathering = Gathering(max_batch=1, most_waiting=1)
+    with serving({"m": program}, settings(gathering)) as client, held(program) as hold:
+        for _ in range(2):
+            late = ask(client, parameters={"timeout": 20_000})
+            assert late.status == 504 and "in time" in late.json["error"]
+        assert hold.begun.is_set()
+        waiting(client, 0)
+        hold.go.set()
+        assert ask(client).status == 200
+        assert client.metric("ramiel_requests_total", code="504") == 2
+
+
+def test_a_body_that_does_not_come(program: CompiledProgram) -> None:
+    with serving({"m": program}, settings(Gathering(), timeout_s=0.1)) as client:
+        head = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+        with sent(client.port, head) as connection:
+            assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+        assert ask(client).status == 200
+
+
+def test_who_goes_away_leaves_the_queue(program: CompiledProgram, pool: ThreadPoolExecutor) -> None:
+    body = json.dumps({"inputs": [X]}).encode()
+    head = f"POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    gathering = Gathering(max_batch=1)
+    with serving({"m": program}, settings(gathering)) as client, held(program) as hold:
+        first = pool.submit(ask, client)
+        assert hold.begun.wait(PATIENCE_S)
+        with sent(client.port, head.encode(), body):
+            waiting(client, 1)
+        waiting(client, 0)
+        hold.go.set()
+        assert first.result().status == 200
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_requests_that_gather(pool: ThreadPoolExecutor, batch: int) -> None:
+    """As a stream, or as samples of hyperclusters: each gets its own rows, an error its own."""
+    program = compiled(affine(), batch=batch)
+    gathering = Gathering(max_batch=5, max_delay_s=PATIENCE_S)
+    with serving({"m": program}, settings(gathering)) as client:
+        rows = [np.full((1 + i % 3, 4), i, np.float32) for i in range(5)]
+        answers = pool.map(lambda r: client.infer("m", given("x", r)), rows)
+        for row, answer in zip(rows, answers, strict=True):
+            assert np.array_equal(arrays_of(answer)["y"], 3 * row + 1)
+        assert client.metric("ramiel_group_requests_count") == 1
+        assert client.metric("ramiel_group_requests_sum") == 5
+        assert client.metric("ramiel_compute_seconds_count") == 5
+
+
+def test_a_server_that_stops_answers_what_it_has_accepted(
+    program: CompiledProgram, pool: ThreadPoolExecutor
+) -> None:
+    gathering = Gathering(max_batch=1)
+    with serving({"m": program}, settings(gathering)) as client, held(program) as hold:
+        accepted = [pool.submit(ask, client) for _ in range(6)]
+        assert hold.begun.wait(PATIENCE_S)
+        waiting(client, 5)
+        client.stop()
+        time.sleep(0.2)  # it stops listening meanwhile
+        hold.go.set()
+        assert [a.result().status for a in accepted] == [200] * 6
+    with pytest.raises(OSError):
+        ask(client)
