@@ -45,7 +45,7 @@ def expected(x: Tensor) -> Tensor:
 
 def test_on_the_cpu_it_is_called_as_it_is(made: list[Any]) -> None:
     assert torch.allclose(Holder.swish(X, W), expected(X))
-    assert not made and Holder.swish.__name__ == "swish"
+    assert not made and getattr(Holder.swish, "__name__", "") == "swish"
 
 
 def test_it_is_compiled_once(made: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
