@@ -28,6 +28,10 @@ inline int64_t preemptions() {
 // The process's. Where threads are preempted often, those that wait had better sleep at once: one
 // that spins takes turns with one that would work. After a while, which doubles as long as it finds
 // the same, they try again.
+//
+// Preemptions beyond those that are usual are summed up (E. S. Page, Continuous Inspection Schemes,
+// Biometrika 1954), since a few come at a time by chance: sleeping takes programs of short
+// operations up to a half longer.
 class Pressure {
  public:
   bool is_high(int64_t now) const { return now < until_.load(std::memory_order_relaxed); }
@@ -36,26 +40,26 @@ class Pressure {
   void note(int64_t ns, int64_t preemptions, int64_t now) {
     std::unique_lock<std::mutex> guard(mutex_, std::try_to_lock);
     if (!guard) return;
-    ns_ += ns;
-    preemptions_ += preemptions;
-    if (ns_ < kWindow) return;
-    if (preemptions_ * 1000000000 > kMost * ns_) {
+    sum_ = std::max(0.0, sum_ + static_cast<double>(preemptions) - kUsual * 1e-9 * ns);
+    if (sum_ > kMost) {
       until_.store(now + period_, std::memory_order_relaxed);
       period_ = std::min(2 * period_, kLongest);
-    } else {
+      sum_ = kMost / 2;
+    } else if (sum_ == 0) {
       period_ = kShortest;
     }
-    ns_ = preemptions_ = 0;
   }
 
  private:
   static constexpr int64_t kMs = 1000000;
-  static constexpr int64_t kWindow = 20 * kMs, kShortest = 50 * kMs, kLongest = 1600 * kMs;
-  static constexpr int64_t kMost = 80;  // a second, as a busy core has some 200 of, an idle one 20
+  static constexpr int64_t kShortest = 50 * kMs, kLongest = 1600 * kMs;
+  static constexpr double kUsual = 80;  // a second, as a busy core has some 200 of, an idle one 30
+  static constexpr double kMost = 6;
 
   std::atomic<int64_t> until_{0};
   std::mutex mutex_;
-  int64_t ns_ = 0, preemptions_ = 0, period_ = kShortest;
+  double sum_ = 0;
+  int64_t period_ = kShortest;
 };
 
 }  // namespace ramiel
