@@ -40,7 +40,7 @@ PROGRAM_NAMES = BUILTINS | frozenset(
 """Names that an emitted program, its base class or its imports already use. They are listed since
 importing torch takes long; a test compares them with nn.Module and Program."""
 
-COMPILED_NAMES = frozenset(["report", "save", "source"])
+COMPILED_NAMES = frozenset(["report", "results", "save", "source"])
 """What ramiel.compile() adds to a program: taken as attributes, but free as names of values."""
 
 CLASS_NAMES = LAYERS.keys() | frozenset(

@@ -12,6 +12,7 @@ import runpy
 import shlex
 import subprocess
 import textwrap
+import tomllib
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +26,7 @@ from commands import called, run
 from small_models import branches
 
 from ramiel.runtime import Program, Weights
+from ramiel.tools import cli
 from ramiel.transforms import PASS_NAMES
 from ramiel.version import __version__
 
@@ -69,6 +71,15 @@ def execute(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
             done = subprocess.run(
                 ["make", "-n", *targets], cwd=ROOT, capture_output=True, text=True
             )
+        case ["pip", "install", package]:
+            name, _, extra = package.removesuffix("]").partition("[")
+            extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+            assert name == "ramiel" and extra in extras["project"]["optional-dependencies"]
+            return
+        case ["ramiel", "serve", *arguments]:  # it would not end
+            group: Any = typer.main.get_command(cli.app)
+            group.commands["serve"].make_context("serve", arguments)
+            return
         case ["ramiel" | "ramiel-opt" as tool, *arguments]:
             done = run(*arguments, cwd=folder, tool="opt" if tool == "ramiel-opt" else "cli")
         case ["taskset", "-c", _, *rest] if rest[0] == "python":
@@ -132,7 +143,7 @@ def test_the_programs_of_ranks_use_what_there_is() -> None:
 
 def options_of() -> dict[str, set[str]]:
     """The options of each command of `ramiel`."""
-    group: Any = typer.main.get_command(import_module("ramiel.tools.cli").app)
+    group: Any = typer.main.get_command(cli.app)
     found: dict[str, set[str]] = {}
     for name, command in group.commands.items():
         parts = {

@@ -25,7 +25,9 @@ from ramiel.tools.stages import export_stages
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 PIPELINE = Options(workers=2, schedule="pipeline")
 PLACED = Options(workers=2, schedule="placed")
-RANKS = {"workers": 1, "ranks": 3, "executor": "distributed"}
+LINK = (1.0, 12500.0, 1.0)
+"""So fast that several ranks gain."""
+RANKS = {"workers": 1, "ranks": 3, "executor": "distributed", "link": LINK}
 
 
 def placement(model: Path, options: Options) -> dict[str, int]:
