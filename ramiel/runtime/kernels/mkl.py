@@ -7,6 +7,7 @@ order for any number of threads, but of fewer than FEWEST_ROWS rows, for which t
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Sequence
 from ctypes import c_float, c_int, c_size_t, c_void_p
 
@@ -45,9 +46,11 @@ class PackedProduct:
     scratch_bytes = 0
 
     def __init__(self, rows: int, weight: Tensor, adds: bool, packed: Packed) -> None:
-        """The weight is [columns, inner]. OSError without MKL."""
-        self._compute, columns, inner = _library().cblas_sgemm_compute, *weight.shape
-        self._packed = _packed(rows, weight, packed)
+        """The weight is [columns, inner]. AssertionError without MKL."""
+        lib, (columns, inner) = _library(), weight.shape
+        assert lib is not None
+        self._compute = lib.cblas_sgemm_compute
+        self._packed = _packed(lib, rows, weight, packed)
         self._terms = Terms(rows, columns, inner, float(adds), self._packed.data_ptr())
 
     def __call__(self, x: Tensor, y: Tensor) -> None:
@@ -71,10 +74,7 @@ def product(spec: Product) -> Kernel | None:
     is_f32 = weight.dtype is torch.float32
     if not is_f32 or spec.rows < FEWEST_ROWS or not weight.numel() or not _is_available():
         return None
-    try:
-        run = PackedProduct(spec.rows, weight, spec.adds or bias is not None, spec.packed)
-    except OSError:
-        return None
+    run = PackedProduct(spec.rows, weight, spec.adds or bias is not None, spec.packed)
 
     def kernel(x: Tensor, other: Tensor | None) -> Tensor:
         x = x.contiguous()
@@ -91,11 +91,11 @@ def product(spec: Product) -> Kernel | None:
     return kernel
 
 
-def _packed(rows: int, weight: Tensor, known: Packed) -> Tensor:
+def _packed(lib: ctypes.CDLL, rows: int, weight: Tensor, known: Packed) -> Tensor:
     """The weight as MKL packs it for so many rows and the threads of now, aligned."""
     key = "mkl", rows, torch.get_num_threads()
     if key not in known:
-        lib, (columns, inner) = _library(), weight.shape
+        columns, inner = weight.shape
         weight = weight.contiguous()
         size = lib.cblas_sgemm_pack_get_size(_RIGHT, rows, columns, inner)
         memory = torch.empty(size + _LINE, dtype=torch.uint8)
@@ -111,14 +111,15 @@ def _packed(rows: int, weight: Tensor, known: Packed) -> Tensor:
 def _is_available() -> bool:
     """Whether products can be computed, on as many threads as they are to have in a replay, too."""
     native = replay.native()
-    return native is None or native.dispatcher is not None
+    return _library() is not None and (native is None or native.dispatcher is not None)
 
 
-def _library() -> ctypes.CDLL:
-    """OSError if PyTorch was built without MKL."""
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    """PyTorch's library with MKL's functions declared; None if it was built without."""
     lib = libtorch()
     if lib is None or not hasattr(lib, "cblas_sgemm_compute"):
-        raise OSError("PyTorch was built without MKL")
+        return None
     lib.cblas_sgemm_pack_get_size.argtypes = (c_int,) * 4
     lib.cblas_sgemm_pack_get_size.restype = c_size_t
     lib.cblas_sgemm_pack.argtypes = (*(c_int,) * 6, c_float, c_void_p, c_int, c_void_p)

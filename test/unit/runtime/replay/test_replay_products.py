@@ -8,8 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ramiel.runtime import Channels, Input, Linear, Program, Weights
+from ramiel.runtime.kernels import mkl
 from ramiel.runtime.libtorch import libtorch
 from ramiel.runtime.replay.native import native
+from ramiel.torch_level.candidates import FEWEST_ROWS
 
 pytestmark = [
     pytest.mark.skipif(native() is None, reason="without the native part or oneDNN"),
@@ -79,6 +81,7 @@ def test_weights_that_change_are_packed_again() -> None:
 
 
 def test_few_rows_have_another_kernel() -> None:
+    assert mkl.FEWEST_ROWS == FEWEST_ROWS  # the compiler does not import the runtime's kernels
     program, x = Products(weights()), torch.randn(1, INNER)
     program(x)
     assert program.fc1.kernel_for((1, INNER), None, 2) not in (None, "mkl")
