@@ -19,11 +19,14 @@ from ramiel.schedule.list_scheduling import list_schedule
 from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 
-SHARING = 1.05
-"""The factor by which concurrent workers are slower than simulated, as they share memory."""
+SHARING = 1.12
+"""The factor by which concurrent workers may be slower than simulated: as they share memory (1.08 in
+the mean), and as the costs on one thread and on several are not off alike (docs/decisions.md)."""
 TURN = 1.0
 """The time in µs that each operation of a worker takes longer, if there are other workers, by what
 is not simulated: operands in another core's cache, waits for the slower of two."""
+ALIKE = 0.01
+"""The part of the expected time by which a schedule has to be faster than an earlier, simpler one."""
 
 WHOLE_SAMPLES = "whole samples"
 
@@ -89,7 +92,8 @@ def choose_automatically(
             needs.append(memory_limit)
     ranks = [c.timeline.makespan if thorough else expected(c) for c in choices]
     fitting = [i for i, need in enumerate(needs) if memory_limit is None or need <= memory_limit]
-    return choices[min(fitting, key=ranks.__getitem__)]
+    alike = min(ranks[i] for i in fitting) * (1 if thorough else 1 + ALIKE)
+    return choices[next(i for i in fitting if ranks[i] <= alike)]
 
 
 def expected(choice: Choice) -> float:
