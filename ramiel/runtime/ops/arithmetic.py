@@ -6,7 +6,6 @@ import math
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ramiel.runtime.numbers import Integers, integer, integers
