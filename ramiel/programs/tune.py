@@ -32,7 +32,7 @@ from ramiel.programs.loaded import CompiledProgram, load
 from ramiel.runtime import OpError, StreamProgram
 from ramiel.runtime.kernels.onednn_library import library
 from ramiel.runtime.measure import agree, are_usual, interleaved, preemptions, random_inputs
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 from ramiel.runtime.replay.plans import CAPTURED
 
 MEASURED = 4

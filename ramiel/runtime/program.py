@@ -17,7 +17,7 @@ from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import OpError, op_error, place_of
 from ramiel.runtime.inputs import bind, samples_of
 from ramiel.runtime.module import ProgramModule, Serial
-from ramiel.runtime.outputs import joined, owned
+from ramiel.runtime.outputs import as_tuple, joined, owned
 from ramiel.runtime.replay.meeting import Meeting, TapedChannels
 from ramiel.runtime.replay.native import Native, on_crew
 from ramiel.runtime.replay.pipeline import Pipeline
@@ -302,9 +302,8 @@ class Program(ProgramModule):
 
         def tape() -> Taped:
             tapes, copies = tapes_of(1), copies_of(inputs)
-            outputs = self._apart(
-                lambda: as_tuple(taped(serial, tapes[0], self._nodes, self, *copies))
-            )
+            run = partial(taped, serial, tapes[0], self._nodes, self, *copies)
+            outputs = self._apart(lambda: as_tuple(run()))
             if isinstance(outputs[0], Stop):
                 return Taped(tapes, copies, [], {0: outputs[0]})
             return Taped(tapes, copies, list(outputs), {})
@@ -399,7 +398,3 @@ def one_thread(function: Serial) -> Callable[..., Any]:
         return self._answer(compute, args, kwargs)  # pyright: ignore[reportPrivateUsage]
 
     return call
-
-
-def as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return outputs if isinstance(outputs, tuple) else (outputs,)
