@@ -88,6 +88,8 @@ def layer_norm(n: Node) -> Lowered:
 @lowers("LRN")
 def local_response_norm(n: Node) -> Lowered:
     size = n.integer("size")
+    if size < 1:
+        n.fail(f"attribute 'size' must be positive, and is {size}")
     config = {"alpha": n.number("alpha"), "beta": n.number("beta"), "k": n.number("bias")}
     return n.call("ops.local_response_norm", n[0], size, **config)
 
