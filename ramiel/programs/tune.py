@@ -34,7 +34,7 @@ from ramiel.runtime import OpError, StreamProgram
 from ramiel.runtime.disturbance import Watch, forget
 from ramiel.runtime.kernels.onednn_library import library
 from ramiel.runtime.measure import agree, interleaved, random_inputs
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 from ramiel.runtime.replay.plans import CAPTURED
 
 MEASURED = 4
