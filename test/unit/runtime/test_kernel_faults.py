@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -18,15 +19,22 @@ from prepared_layers import (
 )
 from torch import Tensor
 
-from ramiel.runtime import Conv2d, Linear, Weights
+from ramiel.runtime import Conv2d, Linear, Weights, prepared
 from ramiel.runtime.kernels import CONVOLUTIONS
 from ramiel.runtime.kernels import plain as plain_kernels
 from ramiel.runtime.kernels.geometry import Convolution, Kernel
+from ramiel.runtime.prepared import compared
 
 
 @pytest.fixture(autouse=True)
 def seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_compared() -> None:
+    """Whatever kernels other tests have used."""
+    compared.clear()
 
 
 # --- wrong input -------------------------------------------------------------------------
@@ -141,3 +149,42 @@ def test_a_kernel_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         check(layer(x), reference(layer, x))
     assert len(calls) == 2  # the first one is checked
+
+
+@each_kernel
+def test_what_is_compared(
+    kind: type[PreparedLayer], name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first layer of a kind, and by Winograd's algorithm, whose errors depend on the weights,
+    each; also with another shape, another configuration and on another number of threads."""
+    count, plainly = 0, kind._plainly  # pyright: ignore[reportPrivateUsage]
+
+    def counted(layer: Any, x: Tensor, other: Tensor | None) -> Tensor:
+        nonlocal count
+        count += 1
+        return plainly(layer, x, other)
+
+    monkeypatch.setattr(kind, "_plainly", counted)
+    torch.set_num_threads(1)
+    x, wider = torch.randn(SHAPE[kind]), torch.randn(7, *SHAPE[kind][1:])
+    each = "winograd" in (name or "")
+    for i, given in enumerate((x, x, wider, x, wider)):
+        layer = made(kind, name)
+        check(layer(given), reference(layer, given))
+        assert count == (i + 1 if each else (1, 1, 2, 2, 2)[i])
+    before = count
+    layer = made(kind, name, activation="relu")
+    check(layer(x), reference(layer, x).relu())
+    assert count == before + 1
+    torch.set_num_threads(2)
+    check(layer(x), reference(layer, x).relu())
+    torch.set_num_threads(1)
+    assert count == before + 2
+
+
+def test_kinds_that_were_compared_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "_MOST_COMPARED", 3)
+    layer = made(Linear, "plain")
+    for rows in range(1, 9):
+        layer(torch.randn(rows, 5))
+        assert 1 <= len(compared) <= 3
