@@ -70,7 +70,13 @@ class Port:
         self.remote = remote
         self.group = group
         self.tag = _FIRST_TAG + 2 * number
-        self._fixed = Fixed(remote) if remote.bytes is not None else None
+        near = {group.rank, *group.neighbours.ranks}
+        self._far = [rank for rank in remote.receivers if rank not in near or remote.bytes is None]
+        """The receivers to which a connection leads."""
+        is_near = remote.sender in near and len(self._far) < len(remote.receivers)
+        self._slot = group.neighbours.slot(remote.sender, number) if is_near else None
+        given = None if self._slot is None else self._slot.buffer
+        self._fixed = Fixed(remote, given) if remote.bytes is not None else None
         self.buffer = header_buffer() if self._fixed is None else self._fixed.buffer
         self.sent: list[tuple[Any, Tensor, int]] = []
         """What is under way, its memory, and the rank it goes to."""
@@ -85,15 +91,18 @@ class Port:
 
     def post(self) -> None:
         """Have a place for the next call's message."""
-        if self.awaited is None:
+        if self.awaited is None and self._slot is None:
             self.awaited = self.group.receive(self.buffer, self.remote.sender, self.tag)
 
     def receive(self, number: int) -> Tensor:
         """The value of the message that was posted, of a call. StoppedElsewhere if there will be
         none, RankLost, BadMessage."""
         sender, what = self.remote.sender, f'waits for "{self.remote.name}"'
-        work, self.awaited = self.awaited, None
-        self.group.wait(work, sender, what)
+        if self._slot is not None:
+            self.group.wait_for(self._slot, sender, what)
+        else:
+            work, self.awaited = self.awaited, None
+            self.group.wait(work, sender, what)
         if self._fixed is not None:
             kind, of, cause, value = self._fixed.read()
             self._check(kind, of, number, cause)
@@ -131,7 +140,9 @@ class Port:
         self._send(self.buffer, self.tag)
 
     def _send(self, buffer: Tensor, tag: int) -> None:
-        for rank in self.remote.receivers:
+        if self._slot is not None:
+            self._slot.send()
+        for rank in self._far:
             self.sent.append((self.group.send(buffer, rank, tag), buffer, rank))
 
     # --- steps of plans, with the plan's tensor ---
