@@ -88,6 +88,10 @@ class Calls:
             if port.remote.sender != self.group.rank:
                 port.post()
 
+    def begin(self, call: Call) -> None:
+        self.current = call
+        self.group.neighbours.call.value = call.number
+
     def stop(self) -> None:
         """A step of the current call's replay has failed: say on all channels that this rank has
         not sent to that nothing will come."""

@@ -26,7 +26,8 @@ from ramiel.runtime.distributed.messages import (
     size_of,
     stop,
 )
-from ramiel.runtime.replay.tape import Handed, NotCapturable, Receive, Send, here, off
+from ramiel.runtime.replay.native import Kind
+from ramiel.runtime.replay.tape import Handed, NotCapturable, Quick, Receive, Send, here, off
 
 _FIRST_TAG = 16
 """Those before it are the calls' own."""
@@ -89,6 +90,10 @@ class Port:
         """The bytes of the value in a message, if their number is known."""
         return None if self._fixed is None else self._fixed.body
 
+    def has_received(self) -> bool:
+        """Whether a step has received this call's message without Python."""
+        return self._slot is not None and self._slot.has_received()
+
     def post(self) -> None:
         """Have a place for the next call's message."""
         if self.awaited is None and self._slot is None:
@@ -124,7 +129,8 @@ class Port:
     def send(self, number: int, value: Any) -> None:
         if self._fixed is not None:
             self._fixed.write(number, value)
-            self._send(self.buffer, self.tag)
+            if self._slot is None or self._slot.claim():
+                self._send(self.buffer, self.tag)
             return
         header = header_of(self.remote, number, value)
         header.write(self.buffer)
@@ -135,9 +141,10 @@ class Port:
             self._send(copy, self.tag + 1)
 
     def stop(self, number: int, cause: int) -> None:
-        """Say that no value will come."""
-        stop(self.buffer, number, cause)
-        self._send(self.buffer, self.tag)
+        """Say that no value will come, unless a step has sent it without Python."""
+        if self._slot is None or self._slot.claim():
+            stop(self.buffer, number, cause)
+            self._send(self.buffer, self.tag)
 
     def _send(self, buffer: Tensor, tag: int) -> None:
         if self._slot is not None:
@@ -164,6 +171,23 @@ class Port:
         if value.data_ptr() != tensor.data_ptr():
             tensor.copy_(value)
 
+    def sends_quickly(self, tensor: Tensor) -> Quick | None:
+        """A step that does as sends() for a tensor that lies in the message."""
+        is_there = self.body is not None and tensor.data_ptr() == self.body.data_ptr()
+        return self._quick(Kind.SEND_MESSAGE, tensor) if is_there and not self._far else None
+
+    def receives_quickly(self, tensor: Tensor) -> Quick | None:
+        """A step that does as receives(), likewise."""
+        is_there = self.body is not None and tensor.data_ptr() == self.body.data_ptr()
+        return self._quick(Kind.RECEIVE_MESSAGE, tensor) if is_there else None
+
+    def _quick(self, kind: Kind, tensor: Tensor) -> Quick | None:
+        if self._slot is None:
+            return None
+        header = header_buffer()
+        header_of(self.remote, 0, tensor).write(header)
+        return self._slot.quick(kind, header)
+
     def flush(self) -> None:
         """Until all is sent."""
         while self.sent:
@@ -187,7 +211,7 @@ class Sender(Channel):
         if (tape := here.tape) is not None:
             # To the workers of this rank first, as a replay cannot hand over earlier.
             tape.note(Send(self.name))
-            tape.note(Handed(self._port.sends, value, self._port.body))
+            tape.note(Handed(self._port.sends, value, self._port.body, self._port.sends_quickly))
             with off():
                 self._say(value)
             return
@@ -235,10 +259,10 @@ class Receiver(Channel):
 
     def handed(self, value: Any) -> Handed:
         """The event that a value has come."""
-        return Handed(self._port.receives, value)
+        return Handed(self._port.receives, value, quick=self._port.receives_quickly)
 
     def _come(self) -> Any:
-        self.finish()
+        self._finish()
         if self.error is not None:
             raise self.error
         return super().recv()
@@ -247,7 +271,11 @@ class Receiver(Channel):
         return self.recv()
 
     def finish(self) -> None:
-        """Until the message is here, whatever it is."""
+        """Until the message is here, whatever it is, if no step has received it."""
+        if not self._port.has_received():
+            self._finish()
+
+    def _finish(self) -> None:
         with self._lock:
             if self.error is None and not self.is_set():
                 try:

@@ -80,7 +80,11 @@ def half_trip(there_and_back: Callable[[], None], turns: int) -> float:
 
 def slots_of(ranks: int) -> list[dict[int, int]]:
     """Those that measured() uses."""
-    return [dict.fromkeys(range(ranks), _SMALL)] * ranks
+    return [dict.fromkeys(map(_slot_of, range(ranks)), _SMALL)] * ranks
+
+
+def _slot_of(receiver: int) -> int:
+    return -1 - receiver
 
 
 def _bare(
@@ -88,7 +92,8 @@ def _bare(
 ) -> Callable[[], None]:
     """There and back of a message; the lower rank begins. How long each send takes its caller, s,
     is added to `sends`."""
-    own, others = (group.neighbours.slot(a, b) for a, b in ((group.rank, other), (other, group.rank)))
+    own = group.neighbours.slot(group.rank, _slot_of(other))
+    others = group.neighbours.slot(other, _slot_of(group.rank))
     if own is not None and others is not None:
         return _shared(group, other, own, others, sends)
     out, back = (torch.zeros(size, dtype=torch.uint8) for _ in range(2))

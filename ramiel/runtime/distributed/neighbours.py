@@ -2,8 +2,8 @@
 
 Each rank makes a segment of memory without a name, which the others of its machine map by the
 number of its file; so nothing is left of it when the last process has ended, however it ends. In
-it is a slot for each message that the rank sends, which its receivers read where it lies. A slot is
-used once in a call, and calls follow each other, so nobody writes what another one still reads.
+it is a slot for each message that the rank sends, which its receivers read where it lies. That of a
+channel is used once in a call, and calls follow each other: nobody writes what others still read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import secrets
 import select
 from collections.abc import Iterable, Mapping, Sequence
-from ctypes import c_int, c_uint32, c_void_p
+from ctypes import addressof, c_int64, pointer
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ import torch
 from torch import Tensor
 
 from ramiel.cores import cores
-from ramiel.runtime.replay.native import native
+from ramiel.runtime.replay.native import Kind, Mailbox, native
 from ramiel.runtime.replay.plan import SPINS
+from ramiel.runtime.replay.tape import Quick
 
 VARIABLE = "RAMIEL_SHARED_MEMORY"
 """Unless this is 0, ranks on one machine share memory."""
@@ -36,48 +37,62 @@ _MOST_TOLD = 4096
 """The most bytes of an offer."""
 
 Sizes = Mapping[int, int]
-"""The bytes of each slot of a rank, by a number."""
+"""The bytes of each slot of a rank, by a number. Those with numbers from 0 on are used once in a
+call, others at any time."""
 
 
 class Slot:
     """Memory for messages from one rank to others of its machine, one after the other."""
 
-    def __init__(self, memory: mmap.mmap, offset: int, size: int) -> None:
+    def __init__(self, memory: mmap.mmap, offset: int, size: int, call: c_int64 | None) -> None:
+        """`call` is the number of the current one, if there is one message in each."""
         library = native()
         assert library is not None
-        self.buffer = torch.frombuffer(
-            memory, dtype=torch.uint8, count=size, offset=offset + LINE
-        )
-        self._count = self.buffer.data_ptr() - LINE
-        self._received = 0
-        self._send = library.functions.ramiel_message_send
-        self._send.argtypes, self._send.restype = (c_void_p,), None
-        self._wait = library.functions.ramiel_message_wait
-        self._wait.argtypes = (c_void_p, c_uint32, c_int, c_int)
+        self.buffer = torch.frombuffer(memory, dtype=torch.uint8, count=size, offset=offset + LINE)
+        self._functions = library.functions
+        self._call = call
+        address = self.buffer.data_ptr()
+        self._box = Mailbox(address - LINE, address, pointer(call or c_int64()))
+
+    def claim(self) -> bool:
+        """Whether nothing was sent in this call, and the caller now does."""
+        return bool(self._functions.ramiel_message_claim(self._box))
 
     def send(self) -> None:
         """Say that there is a message."""
-        self._send(self._count)
+        self._functions.ramiel_message_say(self._box)
 
     def receive(self, spins: int, most_ms: int) -> bool:
         """Whether the next message is there; waits for it, and not longer than so many ms."""
-        number = (self._received + 1) % 2**32
-        if not self._wait(self._count, number, spins, most_ms):
+        number = (self._box.received + 1) % 2**32  # before `done` is read: see messages.cpp
+        if self.has_received():
+            return True
+        if not self._functions.ramiel_message_wait(self._box, number, spins, most_ms):
             return False
-        self._received = number
+        if self._call is not None:
+            self._box.done = self._call.value
+        self._box.received = number
         return True
+
+    def has_received(self) -> bool:
+        """Whether the message of this call was received."""
+        return self._call is not None and self._box.done == self._call.value
+
+    def quick(self, kind: Kind, header: Tensor) -> Quick:
+        """The step that sends or receives a message with such a header."""
+        return Quick(kind.name, addressof(self._box), header.data_ptr(), (self, header))
 
 
 class Segment:
     """The slots of one rank."""
 
-    def __init__(self, file: int, sizes: Sizes) -> None:
+    def __init__(self, file: int, sizes: Sizes, call: c_int64) -> None:
         """Maps a file of segment_bytes(). OSError."""
         memory = mmap.mmap(file, segment_bytes(sizes))
         starts = itertools.accumulate(map(_slot_bytes, sizes.values()), initial=LINE)
         self.token = memory[:_TOKEN]
         self.slots = {
-            number: Slot(memory, start, size)
+            number: Slot(memory, start, size, call if number >= 0 else None)
             for (number, size), start in zip(sizes.items(), starts, strict=False)
         }
         self._memory = memory
@@ -105,6 +120,8 @@ class Neighbours:
         self._files: list[int] = []
         """Descriptors of segments, until all ranks have mapped them."""
         self._token = secrets.token_bytes(_TOKEN)
+        self.call = c_int64()
+        """The number of the current call."""
         self.spins = 0
         """How often a rank that waits for another one spins."""
 
@@ -118,7 +135,7 @@ class Neighbours:
             file = os.memfd_create(_NAME)
             self._files.append(file)
             os.posix_fallocate(file, 0, segment_bytes(self._sizes[self._rank]))
-            self._segments[self._rank] = segment = Segment(file, self._sizes[self._rank])
+            self._segments[self._rank] = segment = Segment(file, self._sizes[self._rank], self.call)
         except OSError:  # no memory is left, which connections do not need
             return ""
         segment.sign(self._token)
@@ -142,7 +159,7 @@ class Neighbours:
             if os.fstat(own).st_size != segment_bytes(self._sizes[rank]):
                 return False
             life = _Life(process)
-            segment = Segment(own, self._sizes[rank])
+            segment = Segment(own, self._sizes[rank], self.call)
             if segment.token.hex() != told["token"]:
                 return False
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
