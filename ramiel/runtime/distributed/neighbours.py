@@ -52,7 +52,7 @@ class Slot:
         self._functions = library.functions
         self._call = call
         address = self.buffer.data_ptr()
-        self._box = Mailbox(address - LINE, address, pointer(call or c_int64()))
+        self._box = Mailbox(address - LINE, address, pointer(c_int64() if call is None else call))
 
     def claim(self) -> bool:
         """Whether nothing was sent in this call, and the caller now does."""
