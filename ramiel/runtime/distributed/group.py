@@ -121,7 +121,12 @@ class Group:
         store.set_timeout(self._limit)
         self.neighbours = Neighbours(self.rank, slots)
         """The ranks on this machine, with which it shares memory."""
-        self._compare(name, store, identity)
+        try:
+            self._compare(name, store, identity)
+        except (RankLost, RanksDiffer):
+            raise
+        except RuntimeError as error:  # of the store, which is in rank 0's process
+            raise RankLost(f"rank 0 of {name} is lost to rank {self.rank}: {error}") from error
         connect: Any = ProcessGroupGloo
         options = connect._Options()
         options._devices = [_device(place)]
