@@ -34,19 +34,22 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+def check_places() -> None:
+    first, second = met()
+    for number, size in SIZES[0].items():
+        sends, receives = first.slot(0, number), second.slot(0, number)
+        assert sends is not None and receives is not None
+        assert sends.buffer.numel() == size and sends.buffer.data_ptr() % 64 == 0
+        sends.buffer.copy_(torch.arange(size) % 251)
+        assert torch.equal(receives.buffer, sends.buffer)
+        assert sends.buffer.data_ptr() != receives.buffer.data_ptr()
+
+
 def test_messages_lie_where_they_are_read_and_nothing_is_left() -> None:
-    met()
+    check_places()
     before = descriptors()
     for _ in range(3):
-        first, second = met()
-        for number, size in SIZES[0].items():
-            sends, receives = first.slot(0, number), second.slot(0, number)
-            assert sends is not None and receives is not None
-            assert sends.buffer.numel() == size and sends.buffer.data_ptr() % 64 == 0
-            sends.buffer.copy_(torch.arange(size) % 251)
-            assert torch.equal(receives.buffer, sends.buffer)
-            assert sends.buffer.data_ptr() != receives.buffer.data_ptr()
-        del first, second, sends, receives
+        check_places()
     assert descriptors() == before
 
 
