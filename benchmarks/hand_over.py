@@ -2,9 +2,10 @@
 
     torchrun --nnodes 1 --nproc-per-node 2 benchmarks/hand_over.py [--turns 200] [--out FILE]
 
-A value goes there and back: as bytes that are there already, and by the channels of programs with
-their headers, in a replay, which computes it where the message lies, and in Python, which copies
-it. All take turns; half of the median time of a trip counts.
+A value goes there and back: as bytes that are there already, by gloo, and by the channels of
+programs with their headers, in a replay, which computes it where the message lies, and in Python,
+which copies it. These use the memory that the ranks share, or gloo with RAMIEL_SHARED_MEMORY=0. All
+take turns; half of the median time of a trip counts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -20,12 +22,26 @@ import torch
 from ramiel.runtime.distributed.channels import Port
 from ramiel.runtime.distributed.group import Group, Place, time_limit
 from ramiel.runtime.distributed.links import half_trip, measured
-from ramiel.runtime.distributed.messages import Remote
+from ramiel.runtime.distributed.links import slots_of as slots_of_links
+from ramiel.runtime.distributed.messages import Remote, slots_of
 
 SIZES = (256, 1 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20)
 """Bytes."""
 ROUNDS = 5
+CALLS = count(1)
+"""The numbers of trips, each of which is a call to a channel."""
 COLUMNS = ("bytes", "bare_us", "hand_over_us", "in_python_us")
+
+
+def remotes() -> list[Remote]:
+    """The channels: for each size and form, there and back. Each has messages of its own, as the
+    last receive of one stays posted."""
+    return [
+        Remote(f"{size} {form} {sender}", torch.float32, (size // 4,), sender, (1 - sender,))
+        for size in SIZES
+        for form in (True, False)
+        for sender in (0, 1)
+    ]
 
 
 def bare(group: Group, size: int) -> Callable[[], None]:
@@ -44,10 +60,11 @@ def bare(group: Group, size: int) -> Callable[[], None]:
 
 
 def handed_over(group: Group, size: int, is_replayed: bool) -> Callable[[], None]:
-    remotes = [Remote("x", torch.float32, (size // 4,), sender, (1 - sender,)) for sender in (0, 1)]
-    # Tags of their own: the last receive of a size stays posted.
-    first = 2 * (2 * SIZES.index(size) + is_replayed)
-    ports = [Port(remote, number, group) for number, remote in enumerate(remotes, first)]
+    ports = [
+        Port(remote, number, group)
+        for number, remote in enumerate(remotes())
+        if remote.name.startswith(f"{size} {is_replayed} ")
+    ]
     out, back = ports[group.rank], ports[1 - group.rank]
     value = torch.zeros(size // 4)
     if is_replayed and out.body is not None:
@@ -55,12 +72,13 @@ def handed_over(group: Group, size: int, is_replayed: bool) -> Callable[[], None
     back.post()
 
     def trip() -> None:
+        group.neighbours.call.value = call = next(CALLS)
         if group.rank:
-            back.receive(0)
-        out.send(0, value)
+            back.receive(call)
+        out.send(call, value)
         out.flush()
         if not group.rank:
-            back.receive(0)
+            back.receive(call)
         back.post()
 
     return trip
@@ -74,8 +92,11 @@ def main() -> None:
     place = Place.of(os.environ)
     assert place is not None and place.ranks == 2, "start this by torchrun, with two ranks"
     torch.set_num_threads(1)
-    group = Group("hand_over", place, time_limit(os.environ), {})
+    pairs = zip(slots_of(remotes(), 2), slots_of_links(2), strict=True)
+    slots = [{**channels, **links} for channels, links in pairs]
+    group = Group("hand_over", place, time_limit(os.environ), {}, slots)
     link = str(measured(group, 1 - group.rank))
+    way = "shared memory" if group.neighbours.ranks else "gloo"
     rows: list[dict[str, float]] = []
     for size in SIZES:
         forms = [bare(group, size), *(handed_over(group, size, form) for form in (True, False))]
@@ -83,7 +104,7 @@ def main() -> None:
         best = [min(row) * 1e6 for row in zip(*times, strict=True)]
         rows.append(dict(zip(COLUMNS, [size, *best], strict=True)))
     if group.rank == 0:
-        print(f"--link {link}")
+        print(f"{way}: --link {link}")
         for row in rows:
             ratio = row["hand_over_us"] / row["bare_us"]
             print(
@@ -92,7 +113,9 @@ def main() -> None:
                 f"{row['in_python_us']:8.1f} µs"
             )
         if options.out is not None:
-            options.out.write_text(json.dumps({"link": link, "rows": rows}, indent=1) + "\n")
+            options.out.write_text(
+                json.dumps({"link": link, "way": way, "rows": rows}, indent=1) + "\n"
+            )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Workers and ranks that are killed at random times: what ends, how soon, and what is left.
 
     python benchmarks/killed.py processes [--times 200] [--workers 3] [--out FILE]
-    python benchmarks/killed.py ranks [--times 200] [--ranks 3] [--within 1.5] [--out FILE]
+    python benchmarks/killed.py ranks [--times 200] [--ranks 3] [--within 1.5] [--seconds 120]
+        [--out FILE]
 
-Results are added to those in FILE: runs with other seeds (--seed) go on where one ends.
+Results are added to those in FILE: runs with other seeds (--seed) go on where one ends. With
+--seconds, no program of ranks is started after so long.
 `processes` calls one program for ever, and kills any of its workers: the call has to end with an
 error, the next one to be right, and no process, no segment of shared memory and no descriptor may
 be left. `ranks` starts a program of ranks each time, and kills any of them within some seconds of
@@ -21,7 +23,6 @@ import os
 import random
 import re
 import signal
-import socket
 import statistics
 import tempfile
 import threading
@@ -35,6 +36,7 @@ from typing import Any
 
 from machine import machine
 from onnx import ModelProto
+from ports import free_port
 from synthetic import chains_model
 
 import ramiel
@@ -194,14 +196,6 @@ def program_at(path: str) -> Program:
     return kind(Weights.open(Path(path).with_suffix(".safetensors")))  # pyright: ignore
 
 
-def free_port() -> int:
-    while True:
-        port = random.SystemRandom().randrange(10000, 32768)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
 def ranks(options: argparse.Namespace) -> dict[str, Any]:
     rng = random.Random(options.seed)
     context = multiprocessing.get_context("forkserver")
@@ -220,7 +214,10 @@ def ranks(options: argparse.Namespace) -> dict[str, Any]:
             schedule="linear",
             executor="distributed",
         ).save(path)
+        end = time.monotonic() + options.seconds
         for turn in range(options.times):
+            if time.monotonic() > end:
+                break
             port, outs = free_port(), [Path(folder) / f"{r}.txt" for r in range(options.ranks)]
             group = [
                 context.Process(
@@ -247,7 +244,7 @@ def ranks(options: argparse.Namespace) -> dict[str, Any]:
     if left := segments() - before:
         problems.append(f"segments are left: {sorted(left)[:4]}")
     return {
-        "kills": options.times,
+        "kills": len(seconds),
         "ranks": options.ranks,
         "all_ended_ms": spread(seconds),
         "outcomes": dict(outcomes.most_common()),
@@ -295,6 +292,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--ranks", type=int, default=3)
     parser.add_argument("--within", type=float, default=1.5)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--calls", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)

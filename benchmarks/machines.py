@@ -97,7 +97,8 @@ def _position(name: str) -> tuple[str, int]:
 
 def hand_overs(document: dict[str, Any]) -> str:
     lines = [
-        f"Two ranks on loopback, which measures as `--link {document['link']}`:",
+        f"Two ranks on one machine by {document['way']}, which measures as "
+        f"`--link {document['link']}`:",
         "",
         "| bytes | isend and irecv, µs | hand-over, µs | ratio |",
         "|---|---|---|---|",
@@ -110,8 +111,8 @@ def hand_overs(document: dict[str, Any]) -> str:
 
 def programs(document: dict[str, Any]) -> str:
     lines = [
-        f"Two ranks with a worker each on loopback, simulated with `--link {document['link']}` and "
-        "measured costs, ms:",
+        f"Two ranks with a worker each on one machine, by {document['way']}, simulated with "
+        f"`--link {document['link']}` and measured costs, ms:",
         "",
         "| model | schedule | messages | simulated | measured | serial, simulated | measured |",
         "|---|---|---|---|---|---|---|",
@@ -150,8 +151,9 @@ def main() -> None:
         parts[name] = table(rows, options.workers, options.ranks)
     for path in options.measured:
         document: dict[str, Any] = json.loads(path.read_text())
-        parts |= {"hand-overs": hand_overs(document)} if "rows" in document else {}
-        parts |= {"programs": programs(document)} if "programs" in document else {}
+        way = str(document["way"]).replace(" ", "-")
+        parts |= {f"hand-overs-{way}": hand_overs(document)} if "rows" in document else {}
+        parts |= {f"programs-{way}": programs(document)} if "programs" in document else {}
     text = options.page.read_text()
     for name, content in parts.items():
         pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)

@@ -3,13 +3,16 @@
     python benchmarks/ranks.py MODEL.onnx ... --link 20Gbit,60us [--schedule linear] [--out FILE]
 
 Each model is compiled with measured costs for two ranks of one worker, and run by torchrun on this
-machine; rank 0 checks its results against the serial form, bit for bit, and times both.
+machine; rank 0 checks its results against the serial form, bit for bit, and times both. The ranks
+share memory, unless RAMIEL_SHARED_MEMORY=0 has gloo connect them; the link is that of `torchrun ...
+-m ramiel.runtime.distributed.links` in the same way.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +22,7 @@ from pathlib import Path
 from ramiel.compiler import compile_model, program_of
 from ramiel.pipelines import Options
 from ramiel.programs.files import write_program
+from ramiel.runtime.distributed.neighbours import VARIABLE
 from ramiel.tools.options import link_of
 
 LIMIT_S = 300
@@ -66,7 +70,8 @@ def main() -> None:
             rows.append(run(model, options.schedule, options.link, Path(folder)))
             print(rows[-1], flush=True)
     if options.out is not None:
-        document = {"link": options.link, "programs": rows}
+        way = "gloo" if os.environ.get(VARIABLE) == "0" else "shared memory"
+        document = {"link": options.link, "way": way, "programs": rows}
         options.out.write_text(json.dumps(document, indent=1) + "\n")
 
 

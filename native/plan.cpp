@@ -11,6 +11,7 @@
 
 #include "dispatcher.h"
 #include "kernels.h"
+#include "messages.h"
 #include "openmp.h"
 #include "plan.h"
 #include "pressure.h"
@@ -331,8 +332,20 @@ class Plan final : public Lender, public Parts {
         multiply(*static_cast<Product*>(step.third), static_cast<const float*>(step.first),
                  static_cast<float*>(step.second));
         return kDone;
+      case kSendMessage:
+        if (ramiel::send(mailbox_of(step), header_of(step))) return kDone;
+        return call_python(step.size);
+      case kReceiveMessage:
+        if (ramiel::receive(mailbox_of(step), header_of(step), common_->spins)) return kDone;
+        return call_python(step.size);
     }
     return kStopped;
+  }
+
+  static Mailbox& mailbox_of(const Step& step) { return *static_cast<Mailbox*>(step.first); }
+
+  static const int64_t* header_of(const Step& step) {
+    return static_cast<const int64_t*>(step.second);
   }
 
   // A channel is a set of the seats that wait for it, modulo 63, and whether it was sent.

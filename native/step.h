@@ -20,6 +20,8 @@ enum Kind : int32_t {
   kOperator,      // the Operation at first (dispatcher.h)
   kCall,          // function number `size` of Python's
   kProduct,       // first by what the Product at third has packed, to second (dispatcher.h)
+  kSendMessage,   // by the Mailbox at first, the header at second (messages.h); else kCall
+  kReceiveMessage,  // the same
 };
 
 struct Step {

@@ -3,7 +3,8 @@
 // Each plan is a random graph: every worker adds to numbers that it gets through channels, on one
 // thread or, by OpenMP, on several, in calls as of Python's or of PyTorch's operators. A wrong sum, a
 // hang, a race or memory that is not freed is a fault of the executor. So are they in pipelines, whose
-// workers go through the copies of such a graph, and in threads that use a crew.
+// workers go through the copies of such a graph, in messages between two ends, and in threads that use a
+// crew.
 
 #include <dlfcn.h>
 
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "dispatcher.h"
+#include "messages.h"
 #include "openmp.h"
 #include "step.h"
 
@@ -385,6 +387,51 @@ int wrong_on_crew(unsigned seed, int runs) {
   return wrong + (ramiel_has_crew() != 0);
 }
 
+// Calls in each of which a thread sends, two of another end receive, and one of these answers. How
+// many were wrong.
+int wrong_messages(int calls, int spins) {
+  struct Place {
+    ramiel::Count count{};
+    int64_t header[24]{};
+  } there, back;
+  const int64_t known[24] = {1, 0, 0, 0, 2};
+  std::copy_n(known, 24, there.header);
+  std::copy_n(known, 24, back.header);
+  int64_t call = 0, answered = 0, sum = 0, expected = 0;
+  ramiel::Mailbox out{&there.count, there.header, &call, {}, {}};
+  ramiel::Mailbox in{&there.count, there.header, &answered, {}, {}};
+  ramiel::Mailbox answers{&back.count, back.header, &answered, {}, {}};
+  ramiel::Mailbox heard{&back.count, back.header, &call, {}, {}};
+  int64_t value = 0;
+  auto receives = [&known, spins](ramiel::Mailbox& box) {
+    while (!ramiel::receive(box, known, spins)) continue;
+  };
+  std::thread other([&] {
+    for (int i = 1; i <= calls; ++i) {
+      answered = i;
+      int64_t seen = 0;
+      std::thread third([&] {
+        receives(in);
+        seen = value;
+      });
+      receives(in);
+      sum += value;
+      third.join();
+      sum += seen;
+      ramiel::send(answers, known);
+    }
+  });
+  for (int i = 1; i <= calls; ++i) {
+    call = value = i;
+    expected += 2 * i;
+    ramiel::send(out, known);
+    ramiel::send(out, known);  // which was done already
+    receives(heard);
+  }
+  other.join();
+  return sum != expected;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -404,6 +451,7 @@ int main(int count, char** arguments) {
         }
         int copies = 1 + static_cast<int>(seed % 4);
         wrong.fetch_add(wrong_on_crew(seed * 4 + caller, runs / 40));
+        wrong.fetch_add(wrong_messages(runs / 10, spins));
         wrong.fetch_add(wrong_in_pipeline(seed * 4 + caller, workers, copies, runs / 40, spins));
       }
     });

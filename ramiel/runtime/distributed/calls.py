@@ -29,7 +29,7 @@ from ramiel.runtime.distributed.channels import (
     Way,
 )
 from ramiel.runtime.distributed.group import FOREVER, Group, RankLost
-from ramiel.runtime.distributed.messages import BadMessage, Header, header_buffer
+from ramiel.runtime.distributed.messages import CALLS, BadMessage, Header, header_buffer
 from ramiel.runtime.errors import OpError
 from ramiel.runtime.surroundings import PATIENCE_S
 
@@ -43,6 +43,8 @@ that it has lost one, or that the call has to be made again in Python."""
 _MOST_TOLD = 64 * 1024
 """The most bytes of a reason."""
 _NOBODY = -1
+_LISTEN_MS = 50
+"""How often a rank that waits for a call in shared memory looks what else rank 0 has said."""
 _HEARD_S = 2.0
 """How long rank 0 waits at the end until the others have heard of it."""
 
@@ -67,6 +69,9 @@ class Calls:
         self.in_python: dict[int, str] = {}
         """On rank 0, the other ranks that ran the last call in Python though it was to be
         replayed, and why."""
+        self._slots = {r: group.neighbours.slot(r, CALLS) for r in group.neighbours.ranks}
+        """Of ranks on this machine, where they say something of calls."""
+        self._own_slot = group.neighbours.slot(group.rank, CALLS)
         self.post()
         others = range(1, group.ranks)
         if group.rank == 0:
@@ -82,6 +87,10 @@ class Calls:
         for port in self.ports:
             if port.remote.sender != self.group.rank:
                 port.post()
+
+    def begin(self, call: Call) -> None:
+        self.current = call
+        self.group.neighbours.call.value = call.number
 
     def stop(self) -> None:
         """A step of the current call's replay has failed: say on all channels that this rank has
@@ -122,8 +131,13 @@ class Calls:
     def announce(self, call: Call) -> None:
         """Tell the others that a call begins."""
         call.is_open = True
+        told = (call.shapes, call.way)
+        if self._own_slot is not None:
+            _header(_CALL, self._number, _NOBODY, told).write(self._own_slot.buffer)
+            self._own_slot.send()
         for rank in range(1, self.group.ranks):
-            self._announce(_CALL, self._number, rank, told=(call.shapes, call.way))
+            if rank not in self._slots:
+                self._announce(_CALL, self._number, rank, told=told)
 
     def outcome(self, failure: BaseException | None) -> BaseException | None:
         """What to raise for the call that was announced, once all ranks have reported on it."""
@@ -157,7 +171,7 @@ class Calls:
     def _report_of(self, rank: int) -> BaseException | None:
         """What a rank says of a call: why it has failed, if it is the one that did."""
         what = "waits for its report"
-        header = self._receive(header_buffer(), rank, _REPORTED, what)
+        header = self._receive(rank, what)
         size = header.shape[0] if len(header.shape) == 1 else -1
         if header.number != self._number or not 0 <= size <= _MOST_TOLD:
             raise BadMessage(f"rank {rank} reports on another call")
@@ -174,8 +188,13 @@ class Calls:
             self.in_python[rank] = text
         return OpError(f"rank {rank}: {text}") if header.kind == _FAILED else None
 
-    def _receive(self, buffer: Tensor, rank: int, tag: int, what: str) -> Header:
-        self.group.wait(self.group.receive(buffer, rank, tag), rank, what)
+    def _receive(self, rank: int, what: str) -> Header:
+        """A rank's report."""
+        if (slot := self._slots.get(rank)) is not None:
+            self.group.wait_for(slot, rank, what)
+            return Header.read(slot.buffer)
+        buffer = header_buffer()
+        self.group.wait(self.group.receive(buffer, rank, _REPORTED), rank, what)
         return Header.read(buffer)
 
     def _announce(
@@ -187,7 +206,7 @@ class Calls:
         told: tuple[int, ...] = (),
     ) -> None:
         buffer = header_buffer()
-        Header(kind, number, cause, told, (0,) * len(told)).write(buffer)
+        _header(kind, number, cause, told).write(buffer)
         self._under_way.append((self.group.send(buffer, rank, _ANNOUNCED), buffer, rank))
 
     def _beat(self, rank: int) -> None:
@@ -236,7 +255,7 @@ class Calls:
         """The next call; None if there are no more. RankLost."""
         while True:
             try:
-                heard = self._heard.get(timeout=self.group.limit_s)
+                heard = self._hear()
             except Empty:
                 raise self.group.lost(0, "waits for a call", self.group.limit_s) from None
             if isinstance(heard, RankLost):
@@ -248,6 +267,20 @@ class Calls:
                 return None
             if heard.kind == _END:
                 raise _ended_for(heard.cause)
+
+    def _hear(self) -> Header | RankLost:
+        """What rank 0 says next. Empty if it says nothing for too long."""
+        if (slot := self._slots.get(0)) is None:
+            return self._heard.get(timeout=self.group.limit_s)
+        end, spins = time.monotonic() + self.group.limit_s, self.group.neighbours.spins
+        while not slot.receive(spins, _LISTEN_MS):
+            spins = 0
+            try:
+                return self._heard.get_nowait()
+            except Empty:
+                if time.monotonic() > end:
+                    raise
+        return Header.read(slot.buffer)
 
     def reason(self, error: RankLost) -> RankLost:
         """Why rank 0 is lost, if it is and had time to say that it ends for another one."""
@@ -268,10 +301,13 @@ class Calls:
         is_lost = isinstance(error, RankLost | BadMessage)
         kind = next((kind for kinds, kind in _KINDS if isinstance(error, kinds)), _FAILED)
         told = torch.tensor(list(text.encode()[:_MOST_TOLD]), dtype=torch.uint8)
-        buffer = header_buffer()
-        Header(kind, self._number, cause, (told.numel(),), (1,)).write(buffer)
+        slot = self._own_slot if 0 in self._slots else None
+        buffer = header_buffer() if slot is None else slot.buffer
+        _header(kind, self._number, cause, (told.numel(),)).write(buffer)
         try:
-            works = [self.group.send(buffer, 0, _REPORTED)]
+            works = [self.group.send(buffer, 0, _REPORTED)] if slot is None else []
+            if slot is not None:
+                slot.send()
             if told.numel():
                 works.append(self.group.send(told, 0, _REASON))
             for work in works:
@@ -306,6 +342,11 @@ _KINDS: tuple[tuple[type | tuple[type, ...], int], ...] = (
     (Again, _AGAIN),
 )
 """What a rank reports of errors; of others, that it has failed."""
+
+
+def _header(kind: int, number: int, cause: int, told: tuple[int, ...] = ()) -> Header:
+    """That of a message with some numbers and no value."""
+    return Header(kind, number, cause, told, (0,) * len(told))
 
 
 def _ended_for(rank: int) -> RankLost:

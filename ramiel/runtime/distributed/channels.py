@@ -26,7 +26,8 @@ from ramiel.runtime.distributed.messages import (
     size_of,
     stop,
 )
-from ramiel.runtime.replay.tape import Handed, NotCapturable, Receive, Send, here, off
+from ramiel.runtime.replay.native import Kind
+from ramiel.runtime.replay.tape import Handed, NotCapturable, Quick, Receive, Send, here, off
 
 _FIRST_TAG = 16
 """Those before it are the calls' own."""
@@ -70,7 +71,13 @@ class Port:
         self.remote = remote
         self.group = group
         self.tag = _FIRST_TAG + 2 * number
-        self._fixed = Fixed(remote) if remote.bytes is not None else None
+        near = {group.rank, *group.neighbours.ranks}
+        self._far = [rank for rank in remote.receivers if rank not in near or remote.bytes is None]
+        """The receivers to which a connection leads."""
+        is_near = remote.sender in near and len(self._far) < len(remote.receivers)
+        self._slot = group.neighbours.slot(remote.sender, number) if is_near else None
+        given = None if self._slot is None else self._slot.buffer
+        self._fixed = Fixed(remote, given) if remote.bytes is not None else None
         self.buffer = header_buffer() if self._fixed is None else self._fixed.buffer
         self.sent: list[tuple[Any, Tensor, int]] = []
         """What is under way, its memory, and the rank it goes to."""
@@ -83,17 +90,24 @@ class Port:
         """The bytes of the value in a message, if their number is known."""
         return None if self._fixed is None else self._fixed.body
 
+    def has_received(self) -> bool:
+        """Whether a step has received this call's message without Python."""
+        return self._slot is not None and self._slot.has_received()
+
     def post(self) -> None:
         """Have a place for the next call's message."""
-        if self.awaited is None:
+        if self.awaited is None and self._slot is None:
             self.awaited = self.group.receive(self.buffer, self.remote.sender, self.tag)
 
     def receive(self, number: int) -> Tensor:
         """The value of the message that was posted, of a call. StoppedElsewhere if there will be
         none, RankLost, BadMessage."""
         sender, what = self.remote.sender, f'waits for "{self.remote.name}"'
-        work, self.awaited = self.awaited, None
-        self.group.wait(work, sender, what)
+        if self._slot is not None:
+            self.group.wait_for(self._slot, sender, what)
+        else:
+            work, self.awaited = self.awaited, None
+            self.group.wait(work, sender, what)
         if self._fixed is not None:
             kind, of, cause, value = self._fixed.read()
             self._check(kind, of, number, cause)
@@ -115,7 +129,8 @@ class Port:
     def send(self, number: int, value: Any) -> None:
         if self._fixed is not None:
             self._fixed.write(number, value)
-            self._send(self.buffer, self.tag)
+            if self._slot is None or self._slot.claim():
+                self._send(self.buffer, self.tag)
             return
         header = header_of(self.remote, number, value)
         header.write(self.buffer)
@@ -126,12 +141,15 @@ class Port:
             self._send(copy, self.tag + 1)
 
     def stop(self, number: int, cause: int) -> None:
-        """Say that no value will come."""
-        stop(self.buffer, number, cause)
-        self._send(self.buffer, self.tag)
+        """Say that no value will come, unless a step has sent it without Python."""
+        if self._slot is None or self._slot.claim():
+            stop(self.buffer, number, cause)
+            self._send(self.buffer, self.tag)
 
     def _send(self, buffer: Tensor, tag: int) -> None:
-        for rank in self.remote.receivers:
+        if self._slot is not None:
+            self._slot.send()
+        for rank in self._far:
             self.sent.append((self.group.send(buffer, rank, tag), buffer, rank))
 
     # --- steps of plans, with the plan's tensor ---
@@ -152,6 +170,23 @@ class Port:
             raise NotCapturable(channel.call.misfit)
         if value.data_ptr() != tensor.data_ptr():
             tensor.copy_(value)
+
+    def sends_quickly(self, tensor: Tensor) -> Quick | None:
+        """A step that does as sends() for a tensor that lies in the message."""
+        is_there = self.body is not None and tensor.data_ptr() == self.body.data_ptr()
+        return self._quick(Kind.SEND_MESSAGE, tensor) if is_there and not self._far else None
+
+    def receives_quickly(self, tensor: Tensor) -> Quick | None:
+        """A step that does as receives(), likewise."""
+        is_there = self.body is not None and tensor.data_ptr() == self.body.data_ptr()
+        return self._quick(Kind.RECEIVE_MESSAGE, tensor) if is_there else None
+
+    def _quick(self, kind: Kind, tensor: Tensor) -> Quick | None:
+        if self._slot is None:
+            return None
+        header = header_buffer()
+        header_of(self.remote, 0, tensor).write(header)
+        return self._slot.quick(kind, header)
 
     def flush(self) -> None:
         """Until all is sent."""
@@ -176,7 +211,7 @@ class Sender(Channel):
         if (tape := here.tape) is not None:
             # To the workers of this rank first, as a replay cannot hand over earlier.
             tape.note(Send(self.name))
-            tape.note(Handed(self._port.sends, value, self._port.body))
+            tape.note(Handed(self._port.sends, value, self._port.body, self._port.sends_quickly))
             with off():
                 self._say(value)
             return
@@ -224,10 +259,10 @@ class Receiver(Channel):
 
     def handed(self, value: Any) -> Handed:
         """The event that a value has come."""
-        return Handed(self._port.receives, value)
+        return Handed(self._port.receives, value, quick=self._port.receives_quickly)
 
     def _come(self) -> Any:
-        self.finish()
+        self._finish()
         if self.error is not None:
             raise self.error
         return super().recv()
@@ -236,7 +271,11 @@ class Receiver(Channel):
         return self.recv()
 
     def finish(self) -> None:
-        """Until the message is here, whatever it is."""
+        """Until the message is here, whatever it is, if no step has received it."""
+        if not self._port.has_received():
+            self._finish()
+
+    def _finish(self) -> None:
         with self._lock:
             if self.error is None and not self.is_set():
                 try:

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,8 @@ from torch._C._distributed_c10d import (  # pyright: ignore[reportPrivateUsage]
 )
 from torch.distributed import ProcessGroupGloo
 
+from ramiel.runtime.distributed.neighbours import Neighbours, Sizes, Slot
+
 FOREVER = timedelta(days=365)
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 29500
@@ -32,6 +34,9 @@ _CONNECT_S = 1.0
 """How long a connection between ranks that are there is tried for at least."""
 _MOST_TOLD = 64 * 1024
 """The most bytes that a rank says about itself."""
+
+_LOOK_MS = 20
+"""How often a rank that waits looks whether the other one still lives."""
 
 _programs = itertools.count()
 
@@ -96,9 +101,15 @@ class Group:
     receiver knows it."""
 
     def __init__(
-        self, name: str, place: Place, limit_s: float, identity: Mapping[str, str]
+        self,
+        name: str,
+        place: Place,
+        limit_s: float,
+        identity: Mapping[str, str],
+        slots: Sequence[Sizes] = (),
     ) -> None:
-        """Meets the other ranks. `identity` is what must be the same on all of them.
+        """Meets the other ranks. `identity` is what must be the same on all of them, and `slots`
+        those of each rank, for messages between ranks on one machine (neighbours.py).
 
         RanksDiffer if it is not, with both; RankLost if a rank does not come in time; OSError if
         rank 0 cannot listen.
@@ -108,7 +119,14 @@ class Group:
         self._first: dict[int, tuple[str, int]] = {}
         store = PrefixStore(f"ramiel/{place.attempt}/{next(_programs)}", _store(place, self._limit))
         store.set_timeout(self._limit)
-        self._compare(name, store, identity)
+        self.neighbours = Neighbours(self.rank, slots)
+        """The ranks on this machine, with which it shares memory."""
+        try:
+            self._compare(name, store, identity)
+        except (RankLost, RanksDiffer):
+            raise
+        except RuntimeError as error:  # of the store, which is in rank 0's process
+            raise RankLost(f"rank 0 of {name} is lost to rank {self.rank}: {error}") from error
         connect: Any = ProcessGroupGloo
         options = connect._Options()
         options._devices = [_device(place)]
@@ -123,14 +141,17 @@ class Group:
 
     def _compare(self, name: str, store: Store, identity: Mapping[str, str]) -> None:
         differs: RanksDiffer | None = None
+        others = [rank for rank in range(self.ranks) if rank != self.rank]
+        store.set(f"memory/{self.rank}", self.neighbours.offer())
         store.set(f"identity/{self.rank}", json.dumps(identity))
         for rank in range(self.ranks):
             self._await(name, store, rank, f"identity/{rank}")
-        for rank in range(1, self.ranks) if self.rank == 0 else (0,):
+        for rank in others if self.rank == 0 else (0,):
             told = store.get(f"identity/{rank}")
             if (error := _difference(name, identity, told, self.rank, rank)) is not None:
                 differs = error
-        store.set(f"compared/{self.rank}", "")
+        opened = [rank for rank in others if self._opens(store, rank, differs)]
+        store.set(f"compared/{self.rank}", json.dumps(opened))
         if differs is not None and self.rank:
             raise differs
         # The store is in rank 0's process: it stays until the others have read.
@@ -138,6 +159,13 @@ class Group:
             self._await(name, store, rank, f"compared/{rank}")
         if differs is not None:
             raise differs
+        self.neighbours.keep(
+            rank for rank in others if self.rank in _ranks(store.get(f"compared/{rank}"))
+        )
+
+    def _opens(self, store: Store, rank: int, differs: RanksDiffer | None) -> bool:
+        """Whether this rank can share another one's memory."""
+        return differs is None and self.neighbours.open(rank, store.get(f"memory/{rank}"))
 
     def _await(self, name: str, store: Store, rank: int, key: str) -> None:
         """Until a rank has said something in the store. RankLost."""
@@ -172,6 +200,15 @@ class Group:
         except RuntimeError as error:
             raise self.lost(rank, what, time.monotonic() - begin) from error
 
+    def wait_for(self, slot: Slot, rank: int, what: str) -> None:
+        """Until a message of a rank on this machine is there. RankLost as wait()."""
+        begin, spins = time.monotonic(), self.neighbours.spins
+        while not slot.receive(spins, _LOOK_MS):
+            spins, waited = 0, time.monotonic() - begin
+            has_ended = self.neighbours.has_ended(rank)
+            if (has_ended or waited >= self.limit_s) and not slot.receive(0, 0):
+                raise self.lost(rank, what, 0.0 if has_ended else waited)
+
     def lost(self, rank: int, what: str, waited_s: float) -> RankLost:
         """The error for what has happened first: all connections end with one of them."""
         late = waited_s >= 0.99 * self.limit_s
@@ -179,6 +216,15 @@ class Group:
         told = f"rank {rank} is lost to rank {self.rank}, which {what}: {how}"
         first = self._first.setdefault(0, (told, rank))
         return RankLost(*first)
+
+
+def _ranks(told: bytes) -> list[int]:
+    """Those that a rank has told of."""
+    try:
+        found = json.loads(told) if len(told) <= _MOST_TOLD else []
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []  # pyright: ignore
 
 
 def _difference(

@@ -2,7 +2,8 @@
 
     torchrun --nnodes 2 --nproc-per-node 1 -m ramiel.runtime.distributed.links
 
-prints, on rank 0, the link to each other rank: `--link 9.41Gbit,8.2us,12.5us,48Gbit`.
+prints, on rank 0, the link to each other rank: `--link 9.41Gbit,8.2us,12.5us,48Gbit`. To a rank on
+the same machine it is the memory that they share, unless RAMIEL_SHARED_MEMORY=0.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import NamedTuple
 
 import torch
 
 from ramiel.runtime.distributed.group import Group, Place, time_limit
+from ramiel.runtime.distributed.neighbours import Slot
 
 _TAG = 7
 _TURNS = 50
@@ -25,6 +28,8 @@ _SMALL, _LARGE = 64, 8 << 20
 """Bytes."""
 _COPIED = 1 << 20
 """The bytes of a large message that is sent at once: less than what the system buffers."""
+_LEAST = 1.0
+"""What a difference of times is at least, µs: in shared memory, all messages take the same."""
 
 
 class Measured(NamedTuple):
@@ -38,8 +43,13 @@ class Measured(NamedTuple):
 
     def __str__(self) -> str:
         """As --link takes it."""
-        rate, copying = (f"{each * 8e-3:.3g}Gbit" for each in (self.rate, self.copying))
-        return f"{rate},{self.latency:.3g}us,{self.overhead:.3g}us,{copying}"
+        rate, copying = (f"{_digits(each * 8e-3)}Gbit" for each in (self.rate, self.copying))
+        return f"{rate},{_digits(self.latency)}us,{_digits(self.overhead)}us,{copying}"
+
+
+def _digits(number: float) -> str:
+    """Three of them, without an exponent."""
+    return f"{Decimal(f'{number:.3g}'):f}"
 
 
 def measured(group: Group, other: int) -> Measured:
@@ -50,12 +60,11 @@ def measured(group: Group, other: int) -> Measured:
     for size, times in sends.items():
         half_trip(_bare(group, other, size, times), _TURNS)
     own, copies = (statistics.median(times[_WARM_UP:]) for times in sends.values())
-    least = 1e-9  # µs: more bytes never take less
     return Measured(
         max(small - 2 * own, 0.0) * 1e6,
-        (_LARGE - _SMALL) / max((large - small) * 1e6, least),
+        (_LARGE - _SMALL) / max((large - small) * 1e6, _LEAST),
         own * 1e6,
-        (_COPIED - _SMALL) / max((copies - own) * 1e6, least),
+        (_COPIED - _SMALL) / max((copies - own) * 1e6, _LEAST),
     )
 
 
@@ -69,11 +78,24 @@ def half_trip(there_and_back: Callable[[], None], turns: int) -> float:
     return statistics.median(times[_WARM_UP:]) / 2
 
 
+def slots_of(ranks: int) -> list[dict[int, int]]:
+    """Those that measured() uses."""
+    return [dict.fromkeys(map(_slot_of, range(ranks)), _SMALL)] * ranks
+
+
+def _slot_of(receiver: int) -> int:
+    return -1 - receiver
+
+
 def _bare(
     group: Group, other: int, size: int, sends: list[float] | None = None
 ) -> Callable[[], None]:
     """There and back of a message; the lower rank begins. How long each send takes its caller, s,
     is added to `sends`."""
+    own = group.neighbours.slot(group.rank, _slot_of(other))
+    others = group.neighbours.slot(other, _slot_of(group.rank))
+    if own is not None and others is not None:
+        return _shared(group, other, own, others, sends)
     out, back = (torch.zeros(size, dtype=torch.uint8) for _ in range(2))
 
     def trip() -> None:
@@ -91,12 +113,31 @@ def _bare(
     return trip
 
 
+def _shared(
+    group: Group, other: int, own: Slot, others: Slot, sends: list[float] | None
+) -> Callable[[], None]:
+    """The same through memory, where a message lies already, whatever its size."""
+
+    def trip() -> None:
+        if group.rank > other:
+            group.wait_for(others, other, "waits for a message")
+        begin = time.perf_counter()
+        own.send()
+        if sends is not None:
+            sends.append(time.perf_counter() - begin)
+        if group.rank < other:
+            group.wait_for(others, other, "waits for a message")
+
+    return trip
+
+
 def main() -> None:
     place = Place.of(os.environ)
     if place is None or place.ranks < 2:
         raise SystemExit("links are between ranks: start this by torchrun, on two or more")
     try:
-        group = Group("the measurement", place, time_limit(os.environ), {})
+        slots = slots_of(place.ranks)
+        group = Group("the measurement", place, time_limit(os.environ), {}, slots)
         for other in range(1, group.ranks) if group.rank == 0 else (0,):
             link = measured(group, other)
             if group.rank == 0:

@@ -4,6 +4,7 @@ unpickled, and what a header says is checked against what the program declares."
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -90,8 +91,11 @@ class Fixed:
     """The messages of a channel whose values have one size, in one buffer. What a header says of
     the tensor is read and written only if it is not what the last one said."""
 
-    def __init__(self, remote: Remote) -> None:
-        self.buffer = torch.zeros(HEADER + (remote.bytes or 0), dtype=torch.uint8)
+    def __init__(self, remote: Remote, buffer: Tensor | None = None) -> None:
+        """The buffer is its own, or is given, of zeros."""
+        if buffer is None:
+            buffer = torch.zeros(HEADER + (remote.bytes or 0), dtype=torch.uint8)
+        self.buffer = buffer
         self.body = self.buffer[HEADER:]
         self._remote = remote
         self._bytes = self.buffer.numpy().data
@@ -132,6 +136,21 @@ class Fixed:
     def _keep(self, header: Header) -> None:
         self._tensor = body(self._remote, header, self.body)
         self._last = bytes(self._bytes[_START.size : HEADER])
+
+
+CALLS = -1
+"""The number of the slot that says something of calls: of rank 0 that they begin, and of others how
+they have ended."""
+
+
+def slots_of(remotes: Sequence[Remote], ranks: int) -> list[dict[int, int]]:
+    """The bytes of each rank's slots for messages to ranks on its machine, by the number of the
+    channel. Those whose size each call has anew have none."""
+    slots = [{CALLS: HEADER} for _ in range(ranks)]
+    for number, remote in enumerate(remotes):
+        if remote.bytes is not None:
+            slots[remote.sender][number] = HEADER + remote.bytes
+    return slots
 
 
 def stop(buffer: Tensor, number: int, cause: int) -> None:

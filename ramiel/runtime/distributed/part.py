@@ -37,7 +37,7 @@ class Part:
         samples: Sequence[Sequence[Any]],
     ) -> None:
         self._program, self._calls, self._call = program, calls, call
-        calls.current = call
+        calls.begin(call)
         self._samples = samples
         numbered = zip(program._workers, program.ranks, strict=True)  # pyright: ignore
         rank = calls.group.rank

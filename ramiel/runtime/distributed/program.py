@@ -18,7 +18,7 @@ from ramiel.runtime.channels import Channels, Stopped
 from ramiel.runtime.distributed.calls import Again, Calls
 from ramiel.runtime.distributed.channels import Announced, Call, Port, Way
 from ramiel.runtime.distributed.group import Group, Place, RankLost, RanksDiffer, time_limit
-from ramiel.runtime.distributed.messages import BadMessage, Remote
+from ramiel.runtime.distributed.messages import BadMessage, Remote, slots_of
 from ramiel.runtime.distributed.part import Part
 from ramiel.runtime.distributed.plans import RankPlans, Shapes, ShapesKnown
 from ramiel.runtime.program import Program
@@ -91,7 +91,8 @@ class DistributedProgram(Program):
                 f"{name} has workers for {count} rank{'s' if count > 1 else ''}, and was started "
                 f"with {place.ranks}: torchrun --nnodes {count} --nproc-per-node 1, for example"
             )
-        return Group(name, place, time_limit(os.environ), self.identity())
+        slots = slots_of(self.remote, count)
+        return Group(name, place, time_limit(os.environ), self.identity(), slots)
 
     def identity(self) -> dict[str, str]:
         """What has to be the same on all ranks: versions, and hashes of source and weights."""

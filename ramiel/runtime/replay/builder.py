@@ -116,14 +116,21 @@ class Builder:
                 yield Step(Kind[kind], threads, *fields)
             case Finite(view):
                 yield from self._finite(self.tensor(view), threads)  # pyright: ignore
-            case Handed(function, view, _):
-                tensor = self.tensor(view)  # pyright: ignore
-                self._stays(tensor)
-                yield self._function(partial(function, tensor), threads)
+            case Handed():
+                yield self._handed(event, threads)
             case Call():
                 yield from self._call(event, threads)
             case Renewed():
                 pass
+
+    def _handed(self, event: Handed, threads: int) -> Step:
+        tensor = self.tensor(event.tensor)  # pyright: ignore
+        self._stays(tensor)
+        step = self._function(partial(event.function, tensor), threads)
+        if event.quick and (quick := event.quick(tensor)):
+            self._kept.append(quick.kept)
+            return Step(Kind[quick.kind], threads, quick.first, quick.second, None, step.size)
+        return step
 
     def _own(self, steps: Steps, threads: int) -> Iterator[Step]:
         """Steps of native/kernels.cpp, on so many threads."""

@@ -161,8 +161,8 @@ class Layout:
                 return Run(primitive, replaced(tensors, Tensor, self._view))
             case Finite(tensor):
                 return Finite(replaced(tensor, Tensor, self._view))
-            case Handed(function, tensor, sent):
-                return Handed(function, replaced(tensor, Tensor, self._view), sent)
+            case Handed(_, tensor):
+                return event._replace(tensor=replaced(tensor, Tensor, self._view))
             case _:
                 return event
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Callable, Sequence
-from ctypes import POINTER, c_double, c_float, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_double, c_float, c_int, c_int32, c_int64, c_uint32, c_void_p
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,8 @@ class Kind(IntEnum):
     OPERATOR = 9
     CALL = 10
     PRODUCT = 11
+    SEND_MESSAGE = 12
+    RECEIVE_MESSAGE = 13
 
 
 LOST, DROPPED = -3, -4
@@ -100,6 +102,18 @@ class Binary(ctypes.Structure):
     )
 
 
+class Mailbox(ctypes.Structure):
+    """One process's end of the messages that lie in one place, as native/messages.h declares it."""
+
+    _fields_ = (
+        ("count", c_void_p),
+        ("header", c_void_p),
+        ("call", POINTER(c_int64)),
+        ("done", c_int64),
+        ("received", c_uint32),
+    )
+
+
 LIBRARY = Path(__file__).with_name("_native.so")
 
 
@@ -147,6 +161,11 @@ class Native:
         self.functions.ramiel_use_crew.argtypes = (c_int,)
         self.functions.ramiel_use_crew.restype = None
         self.functions.ramiel_pipeline_wait.argtypes = (c_void_p, c_int64)
+        mailbox = POINTER(Mailbox)
+        self.functions.ramiel_message_say.argtypes = (mailbox,)
+        self.functions.ramiel_message_say.restype = None
+        self.functions.ramiel_message_claim.argtypes = (mailbox,)
+        self.functions.ramiel_message_wait.argtypes = (mailbox, c_uint32, c_int, c_int)
         self.transforms = {
             Kind.TILES.name: self.functions.ramiel_tiles_of,
             Kind.IMAGE.name: self.functions.ramiel_image_of,

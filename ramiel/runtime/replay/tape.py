@@ -102,6 +102,16 @@ class Receive(NamedTuple):
     channel: str
 
 
+class Quick(NamedTuple):
+    """A step without Python: its name, the addresses of its fields (native/step.h), and what is
+    kept meanwhile."""
+
+    kind: str
+    first: int
+    second: int
+    kept: object
+
+
 class Handed(NamedTuple):
     """A tensor that a function of Python sends to another process, or has come from one, whose
     memory the tensor then is. A replay calls the function with the tensor."""
@@ -110,6 +120,8 @@ class Handed(NamedTuple):
     tensor: Tensor
     bytes: Tensor | None = None
     """Those that the function sends, which had better be the tensor's memory at once."""
+    quick: Callable[[Tensor], Quick | None] | None = None
+    """Tells of a step that does the same for a tensor, or calls the function where it cannot."""
 
 
 Event = Call | Run | Finite | Renewed | Send | Receive | Handed
@@ -348,7 +360,7 @@ def used(event: Event, kind: type[Kept]) -> list[Kept]:
             return list(found_in((args, kwargs, results), kind))
         case Run(_, tensors):
             return list(found_in(tensors, kind))
-        case Finite(tensor) | Handed(_, tensor, _):
+        case Finite(tensor) | Handed(_, tensor):
             return list(found_in(tensor, kind))
         case _:
             return []

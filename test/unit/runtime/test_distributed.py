@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import random
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,15 +37,8 @@ pytestmark = pytest.mark.timeout(240)
 LIMIT_S = 120.0
 """What would hang is waited for so long."""
 SUPPORT = Path(__file__).parents[1] / "support"
-
-
-def free_port() -> int:
-    """A port that no connection gets by itself: systems take those from 32768 on."""
-    while True:
-        port = random.SystemRandom().randrange(10000, 32768)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+free_port: Callable[[], int] = runpy.run_path(str(BENCHMARKS / "ports.py"))["free_port"]
 
 
 @dataclass
@@ -63,13 +56,16 @@ class Rank:
 
 
 @contextmanager
-def started(scenario: str, ranks: int = 2, limit_s: float = LIMIT_S / 2) -> Generator[list[Rank]]:
+def started(
+    scenario: str, ranks: int = 2, limit_s: float = LIMIT_S / 2, shares_memory: bool = True
+) -> Generator[list[Rank]]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([*sys.path, str(SUPPORT)]),
         "WORLD_SIZE": str(ranks),
         "MASTER_PORT": str(free_port()),
         "RAMIEL_TIMEOUT": str(limit_s),
+        "RAMIEL_SHARED_MEMORY": str(int(shares_memory)),
         "PYTHONFAULTHANDLER": "1",
     }
     found = [
@@ -92,8 +88,11 @@ def started(scenario: str, ranks: int = 2, limit_s: float = LIMIT_S / 2) -> Gene
             rank.process.communicate()
 
 
-def test_bits_are_those_of_one_process_and_errors_leave_nothing_behind() -> None:
-    with started("calls") as (first, second):
+@pytest.mark.parametrize("shares_memory", [True, False])
+def test_bits_are_those_of_one_process_and_errors_leave_nothing_behind(
+    shares_memory: bool,
+) -> None:
+    with started("calls", shares_memory=shares_memory) as (first, second):
         code, told = first.outcome()
         assert code == 0, told
         assert told.count('rank 1: picked (ONNX node "/pick", Gather): index 99') == 9
@@ -136,9 +135,11 @@ def test_streams_run_on_all_ranks_until_one_is_lost() -> None:
         assert code == 1 and "RankLost: rank 1 is lost to rank 0, which" in told
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_killed_rank_ends_the_other_with_an_error_that_names_it(victim: int) -> None:
-    with started("forever") as ranks:
+@pytest.mark.parametrize(("victim", "shares_memory"), [(0, True), (1, True), (1, False)])
+def test_a_killed_rank_ends_the_other_with_an_error_that_names_it(
+    victim: int, shares_memory: bool
+) -> None:
+    with started("forever", shares_memory=shares_memory) as ranks:
         out = ranks[0].process.stdout
         assert out is not None and out.readline() == "called\n"
         os.kill(ranks[victim].process.pid, signal.SIGKILL)

@@ -11,12 +11,14 @@ from torch import Tensor
 from ramiel.runtime.distributed.calls import _ALIVE, _END, Calls
 from ramiel.runtime.distributed.group import RankLost
 from ramiel.runtime.distributed.messages import Header
+from ramiel.runtime.distributed.neighbours import Neighbours
 
 
 class Told:
     """The connections of rank 1 of three, on which rank 0 says some things before it is lost."""
 
     rank, ranks, limit_s = 1, 3, 10.0
+    neighbours = Neighbours(1, ())
 
     def __init__(self, *said: Header) -> None:
         self._said = list(said)

@@ -1,0 +1,33 @@
+// Messages through memory that processes share, each of which is sent and received once in a call.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace ramiel {
+
+// How many messages there were, and who sleeps until the next. Lies before them; zeros at first.
+struct Count {
+  std::atomic<uint32_t> sent;
+  std::atomic<uint32_t> sleepers;
+};
+
+// One process's end of the messages that lie in one place, as neighbours.py declares it.
+struct Mailbox {
+  Count* count;
+  int64_t* header;             // of the message
+  const int64_t* call;         // the number of the current call
+  std::atomic<int64_t> done;   // that of the last call in which this end has sent or received
+  std::atomic<uint32_t> received;
+};
+
+// Sends the message of the current call, unless that was done. False if the header does not say
+// what is known of the message, but for the call.
+bool send(Mailbox& box, const int64_t* known);
+
+// Receives that of the current call, for which it spins so often and then sleeps for a moment. False
+// if it is not there, or its header says something else.
+bool receive(Mailbox& box, const int64_t* known, int spins);
+
+}  // namespace ramiel
