@@ -249,6 +249,36 @@ def test_what_runs_in_pytorch(
     assert capsys.readouterr().err.count(reason) == 1
 
 
+@pytest.mark.parametrize("fails", ["build", "load", "a call"])
+def test_a_fault_of_the_compiler_or_of_a_program_is_a_note(
+    fails: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> Any:
+        raise ValueError("no such kernel\nand more")
+
+    if fails == "a call":
+        monkeypatch.setattr(CompiledGraph, "load", lambda *_: fail)
+    else:
+        monkeypatch.setattr(CompiledGraph, fails, fail)
+    net = nn.Linear(4, 4)
+    run, x = compiled(net), torch.randn(2, 4)
+    (graph,) = made(lambda: assert_same(net, x, compiled_model=run))
+    assert not graph.programs and len(graph.reasons) == 1
+    assert graph.reasons[0].endswith("ValueError: no such kernel")
+    assert capsys.readouterr().err.count("note: ") == 1
+
+
+def test_what_pytorch_refuses_is_refused_as_pytorch_does() -> None:
+    """A program whose inputs are wrong is kept: the next inputs may be right."""
+    net = nn.Embedding(5, 3)
+    run, ids = compiled(net), torch.tensor([4, 0])
+    (graph,) = made(lambda: assert_same(net, ids, compiled_model=run))
+    with torch.no_grad(), pytest.raises(IndexError, match="out of range"):
+        run(torch.tensor([5, 0]))
+    assert_same(net, ids, compiled_model=run)
+    assert len(graph.programs) == 1 and not graph.reasons
+
+
 def test_operators_without_a_lowering_are_named_once(capsys: pytest.CaptureFixture[str]) -> None:
     def model(x: Tensor) -> Tensor:
         return torch.trace(x @ x) + torch.logsumexp(x, 0)
