@@ -89,7 +89,9 @@ class CompiledGraph:
         try:
             return made(args)
         except Exception as error:  # of whatever kernel: arguments are as they were
-            results = self._graph(*args)  # raises PyTorch's own error if it cannot compute it either
+            results = self._graph(
+                *args
+            )  # raises PyTorch's own error if it cannot compute it either
             self._made[key] = None
             self._tell(f"its program failed: {_one_line(error)}")
             return results
@@ -110,7 +112,9 @@ class CompiledGraph:
             except (Unsupported, CompileError) as error:
                 self._made[key] = made = None
                 self._tell(str(error))
-            except Exception as error:  # a fault of the compiler's: PyTorch still computes the graph
+            except (
+                Exception
+            ) as error:  # a fault of the compiler's: PyTorch still computes the graph
                 self._made[key] = made = None
                 self._tell(f"it cannot be compiled: {_one_line(error)}")
             return made

@@ -144,6 +144,35 @@ def test_weights_are_shared_and_changes_are_noticed() -> None:
     assert not graph.reasons
 
 
+class Normalised(nn.Module):
+    """What is computed of weights alone: a normalised weight, and the embeddings of positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))
+        self.places = nn.Embedding(9, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        places = self.places(torch.arange(4)).mean(0).view(1, 4, 1, 1)
+        return self.conv(x) * places, places * 2
+
+
+def test_what_depends_on_weights_alone_is_computed_when_they_change() -> None:
+    net = Normalised().eval()
+    run, x = compiled(net), torch.randn(1, 3, 8, 8)
+    (graph,) = made(lambda: assert_same(net, x, compiled_model=run))
+    (program,) = graph.programs
+    assert "Conv2d(" in program.source and "embedding" not in program.source.lower()
+    with torch.no_grad():
+        run(x)[1].zero_()  # a result is its reader's own
+        assert_same(net, x, compiled_model=run)
+        net.get_parameter("conv.parametrizations.weight.original0").mul_(2)
+        assert_same(net, x, compiled_model=run)
+        net.places.weight.add_(1)
+        assert_same(net, x, compiled_model=run)
+    assert not graph.reasons and not graph.unknown
+
+
 class Changes(nn.Module):
     """Changes an input, a view of it and a buffer, and returns an input, a view of it and None."""
 
@@ -228,6 +257,7 @@ def test_training_runs_in_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
     ("model", "x", "reason"),
     [
         (lambda x: x.bernoulli() + 1, torch.full((3,), 0.5), "draws random numbers"),
+        (lambda x: x + torch.rand(3), torch.ones(3), "draws random numbers"),
         (lambda x: torch.as_strided(x + 1, (2,), (1,)), torch.ones(3), "lies in memory"),
         (lambda x: x + 1, torch.ones(2, device="meta"), "meta"),
     ],
