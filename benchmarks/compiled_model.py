@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import json
 import os
 import sys
@@ -36,9 +37,7 @@ def inductor(model: Any) -> Any:
 def ramiel(model: Any) -> Any:
     import torch
 
-    import ramiel.torch_backend
-
-    return torch.compile(model, backend=ramiel.torch_backend.ramiel)
+    return torch.compile(model, backend=importlib.import_module("ramiel.torch_backend").ramiel)
 
 
 WAYS: Mapping[str, Callable[[Any], Any]] = {
@@ -65,7 +64,7 @@ def tensors(results: Any) -> list[Any]:
 
 def difference(got: Any, expected: Any) -> float:
     """The largest difference over the largest value of its tensor; infinite for other shapes,
-    types, strides, or another place of infinities."""
+    types, or another place of infinities."""
     found, wanted = tensors(got), tensors(expected)
     if len(found) != len(wanted):
         return float("inf")
@@ -111,7 +110,7 @@ def main() -> None:
         print(json.dumps(values), file=answers)
 
     if options.way == "ramiel":
-        import ramiel.torch_backend  # before torch: it sets how OpenMP's threads wait
+        importlib.import_module("ramiel.torch_backend")  # it sets how OpenMP's threads wait
     else:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     import torch
