@@ -62,9 +62,9 @@ def case(name: str, *args: Any, **kwargs: Any) -> Case:
     return name, list(args), kwargs
 
 
-def _attention(rows: int, causal: bool, **options: Any) -> Case:
+def _attention(rows: int, causal: bool, heads: int = 3, **options: Any) -> Case:
     name = "_scaled_dot_product_flash_attention_for_cpu.default"
-    return case(name, f(2, 3, rows, 8), f(2, 3, 5, 8), f(2, 3, 5, 8), 0.0, causal, **options)
+    return case(name, f(2, heads, rows, 8), f(2, 3, 5, 8), f(2, 3, 5, 8), 0.0, causal, **options)
 
 
 CASES: list[Case] = [
@@ -155,6 +155,11 @@ CASES: list[Case] = [
     _attention(4, False),
     _attention(5, True, scale=0.3),
     _attention(4, False, attn_mask=f(4, 5)),
+    _attention(5, True, 6),
+    _attention(4, False, 6),
+    _attention(4, False, 6, attn_mask=f(2, 1, 4, 5)),
+    _attention(4, False, 6, attn_mask=f(2, 6, 4, 5)),
+    _attention(4, False, 6, attn_mask=f(1, 5).expand(4, 5)),
     case("embedding.default", w(5, 3), i(2, 4)),
     case("embedding.default", f(5, 3), i(2, 4)),
     # pools
