@@ -238,7 +238,7 @@ class _Importer:
             kept = map_aggregate(found, lambda value: self._constant(value, weights))
             if not _is_moved(target) or all(v.ssa is None for v in given):
                 return kept
-            constants = kept if isinstance(kept, list | tuple) else [kept]
+            constants = cast("list[_Value]", kept if isinstance(kept, list | tuple) else [kept])
         values = self._lowered(node, target, args, kwargs, parts, random)
         for value, same in zip(values, constants, strict=False):
             if value is not None:
