@@ -41,7 +41,7 @@ def _grouped(n: Node, options: dict[str, object]) -> SSAValue:
     q, k, v = (n.value(i) for i in range(3))
     (batch, heads, rows, depth), groups = n.shape(q), n.shape(k)[1]
     mask = options.get("attn_mask")
-    shape: tuple[int, ...] = n.shape(mask) if isinstance(mask, SSAValue) else ()
+    shape = n.shape(mask) if isinstance(mask, SSAValue) else (1, 1, 1)
     if options.get("is_causal") or shape[-3:-2] not in ((), (1,)):
         return n.call(_ATTENTION, q, k, v, **options, enable_gqa=True)
     if isinstance(mask, SSAValue) and shape[-2] != 1:
