@@ -21,8 +21,8 @@ class Made(NamedTuple):
     """By the names of the parameters of forward()."""
 
 
-def image(size: int) -> Mapping[str, Tensor]:
-    return {"x": torch.randn(1, 3, size, size)}
+def image(size: int, name: str = "x") -> Mapping[str, Tensor]:
+    return {name: torch.randn(1, 3, size, size)}
 
 
 def video() -> Mapping[str, Tensor]:
@@ -113,7 +113,7 @@ ENTRIES: Mapping[str, Entry] = {
     **_convolutional("torchvision", 299, inception="inception_v3"),
     "fcn_resnet50": Entry("torchvision", "segmentation", "fcn_resnet50", partial(image, 224)),
     "lraspp": Entry(
-        "torchvision", "segmentation", "lraspp_mobilenet_v3_large", partial(image, 224)
+        "torchvision", "segmentation", "lraspp_mobilenet_v3_large", partial(image, 224, "input")
     ),
     "r3d_18": Entry("torchvision", "video", "r3d_18", video),
     **_convolutional(
