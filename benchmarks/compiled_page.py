@@ -49,9 +49,9 @@ def summary(document: Document) -> str:
     )
     return (
         f"{len(rows)} models ({libraries}): {sum(map(is_equal, rows.values()))} are equal to eager "
-        f"PyTorch within {EQUAL:.0e} of the largest value of each result. {whole} are one program, "
-        f"{parts} are several, and of {len(rows) - whole - parts} a part or the whole runs in "
-        f"PyTorch.\n\n{machines(document, 'compared')}"
+        f"PyTorch within {EQUAL:.0e} of the largest value of each result. As one program: {whole}; "
+        f"as several: {parts}; in PyTorch, a part or the whole: {len(rows) - whole - parts}.\n\n"
+        f"{machines(document, 'compared')}"
     )
 
 
