@@ -242,37 +242,6 @@ def test_each_part_of_a_broken_graph_is_a_program() -> None:
     assert [len(g.programs) for g in made(lambda: assert_same(net, x, compiled_model=whole))] == [1]
 
 
-@torch.library.custom_op("ramiel_test::halves", mutates_args=())
-def halves(x: Tensor) -> tuple[Tensor, Tensor]:
-    """An operator of another library, with two results."""
-    half = x.shape[-1] // 2
-    return x[..., :half].clone(), x[..., half:].clone()
-
-
-@halves.register_fake
-def _(x: Tensor) -> tuple[Tensor, Tensor]:
-    half = x.shape[-1] // 2
-    return x.new_empty(*x.shape[:-1], half), x.new_empty(*x.shape[:-1], x.shape[-1] - half)
-
-
-def test_operators_of_other_libraries_are_between_programs() -> None:
-    first, second = nn.Linear(4, 8), nn.Linear(4, 4)
-
-    def model(x: Tensor) -> tuple[Tensor, Tensor]:
-        y = first(x).relu()
-        left, right = halves(y)
-        return second(left) * right, halves(second(right))[1]
-
-    x = torch.randn(2, 4)
-    run = compiled(model, schedule="serial")
-    found = made(lambda: assert_same(model, x, compiled_model=run))
-    assert len(found) >= 2 and all(graph.programs and not graph.reasons for graph in found)
-    assert {graph.title.partition(", ")[2][:4] for graph in found} == {"part"}
-    with torch.no_grad():
-        second.weight.mul_(2)
-        assert_same(model, x, compiled_model=run)
-
-
 def test_training_runs_in_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
     net = nn.Linear(4, 4)
     run, x = compiled(net), torch.randn(2, 4)
