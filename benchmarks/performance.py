@@ -66,18 +66,15 @@ class Racer:
     def __init__(
         self,
         name: str,
-        model: Path,
-        threads: int,
-        batch: int,
+        command: Sequence[str],
         folder: Path,
         environment: Mapping[str, str],
     ) -> None:
         self.name = name
         self._log = folder / f"{name}.log"
-        command = [sys.executable, str(SCRIPT), name, str(model), "--folder", str(folder)]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [*command, "--threads", str(threads), "--batch", str(batch)],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -190,7 +187,9 @@ class Race:
 
     def _start(self, name: str, folder: Path) -> Racer:
         options = self.options
-        racer = Racer(name, self.model, options.threads, options.batch, folder, self.environment)
+        command = [sys.executable, str(SCRIPT), name, str(self.model), "--folder", str(folder)]
+        command += ["--threads", str(options.threads), "--batch", str(options.batch)]
+        racer = Racer(name, command, folder, self.environment)
         self.racers.append(racer)
         return racer
 

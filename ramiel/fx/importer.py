@@ -38,6 +38,8 @@ _OF_MEMORY = frozenset(
 )
 """Operators whose result depends on how an operand lies in memory, which is a program's own."""
 
+_COPIES = frozenset(["_unsafe_view", "clone", "lift_fresh_copy"])
+"""Operators whose result is their operand, in other memory."""
 _RANDOM = "draws random numbers, in the order of one thread"
 
 Arrays = Callable[[Tensor], Array]
@@ -77,6 +79,8 @@ class _Value:
     ssa: SSAValue | None = None
     constant: Tensor | None = None
     argument: int | None = None
+    weights: frozenset[int] = frozenset()
+    """The arguments that the constant is, or was computed of."""
 
 
 def import_graph(
@@ -169,18 +173,20 @@ class _Importer:
             name = self.builder.names.fresh(self.names[i])
             self.held[name] = i
             weight = WeightAttr(TensorRef(name, lambda: self.load(i), type))
-            return _Value(fake, self._weight(weight, type), argument=i)
+            ssa = self._weight(weight, type)
+            return _Value(fake, ssa, value.detach(), argument=i, weights=frozenset([i]))
         self.inputs.append(i)
         arg = self.block.insert_arg(type, len(self.block.args))
         arg.name_hint = _hint(self.names[i])
         return _Value(fake, arg, argument=i)
 
-    def _constant(self, value: Any) -> Any:
+    def _constant(self, value: Any, weights: frozenset[int] = frozenset()) -> Any:
         if not isinstance(value, Tensor):
             return value
         type_of(value)
         kept = value.detach()
-        return _Value(self.mode.from_tensor(kept, static_shapes=True), constant=kept)
+        fake = self.mode.from_tensor(kept, static_shapes=True)
+        return _Value(fake, constant=kept, weights=weights)
 
     def _weight(self, weight: WeightAttr, type: Attribute) -> SSAValue:
         op = WeightOp.of(weight, type)
@@ -192,6 +198,8 @@ class _Importer:
         """The value in the IR; a constant becomes a weight when it is first asked for."""
         if value.ssa is None:
             assert value.constant is not None
+            for i in sorted(value.weights):
+                self.load(i)  # the program holds something computed of it
             ref = TensorRef.of(self.builder.names.fresh("const"), self.array_of(value.constant))
             value.ssa = self._weight(WeightAttr(ref), type_of(value.constant))
         return value.ssa
@@ -213,7 +221,8 @@ class _Importer:
             given[0].fake, *cast(Any, args)[1:]
         ):
             return given[0]
-        constant = all(v.constant is not None for v in given)
+        random = torch.Tag.nondeterministic_seeded in target.tags
+        constant = not random and all(v.constant is not None for v in given)
         if (reason := _why_not(target, constant)) is not None:
             raise Unsupported(f"{target} {reason}")
         with self.mode:
@@ -222,14 +231,28 @@ class _Importer:
         if not any(isinstance(part, Tensor) for part in parts):
             return made
         size = sum(part.nbytes for part in parts if isinstance(part, Tensor))
+        constants: list[_Value] = []
         if constant and size <= _LARGEST:
-            made = _computed(target, args, kwargs, lambda v: v.constant)
-            return map_aggregate(made, self._constant)
-        values = self._lowered(node, target, args, kwargs, parts)
+            weights = frozenset[int]().union(*(v.weights for v in given))
+            found = _computed(target, args, kwargs, lambda v: v.constant)
+            kept = map_aggregate(found, lambda value: self._constant(value, weights))
+            if not _is_moved(target) or all(v.ssa is None for v in given):
+                return kept
+            constants = cast("list[_Value]", kept if isinstance(kept, list | tuple) else [kept])
+        values = self._lowered(node, target, args, kwargs, parts, random)
+        for value, same in zip(values, constants, strict=False):
+            if value is not None:
+                value.constant, value.weights = same.constant, same.weights
         return values if isinstance(made, list | tuple) else values[0]
 
     def _lowered(
-        self, node: fx.Node, target: OpOverload, args: Any, kwargs: Any, parts: list[Any]
+        self,
+        node: fx.Node,
+        target: OpOverload,
+        args: Any,
+        kwargs: Any,
+        parts: list[Any],
+        random: bool,
     ) -> list[_Value | None]:
         def tensor(value: Any) -> SSAValue | None:
             return self._ssa(value) if isinstance(value, _Value) else None
@@ -249,7 +272,7 @@ class _Importer:
             types,
             frozenset(read),
             _origin(node, target),
-            _RANDOM if torch.Tag.nondeterministic_seeded in target.tags else None,
+            _RANDOM if random else None,
         )
         values: list[_Value | None] = []
         for part, value in zip(parts, lower(op), strict=True):
@@ -308,6 +331,14 @@ def _why_not(target: OpOverload, constant: bool) -> str | None:
     if schema.name.removeprefix("aten::") in _OF_MEMORY and not constant:
         return "depends on how its operand lies in memory"
     return None
+
+
+def _is_moved(target: OpOverload) -> bool:
+    """Whether the elements of an operator's result are its operand's. Of an argument it is lowered,
+    as layers share weights that are moved."""
+    schema = cast(Any, target)._schema
+    name = schema.name.removeprefix("aten::")
+    return name in _COPIES or any(result.alias_info is not None for result in schema.returns)
 
 
 def _tensors(value: Any) -> Iterator[_Value]:

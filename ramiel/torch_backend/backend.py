@@ -16,6 +16,7 @@ from ramiel.console.notes import note
 from ramiel.errors import CompileError
 from ramiel.torch_backend.graph import CompiledGraph
 from ramiel.torch_backend.options import Settings, settings_of
+from ramiel.torch_backend.parts import Parts, in_parts
 
 _graphs: weakref.WeakSet[CompiledGraph] = weakref.WeakSet()
 
@@ -50,7 +51,7 @@ def ramiel(
         return graph
     names = _names(graph)
 
-    def compiler(functional: fx.GraphModule, inputs: Sequence[Any]) -> CompiledGraph:
+    def compiler(functional: fx.GraphModule, inputs: Sequence[Any]) -> CompiledGraph | Parts:
         return _compiled(functional, names, settings)
 
     made = aot_autograd(fw_compiler=compiler, inference_compiler=compiler)
@@ -61,7 +62,9 @@ def _wants_gradient(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def _compiled(graph: fx.GraphModule, names: Mapping[int, str], settings: Settings) -> CompiledGraph:
+def _compiled(
+    graph: fx.GraphModule, names: Mapping[int, str], settings: Settings
+) -> CompiledGraph | Parts:
     context = TracingContext.try_get()
     metadata = cast(Any, context.fw_metadata if context is not None else None)
     held: set[int] = set()
@@ -73,9 +76,17 @@ def _compiled(graph: fx.GraphModule, names: Mapping[int, str], settings: Setting
         place = getattr(node.meta.get("desc"), "idx", None)
         own.append(names.get(i if place is None else place, node.name))
     title = f"graph {CompileContext.current_compile_id()}"
-    made = CompiledGraph(graph, frozenset(held), title, own, settings)
-    _graphs.add(made)
-    return made
+
+    def made(part: fx.GraphModule, arguments: Sequence[int], number: int | None) -> CompiledGraph:
+        inner = [node.name for node in part.graph.nodes if node.op == "placeholder"]
+        ours = [own[i] if i >= 0 else name for i, name in zip(arguments, inner, strict=True)]
+        weights = frozenset(place for place, i in enumerate(arguments) if i in held)
+        name = title if number is None else f"{title}, part {number}"
+        compiled = CompiledGraph(part, weights, name, ours, settings)
+        _graphs.add(compiled)
+        return compiled
+
+    return in_parts(graph, made) or made(graph, range(len(places)), None)
 
 
 _OF_MODULES = re.compile(r"_modules_|_(?:parameters|buffers)_")

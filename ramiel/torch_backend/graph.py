@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import (
 from ramiel.compiler import Compilation
 from ramiel.console.notes import note
 from ramiel.dialects.onnx.attributes import Array
-from ramiel.errors import CompileError
+from ramiel.errors import CompileError, shorten
 from ramiel.execution.tensors import array_of_tensor
 from ramiel.fx.importer import Imported, Result, import_graph
 from ramiel.fx.types import Unsupported, why_not
@@ -77,13 +77,24 @@ class CompiledGraph:
         key = tuple(_key(x) for i, x in enumerate(given) if i not in self._held)
         made = self._made.get(key)
         if made is not None and made.is_current(given):
-            return made(given)
+            return self._run(made, key, given)
         if (made := self._make(key, given)) is None:
             return self._graph(*given)
         # aot_autograd watches the first call of a graph for custom operators, of which programs
         # have none; layers prepare no kernels while they are watched.
         with _disable_current_modes():
-            return made(given)
+            return self._run(made, key, given)
+
+    def _run(self, made: _Made, key: object, args: Sequence[Any]) -> Sequence[Any]:
+        try:
+            return made(args)
+        except Exception as error:  # of whatever kernel: arguments are as they were
+            results = self._graph(
+                *args
+            )  # raises PyTorch's own error if it cannot compute it either
+            self._made[key] = None
+            self._tell(f"its program failed: {_one_line(error)}")
+            return results
 
     def _make(self, key: object, args: Sequence[Any]) -> _Made | None:
         with self._lock:
@@ -101,6 +112,11 @@ class CompiledGraph:
             except (Unsupported, CompileError) as error:
                 self._made[key] = made = None
                 self._tell(str(error))
+            except (
+                Exception
+            ) as error:  # a fault of the compiler's: PyTorch still computes the graph
+                self._made[key] = made = None
+                self._tell(f"it cannot be compiled: {_one_line(error)}")
             return made
 
     def _weights(self, args: Sequence[Any]) -> frozenset[int]:
@@ -193,6 +209,12 @@ class _Made:
 
 def _key(value: Any) -> object:
     return value.shape if isinstance(value, Tensor) else value
+
+
+def _one_line(error: Exception) -> str:
+    """An error's type and the first line of its message."""
+    text = str(error).strip().partition("\n")[0]
+    return shorten(f"{type(error).__name__}: {text}" if text else type(error).__name__, 200)
 
 
 def _plain(value: Tensor) -> Tensor:

@@ -95,16 +95,30 @@ for _name, _callee in _LOGICAL.items():
     _on_bools(_name, _callee)
 
 as_it_is(
+    "_prelu_kernel.default",
+    "addcdiv.default",
+    "addcmul.default",
     "atan2.default",
     "div.Tensor_mode",
+    "exp2.default",
     "expm1.default",
     "floor_divide.default",
+    "fmod.Scalar",
+    "fmod.Tensor",
+    "glu.default",
+    "lerp.Scalar",
+    "lerp.Tensor",
+    "log10.default",
     "log1p.default",
+    "log2.default",
+    "logaddexp.default",
     "ne.Scalar",
     "ne.Tensor",
     "pow.Scalar",
     "remainder.Scalar",
     "remainder.Tensor",
+    "threshold.default",
+    "trunc.default",
 )
 
 
@@ -147,9 +161,17 @@ def clamp(n: Node) -> Lowered:
     return n.call("torch.clamp", n.x, **{k: v for k, v in given.items() if v is not None})
 
 
-@lowers("clamp_min.default")
-def clamp_min(n: Node) -> Lowered:
-    return n.call("torch.clamp", n.x, min=n.args[1])
+@lowers("clamp_max.default", "clamp_min.default")
+def one_bound(n: Node) -> Lowered:
+    bound = n.name.removesuffix(".default").removeprefix("clamp_")
+    return n.call("torch.clamp", n.x, **{bound: n.args[1]})
+
+
+@lowers("softplus.default")
+def softplus(n: Node) -> Lowered:
+    beta, threshold = n.arg(1, 1), n.arg(2, 20)
+    options = {} if (beta, threshold) == (1, 20) else {"beta": beta, "threshold": threshold}
+    return n.call("F.softplus", n.x, **options)
 
 
 @lowers("_to_copy.default", "to.dtype")

@@ -78,6 +78,15 @@ def bmm(n: Node) -> Lowered:
     return n.reshaped(n.call("operator.matmul", a, b, type=type), n.result)
 
 
+@lowers("baddbmm.default")
+def baddbmm(n: Node) -> Lowered:
+    """A sum and a product, of which attention is recognised."""
+    if n.kwargs:
+        return None
+    product = n.call("operator.matmul", n.value(1), n.value(2))
+    return n.call("operator.add", product, n.x)
+
+
 @lowers("mv.default", "dot.default")
 def matmul(n: Node) -> Lowered:
     return n.call("operator.matmul", n.x, n.value(1))

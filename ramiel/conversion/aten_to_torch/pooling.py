@@ -1,4 +1,4 @@
-"""Pools."""
+"""Pools, and other windows of images."""
 
 from __future__ import annotations
 
@@ -8,12 +8,24 @@ from ramiel.conversion.aten_to_torch.table import Lowered, Node, as_it_is, lower
 from ramiel.dialects.torch.literals import scalar
 
 as_it_is(
+    "_adaptive_avg_pool3d.default",
     "adaptive_max_pool2d.default",
+    "avg_pool3d.default",
+    "grid_sampler_2d.default",
+    "im2col.default",
+    "max_pool3d_with_indices.default",
+    "pixel_shuffle.default",
+    "pixel_unshuffle.default",
+    "reflection_pad1d.default",
+    "reflection_pad2d.default",
+    "replication_pad2d.default",
     "upsample_bicubic2d.vec",
     "upsample_bilinear2d.default",
     "upsample_bilinear2d.vec",
     "upsample_nearest2d.default",
+    "upsample_nearest1d.vec",
     "upsample_nearest2d.vec",
+    "upsample_trilinear3d.vec",
 )
 
 

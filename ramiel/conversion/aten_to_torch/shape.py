@@ -11,12 +11,14 @@ from ramiel.dialects.onnx.types import static_shape_of
 
 as_it_is(
     "_unsafe_index.Tensor",
+    "bucketize.Tensor",
     "diagonal.default",
     "fill.Scalar",
     "fill.Tensor",
     "full_like.default",
     "gather.default",
     "index.Tensor",
+    "index_add.default",
     "index_put.default",
     "index_select.default",
     "new_full.default",
@@ -27,6 +29,7 @@ as_it_is(
     "roll.default",
     "scatter.src",
     "scatter.value",
+    "scatter_add.default",
     "select_scatter.default",
     "slice_scatter.default",
     "unbind.int",

@@ -49,8 +49,9 @@ def b(*shape: int) -> Tensor:
 
 
 UNARY = """abs acos asin atan ceil cos cosh erf exp floor hardsigmoid hardswish isinf isnan mish neg
-    relu round sigmoid sign silu sin sinh tan tanh expm1 gelu leaky_relu elu hardtanh""".split()
-POSITIVE = "reciprocal log sqrt rsqrt log1p".split()
+    relu round sigmoid sign silu sin sinh tan tanh expm1 gelu leaky_relu elu hardtanh exp2 softplus
+    trunc""".split()
+POSITIVE = "reciprocal log sqrt rsqrt log1p log2 log10".split()
 COMPARED = "add bitwise_and bitwise_or bitwise_xor div eq ge gt le lt mul ne sub".split()
 SAME = "alias clone contiguous detach lift_fresh lift_fresh_copy".split()
 
@@ -61,9 +62,9 @@ def case(name: str, *args: Any, **kwargs: Any) -> Case:
     return name, list(args), kwargs
 
 
-def _attention(rows: int, causal: bool, **options: Any) -> Case:
+def _attention(rows: int, causal: bool, heads: int = 3, **options: Any) -> Case:
     name = "_scaled_dot_product_flash_attention_for_cpu.default"
-    return case(name, f(2, 3, rows, 8), f(2, 3, 5, 8), f(2, 3, 5, 8), 0.0, causal, **options)
+    return case(name, f(2, heads, rows, 8), f(2, 3, 5, 8), f(2, 3, 5, 8), 0.0, causal, **options)
 
 
 CASES: list[Case] = [
@@ -98,7 +99,19 @@ CASES: list[Case] = [
     case("hardtanh.default", f(2, 3), 0.0, 6.0),
     case("clamp.default", f(2, 3), -0.5),
     case("clamp.default", f(2, 3), None, 0.5),
+    case("clamp_max.default", f(2, 3), 0.1),
     case("clamp_min.default", f(2, 3), 0.1),
+    case("_prelu_kernel.default", f(2, 3), f(3)),
+    case("addcdiv.default", f(2, 3), f(2, 3), p(3), value=0.5),
+    case("addcmul.default", f(2, 3), f(2, 3), f(3), value=0.5),
+    case("fmod.Scalar", f(2, 3), 0.4),
+    case("fmod.Tensor", f(2, 3), p(3)),
+    case("glu.default", f(2, 4)),
+    case("lerp.Scalar", f(2, 3), f(3, 3)[:2], 0.3),
+    case("lerp.Tensor", f(2, 3), f(3, 3)[:2], f(3)),
+    case("logaddexp.default", f(2, 3), f(3)),
+    case("softplus.default", f(2, 3), 2, 1),
+    case("threshold.default", f(2, 3), 0.1, 7.0),
     case("_to_copy.default", f(2, 3), dtype=torch.int64),
     case("_to_copy.default", f(2, 3)),
     case("to.dtype", f(2, 3), torch.float64),
@@ -114,6 +127,8 @@ CASES: list[Case] = [
     case("addmm.default", f(2, 4), f(2, 3), f(3, 4)),
     case("addmm.default", f(4), f(2, 3), w(3, 4), beta=2),
     case("bmm.default", f(2, 3, 4), f(2, 4, 5)),
+    case("baddbmm.default", f(2, 3, 5), f(2, 3, 4), f(2, 4, 5)),
+    case("baddbmm.default", f(2, 3, 5), f(2, 3, 4), f(2, 4, 5), beta=0.5),
     case("mv.default", f(2, 3), f(3)),
     case("dot.default", f(3), f(3)),
     # convolutions
@@ -140,6 +155,11 @@ CASES: list[Case] = [
     _attention(4, False),
     _attention(5, True, scale=0.3),
     _attention(4, False, attn_mask=f(4, 5)),
+    _attention(5, True, 6),
+    _attention(4, False, 6),
+    _attention(4, False, 6, attn_mask=f(2, 1, 4, 5)),
+    _attention(4, False, 6, attn_mask=f(2, 6, 4, 5)),
+    _attention(4, False, 6, attn_mask=f(1, 5).expand(4, 5)),
     case("embedding.default", w(5, 3), i(2, 4)),
     case("embedding.default", f(5, 3), i(2, 4)),
     # pools
@@ -149,17 +169,38 @@ CASES: list[Case] = [
     case("_adaptive_avg_pool2d.default", f(1, 2, 6, 6), [1, 1]),
     case("_adaptive_avg_pool2d.default", f(1, 2, 6, 6), [2, 3]),
     case("adaptive_max_pool2d.default", f(1, 2, 6, 6), [2, 3]),
+    case("_adaptive_avg_pool3d.default", f(1, 2, 4, 4, 4), [1, 2, 2]),
+    case("avg_pool3d.default", f(1, 2, 4, 4, 4), [2, 2, 2]),
+    case("max_pool3d_with_indices.default", f(1, 2, 4, 4, 4), [2, 2, 2], [2, 2, 2], [1, 1, 1]),
+    case("grid_sampler_2d.default", f(1, 2, 3, 3), f(1, 4, 4, 2), 0, 0, False),
+    case("im2col.default", f(1, 2, 4, 4), [2, 2], [1, 1], [0, 0], [2, 2]),
+    case("pixel_shuffle.default", f(1, 8, 2, 3), 2),
+    case("pixel_unshuffle.default", f(1, 2, 4, 6), 2),
+    case("reflection_pad1d.default", f(1, 2, 4), [1, 2]),
+    case("reflection_pad2d.default", f(1, 2, 4, 4), [1, 2, 0, 1]),
+    case("replication_pad2d.default", f(1, 2, 4, 4), [1, 2, 0, 1]),
+    case("upsample_nearest1d.vec", f(1, 2, 3), None, [2.0]),
+    case("upsample_trilinear3d.vec", f(1, 2, 3, 3, 3), [5, 4, 6], False, None),
     case("upsample_bicubic2d.vec", f(1, 2, 3, 3), None, False, [2.0, 2.0]),
     case("upsample_bilinear2d.default", f(1, 2, 3, 3), [5, 7], True),
     case("upsample_bilinear2d.vec", f(1, 2, 3, 3), [5, 7], False, None),
     case("upsample_nearest2d.default", f(1, 2, 3, 3), [5, 7]),
     case("upsample_nearest2d.vec", f(1, 2, 3, 3), None, [1.7, 1.7]),
     # reductions
+    case("all.default", b(2, 3)),
+    case("all.dim", b(2, 3), 1),
     case("any.default", b(2, 3)),
     case("any.dim", b(2, 3), 1),
     case("argmax.default", f(2, 3), 1),
     case("argmin.default", f(2, 3)),
+    case("cumprod.default", f(2, 3), 1),
     case("cumsum.default", f(2, 3), 1),
+    case("linalg_vector_norm.default", f(2, 3), 2, [1], True),
+    case("logsumexp.default", f(2, 3), [1]),
+    case("max.default", f(2, 3)),
+    case("min.default", f(2, 3)),
+    case("prod.default", f(2, 3)),
+    case("std.correction", f(2, 5), [1], correction=1),
     case("max.dim", f(2, 3), 1),
     case("min.dim", f(2, 3), 1, True),
     case("mean.default", f(2, 3)),
@@ -177,12 +218,14 @@ CASES: list[Case] = [
     case("amin.default", f(2, 3)),
     # shapes
     case("_unsafe_index.Tensor", f(2, 3, 4), [None, i(2)]),
+    case("bucketize.Tensor", f(2, 3), torch.tensor([-1.0, 0.0, 1.0])),
     case("diagonal.default", f(3, 3)),
     case("fill.Scalar", f(2, 3), 1.5),
     case("fill.Tensor", f(2, 3), torch.tensor(2.5)),
     case("full_like.default", f(2, 3), 4),
     case("gather.default", f(2, 3), 1, i(2, 2)),
     case("index.Tensor", f(2, 3, 4), [None, i(2)]),
+    case("index_add.default", f(4, 3), 0, i(2), f(2, 3)),
     case("index_put.default", f(4, 3), [i(2)], f(2, 3)),
     case("index_select.default", f(4, 3), 0, i(2)),
     case("new_full.default", f(2, 3), [2], 3.5),
@@ -194,6 +237,7 @@ CASES: list[Case] = [
     case("roll.default", f(2, 3), [1], [1]),
     case("scatter.src", f(3, 3), 0, i(2, 3), f(2, 3)),
     case("scatter.value", f(3, 3), 0, i(2, 3), 1.5),
+    case("scatter_add.default", f(3, 3), 0, i(2, 3), f(2, 3)),
     case("select_scatter.default", f(2, 3), f(3), 0, 1),
     case("slice_scatter.default", f(4, 3), f(2, 3), 0, 1, 3),
     case("unbind.int", f(2, 3)),

@@ -144,6 +144,35 @@ def test_weights_are_shared_and_changes_are_noticed() -> None:
     assert not graph.reasons
 
 
+class Normalised(nn.Module):
+    """What is computed of weights alone: a normalised weight, and the embeddings of positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))
+        self.places = nn.Embedding(9, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        places = self.places(torch.arange(4)).mean(0).view(1, 4, 1, 1)
+        return self.conv(x) * places, places * 2
+
+
+def test_what_depends_on_weights_alone_is_computed_when_they_change() -> None:
+    net = Normalised().eval()
+    run, x = compiled(net), torch.randn(1, 3, 8, 8)
+    (graph,) = made(lambda: assert_same(net, x, compiled_model=run))
+    (program,) = graph.programs
+    assert "Conv2d(" in program.source and "embedding" not in program.source.lower()
+    with torch.no_grad():
+        run(x)[1].zero_()  # a result is its reader's own
+        assert_same(net, x, compiled_model=run)
+        net.get_parameter("conv.parametrizations.weight.original0").mul_(2)
+        assert_same(net, x, compiled_model=run)
+        net.places.weight.add_(1)
+        assert_same(net, x, compiled_model=run)
+    assert not graph.reasons and not graph.unknown
+
+
 class Changes(nn.Module):
     """Changes an input, a view of it and a buffer, and returns an input, a view of it and None."""
 
@@ -228,6 +257,7 @@ def test_training_runs_in_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
     ("model", "x", "reason"),
     [
         (lambda x: x.bernoulli() + 1, torch.full((3,), 0.5), "draws random numbers"),
+        (lambda x: x + torch.rand(3), torch.ones(3), "draws random numbers"),
         (lambda x: torch.as_strided(x + 1, (2,), (1,)), torch.ones(3), "lies in memory"),
         (lambda x: x + 1, torch.ones(2, device="meta"), "meta"),
     ],
@@ -249,15 +279,45 @@ def test_what_runs_in_pytorch(
     assert capsys.readouterr().err.count(reason) == 1
 
 
+@pytest.mark.parametrize("fails", ["build", "load", "a call"])
+def test_a_fault_of_the_compiler_or_of_a_program_is_a_note(
+    fails: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> Any:
+        raise ValueError("no such kernel\nand more")
+
+    if fails == "a call":
+        monkeypatch.setattr(CompiledGraph, "load", lambda *_: fail)
+    else:
+        monkeypatch.setattr(CompiledGraph, fails, fail)
+    net = nn.Linear(4, 4)
+    run, x = compiled(net), torch.randn(2, 4)
+    (graph,) = made(lambda: assert_same(net, x, compiled_model=run))
+    assert not graph.programs and len(graph.reasons) == 1
+    assert graph.reasons[0].endswith("ValueError: no such kernel")
+    assert capsys.readouterr().err.count("note: ") == 1
+
+
+def test_what_pytorch_refuses_is_refused_as_pytorch_does() -> None:
+    """A program whose inputs are wrong is kept: the next inputs may be right."""
+    net = nn.Embedding(5, 3)
+    run, ids = compiled(net), torch.tensor([4, 0])
+    (graph,) = made(lambda: assert_same(net, ids, compiled_model=run))
+    with torch.no_grad(), pytest.raises(IndexError, match="out of range"):
+        run(torch.tensor([5, 0]))
+    assert_same(net, ids, compiled_model=run)
+    assert len(graph.programs) == 1 and not graph.reasons
+
+
 def test_operators_without_a_lowering_are_named_once(capsys: pytest.CaptureFixture[str]) -> None:
     def model(x: Tensor) -> Tensor:
-        return torch.trace(x @ x) + torch.logsumexp(x, 0)
+        return torch.trace(x @ x) + torch.logcumsumexp(x, 0)
 
     x = torch.randn(4, 4)
     (graph,) = made(lambda: assert_same(model, x, compiled_model=compiled(model)))
-    assert graph.unknown.keys() == {"trace.default", "logsumexp.default"}
+    assert graph.unknown.keys() == {"trace.default", "logcumsumexp.default"}
     assert "torch.ops.aten.trace.default(" in graph.programs[0].source
-    assert capsys.readouterr().err.count("logsumexp.default, trace.default") == 1
+    assert capsys.readouterr().err.count("logcumsumexp.default, trace.default") == 1
 
 
 def _tripled(module: nn.Module, args: Any, result: Any) -> Any:
