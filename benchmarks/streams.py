@@ -32,7 +32,8 @@ from ramiel.pipelines import Options
 from ramiel.programs.build import build
 from ramiel.programs.loaded import load
 from ramiel.runtime import Streaming
-from ramiel.runtime.measure import are_usual, preemptions, random_inputs, same_bits
+from ramiel.runtime.disturbance import Watch, forget
+from ramiel.runtime.measure import random_inputs, same_bits
 from ramiel.runtime.program import as_tuple
 from ramiel.runtime.replay.native import native, why_not
 from ramiel.torch_level.placements import read_placement
@@ -148,11 +149,11 @@ def compare(
         if len(bursts["serial"]) == rounds:
             break
         names = list(ways)[turn % len(ways) :] + list(ways)[: turn % len(ways)]
-        before, start = preemptions(), time.perf_counter()
+        forget()
+        watch = Watch()
         found = {n: burst(ways[n], requests, expected[n], seconds) for n in names}
-        taken = time.perf_counter() - start
         left = PATIENCE * rounds - turn
-        if left > rounds - len(bursts["serial"]) and not are_usual(preemptions() - before, taken):
+        if left > rounds - len(bursts["serial"]) and not watch.is_quiet():
             disturbed += 1
             continue
         for name, one in found.items():

@@ -229,11 +229,6 @@ class Plan final : public Lender, public Parts {
   // How often a process that waits looks whether those that it works with still live.
   static constexpr int kWatchMs = 5, kServeMs = 500;
 
-  static Pressure& pressure() {
-    static Pressure pressure;
-    return pressure;
-  }
-
   void reset(int spins, int64_t* times) {
     common_->spins = spins;
     common_->times = times;
@@ -449,6 +444,8 @@ RAMIEL_API void ramiel_attach(void* execute, void* call) {
   ramiel::execute = reinterpret_cast<decltype(ramiel::execute)>(execute);
   ramiel::call_python = reinterpret_cast<decltype(ramiel::call_python)>(call);
 }
+
+RAMIEL_API void ramiel_forget_pressure() { ramiel::pressure().forget(); }
 
 RAMIEL_API int ramiel_attach_dispatcher(void* library) {
   return ramiel::attach_dispatcher(library);

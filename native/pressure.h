@@ -25,7 +25,7 @@ inline int64_t preemptions() {
   return usage.ru_nivcsw;
 }
 
-// The process's. Where threads are preempted often, those that wait had better sleep at once: one
+// Where threads are preempted often, those that wait had better sleep at once: one
 // that spins takes turns with one that would work. After a while, which doubles as long as it finds
 // the same, they try again.
 //
@@ -50,6 +50,14 @@ class Pressure {
     }
   }
 
+  // As if no thread had been preempted so far.
+  void forget() {
+    std::lock_guard<std::mutex> guard(mutex_);
+    until_.store(0, std::memory_order_relaxed);
+    period_ = kShortest;
+    sum_ = 0;
+  }
+
  private:
   static constexpr int64_t kMs = 1000000;
   static constexpr int64_t kShortest = 50 * kMs, kLongest = 1600 * kMs;
@@ -61,5 +69,11 @@ class Pressure {
   double sum_ = 0;
   int64_t period_ = kShortest;
 };
+
+// The process's.
+inline Pressure& pressure() {
+  static Pressure pressure;
+  return pressure;
+}
 
 }  // namespace ramiel

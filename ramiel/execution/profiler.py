@@ -31,6 +31,7 @@ from ramiel.dialects.torch.dtypes import torch_dtype_of
 from ramiel.errors import CompileError
 from ramiel.execution.evaluator import Evaluator
 from ramiel.execution.tensors import tensor_of
+from ramiel.runtime.disturbance import Watch, forget
 from ramiel.runtime.memory import keep_memory
 from ramiel.runtime.replay.native import native
 from ramiel.runtime.replay.plan import Plan
@@ -123,7 +124,7 @@ def profile(
     settings = [_Setting(count, max(cores() // count, 1)) for count in threads]
     if cores() > 1 and 1 in threads:
         settings.append(_Setting(1, 1, ALONE))
-    rows: dict[_Setting, list[list[float]]] = {setting: [] for setting in settings}
+    rows: dict[_Setting, _Rows] = {setting: _Rows() for setting in settings}
     keep_memory()  # as programs do
     before = torch.get_num_threads()
 
@@ -141,9 +142,13 @@ def profile(
     def once() -> float:
         start = time.perf_counter()
         for setting, found in rows.items():
+            forget()
             run(setting)  # finds what the other settings have left in the caches
             for _ in range(BURST):
-                found += run(setting)
+                watch = Watch()
+                taken = run(setting)
+                found.every += taken
+                found.quiet += taken if watch.is_quiet() else []
         return time.perf_counter() - start
 
     teams = ThreadPoolExecutor(cores())
@@ -170,11 +175,25 @@ def profile(
     costs: dict[tuple[str, int], float] = {}
     for setting, found in rows.items():
         by_key: dict[str, list[float]] = {}
-        for op, *row in zip(calls, *found, strict=True):
+        for op, *row in zip(calls, *found.best, strict=True):
             key = key_of(op) + setting.suffix
             by_key.setdefault(key, []).append(statistics.quantiles(row, n=part)[0])
         costs |= {(key, setting.threads): statistics.fmean(group) for key, group in by_key.items()}
     return Profile(costs, rounds * BURST)
+
+
+class _Rows:
+    """µs of each operation, in each run."""
+
+    def __init__(self) -> None:
+        self.every: list[list[float]] = []
+        self.quiet: list[list[float]] = []
+        """Of runs in which no other program took the cores."""
+
+    @property
+    def best(self) -> list[list[float]]:
+        """Those of quiet runs, if there are enough of them."""
+        return self.quiet if len(self.quiet) >= FEWEST else self.every
 
 
 class _Setting(NamedTuple):

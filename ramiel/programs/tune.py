@@ -26,12 +26,14 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from ramiel.backend.pytorch.devices import milliseconds
 from ramiel.compiler import Compilation, Stage, finish, paused_collector, program_of, run_passes
 from ramiel.console.progress import Progress, progress_of
+from ramiel.cores import cores
 from ramiel.errors import CompileError
 from ramiel.pipelines import Options, Pipeline, pipeline
 from ramiel.programs.loaded import CompiledProgram, load
 from ramiel.runtime import OpError, StreamProgram
+from ramiel.runtime.disturbance import Watch, forget
 from ramiel.runtime.kernels.onednn_library import library
-from ramiel.runtime.measure import agree, are_usual, interleaved, preemptions, random_inputs
+from ramiel.runtime.measure import agree, interleaved, random_inputs
 from ramiel.runtime.program import as_tuple
 from ramiel.runtime.replay.plans import CAPTURED
 
@@ -214,7 +216,7 @@ def measure(compilations: Sequence[Compilation], options: Options, progress: Pro
             raise CompileError(f"it cannot be measured: {error}") from error
         try:
             equal = [i for i, p in enumerate(programs) if _agrees(p, inputs)]
-            racing = [_Racer(programs[i], inputs) for i in equal]
+            racing = [_Racer(programs[i], inputs, options.most_workers) for i in equal]
             busy = _take_turns(racing, progress)
         except OpError as error:
             raise CompileError(f"the program fails: {error}") from error
@@ -227,10 +229,11 @@ def measure(compilations: Sequence[Compilation], options: Options, progress: Pro
 class _Racer:
     """A program that takes turns with others."""
 
-    def __init__(self, program: CompiledProgram, inputs: Sequence[Tensor]) -> None:
+    def __init__(self, program: CompiledProgram, inputs: Sequence[Tensor], crew: int) -> None:
+        """`crew` is the number of threads that it may have."""
         self._timer = _timer(program, inputs)
-        self._of_device = isinstance(program, StreamProgram)
-        """Whether the clock is that of a device, which other programs do not disturb."""
+        self._can_be_disturbed = not isinstance(program, StreamProgram) and crew <= cores()
+        """Not by a device's clock; and more threads than cores take these from each other."""
         self.times: list[float] = []
         """Seconds of each timed run."""
         self.quiet: list[float] = []
@@ -241,10 +244,11 @@ class _Racer:
         """Seconds of a run."""
 
     def run(self) -> None:
-        before = preemptions()
-        first, *taken = self._timer(BURST + 1)
+        forget()
+        watch = Watch()
+        _, *taken = self._timer(BURST + 1)
         self.times += taken
-        if self._of_device or are_usual(preemptions() - before, first + sum(taken)):
+        if not self._can_be_disturbed or watch.is_quiet():
             self.quiet += taken
 
     @property

@@ -12,11 +12,6 @@ from torch import Tensor
 from ramiel.runtime.inputs import Input, check_names
 from ramiel.runtime.strings import Strings
 
-try:
-    import resource
-except ImportError:  # on Windows
-    resource = None
-
 _BUDGET = 1.0  # seconds for each form
 _MIN_ROUNDS = 3
 _MAX_ROUNDS = 1000
@@ -112,18 +107,6 @@ def agree(left: Any, right: Any, tolerance: float) -> bool:
         return False
     scale = float(right.abs().max())
     return bool((left - right).abs().max() <= tolerance * scale)
-
-
-def preemptions() -> int:
-    """How often a core was taken from this process while it had something to compute; 0 where the
-    system does not tell."""
-    return 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-
-
-def are_usual(preemptions: int, seconds: float) -> bool:
-    """Whether so many in so long a time are what the system itself causes: up to 90 a second on an
-    idle machine with 2 cores, 170 and more where another program wants one of them."""
-    return preemptions <= 2 + 130 * seconds
 
 
 def interleaved(

@@ -20,13 +20,14 @@ from ramiel.schedule.merge import merge_clusters
 from ramiel.schedule.place import intra_op, place, serial
 
 SHARING = 1.12
-"""The factor by which concurrent workers may be slower than simulated: as they share memory (1.08 in
-the mean), and as the costs on one thread and on several are not off alike (docs/decisions.md)."""
+"""The factor by which concurrent workers may be slower than simulated: as they share memory, and as
+the costs on one thread and on several are not off alike (docs/decisions.md)."""
 TURN = 1.0
 """The time in µs that each operation of a worker takes longer, if there are other workers, by what
 is not simulated: operands in another core's cache, waits for the slower of two."""
 ALIKE = 0.01
-"""The part of the expected time by which a schedule has to be faster than an earlier, simpler one."""
+"""The part of the expected time by which a schedule has to be faster than an earlier one, which is
+simpler."""
 
 WHOLE_SAMPLES = "whole samples"
 

@@ -142,6 +142,8 @@ class Native:
             function = getattr(self.functions, f"ramiel_pipeline_{name}")
             function.argtypes, function.restype = (c_void_p, *arguments), None
         self.functions.ramiel_has_crew.argtypes = ()
+        self.functions.ramiel_forget_pressure.argtypes = ()
+        self.functions.ramiel_forget_pressure.restype = None
         self.functions.ramiel_use_crew.argtypes = (c_int,)
         self.functions.ramiel_use_crew.restype = None
         self.functions.ramiel_pipeline_wait.argtypes = (c_void_p, c_int64)
@@ -218,6 +220,10 @@ class Native:
     def has_crew(self) -> bool:
         """Whether regions of OpenMP that this thread enters run on threads of our own."""
         return bool(self.functions.ramiel_has_crew())
+
+    def forget_pressure(self) -> None:
+        """Have threads that wait spin again, though others have wanted their cores."""
+        self.functions.ramiel_forget_pressure()
 
     def use_crew(self, uses: bool) -> None:
         """Have them run on threads of our own from now on, or no longer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from ramiel.cores import cores
 from ramiel.dialects.torch import LayerOp, TorchOperation
 from ramiel.errors import CompileError
 from ramiel.execution import measured_costs as module_under_test
-from ramiel.execution import overheads
+from ramiel.execution import overheads, profiler
 from ramiel.execution.cost_cache import CostCache, cache_path
 from ramiel.execution.measured_costs import MeasuredCosts, fastest_kernels, measured_costs
 from ramiel.execution.profiler import ALONE, BURST, FEWEST, Profile, Progress, key_of, profile
@@ -76,6 +77,26 @@ def test_every_operation_is_timed_once_on_each_number_of_threads() -> None:
     rounds = runs // BURST
     assert rounds >= FEWEST
     assert seen == [(i + 1, rounds) for i in range(rounds)]
+
+
+@pytest.mark.parametrize(("quiet", "cost"), [([True, False], 7.0), ([False], 1.0)])
+def test_runs_that_other_programs_disturb(
+    quiet: list[bool], cost: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They count only if there are no others."""
+    function = function_of(branches())
+    count = len(tasks_of_any(function))
+    runs = itertools.cycle(quiet)
+    now: list[bool] = []
+
+    def times(*_: object) -> list[float]:
+        now[:] = [next(runs)]
+        return [7.0 if now[0] else 1.0] * count
+
+    monkeypatch.setattr(profiler, "are_replayed", lambda: False)
+    monkeypatch.setattr(profiler, "_times", times)
+    monkeypatch.setattr(profiler.Watch, "is_quiet", lambda _: now[0])
+    assert set(profile(function, [1], lambda done, total: None).costs.values()) == {cost}
 
 
 def tasks_of_any(function: func.FuncOp) -> Sequence[TorchOperation]:

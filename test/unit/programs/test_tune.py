@@ -28,7 +28,7 @@ def nothing_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs run, but costs of operations and times of programs are made up."""
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(tune, "BUDGET_S", 0.0)
-    monkeypatch.setattr(tune, "preemptions", lambda: 0)
+    monkeypatch.setattr(tune.Watch, "is_quiet", lambda _: True)
     monkeypatch.setattr(tune, "interleaved", made_up_times())
     make_up_costs(monkeypatch)
 
@@ -87,14 +87,10 @@ def test_what_wins_has_to_win_again(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("taken", ["all the time", "at times"])
 def test_cores_that_others_take(taken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is disturbed does not count, and if all is, nothing changes."""
-    count = 0
-
-    def preemptions() -> int:
-        nonlocal count
-        count += 1
-        return 1000 * (count if taken == "all the time" else count // 8)
-
-    monkeypatch.setattr(tune, "preemptions", preemptions)
+    quiet = itertools.cycle(
+        [False] if taken == "all the time" else [False, False, True, True, True]
+    )
+    monkeypatch.setattr(tune.Watch, "is_quiet", lambda _: next(quiet))
     result = build(branches(), QUICK)
     usual = build(branches(), replace(QUICK, tune=False))
     busy = result.report.tuned.endswith("other programs took the cores, so nothing was changed")
