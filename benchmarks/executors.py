@@ -33,7 +33,7 @@ from ramiel.pipelines import EXECUTORS, Options
 from ramiel.programs.files import write_program
 from ramiel.runtime import Program, Weights
 from ramiel.runtime.measure import parse_shapes, random_inputs, same_bits
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 
 INPUTS = 4
 """Different inputs, which the calls take in turns."""

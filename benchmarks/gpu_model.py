@@ -30,7 +30,7 @@ def say(**row: object) -> None:
 @contextmanager
 def plain_kernels() -> Generator[None]:
     """Layers make PyTorch's plain calls."""
-    from ramiel.runtime.layers import _Prepared as Prepared  # pyright: ignore[reportPrivateUsage]
+    from ramiel.runtime.prepared import Prepared
 
     own = Prepared._on_cuda  # pyright: ignore[reportPrivateUsage]
     Prepared._on_cuda = lambda self, x, other: self._plainly(x, other)  # pyright: ignore

@@ -36,7 +36,7 @@ from machine import machine
 import ramiel
 from ramiel.runtime import Program, Weights
 from ramiel.runtime.measure import random_inputs
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 
 SCHEDULES = ("intra-op", "linear", "list", "dsc", "refine", "auto")
 PAUSE_S = 0.05

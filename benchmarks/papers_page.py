@@ -29,12 +29,18 @@ Model = dict[str, Any]
 Models = dict[str, Model]
 
 IOS_PAPER = {
-    "inception_v3": (6.25, 4.62, 5.13, 4.06, 3.94),
-    "randwire": (8.53, 6.27, 8.58, 5.80, 5.78),
-    "nasnet": (23.02, 16.60, 23.06, 15.87, 15.85),
-    "squeezenet": (0.89, 0.98, 0.68, 0.86, 0.68),
+    "inception_v3": (6.51, 4.62, 5.39, 4.11, 4.03),
+    "randwire": (8.49, 6.27, 8.54, 6.02, 6.02),
+    "nasnet": (22.95, 16.78, 22.94, 16.04, 16.04),
+    "squeezenet": (0.86, 0.98, 0.74, 0.82, 0.73),
 }
-"""Ding et al., IOS, figure 6 and its table: ms on a V100 at batch 1."""
+"""ms of IOS's schedules on a V100 at batch 1: the README of mit-han-lab/inter-operator-scheduler,
+commit 91963c0 of 2021-04-06, the table of 4.2.1."""
+TENSORRT = {"inception_v3": 5.21, "randwire": 8.33, "nasnet": 24.66, "squeezenet": 0.80}
+"""ms of TensorRT 7 there: the table of 4.2.2."""
+OPARA = {"googlenet": (3.698, 1.971, 1.161)}
+"""ms of PyTorch's calls, of a CUDA graph and of Opara, on a GPU that is not named: the example's
+output in the README of OparaSys/Opara, commit 308aaaf of 2023-06-29, which asks for PyTorch 2.0."""
 IOS_COLUMNS = ("sequential", "greedy", "merge", "parallel", "both")
 
 WAYS = ("linear, not folded", "linear", "linear, cloned", "intra-op", "ios", "auto", "refine")
@@ -172,7 +178,7 @@ def ios_measured(models: Models) -> str:
             where = f"simulated, P = {workers}"
             rows.append([name, where, *columns, f"{part['parallel']['search_s']:.2f}"])
         paper = [f"{ms:.2f} ({theirs[0] / ms:.2f})" for ms in theirs]
-        rows.append([name, "the paper, V100", *paper, ""])
+        rows.append([name, "its authors, V100", *paper, ""])
     return table(["model", "", *IOS_COLUMNS, "search, s"], rows)
 
 
@@ -319,9 +325,39 @@ def streams(found: dict[str, Any]) -> str:
             paper = IOS_PAPER.get(model)
             ios = f"{paper[0] / paper[-1]:.2f}" if paper else "–"
             rows.append([model, f"{row[base]:.3f}", *ratios, ios])
-    head = ["model", *(STREAMS[way] for way in ways), "IOS in its paper, V100"]
+    head = ["model", *(STREAMS[way] for way in ways), "IOS by its authors, V100"]
     facts = ", ".join(f"{key} {value}" for key, value in found["environment"].items())
     return f"{table(head, rows)}\n\n{facts}"
+
+
+def published(found: dict[str, Any], trial: dict[str, Any]) -> str:
+    """What IOS's and Opara's authors have published, beside ours."""
+    ios = "IOS, V100, 2021-04"
+    rows: list[tuple[str, str, float | None, float, float]] = [
+        *((m, ios, row[0], TENSORRT[m], row[-1]) for m, row in IOS_PAPER.items()),
+        *((m, "Opara, GPU not named, 2023-06", *row) for m, row in OPARA.items()),
+    ]
+    times: dict[str, dict[str, float]] = {}
+    for row in found["rows"]:
+        if "failed" not in row:
+            times.setdefault(row["model"], {})[row["way"]] = row.get("replay", row.get("call"))
+    facts = found["environment"]
+    ours = f"ours, {facts['device'].split()[1]}, {facts['date']}"
+    for model, row in times.items():
+        if "plain graph" in row and "auto" in row:
+            rows.append((model, ours, row.get("eager"), row["plain graph"], row["auto"]))
+    name = f"our trial, {trial['environment']['device']}"
+    rows += [(r["model"], name, r["eager"], r["one stream"], r["streams"]) for r in trial["rows"]]
+    lines = [
+        [
+            *(model, who, "–" if eager is None else f"{eager:.2f}", f"{base:.3f}", f"{ms:.3f}"),
+            *("–" if eager is None else f"{eager / ms:.2f}", f"{base / ms:.2f}"),
+        ]
+        for model, who, eager, base, ms in sorted(rows, key=lambda row: row[0])
+    ]
+    head = ["model", "by whom, device, date", "one by one, ms", "one graph or TensorRT, ms"]
+    head += ["streams, ms", "over one by one", "over one graph or TensorRT"]
+    return table(head, lines)
 
 
 TABLES: dict[str, Callable[[Models], str]] = {
@@ -340,9 +376,11 @@ TABLES: dict[str, Callable[[Models], str]] = {
 def main() -> None:
     document = json.loads((RESULTS / "papers.json").read_text())
     models: Models = document["models"]
+    gpu = json.loads((RESULTS / "gpu.json").read_text())
     parts = {name: make(models) for name, make in TABLES.items()} | {
         "machine": machine(document),
-        "streams": streams(json.loads((RESULTS / "gpu.json").read_text())),
+        "streams": streams(gpu),
+        "published": published(gpu, json.loads((RESULTS / "gpu_trial.json").read_text())),
     }
     text = PAGE.read_text()
     for name, content in parts.items():

@@ -26,8 +26,11 @@ OTHERS = (
     "predicted",
     "disturbed",
     "streams",
+    "ready",
 )
 """Results of other benchmarks, in files of these names beside performance.json."""
+READY = ("ort", "api", "command", "again", "first")
+"""The contestants of benchmarks/ready.py."""
 NONE = "–"
 QUIET = 0.05
 """Cores used by others above which the page says so."""
@@ -101,15 +104,19 @@ def milliseconds(row: Row | None) -> str:
 # --- the tables --------------------------------------------------------------------------
 
 
+def told(machine: dict[str, Any]) -> str:
+    """A machine in words."""
+    known = ("torch", "onnxruntime", "openvino", "ramiel")
+    packages = ", ".join(f"{name} {machine[name]}" for name in known if name in machine)
+    return f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, {packages}"
+
+
 def machines(document: Document) -> str:
     lines: dict[str, None] = {}
     every = [section for parts in document["models"].values() for section in parts.values()]
     for section in every:
         of = section["machine"]
-        known = ("torch", "onnxruntime", "openvino", "ramiel")
-        packages = ", ".join(f"{name} {of[name]}" for name in known if name in of)
-        line = f"{of['cpu']}, {of['cores']} cores, Python {of['python']}, {packages}; "
-        lines[f"{line}{section['threads']} threads."] = None
+        lines[f"{told(of)}; {section['threads']} threads."] = None
     rounds = sorted({section["rounds"] for section in every})
     span = dict.fromkeys((rounds[0], rounds[-1]))
     lines[f"Rounds in a sitting: {' to '.join(map(str, span))}."] = None
@@ -371,7 +378,15 @@ def differences(document: Document) -> str:
 
 
 def ready(document: Document) -> str:
-    return figure(document, lambda row: f"{row['ready_s']:.1f}" if "ready_s" in row else NONE)
+    """Seconds to the first outputs, and how much later than ONNX Runtime's they are."""
+    run = document.get("ready", {})
+    rows = [
+        [model, *(f"{row[name]:.2f}" for name in READY), f"{row['api'] - row['ort']:+.2f}"]
+        for model, row in run.get("models", {}).items()
+    ]
+    if not rows:
+        return "Not measured."
+    return f"{table(['s', *READY, 'api - ort'], rows)}\n\n{told(run['machine'])}."
 
 
 def absent(document: Document) -> str:

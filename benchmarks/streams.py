@@ -34,7 +34,7 @@ from ramiel.programs.loaded import load
 from ramiel.runtime import Streaming
 from ramiel.runtime.disturbance import Watch, forget
 from ramiel.runtime.measure import random_inputs, same_bits
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 from ramiel.runtime.replay.native import native, why_not
 from ramiel.torch_level.placements import read_placement
 from ramiel.torch_level.tasks import main_function

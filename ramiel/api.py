@@ -12,9 +12,10 @@ from ramiel.frontend.model_file import ModelSource
 from ramiel.pipelines import Options
 from ramiel.programs.build import build
 from ramiel.programs.loaded import CompiledProgram, load
+from ramiel.programs.results import Result
 from ramiel.runtime.surroundings import undisturbed
 
-__all__ = ["CompiledProgram", "compile", "load"]
+__all__ = ["CompiledProgram", "Result", "compile", "load"]
 
 
 def compile(

@@ -33,6 +33,7 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
+from ramiel.dialects.onnx.permuted import permuted
 from ramiel.dialects.onnx.quantized import Quantized
 from ramiel.dialects.onnx.types import BY_IR, type_of_array
 from ramiel.dialects.text import parse_text, text_of
@@ -72,7 +73,7 @@ class TensorRef:
         def transpose() -> Array:
             if load is None:
                 raise MissingWeight(self.name)
-            return np.ascontiguousarray(load().transpose(order))
+            return permuted(load(), order)
 
         return TensorRef(name, transpose, type)
 

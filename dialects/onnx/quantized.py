@@ -13,6 +13,8 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from ramiel.dialects.onnx.permuted import permuted
+
 Array = npt.NDArray[np.generic]
 _Floats = npt.NDArray[np.float32]
 
@@ -59,7 +61,7 @@ class Quantized:
         """The weight with its dimensions permuted, `order` as in numpy's transpose."""
 
         def moved(load: Callable[[], Array]) -> Callable[[], Array]:
-            return lambda: np.ascontiguousarray(load().transpose(order))
+            return lambda: permuted(load(), order)
 
         blocked = bool(self.block)
         zero_point = self.zero_point

@@ -144,6 +144,20 @@ def shape_of(type: Attribute) -> tuple[int | None, ...] | None:
     return tuple(None if d == DYNAMIC_INDEX else d for d in shape)
 
 
+def kind_of(type: Attribute) -> tuple[str, Attribute]:
+    """The kind of a value, such as `tensor` or `optional list`, and the type of the tensors in
+    it: in words, as programs declare their inputs."""
+    kinds: list[str] = []
+    while not isinstance(type, MapType):
+        match type:
+            case OptionalType() | SequenceType():
+                kinds.append("optional" if isinstance(type, OptionalType) else "list")
+                type = type.element
+            case _:
+                return " ".join(kinds) or "tensor", type
+    return " ".join([*kinds, "dict"]), type.value
+
+
 def static_shape_of(type: Attribute) -> tuple[int, ...] | None:
     """The shape of a tensor type if every dimension is known, else None."""
     shape = shape_of(type)

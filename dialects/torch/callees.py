@@ -318,7 +318,6 @@ _ROWS = (
         unsigned=Unsigned.MODULAR,
     ),
     _row("Tensor.to", Kind.MOVES, Trait.KEEPS_ORDER, unsigned=Unsigned.ITSELF),
-    _row("F.local_response_norm", Kind.MOVES, Trait.NO_HALVES),
     _row("F.pad ops.tile", Kind.MOVES, Trait.PICKS, unsigned=Unsigned.ITSELF),
     _row(
         "ops.gather ops.gather_elements ops.gather_nd ops.slice torch.tril torch.triu",

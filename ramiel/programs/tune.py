@@ -2,8 +2,8 @@
 
 Simulation is off by up to some ten percent, more than the best schedules differ by. So the best
 few by simulation, and what would be compiled without tuning, are printed, loaded and run, in turns.
-Disturbances make runs longer and not shorter, so lower quartiles are compared, and turns in which
-other programs took the cores are repeated; what is far behind stops, and leaves its turns to the
+Disturbances make runs longer and not shorter, so lower quartiles are compared, and runs in which
+other programs took the cores do not count; what is far behind stops, and leaves its turns to the
 others (as in successive halving: Jamieson and Talwalkar, AISTATS 2016); what wins has to win again
 over what would be compiled without tuning, in a second sitting. If others take the cores all the
 time, that is what stays. For a GPU whole graphs are timed, by its own clock, and that of one stream
@@ -34,7 +34,7 @@ from ramiel.runtime import OpError, StreamProgram
 from ramiel.runtime.disturbance import Watch, forget
 from ramiel.runtime.kernels.onednn_library import library
 from ramiel.runtime.measure import agree, interleaved, random_inputs
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 from ramiel.runtime.replay.plans import CAPTURED
 
 MEASURED = 4
@@ -43,7 +43,7 @@ BUDGET_S = 4.0
 """The seconds for which the programs take turns."""
 FEWEST, MOST = 5, 100
 """Turns of each program."""
-PATIENCE, PATIENCE_S = 3, 12.0
+PATIENCE, PATIENCE_S = 3, 16.0
 """How many times as many it may take until enough were undisturbed, and how many seconds."""
 BURST = 2
 """Timed runs in a turn, after one that finds in the caches what the other programs left there."""
@@ -237,7 +237,7 @@ class _Racer:
         self.times: list[float] = []
         """Seconds of each timed run."""
         self.quiet: list[float] = []
-        """Those of turns in which no other program took the cores."""
+        """Those in which no other program took the cores."""
         start = time.perf_counter()  # a device's clock does not count what we wait for it
         self._timer(1)
         self.once = time.perf_counter() - start
@@ -245,15 +245,17 @@ class _Racer:
 
     def run(self) -> None:
         forget()
-        watch = Watch()
-        _, *taken = self._timer(BURST + 1)
-        self.times += taken
-        if not self._can_be_disturbed or watch.is_quiet():
-            self.quiet += taken
+        self._timer(1)
+        for _ in range(BURST):
+            watch = Watch()
+            taken = self._timer(1)
+            self.times += taken
+            if not self._can_be_disturbed or watch.is_quiet():
+                self.quiet += taken
 
     @property
     def turns(self) -> int:
-        """Undisturbed ones."""
+        """As many as the undisturbed runs make."""
         return len(self.quiet) // BURST
 
 

@@ -6,21 +6,20 @@ from ramiel.runtime.distributed.program import DistributedProgram
 from ramiel.runtime.encoders import LabelEncoder, TfIdfVectorizer
 from ramiel.runtime.errors import OpError, OpIndexError
 from ramiel.runtime.inputs import Input, with_defaults
+from ramiel.runtime.layer import Layer
 from ramiel.runtime.layers import (
     BatchNorm,
     Conv1d,
-    Conv2d,
     Conv3d,
     ConvTranspose1d,
     ConvTranspose2d,
     ConvTranspose3d,
     Embedding,
-    Layer,
     LayerNorm,
-    Linear,
     PReLU,
 )
 from ramiel.runtime.main import main
+from ramiel.runtime.prepared import Conv2d, Linear
 from ramiel.runtime.processes.program import ProcessProgram
 from ramiel.runtime.program import Program, one_thread
 from ramiel.runtime.recurrent import GRU, LSTM, RNN

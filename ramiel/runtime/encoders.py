@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ramiel.runtime.layers import Layer
+from ramiel.runtime.layer import Layer
 from ramiel.runtime.strings import Strings, strings
 from ramiel.runtime.weights import Weights
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from torch import Tensor
 
 from ramiel.runtime.measure import agree, interleaved, parse_shapes, random_inputs
-from ramiel.runtime.program import Program, as_tuple
+from ramiel.runtime.outputs import as_tuple
+from ramiel.runtime.program import Program
 from ramiel.runtime.weights import Weights
 
 

@@ -1,4 +1,4 @@
-"""Outputs that belong to the caller alone."""
+"""The outputs of calls: as tuples, and in memory that belongs to the caller alone."""
 
 from __future__ import annotations
 
@@ -60,3 +60,8 @@ def joined(samples: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
             if tensor.dim() == 0 or tensor.shape[0] != 1:
                 raise ValueError(f"an output of one sample is {list(tensor.shape)}: not a batch")
     return tuple(torch.cat(tensors) for tensors in zip(*samples, strict=True))
+
+
+def as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The outputs of a call, be they one or several."""
+    return outputs if isinstance(outputs, tuple) else (outputs,)

@@ -4,44 +4,42 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from types import CodeType, TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from types import CodeType
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ramiel.runtime.channels import Channels
 from ramiel.runtime.errors import OpError, op_error, place_of
-from ramiel.runtime.inputs import Input, bind, samples_of
-from ramiel.runtime.outputs import joined, owned
+from ramiel.runtime.inputs import bind, samples_of
+from ramiel.runtime.module import ProgramModule, Serial
+from ramiel.runtime.outputs import as_tuple, joined, owned
 from ramiel.runtime.replay.meeting import Meeting, TapedChannels
 from ramiel.runtime.replay.native import Native, on_crew
 from ramiel.runtime.replay.pipeline import Pipeline
 from ramiel.runtime.replay.plan import Plan
-from ramiel.runtime.replay.plans import Plans, Taped, Timed, captures_by_itself, is_replayed
+from ramiel.runtime.replay.plans import Taped, Timed, is_replayed
 from ramiel.runtime.replay.split import Left, Part
-from ramiel.runtime.replay.stop import Stop, stop_at
-from ramiel.runtime.replay.tape import NotCapturable, Tape, here, line_in, running, tapes_of
+from ramiel.runtime.replay.stop import Stop
+from ramiel.runtime.replay.tape import NotCapturable, Tape, here, tapes_of
 from ramiel.runtime.streaming import Inside, Streaming, stream
 from ramiel.runtime.surroundings import has_lost_its_team, with_one_thread
-from ramiel.runtime.weights import Weights
+from ramiel.runtime.taping import copies_of, taped
 from ramiel.runtime.workers import Pool, Worker
 
 Outputs = Any
 """A program's output, or a tuple of them."""
 Result = TypeVar("Result")
 Compute = Callable[[Sequence[Any]], tuple[Any, ...]]
-Serial = Callable[..., Any]
-"""A method of a program that one_thread() was given: it gets one sample's inputs."""
 Clocked = Callable[[int, Part], Worker]
 """Gives the part of a worker a clock."""
 
 
-class Program(nn.Module):
+class Program(ProgramModule):
     """A model as a program of parallel workers.
 
     A subclass declares `inputs`, `outputs` and the other `channels`, makes its layers in
@@ -54,34 +52,6 @@ class Program(nn.Module):
     Calls from several threads are safe. The threads are started by the first call and live
     until close(), or until the program is collected; a copy has threads of its own.
     """
-
-    inputs: ClassVar[tuple[Input, ...]] = ()
-    outputs: ClassVar[tuple[str, ...]] = ()
-    channels: ClassVar[tuple[str, ...]] = ()
-    batch: ClassVar[int] = 1
-    streaming: ClassVar[Streaming] = Streaming()
-    """How stream() computes requests."""
-    tolerance: ClassVar[float] = 0.0
-    """How far results of the workers and of `serial` may differ, relative to the largest value."""
-
-    def __init__(self, weights: Weights, workers: int = 1) -> None:
-        super().__init__()
-        self._workers = tuple(f"worker_{k}" for k in range(workers))
-        self._nodes = weights.nodes
-        suffixes = [""] if self.batch == 1 else [f"_{sample}" for sample in range(self.batch)]
-        self._inputs = [[f"{i.name}{suffix}" for i in self.inputs] for suffix in suffixes]
-        self._outputs = [[f"{name}{suffix}" for name in self.outputs] for suffix in suffixes]
-        # An output that is also an input has one channel.
-        ends = chain.from_iterable(self._inputs + self._outputs)
-        self._channels = tuple(dict.fromkeys((*ends, *self.channels)))
-        self.captures = captures_by_itself()
-        self._start()
-
-    def _start(self) -> None:
-        """Makes what a copy does not inherit."""
-        self._pool = Pool(type(self).__name__)
-        self._plans = Plans()
-        self._serial_plans: defaultdict[Serial, Plans] = defaultdict(Plans)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor, ...]:
         """Run the workers; return the output, or a tuple of them in the order of `outputs`.
@@ -297,7 +267,9 @@ class Program(nn.Module):
             def run(channels: Channels) -> None:
                 try:
                     method = getattr(self, self._workers[number])
-                    if isinstance(stop := self._tape(method, tapes[number], channels), Stop):
+                    if isinstance(
+                        stop := taped(method, tapes[number], self._nodes, channels), Stop
+                    ):
                         stops[number] = stop
                 finally:
                     meeting.leave()
@@ -323,30 +295,15 @@ class Program(nn.Module):
         """The plan of a taped run."""
         return Plan(native, tapes, inputs, outputs)
 
-    def _tape(self, function: Callable[..., Any], tape: Tape, *args: Any) -> Any:
-        """What a worker or the serial form returns, while it is taped; a Stop if it cannot be
-        taped to its end."""
-        code = inspect.unwrap(function).__code__
-        tape.line = partial(line_in, code)
-        try:
-            with running(tape):
-                result = function(*args)
-            if tape.refused:
-                raise NotCapturable(f"{tape.refused}, which the program has caught")
-            return result
-        except NotCapturable as reason:
-            place = place_of(reason, {code})
-            told = str(op_error(reason, place, self._nodes) if place else reason)
-            return stop_at(reason, told, function, code, tape)
-
     def _run_alone(self, serial: Serial, inputs: Sequence[Any]) -> tuple[Any, ...]:
         """The outputs of one sample, computed by one thread."""
         if has_lost_its_team():
             return self._apart(lambda: as_tuple(serial(self, *inputs)))
 
-        def taped() -> Taped:
+        def tape() -> Taped:
             tapes, copies = tapes_of(1), copies_of(inputs)
-            outputs = self._apart(lambda: as_tuple(self._tape(serial, tapes[0], self, *copies)))
+            run = partial(taped, serial, tapes[0], self._nodes, self, *copies)
+            outputs = self._apart(lambda: as_tuple(run()))
             if isinstance(outputs[0], Stop):
                 return Taped(tapes, copies, [], {0: outputs[0]})
             return Taped(tapes, copies, list(outputs), {})
@@ -356,7 +313,7 @@ class Program(nn.Module):
         if isinstance(outputs, Left):
             return as_tuple(outputs.parts[0](None))
         if outputs is None:
-            outputs = plans.run(self, inputs, lambda: as_tuple(serial(self, *inputs)), taped)
+            outputs = plans.run(self, inputs, lambda: as_tuple(serial(self, *inputs)), tape)
         return tuple(outputs)
 
     def _apart(self, compute: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -407,63 +364,6 @@ class Program(nn.Module):
         self._pool.run(Channels(()), runners)
         return [results[i] for i in range(len(samples))]
 
-    def close(self) -> None:
-        """Wait for running calls, then end the threads: later calls raise RuntimeError.
-
-        Idempotent. serial() needs no threads and keeps working.
-        """
-        self._pool.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        inputs = ", ".join(map(str, self.inputs))
-        count = len(self._workers)
-        workers = "1 worker" if count == 1 else f"{count} workers"
-        return f"{type(self).__name__}({inputs}) -> ({', '.join(self.outputs)}) on {workers}"
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Tensor | nn.Module) and "_plans" in self.__dict__:
-            for plans in (self._plans, *self._serial_plans.values()):
-                plans.clear()
-        # A weight that belongs to no layer is a buffer too, for state_dict() and to().
-        if isinstance(value, Tensor) and name not in self._buffers:
-            self.register_buffer(name, value)
-        else:
-            super().__setattr__(name, value)
-            if isinstance(value, nn.Module):
-                # nn.Module finds submodules in __getattr__, half a microsecond later.
-                self.__dict__[name] = value
-
-    def __delattr__(self, name: str) -> None:
-        if name in self._modules:
-            self.__dict__.pop(name, None)
-        super().__delattr__(name)
-
-    # copy and pickle: everything but the threads and plans, which the copy makes for itself.
-
-    def __getstate__(self) -> dict[str, Any]:
-        own = ("_pool", "_plans", "_serial_plans")
-        return {name: value for name, value in self.__dict__.items() if name not in own}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._start()
-
-
-def copies_of(inputs: Sequence[Any]) -> list[Any]:
-    """Copies, so that no two inputs share memory, and none is a part of a larger tensor."""
-    return [x.clone() if isinstance(x, Tensor) else x for x in inputs]
-
 
 def _serial_of(program: type[Program]) -> Serial:
     return inspect.unwrap(getattr(program, "serial"))  # noqa: B009
@@ -498,7 +398,3 @@ def one_thread(function: Serial) -> Callable[..., Any]:
         return self._answer(compute, args, kwargs)  # pyright: ignore[reportPrivateUsage]
 
     return call
-
-
-def as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return outputs if isinstance(outputs, tuple) else (outputs,)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ramiel.runtime.layers import Layer
+from ramiel.runtime.layer import Layer
 from ramiel.runtime.weights import Weights
 
 

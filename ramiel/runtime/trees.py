@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ramiel.runtime.layers import Layer
+from ramiel.runtime.layer import Layer
 from ramiel.runtime.ops.scores import post_transform, rows, two_scores
 from ramiel.runtime.weights import Weights
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 
-from ramiel.api import CompiledProgram
+from ramiel.api import CompiledProgram, Result
 from ramiel.errors import CompileError, shorten
-
-Dtype = torch.dtype | type[str]
+from ramiel.runtime.inputs import Dtype, Input
 
 DATATYPES: Mapping[str, Dtype] = {
     "BOOL": torch.bool,
@@ -80,38 +79,34 @@ def signature_of(program: CompiledProgram) -> Signature:
         _type(
             "input",
             declared.onnx_name or declared.name,
-            declared.dtype if declared.kind == "tensor" else None,
-            declared.shape,
+            declared,
             batched,
             declared.name,
             declared.default is not None,
         )
         for declared in program.inputs
     ]
-    outputs = [
-        _type("output", r.name, r.dtype if r.is_tensor else None, r.shape, batched)
-        for r in program.results
-    ]
+    outputs = [_type("output", result.name, result, batched) for result in program.results]
     return Signature(tuple(inputs), tuple(outputs))
 
 
 def _type(
     what: str,
     name: str,
-    dtype: object,
-    shape: Sequence[int | str | None] | None,
+    declared: Input | Result,
     batched: bool,
     keyword: str = "",
     optional: bool = False,
 ) -> TensorType:
+    dtype = declared.dtype if declared.kind == "tensor" else None
     datatype = _NAMES.get(dtype)
     told = f'{what} "{shorten(name)}"'
     if datatype is None:
         kind = "no plain tensor" if dtype is None else f"of {str(dtype).removeprefix('torch.')}"
         raise CompileError(f"{told} is {kind}, which the protocol cannot carry")
-    if shape is None:
+    if declared.shape is None:
         raise CompileError(f"{told} has no known rank, which the protocol asks for")
-    dims = [dim if isinstance(dim, int) else OPEN for dim in shape]
+    dims = [dim if isinstance(dim, int) else OPEN for dim in declared.shape]
     if batched:
         dims[:1] = [OPEN]
     return TensorType(name, datatype, tuple(dims), keyword, optional)

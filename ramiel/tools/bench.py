@@ -25,7 +25,7 @@ from ramiel.execution.openmp import waiting
 from ramiel.runtime import OpError, Program, StreamProgram
 from ramiel.runtime.events import Trace
 from ramiel.runtime.kernels.onednn_library import library, why_not
-from ramiel.runtime.layers import Layer
+from ramiel.runtime.layer import Layer
 from ramiel.runtime.measure import interleaved
 from ramiel.runtime.trace import median_of, traces
 from ramiel.tools.check import Inputs, inputs_of

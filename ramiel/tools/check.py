@@ -20,7 +20,7 @@ from ramiel.errors import CompileError, shorten
 from ramiel.execution.tensors import array_of_tensor, array_of_value
 from ramiel.runtime import OpError
 from ramiel.runtime.measure import agree, random_inputs
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 from ramiel.torch_level.tasks import main_function
 
 TOLERANCES = {"f32": 1e-3, "bf16": 0.1, "f16": 0.1}

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from ramiel.dialects.cluster.attributes import CLUSTER, CLUSTERING, LANE
 from ramiel.schedule.dsc import dsc_clusters
-from ramiel.schedule.edges import by_edges
-from ramiel.torch_level.tasks import main_function, tasks_of
+from ramiel.torch_level.clusters import write_clusters
 
 
 @dataclass(frozen=True)
@@ -29,12 +26,4 @@ class ClusterDscPass(ModulePass):
     name = "cluster-dsc"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = main_function(op)
-        tasks = tasks_of(function)
-        function.attributes[CLUSTERING] = StringAttr("dsc")
-        graph = tasks.graph
-        found = by_edges(graph, len(graph.ranks), partial(dsc_clusters, graph))
-        for number, cluster in enumerate(found):
-            for task in cluster:
-                tasks.ops[task].attributes[CLUSTER] = IntegerAttr(number, i64)
-                tasks.ops[task].attributes.pop(LANE, None)
+        write_clusters(op, "dsc", dsc_clusters)

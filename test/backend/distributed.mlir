@@ -22,7 +22,7 @@ builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
 // CHECK:      Schedule  linear, merged: 2 clusters{{.*}}on 2 workers of 2 ranks
 // CHECK-NOT:  Idle
 // CHECK:      The workers are threads of processes, the ranks
-// CHECK:          torchrun --nnodes 1 --nproc-per-node 2 model.py
+// CHECK:          torchrun --nnodes 1 --nproc-per-node 2 FILE.py
 // CHECK:          DistributedProgram,
 // CHECK:          Remote,
 // CHECK:      class TwoBranches(DistributedProgram):
@@ -36,4 +36,4 @@ builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
 // A rank that the schedule has no worker for.
 // IDLE:       on 1 worker of 1 rank
 // IDLE:       Idle      1 of 2 ranks: the program is of 1
-// IDLE:           torchrun --nnodes 1 --nproc-per-node 1 model.py
+// IDLE:           torchrun --nnodes 1 --nproc-per-node 1 FILE.py

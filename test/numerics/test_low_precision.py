@@ -21,7 +21,7 @@ from torch import Tensor
 import ramiel
 from ramiel.errors import CompileError
 from ramiel.runtime.measure import same_bits
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 from ramiel.tools import check
 from ramiel.torch_level.low_types import LOW_TYPES, rounded
 

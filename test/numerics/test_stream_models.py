@@ -18,7 +18,7 @@ import ramiel
 from ramiel.api import CompiledProgram
 from ramiel.errors import CompileError
 from ramiel.pipelines import ON_STREAMS
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 from ramiel.runtime.streams.device import programs_on
 from ramiel.runtime.streams.stand_in import StandIn
 

@@ -218,6 +218,7 @@ NORMALIZATION = [
     case("LayerNormalization", f32(2, 3, 4), f32(1, 4), const=(1,), axis=1, reference=True),
     case("LayerNormalization", rand("float16", 2, 8), rand("float16", 8), reference=True),
     *(case("LRN", f32(1, 6, 3, 3), size=s, alpha=0.02, beta=0.6, bias=1.5) for s in (1, 3, 5)),
+    case("LRN", f32(1, 6, 3, 3), size=15, alpha=0.02),
     # ONNX Runtime takes odd sizes only, and the reference as many channels as the batch has.
     *(case("LRN", f32(6, 6, 3, 3), size=s, alpha=0.02, reference=True) for s in (2, 4)),
     *(case("LpNormalization", f32(2, 3, 4), axis=a, p=p) for a in (0, 1, -1) for p in (1, 2)),

@@ -31,6 +31,14 @@ func.func @training(%x: tensor<1x4x2x2xf32>, %p: tensor<4xf32>) {
 
 // -----
 
+func.func @no_window(%x: tensor<1x4x2x2xf32>) {
+  %0 = onnx.LRN "lrn"(%x) {size = 0 : i64} : (tensor<1x4x2x2xf32>) -> tensor<1x4x2x2xf32>
+  func.return
+}
+// CHECK: error: node "lrn" (LRN, opset {{[0-9]+}}): attribute 'size' must be positive, and is 0
+
+// -----
+
 // A layout that ONNX Runtime makes for one machine; the message says how to do without.
 func.func @blocked(%x: tensor<1x4x2x2xf32>) {
   %0 = onnx.Custom "conv"(%x) {onnx.domain = "com.microsoft.nchwc", onnx.op_type = "Conv"} : (tensor<1x4x2x2xf32>) -> tensor<1x4x2x2xf32>

@@ -101,7 +101,7 @@ FORMS: Mapping[str, Form] = {
             "called, and the others serve it. The weights are in the .safetensors file beside",
             "this one. To check the parallel program against the serial one and to time both:",
             "",
-            "    torchrun --nnodes 1 --nproc-per-node {ranks} model.py",
+            "    torchrun --nnodes 1 --nproc-per-node {ranks} FILE.py  # this file",
         ),
     ),
     Executor.STREAMS: Form(

@@ -34,12 +34,7 @@ from ramiel.dialects.cluster import ProgramOp, RecvOp, SectionOp
 from ramiel.dialects.cluster.ranks import Crossing
 from ramiel.dialects.onnx.attributes import WeightAttr
 from ramiel.dialects.onnx.operation import MODEL, NAME, OPSET, dimension_names
-from ramiel.dialects.onnx.types import (
-    MapType,
-    OptionalType,
-    SequenceType,
-    shape_of,
-)
+from ramiel.dialects.onnx.types import kind_of, shape_of
 from ramiel.dialects.onnx.weights import defaults_of
 from ramiel.dialects.text import text_of
 from ramiel.dialects.torch import (
@@ -274,7 +269,7 @@ class _Printer:
     def _input(self, i: int) -> Expression:
         arg = self.function.body.block.args[i]
         name = self._input_name(i)
-        kind, type = _kind_of(arg.type)
+        kind, type = kind_of(arg.type)
         assert self.function.arg_attrs is not None
         attributes = self.function.arg_attrs.data[i].data
         items = [quoted(name), str(dtype_code(type)), _dims(type, dimension_names(attributes))]
@@ -389,19 +384,6 @@ class _Printer:
         assert block.last_op is not None
         names: dict[SSAValue, str] = {a: self._input_name(i) for i, a in enumerate(block.args)}
         return [value_name(v, names).removeprefix("self.") for v in block.last_op.operands]
-
-
-def _kind_of(type: Attribute) -> tuple[str, Attribute]:
-    """The kind of an input, such as `optional list`, and the type of the tensors in it."""
-    kinds: list[str] = []
-    while not isinstance(type, MapType):
-        match type:
-            case OptionalType() | SequenceType():
-                kinds.append("optional" if isinstance(type, OptionalType) else "list")
-                type = type.element
-            case _:
-                return " ".join(kinds) or "tensor", type
-    return " ".join([*kinds, "dict"]), type.value
 
 
 def _dims(type: Attribute, names: Sequence[str]) -> Expression:

@@ -13,12 +13,12 @@ from ramiel.runtime.distributed.channels import Call, RankChannels, Receiver, Wa
 from ramiel.runtime.distributed.group import RankLost
 from ramiel.runtime.distributed.messages import BadMessage
 from ramiel.runtime.distributed.plans import RankPlan
-from ramiel.runtime.program import copies_of
 from ramiel.runtime.replay.meeting import Meeting, TapedChannel
 from ramiel.runtime.replay.native import on_crew
 from ramiel.runtime.replay.plans import CAPTURED
 from ramiel.runtime.replay.stop import Stop
 from ramiel.runtime.replay.tape import NotCapturable, Tape, tapes_of
+from ramiel.runtime.taping import copies_of, taped
 from ramiel.runtime.workers import Worker
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Part:
 
     def _taper(self, worker: Worker, tape: Tape) -> Worker:
         def run(channels: Channels) -> None:
-            stop = self._program._tape(worker, tape, channels)  # pyright: ignore
+            stop = taped(worker, tape, self._program._nodes, channels)  # pyright: ignore
             if isinstance(stop, Stop):
                 raise NotCapturable(stop.reason)
             self._meeting.leave()

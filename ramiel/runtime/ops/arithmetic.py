@@ -6,7 +6,6 @@ import math
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ramiel.runtime.numbers import Integers, integer, integers
@@ -70,13 +69,22 @@ def layer_norm(
 
 
 def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
-    """LRN with an even window size; the window reaches one channel further ahead."""
-    square = x.square().flatten(2)
-    before, after = (size - 1) // 2, size // 2
-    square = F.pad(square, [0, 0, before, after])
-    total = sum(square[:, i : i + x.shape[1]] for i in range(size))
-    assert isinstance(total, Tensor)
-    return x / (k + alpha / size * total.reshape(x.shape)).pow(beta)
+    """LRN of x [N, C, ...]; a window of even size reaches one channel further ahead than back."""
+    square, channels = x.square(), x.shape[1]
+    total = square.clone()
+    for shift in range(1, min(size // 2 + 1, channels)):
+        total[:, :-shift].add_(square[:, shift:])
+        if shift <= (size - 1) // 2:
+            total[:, shift:].add_(square[:, :-shift])
+    return x / _powers(total.mul_(alpha / size).add_(k), beta)
+
+
+def _powers(x: Tensor, exponent: float) -> Tensor:
+    """x to a power: that of LRN in most models, 3/4, by roots, in a quarter of the time."""
+    if exponent != 0.75:
+        return x.pow(exponent)
+    root = x.sqrt()
+    return root.sqrt().mul_(root)
 
 
 def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:

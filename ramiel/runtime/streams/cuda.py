@@ -84,7 +84,9 @@ class Cuda:
     def is_capturing(self) -> bool:
         return torch.cuda.is_current_stream_capturing()
 
-    def capture(self, issue: Callable[[], Result], streams: int = 1) -> tuple[Any, Result]:
+    def capture(
+        self, issue: Callable[[], Result], streams: int = 1, beside: Any = None
+    ) -> tuple[Any, Result]:
         """See Device.capture().
 
         Other threads may use CUDA meanwhile: only this one may not do what a capture forbids.
@@ -93,6 +95,7 @@ class Cuda:
         All of a graph's streams together get as much as one stream has.
         """
         graph: Any = torch.cuda.CUDAGraph()
+        pool = None if beside is None else beside.graph.pool()
         stream = _streams_of(self.torch_device)[0]
         failures: list[BaseException] = []
 
@@ -107,7 +110,7 @@ class Cuda:
             torch.cuda.empty_cache()  # as a capture does: what is reserved later is the graph's
             before = torch.cuda.memory_reserved(self.torch_device)
             try:
-                with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                with torch.cuda.graph(graph, pool, stream, capture_error_mode="thread_local"):
                     result = issuing()
             except Exception as error:
                 # Ending a capture that was broken fails as well, without a word about the cause.

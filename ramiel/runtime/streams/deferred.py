@@ -39,6 +39,11 @@ class Memory:
     writer: tuple[int, int] | None = None
     readers: dict[int, int] = field(default_factory=dict[int, int])
 
+    def spoil(self) -> None:
+        """Overwrite it, with NaN if it holds numbers with a fraction."""
+        with _disable_current_modes():
+            self.base.view(torch.uint8).fill_(0xFF)
+
 
 @dataclass(frozen=True)
 class Access:

@@ -84,8 +84,13 @@ class Device(Protocol):
         """Whether what is issued to the current stream becomes part of a graph of the caller's."""
         ...
 
-    def capture(self, issue: Callable[[], Result], streams: int = 1) -> tuple[Graph, Result]:
+    def capture(
+        self, issue: Callable[[], Result], streams: int = 1, beside: Any = None
+    ) -> tuple[Graph, Result]:
         """A graph of what a function issues to so many streams, and its result.
+
+        It may use the memory of the graph that is `beside` it, but for what of that is still held
+        now: neither may be replayed while the other runs.
 
         The function issues to the current stream, and to others that have waited for an event of
         that one and that it waits for in the end. Raises what the function does, and RuntimeError

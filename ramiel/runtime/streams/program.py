@@ -16,8 +16,8 @@ from torch.nn.modules.module import (
 
 from ramiel.runtime.errors import DeviceUnavailable, op_error, place_of
 from ramiel.runtime.inputs import samples_of
-from ramiel.runtime.outputs import joined, owned
-from ramiel.runtime.program import Program, as_tuple, codes_of
+from ramiel.runtime.outputs import as_tuple, joined, owned
+from ramiel.runtime.program import Program, codes_of
 from ramiel.runtime.replay.tape import NotCapturable
 from ramiel.runtime.requests import in_order
 from ramiel.runtime.streaming import Streaming

@@ -3,13 +3,15 @@
 A part of a run is captured until each worker has ended, is before a statement that needs the host,
 or waits for a worker that is. There the streams are joined, and the graph is replayed. The
 statements that need the host are issued one after the other, on the caller's stream, and the next
-part is captured. What a part leaves in the workers' variables and in channels stays where it is, in
-the graph's memory, so that the parts behind it find it in each call. What was made on the host is
-copied to memory of the next part, which there is one of for each type, shape and strides of it.
+part is captured. All parts share a pool of memory, as one is replayed at a time. What a part leaves
+in the workers' variables and in channels is held, so that the parts behind it find it there in each
+call. What was made on the host is copied to memory of the next part, which there is one of for each
+type, shape and strides of it.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
@@ -163,6 +165,9 @@ class Chain:
         self.outputs: list[Any] = []
         """Those of the run that made it."""
         self.memory = 0
+        self._newest: weakref.ref[Graph] | None = None
+        """The graph whose memory the next one may use; none after a broken capture, whose pool the
+        allocator may take to be in use."""
         self.graphs = 0
         """How many were captured."""
 
@@ -281,9 +286,12 @@ class Chain:
             y.copy_(x)
         state = state.mapped(lambda value: own.get(id(value), value))
         stops = {k: self._bodies[k].stops for k in state.places}
+        beside, self._newest = self._newest, None
         try:
             graph, after = self._device.capture(
-                lambda: self._advanced(state, stops, self._streams), self._count
+                lambda: self._advanced(state, stops, self._streams),
+                self._count,
+                None if beside is None else beside(),
             )
         except (NotCapturable, torch.OutOfMemoryError):
             raise
@@ -295,6 +303,7 @@ class Chain:
             raise NotCapturable(f"a tensor on {elsewhere[0]} where capture stops")
         node = Node(graph, inputs, after)
         node.described(after, there)  # is of known kinds
+        self._newest = weakref.ref(graph)
         self.memory += graph.memory
         self.graphs += 1
         return node

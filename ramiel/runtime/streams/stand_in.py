@@ -110,12 +110,19 @@ class StandInEvent:
 
 
 class StandInGraph:
-    """The steps of each captured stream. A replay runs them in an order that their waits allow."""
+    """The steps of each captured stream. A replay runs them in an order that their waits allow.
+
+    Before it, it overwrites what it may use of its pool: memory of graphs beside it that was let go
+    of when it was captured.
+    """
 
     memory = 0
 
-    def __init__(self, device: StandIn) -> None:
+    def __init__(self, device: StandIn, beside: StandInGraph | None = None) -> None:
         self.device = device
+        self.pool: list[Memory] = [] if beside is None else beside.pool
+        """The memory of this graph and of those beside it that was let go of."""
+        self._reused = list(self.pool)
         self.steps: dict[int, list[Step]] = {}
         self.access = Access()
         self.is_complete = False
@@ -132,6 +139,8 @@ class StandInGraph:
         self.device.current().add(Step(action=self._run))
 
     def _run(self) -> None:
+        for memory in self._reused:
+            memory.spoil()
         queues = [deque(steps) for steps in self.steps.values()]
         for queue in queues:
             for step in queue:
@@ -200,8 +209,10 @@ class StandIn:
     def is_capturing(self) -> bool:
         return self.current().capture is not None
 
-    def capture(self, issue: Callable[[], Result], streams: int = 1) -> tuple[StandInGraph, Result]:
-        graph, origin, before = StandInGraph(self), self.stream(), self.current()
+    def capture(
+        self, issue: Callable[[], Result], streams: int = 1, beside: StandInGraph | None = None
+    ) -> tuple[StandInGraph, Result]:
+        graph, origin, before = StandInGraph(self, beside), self.stream(), self.current()
         self.synchronize()
         origin.capture = graph
         self.use(origin)
@@ -244,8 +255,8 @@ class StandIn:
         freed, stream.freed = stream.freed, []
         if self.strict:
             for memory in freed:
-                # A graph's memory is its own: nothing is allocated there once it is complete.
-                if memory.graph is stream.capture:
+                # What is issued outside of a graph is not allocated in its memory.
+                if _pool(memory.graph) is _pool(stream.capture):
                     for use in (*memory.readers.items(), memory.writer):
                         self._check(use, stream, "may reuse memory that", "uses")
         if stream.capture is not None:
@@ -271,6 +282,8 @@ class StandIn:
 
     def freed(self, memory: Memory) -> None:
         """No tensor has the memory any more: the next operation of its stream may get it."""
+        if memory.graph is not None:
+            memory.graph.pool.append(memory)
         self._streams[memory.owner].freed.append(memory)
 
     def _check(
@@ -309,6 +322,10 @@ class StandIn:
                 most = None if most is None else most - 1
         finally:
             self._is_running = outer
+
+
+def _pool(graph: StandInGraph | None) -> list[Memory] | None:
+    return None if graph is None else graph.pool
 
 
 def _is_able(step: Step) -> bool:

@@ -46,9 +46,9 @@ class Clocked(TimedStandIn):
             number = self.current().number
             self.issued[number] = self.issued.get(number, 0.0) + self.us.get(name, 0.0)
 
-    def capture(self, issue: Any, streams: int = 1) -> Any:
+    def capture(self, issue: Any, streams: int = 1, beside: Any = None) -> Any:
         self.issued, self.captures = {}, self.captures + 1
-        graph, result = super().capture(issue, streams)
+        graph, result = super().capture(issue, streams, beside)
         times, self.issued = self.issued, None
         taken = max([*times.values(), sum(times.values()) / 2])
 

@@ -24,7 +24,7 @@ from ramiel.api import CompiledProgram
 from ramiel.errors import CompileError
 from ramiel.runtime import OpError, Weights
 from ramiel.runtime.measure import same_bits
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 
 pytestmark = pytest.mark.timeout(120)
 

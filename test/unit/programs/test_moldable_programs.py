@@ -27,7 +27,7 @@ from ramiel.frontend.importer import import_model
 from ramiel.pipelines import Options, pipeline
 from ramiel.runtime import OpError
 from ramiel.runtime.measure import same_bits
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 from ramiel.torch_level.tasks import main_function, tasks_of
 
 pytestmark = pytest.mark.timeout(120)

@@ -28,6 +28,7 @@ class Fake:
 
     def __init__(self) -> None:
         self.log: list[str] = []
+        self.pools: list[object] = []
         self.workspaces: list[object] = []
         self.workspace = 32 << 20
         self.made = 0
@@ -42,7 +43,8 @@ class Fake:
         self.here = stream
 
     @contextmanager
-    def graph(self, graph: Any, stream: Any, capture_error_mode: str) -> Generator[None]:
+    def graph(self, graph: Any, pool: Any, stream: Any, capture_error_mode: str) -> Generator[None]:
+        self.pools.append(pool)
         before, self.here, self.capturing = self.here, stream, stream
         self.log.append(f"begin {capture_error_mode}")
         self.workspaces.append(os.environ.get(cuda.WORKSPACE) or self.workspace)
@@ -65,7 +67,9 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Generator[Fake]:
     parts: dict[str, Any] = {
         "Stream": made.stream,
         "Event": lambda **_: event,
-        "CUDAGraph": lambda: SimpleNamespace(replay=lambda: made.log.append("replay")),
+        "CUDAGraph": lambda: SimpleNamespace(
+            replay=lambda: made.log.append("replay"), pool=lambda: "the first one's"
+        ),
         "graph": made.graph,
         "current_stream": lambda _: made.here,
         "set_stream": made.use,
@@ -138,6 +142,19 @@ def test_streams_are_compared_with_one_and_the_faster_graph_stays(fake: Fake) ->
     assert model.captured_form(X) == "one stream: 3 streams 0.333 ms, one stream 0.333 ms"
 
 
+def test_inputs_on_another_device_are_moved(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device is one without values, so only where things are can be compared."""
+    meta = torch.device("meta")
+    monkeypatch.setattr(cuda.torch, "device", lambda *_: meta)
+    model = Net(net_weights())
+    for _ in range(2):
+        for outputs in (model(X), model.serial(X)):
+            assert [y.device for y in outputs] == [meta] * 3
+            assert [y.shape for y in outputs] == [y.shape for y in expected(X)]
+    assert fake.log.count("replay") == 2
+    assert model.capture_status(X) == model.serial_capture_status(X) == "captured"
+
+
 def test_a_device_is_named(fake: Fake) -> None:
     name = cuda.Cuda().name
     assert name.startswith("H (sm_90, 132 multiprocessors), CUDA ") and "TF32 " in name
@@ -208,6 +225,13 @@ def test_streams_differ_from_each_other_and_from_that_of_captures(fake: Fake) ->
     captured: list[Any] = []
     device.capture(lambda: captured.append(fake.here))
     assert captured[0] not in streams
+
+
+def test_graphs_beside_each_other_share_a_pool(fake: Fake) -> None:
+    device = cuda.Cuda()
+    first, _ = device.capture(lambda: None)
+    device.capture(lambda: None, beside=first)
+    assert fake.pools == [None, "the first one's"]
 
 
 def test_cudnn_measures_only_during_a_call(fake: Fake) -> None:

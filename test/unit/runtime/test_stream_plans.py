@@ -96,11 +96,11 @@ class Small(StandIn):
         super().__init__()
         self.failing = failing
 
-    def capture(self, issue: Any, streams: int = 1) -> Any:
+    def capture(self, issue: Any, streams: int = 1, beside: Any = None) -> Any:
         self.failing -= 1
         if self.failing >= 0:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().capture(issue, streams)
+        return super().capture(issue, streams, beside)
 
 
 def test_without_memory_fewer_streams_are_captured_or_none() -> None:
@@ -128,8 +128,8 @@ class Measured(TimedStandIn):
         super().__init__()
         self.times, self.bytes = times, memory or {}
 
-    def capture(self, issue: Any, streams: int = 1) -> Any:
-        graph, result = super().capture(issue, streams)
+    def capture(self, issue: Any, streams: int = 1, beside: Any = None) -> Any:
+        graph, result = super().capture(issue, streams, beside)
         graph.memory = self.bytes.get(streams, 0)
         return self.taking(graph, lambda: self.times[streams]), result
 

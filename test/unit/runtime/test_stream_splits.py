@@ -3,217 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from split_programs import Choosing, Counting, First, Two, X, close, made
 from stream_programs import TimedStandIn
 from torch import Tensor
 
-from ramiel.runtime import Events, Input, OpError, StreamProgram, Weights, one_stream
+from ramiel.runtime import Events, OpError
 from ramiel.runtime.replay.plans import MOST, is_replayed
 from ramiel.runtime.replay.tape import NotCapturable
 from ramiel.runtime.streams import split
 from ramiel.runtime.streams.device import programs_on
 from ramiel.runtime.streams.stand_in import StandIn
-
-
-class Choosing(StreamProgram):
-    """A choice in the middle of two branches, each of which goes on on its stream."""
-
-    inputs = (Input("x", torch.float32, (None,)),)
-    outputs = ("y", "z")
-    channels = ("a", "b", "c")
-
-    def __init__(self, weights: Weights) -> None:
-        super().__init__(weights, workers=2)
-        self.scale = weights.to(self.device)["scale"]
-        self.choices = 0
-
-    async def worker_0(self, ch: Events) -> None:
-        with ch.stream(0):
-            x = await ch.x
-            a = x * self.scale
-            ch.a.send(a)
-            total = a.sum()
-            c = self.choose(total, a)
-            del a, total
-            ch.c.send(c)
-            b = await ch.b
-            y = c.sin() + b
-            ch.y.send(y)
-
-    async def worker_1(self, ch: Events) -> None:
-        with ch.stream(1):
-            x = await ch.x
-            a = await ch.a
-            d = x.cos() + a
-            b = d * 2
-            ch.b.send(b)
-            c = await ch.c
-            z = b - c
-            ch.z.send(z)
-
-    def choose(self, total: Tensor, a: Tensor) -> Tensor:
-        self.choices += 1
-        if total > 0:
-            return a.exp()
-        return -a
-
-    @one_stream
-    def serial(self, x: Tensor) -> tuple[Tensor, ...]:
-        a = x * self.scale
-        total = a.sum()
-        c = self.choose(total, a)
-        b = (x.cos() + a) * 2
-        del a
-        y = c.sin() + b
-        z = b - c
-        return y, z
-
-    @staticmethod
-    def expected(x: Tensor) -> tuple[Tensor, ...]:
-        a = x * 2
-        c = a.exp() if a.sum() > 0 else -a
-        b = (x.cos() + a) * 2
-        return c.sin() + b, b - c
-
-
-class Two(Choosing):
-    """Two choices at the same time, and one that needs both."""
-
-    async def worker_0(self, ch: Events) -> None:
-        with ch.stream(0):
-            x = await ch.x
-            a = x * self.scale
-            c = self.choose(a.sum(), a)
-            ch.c.send(c)
-            b = await ch.b.take()
-            y = self.choose(b.sum(), c) + b
-            ch.y.send(y)
-
-    async def worker_1(self, ch: Events) -> None:
-        with ch.stream(1):
-            x = await ch.x
-            d = x.cos()
-            total = d.sum()
-            b = self.choose(total, d)
-            ch.b.send(b)
-            c = await ch.c
-            z = b - c
-            ch.z.send(z)
-
-    @one_stream
-    def serial(self, x: Tensor) -> tuple[Tensor, ...]:
-        a = x * self.scale
-        c = self.choose(a.sum(), a)
-        d = x.cos()
-        b = self.choose(d.sum(), d)
-        y = self.choose(b.sum(), c) + b
-        z = b - c
-        return y, z
-
-    @staticmethod
-    def expected(x: Tensor) -> tuple[Tensor, ...]:
-        def choose(total: Tensor, a: Tensor) -> Tensor:
-            return a.exp() if total > 0 else -a
-
-        a, d = x * 2, x.cos()
-        c, b = choose(a.sum(), a), choose(d.sum(), d)
-        return choose(b.sum(), c) + b, b - c
-
-
-class First(Choosing):
-    """The choice is the first operation, and another the last."""
-
-    async def worker_0(self, ch: Events) -> None:
-        with ch.stream(0):
-            x = await ch.x
-            c = self.choose(x[0], x)
-            ch.c.send(c)
-            b = await ch.b
-            y = self.choose(b[0], c)
-            ch.y.send(y)
-
-    async def worker_1(self, ch: Events) -> None:
-        with ch.stream(1):
-            c = await ch.c
-            d = c.cos()
-            b = d * self.scale
-            ch.b.send(b)
-            ch.z.send(d)
-
-    @one_stream
-    def serial(self, x: Tensor) -> tuple[Tensor, ...]:
-        c = self.choose(x[0], x)
-        d = c.cos()
-        b = d * self.scale
-        return self.choose(b[0], c), d
-
-    @staticmethod
-    def expected(x: Tensor) -> tuple[Tensor, ...]:
-        c = x.exp() if x[0] > 0 else -x
-        d = c.cos()
-        return c.exp() if d[0] > 0 else -c, d
-
-
-class Counting(Choosing):
-    """A loop whose length, and the shape of what it makes, depend on values."""
-
-    async def worker_0(self, ch: Events) -> None:
-        with ch.stream(0):
-            x = await ch.x
-            a = x * self.scale
-            ch.a.send(a)
-            rows = self.repeat(a)
-            ch.c.send(rows)
-            b = await ch.b
-            y = rows.sum(0) + b
-            ch.y.send(y)
-
-    async def worker_1(self, ch: Events) -> None:
-        with ch.stream(1):
-            a = await ch.a
-            b = a.sin()
-            ch.b.send(b)
-            rows = await ch.c
-            z = rows * b
-            ch.z.send(z)
-
-    def repeat(self, a: Tensor) -> Tensor:
-        return torch.stack([a + k for k in range(int(a[0]))])
-
-    @one_stream
-    def serial(self, x: Tensor) -> tuple[Tensor, ...]:
-        a = x * self.scale
-        rows = self.repeat(a)
-        b = a.sin()
-        y = rows.sum(0) + b
-        z = rows * b
-        return y, z
-
-    @staticmethod
-    def expected(x: Tensor) -> tuple[Tensor, ...]:
-        a = x * 2
-        rows = torch.stack([a + k for k in range(int(a[0]))])
-        return rows.sum(0) + a.sin(), rows * a.sin()
-
-
-def weights() -> Weights:
-    return Weights.from_tensors({"scale": torch.tensor(2.0)}, {"c": ("/If", "If")})
-
-
-def made(kind: Callable[[Weights], Any] = Choosing, device: StandIn | None = None) -> Any:
-    with programs_on(device or StandIn()):
-        return kind(weights())
-
-
-def close(results: Any, wanted: Any) -> bool:
-    return all(torch.allclose(a, b, atol=1e-6) for a, b in zip(results, wanted, strict=True))
-
-
-X = torch.tensor([1.0, 0.5, -0.25])
 
 
 @pytest.mark.parametrize("kind", [Choosing, Two, First])
@@ -245,8 +48,8 @@ class Recording(StandIn):
         super().__init__()
         self.replays = self.issued = 0
 
-    def capture(self, issue: Any, streams: int = 1) -> Any:
-        graph, result = super().capture(issue, streams)
+    def capture(self, issue: Any, streams: int = 1, beside: Any = None) -> Any:
+        graph, result = super().capture(issue, streams, beside)
         replay = graph.replay
 
         def counted() -> None:
@@ -275,6 +78,56 @@ def test_what_is_before_and_after_is_replayed(
     # Copies of the input, of what each choice makes, and of outputs; the choices themselves read
     # one value and compute one.
     assert device.issued <= 1 + 5 * choices + 2
+
+
+class Guarded(Choosing):
+    """A statement behind the choice breaks a capture, and no run by the dispatcher shows it."""
+
+    async def worker_0(self, ch: Events) -> None:
+        with ch.stream(0):
+            x = await ch.x
+            a = x * self.scale
+            ch.a.send(a)
+            c = self.choose(a.sum(), a)
+            ch.c.send(c)
+            d = c.sin()
+            b = await ch.b
+            y = self.guarded(d + b)
+            ch.y.send(y)
+
+    def guarded(self, y: Tensor) -> Tensor:
+        if self._target.is_capturing():
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return y
+
+
+@pytest.mark.parametrize("kind, pools", [(Choosing, 1), (Two, 1), (Counting, 1), (Guarded, 2)])
+def test_parts_share_a_pool_until_a_capture_is_broken(kind: type[Choosing], pools: int) -> None:
+    """What a part may overwrite is overwritten: the results stay right."""
+    model = made(kind)
+    x = torch.tensor([1.0, 0.5])
+    for factor in (1, 2, 3, 2, 1, 3):
+        assert close(model(x * factor), kind.expected(x * factor))
+    nodes, found = [model._graphs._plans[next(iter(model._graphs._plans))]._parts._root], []
+    for node in nodes:
+        nodes += [n for n in node.following.values() if n is not None]
+        found += [] if node.graph is None else [id(node.graph.pool)]
+    assert len(found) >= 2 and len(set(found)) == pools
+
+
+def test_memory_of_a_pool_is_spoiled_once_it_is_let_go_of() -> None:
+    device = StandIn()
+    with device.issuing():
+        x = torch.ones(3)
+        first, held = device.capture(lambda: [x * 2])
+        reader, y = device.capture(lambda: held[0] + 1, beside=first)
+        held.clear()
+        other, _ = device.capture(lambda: x * 3, beside=reader)
+        for graphs, wanted in ((first, reader), 3.0), ((first, other, reader), float("nan")):
+            for graph in graphs:
+                graph.replay()
+            device.synchronize()
+            assert torch.equal(y.isnan(), torch.full((3,), wanted).isnan())
 
 
 def test_a_part_for_each_shape_that_the_host_makes() -> None:
@@ -359,8 +212,8 @@ def test_requests_in_flight() -> None:
 
 def test_streams_are_compared_with_one_by_whole_runs() -> None:
     class Timed(TimedStandIn):
-        def capture(self, issue: Any, streams: int = 1) -> Any:
-            graph, result = super().capture(issue, streams)
+        def capture(self, issue: Any, streams: int = 1, beside: Any = None) -> Any:
+            graph, result = super().capture(issue, streams, beside)
             return self.taking(graph, lambda: 1.0 if streams > 1 else 3.0), result
 
     model = made(device=Timed())

@@ -23,7 +23,7 @@ import ramiel
 import ramiel.runtime
 from ramiel.api import CompiledProgram
 from ramiel.runtime import Channels, Program
-from ramiel.runtime.program import as_tuple
+from ramiel.runtime.outputs import as_tuple
 from ramiel.torch_level.names import BUILTINS, class_name, identifier, method_name
 
 pytestmark = pytest.mark.timeout(120)

@@ -7,6 +7,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from ramiel.conversion.onnx_to_torch.table import Lowered, Node, lowers
 from ramiel.dialects.onnx.attributes import Array
+from ramiel.dialects.onnx.permuted import permuted
 from ramiel.dialects.onnx.types import numpy_dtype_of
 
 
@@ -27,7 +28,7 @@ def gemm(n: Node) -> Lowered:
     if n.is_constant(1) and floating:
 
         def scaled(array: Array) -> Array:
-            array = np.ascontiguousarray(array.T) if flip else array
+            array = permuted(array, (1, 0)) if flip else array
             return np.multiply(array, alpha, dtype=np.float32)
 
         if alpha == 1:

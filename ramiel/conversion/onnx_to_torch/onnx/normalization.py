@@ -88,10 +88,10 @@ def layer_norm(n: Node) -> Lowered:
 @lowers("LRN")
 def local_response_norm(n: Node) -> Lowered:
     size = n.integer("size")
+    if size < 1:
+        n.fail(f"attribute 'size' must be positive, and is {size}")
     config = {"alpha": n.number("alpha"), "beta": n.number("beta"), "k": n.number("bias")}
-    # For an even size, PyTorch's window extends further back, ONNX's further ahead.
-    callee = "F.local_response_norm" if size % 2 else "ops.local_response_norm"
-    return n.call(callee, n[0], size, **config)
+    return n.call("ops.local_response_norm", n[0], size, **config)
 
 
 @lowers("LpNormalization")
