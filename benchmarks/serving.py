@@ -1,13 +1,13 @@
 """A server under load, beside the bare model.
 
-    python benchmarks/serving.py MODEL.onnx ... [--clients 1,4,16,64] [--seconds 10]
+    python benchmarks/serving.py MODEL.onnx ... [--clients 1,4,16,64] [--seconds 4] [--rounds 3]
         [--out FILE] [-- options of ramiel serve]
 
 For each number of clients, that many send one request after the other, from a process of their own
-on the same machine (serving_load.py): requests a second, the median and the 99th percentile of the
-time of a request, and the server's memory before and after. The bare model is called in a loop, and
-streams, with the same options in a process without a server. Rows are added to those of FILE, and
-replace those of the same model, options and clients.
+on the same machine (serving_load.py). In turns with that, and with the same options, the bare model
+is called in a loop, and streams, in a process without a server (serving_bare.py). A row has medians
+of the rounds, and the server's memory before and after. Rows are added to those of FILE, and
+replace those of the same model, options and clients. serving_page.py prints them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import json
 import statistics
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -28,62 +27,29 @@ from machine import machine
 
 HERE = Path(__file__).parent
 OUT = HERE / "results" / "serving.json"
-BARE_S = 3.0
-"""Seconds for each form of the bare model."""
 WARM_S = 1.0
 """Seconds of load before it is measured: what is captured, and memory that is kept."""
+Measured = dict[str, Any]
+"""What a process says of its requests."""
 
 
-def bare(model: Path, options: Sequence[str]) -> dict[str, float]:
-    """Requests a second of the model without a server, in a process of its own."""
-    code = f"import serving; serving.print_bare({str(model)!r}, {list(options)!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=HERE, check=True, capture_output=True, text=True
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+@contextmanager
+def bare(model: Path, options: Sequence[str]) -> Generator[Callable[[str, float], Measured]]:
+    """What computes requests without a server: by calls or as a stream, for some seconds."""
+    command = [sys.executable, str(HERE / "serving_bare.py"), str(model), *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        while (line := process.stdout.readline()) != "ready\n":
+            if not line:
+                raise SystemExit("the bare model failed")
 
+        def measured(way: str, seconds: float) -> Measured:
+            assert process.stdin is not None and process.stdout is not None
+            print(way, seconds, file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
 
-def print_bare(model: str, options: Sequence[str]) -> None:
-    """Prints what bare() returns."""
-    import typer
-
-    from ramiel.programs.build import build
-    from ramiel.programs.loaded import load
-    from ramiel.runtime.measure import random_inputs
-    from ramiel.tools.options import compiling
-
-    found: dict[str, float] = {}
-
-    @compiling()
-    def measure(options: Any) -> None:
-        program = load(build(Path(model), options))
-        inputs = tuple(random_inputs(program.inputs, {}, 0))
-
-        def call(count: int) -> None:
-            for _ in range(count):
-                program(*inputs)
-
-        def stream(count: int) -> None:
-            for _ in program.stream([inputs] * count):
-                pass
-
-        found.update(call=_rate(call) * program.batch, stream=_rate(stream) * program.batch)
-        program.close()
-
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(measure)
-    app([*options], standalone_mode=False)
-    print(json.dumps(found))
-
-
-def _rate(run: Callable[[int], None]) -> float:
-    """How often a second something runs, of which `run` does so many."""
-    run(4)
-    count, begun = 0, time.perf_counter()
-    while (taken := time.perf_counter() - begun) < BARE_S:
-        run(10)
-        count += 10
-    return count / taken
+        yield measured
 
 
 @contextmanager
@@ -110,51 +76,85 @@ def load(port: int, clients: int, seconds: float) -> dict[str, Any]:
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
-def memory(port: int) -> float:
-    """MB that the server occupies."""
+def metric(port: int, name: str) -> float:
+    """A metric of the server's process."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         lines = answer.read().decode().splitlines()
-    (line,) = (line for line in lines if line.startswith("process_resident_memory_bytes"))
-    return float(line.split()[1]) / 1e6
+    (line,) = (line for line in lines if line.startswith(f"process_{name} "))
+    return float(line.split()[1])
 
 
-def row(port: int, clients: int, seconds: float, alone: dict[str, float]) -> dict[str, Any]:
-    load(port, clients, WARM_S)
-    before = memory(port)
+def under_load(port: int, clients: int, seconds: float) -> Measured:
+    """What the clients have found, and the seconds of a core that the server took."""
+    before = metric(port, "cpu_seconds_total")
     found = load(port, clients, seconds)
-    times = found["seconds"]
-    rate = len(times) / found["wall"]
-    best = alone["call"] if clients == 1 else max(alone.values())
+    return {**found, "server_cpu": metric(port, "cpu_seconds_total") - before}
+
+
+def row(
+    port: int, alone: Callable[[str, float], Measured], clients: int, seconds: float, rounds: int
+) -> dict[str, Any]:
+    """What was found in rounds of the bare model and of the server, each of them in turn."""
+    load(port, clients, WARM_S)
+    before = metric(port, "resident_memory_bytes")
+    found = [
+        (alone("call", seconds), alone("stream", seconds), under_load(port, clients, seconds))
+        for _ in range(rounds)
+    ]
+    after = metric(port, "resident_memory_bytes")
+    calls, streams, loads = zip(*found, strict=True)
+    # One client does not wait for others, so its requests are no stream.
+    best = [calls] if clients == 1 else [calls, streams]
+    parts = [
+        rate(served) / max(map(rate, of_round))
+        for served, *of_round in zip(loads, *best, strict=True)
+    ]
+    times = [taken for served in loads for taken in served["times"]]
     return {
+        "seconds": seconds * rounds,
         "requests": len(times),
-        "errors": found["errors"],
-        "different": found["different"],
-        "requests_per_s": rate,
-        "bare_call_per_s": alone["call"],
-        "bare_stream_per_s": alone["stream"],
-        "of_bare": rate / best,
+        "errors": sum(served["errors"] for served in loads),
+        "different": sum(served["different"] for served in loads),
+        "requests_per_s": statistics.median(map(rate, loads)),
+        "bare_call_per_s": statistics.median(map(rate, calls)),
+        "bare_stream_per_s": statistics.median(map(rate, streams)),
+        "of_bare": statistics.median(parts),
+        "of_bare_rounds": parts,
         "p50_ms": statistics.median(times) * 1e3,
         "p99_ms": statistics.quantiles(times, n=100, method="inclusive")[98] * 1e3,
-        "memory_before_mb": before,
-        "memory_after_mb": memory(port),
+        "bare_cpu_ms": statistics.median(map(cpu_ms, calls if clients == 1 else streams)),
+        "server_cpu_ms": statistics.median(cpu_ms(served, "server_cpu") for served in loads),
+        "clients_cpu_ms": statistics.median(map(cpu_ms, loads)),
+        "memory_before_mb": before / 1e6,
+        "memory_after_mb": after / 1e6,
     }
+
+
+def rate(measured: Measured) -> float:
+    """Requests a second."""
+    return measured["requests"] / measured["wall"]
+
+
+def cpu_ms(measured: Measured, name: str = "cpu") -> float:
+    """Milliseconds of a core for a request."""
+    return measured[name] / measured["requests"] * 1e3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--clients", default="1,4,16,64")
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=OUT)
     ours, _, options = " ".join(sys.argv[1:]).partition(" -- ")
     given, options = parser.parse_args(ours.split()), options.split()
     rows = json.loads(given.out.read_text())["rows"] if given.out.exists() else []
     for model in given.models:
-        alone = bare(model.resolve(), options)
-        with server(model, options) as port:
+        with bare(model, options) as alone, server(model, options) as port:
             for clients in map(int, given.clients.split(",")):
                 key = {"model": model.stem, "options": " ".join(options), "clients": clients}
-                found = {**key, **row(port, clients, given.seconds, alone)}
+                found = {**key, **row(port, alone, clients, given.seconds, given.rounds)}
                 print(json.dumps(found), flush=True)
                 rows = [*(r for r in rows if not key.items() <= r.items()), found]
                 document = {"machine": machine(), "rows": rows}

@@ -73,10 +73,8 @@ def application(models: Models, metrics: Metrics, limits: Limits) -> FastAPI:
         model = _model(models, name, version)
         return _ready({"name": model.name}, model.queue.is_open)
 
-    @app.post(f"{_MODEL}/infer")
-    @app.post(f"{_VERSION}/infer")
-    async def infer(request: Request, name: str, version: str | None = None) -> Response:
-        model = _model(models, name, version)
+    async def infer(request: Request) -> Response:
+        model = _model(models, request.path_params["name"], request.path_params.get("version"))
         begun = time.monotonic()
         try:
             response = await _infer(model, limits, request)
@@ -91,6 +89,10 @@ def application(models: Models, metrics: Metrics, limits: Limits) -> FastAPI:
         metrics.requests.labels(*labels, str(response.status_code)).inc()
         metrics.seconds.labels(*labels).observe(time.monotonic() - begun)
         return response
+
+    for path in (_MODEL, _VERSION):
+        # Starlette's route: what FastAPI's does to find arguments takes a tenth of a request.
+        app.add_route(f"{path}/infer", infer, methods=["POST"])
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: Exception) -> JSONResponse:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from ramiel.api import CompiledProgram
-from ramiel.runtime import Streaming
 
 Inputs = Mapping[str, Tensor]
 """By their Python names."""
@@ -59,8 +58,7 @@ class Pending:
 class Engine:
     """Computes what waits for several programs, which take turns, each with a group of requests.
 
-    One thread does it all: a program is on all cores, and OpenMP's threads, of which each thread
-    that calls programs would have a team, stop waiting awake when they are more than the cores.
+    One thread does it all: a program is on all cores, so that two at a time would only share them.
     """
 
     def __init__(self, gathering: Gathering) -> None:
@@ -113,9 +111,6 @@ class Queue:
     def __init__(self, engine: Engine, program: CompiledProgram, observer: Observer) -> None:
         self._engine, self._program, self._observer = engine, program, observer
         self._waiting: deque[Pending] = deque()
-        streaming: Streaming = program.streaming
-        # A stream of such calls would make them in a thread of its own.
-        self._calls_one_by_one = streaming.way == "calls" and streaming.at_a_time == 1
 
     @property
     def waiting(self) -> int:
@@ -157,7 +152,7 @@ class Queue:
         if self._program.batch > 1:
             taken = list(self._group(first))
             results = self._samples(taken)
-        elif self._calls_one_by_one or not self._waiting or self._engine.gathering.max_batch == 1:
+        elif not self._waiting or self._engine.gathering.max_batch == 1:
             taken: list[Pending] = []
             results = self._calls(self._group(first), taken)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ KEEP_ALIVE_S = 75
 _BACKLOG = 2048
 _GRACE_S = 5.0
 """How much longer than a request may take the server waits for the last when it stops."""
+_SWITCH_S = 0.0002
+"""How long a thread that computes may wait for Python's lock while HTTP has it; by default 5 ms."""
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -92,14 +95,18 @@ class Server:
     def run(self, listening: socket.socket) -> None:
         """Serves until a signal or stop(), and answers what was accepted.
 
-        This thread computes, as it is the one that has compiled and warmed up; another one talks to
-        the clients.
+        This thread computes, another one talks to the clients.
         """
         talking = threading.Thread(target=self._talk, args=(listening,), name="ramiel-http")
-        with self._signals():
-            talking.start()
-            self._engine.run()
-            talking.join()
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_S)
+        try:
+            with self._signals():
+                talking.start()
+                self._engine.run()
+                talking.join()
+        finally:
+            sys.setswitchinterval(before)
         for program in self._programs:
             program.close()
 

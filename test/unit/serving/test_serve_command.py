@@ -75,10 +75,12 @@ def served(
 
 
 def test_sigterm(model: Path, port: int) -> None:
-    """What was accepted is answered, though the model's file has gone; then the command ends."""
+    """What was accepted is answered, though the model's file has changed, and gone; then the
+    command ends."""
     answers = list[object]()
 
     def use(client: Client) -> None:
+        model.write_bytes(b"garbage")
         model.unlink()
 
         def ask() -> None:
