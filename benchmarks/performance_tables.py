@@ -378,15 +378,15 @@ def differences(document: Document) -> str:
 
 
 def ready(document: Document) -> str:
-    """Seconds to the first outputs, and how much later than ONNX Runtime's they are."""
+    """Seconds to the first outputs."""
     run = document.get("ready", {})
     rows = [
-        [model, *(f"{row[name]:.2f}" for name in READY), f"{row['api'] - row['ort']:+.2f}"]
+        [model, *(f"{row[name]:.2f}" for name in READY)]
         for model, row in run.get("models", {}).items()
     ]
     if not rows:
         return "Not measured."
-    return f"{table(['s', *READY, 'api - ort'], rows)}\n\n{told(run['machine'])}."
+    return f"{table(['s', *READY], rows)}\n\n{told(run['machine'])}."
 
 
 def absent(document: Document) -> str:

@@ -7,7 +7,7 @@ take turns:
 
     ort       ONNX Runtime: a session, and its first run
     api       ramiel.compile(), and the first call
-    command   `ramiel compile`, and in another process a program's import and first call
+    command   `ramiel compile`, and in another process the program's import and first call
     again     that import and call alone: what each later process takes
 
 The import of torch or onnxruntime is not counted, that of ramiel is. `first` is `command` on a
@@ -23,7 +23,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,27 +63,22 @@ from ramiel.runtime.measure import random_inputs
 model = made(program.Weights.open(path))
 model(*random_inputs(model.inputs, {}, 0))
 """
+_COMPILE = """
+import torch, sys, time
+start = time.perf_counter()
+from ramiel.tools.cli import app
+app(["compile", sys.argv[1], "-o", sys.argv[2]], standalone_mode=False)
+"""
 _END = "print(time.perf_counter() - start, flush=True)"
 
 
-def printed(code: str, argument: Path) -> float:
-    """The seconds that a process prints, which runs some code on a file."""
-    command = [sys.executable, "-c", code + _END, str(argument)]
-    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-
-
-def compiled(model: Path, folder: Path, cache: str | None = None) -> float:
-    """Seconds of the process that writes program.py to a folder."""
-    environment = {**os.environ, **({"RAMIEL_CACHE_DIR": cache} if cache else {})}
-    command = [sys.executable, "-m", "ramiel.tools.cli", "compile", str(model)]
-    start = time.perf_counter()
-    subprocess.run(
-        [*command, "-o", str(folder / "program.py")],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        env=environment,
+def seconds(code: str, *arguments: Path, **environment: str) -> float:
+    """What a process prints at last, which runs some code."""
+    command = [sys.executable, "-c", code + _END, *map(str, arguments)]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
     )
-    return time.perf_counter() - start
+    return float(done.stdout.splitlines()[-1])
 
 
 def compared(model: Path, rounds: int) -> dict[str, float]:
@@ -92,18 +86,19 @@ def compared(model: Path, rounds: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         weights = folder / "program.safetensors"
+        source = folder / "program.py"
         with tempfile.TemporaryDirectory() as cache:
-            first = compiled(model, folder, cache)
-        first += printed(_PROGRAM, weights)
+            first = seconds(_COMPILE, model, source, RAMIEL_CACHE_DIR=cache)
+        first += seconds(_PROGRAM, weights)
 
         def command() -> float:
-            return compiled(model, folder) + printed(_PROGRAM, weights)
+            return seconds(_COMPILE, model, source) + seconds(_PROGRAM, weights)
 
         contestants: Mapping[str, Callable[[], float]] = {
-            "ort": lambda: printed(_ORT, model),
-            "api": lambda: printed(_API, model),
+            "ort": lambda: seconds(_ORT, model),
+            "api": lambda: seconds(_API, model),
             "command": command,
-            "again": lambda: printed(_PROGRAM, weights),
+            "again": lambda: seconds(_PROGRAM, weights),
         }
         taken: dict[str, list[float]] = {name: [] for name in contestants}
         for _ in range(rounds):
@@ -114,13 +109,15 @@ def compared(model: Path, rounds: int) -> dict[str, float]:
 
 def show(models: Mapping[str, dict[str, float]]) -> None:
     names = list(next(iter(models.values())))
-    table = Table("s", *names, "api - ort")
+    table = Table("s", *names)
     for model, row in models.items():
-        late = row["api"] - row["ort"]
-        table.add_row(model, *(f"{row[name]:.2f}" for name in names), f"{late:+.2f}")
+        table.add_row(model, *(f"{row[name]:.2f}" for name in names))
     Console().print(table)
-    late = [model for model, row in models.items() if row["api"] > row["ort"] + LATER_S]
-    print(f"later than ONNX Runtime by more than {LATER_S} s: {', '.join(late) or 'none'}")
+    for name in ("api", "command", "again"):
+        late = [model for model, row in models.items() if row[name] > row["ort"] + LATER_S]
+        print(
+            f"{name}: later than ONNX Runtime by more than {LATER_S} s: {', '.join(late) or 'none'}"
+        )
 
 
 def main() -> None:
