@@ -1,7 +1,8 @@
 """How near the simulated times of schedules are to those that their programs take.
 
     python benchmarks/predicted.py MODEL.onnx ... [--threads 2] [--batch 1] [--rounds 8]
-        [--seconds 0.2] [--static] [--out benchmarks/results/predicted.json]
+        [--seconds 0.2] [--static] [--schedules serial,intra-op,auto]
+        [--out benchmarks/results/predicted.json]
 
 The operations' costs are measured (`--profile`), or with --static computed from the machine's
 prices (docs/costs.md); then the programs of all schedules run in turns,
@@ -21,7 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -43,13 +44,19 @@ OF_BATCHES = (ALONE, "intra-op", "hyper", "refine", "auto")
 
 
 def compared(
-    model: Path, threads: int, batch: int, rounds: int, seconds: float, profile: bool
+    model: Path,
+    schedules: Sequence[str],
+    threads: int,
+    batch: int,
+    rounds: int,
+    seconds: float,
+    profile: bool,
 ) -> tuple[dict[str, dict[str, float]], float]:
     """For each schedule, in ms: what was predicted, the median and the lower quartile of what was
     measured, and the bound. And the lower quartile of programs on one thread side by side."""
     programs = {
         name: ramiel.compile(model, workers=threads, batch=batch, schedule=name, profile=profile)
-        for name in (SCHEDULES if batch == 1 else OF_BATCHES)
+        for name in schedules
     }
     inputs = random_inputs(programs[ALONE].inputs, {}, 0, batch=batch)
     alone = partial(programs[ALONE], *inputs)
@@ -95,15 +102,21 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=0.2, help="length of a burst")
+    parser.add_argument("--schedules", help="serial, intra-op and auto at least; by default all")
     parser.add_argument("--static", action="store_true", help="without a profile")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
+    schedules = (args.schedules or ",".join(SCHEDULES if args.batch == 1 else OF_BATCHES)).split(
+        ","
+    )
+    if not {ALONE, "intra-op", "auto"} <= set(schedules):
+        parser.error("--schedules: serial, intra-op and auto are compared with each other")
     document: dict[str, Any] = json.loads(args.out.read_text()) if args.out.exists() else {}
     for model in args.models:
         title = model.stem + (f", batch {args.batch}" if args.batch > 1 else "")
         title += ", static" if args.static else ""
         given = (args.threads, args.batch, args.rounds, args.seconds)
-        found, beside = compared(model, *given, profile=not args.static)
+        found, beside = compared(model, schedules, *given, profile=not args.static)
         show(title, found, beside)
         facts = {"machine": machine(), "threads": args.threads, "side by side": beside}
         document[title] = {**facts, "schedules": found}
