@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Self, cast
 
@@ -148,14 +149,16 @@ class Custom(SchemaOperation):
 STRUCTURE = (NoValue, Weight, Yield, Custom)
 
 
+_ODD = re.compile(r"[^A-Za-z0-9_.$-]")
+
+
 def hint(name: str) -> str | None:
     """A model's value name as an SSA name that survives printing and parsing.
 
     xDSL allows `[A-Za-z0-9_$.-]` and takes a trailing `_12` for its own numbering, so `_12`
     becomes `.12`. Returns None if nothing is left of the name.
     """
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "_.$-") else "_" for c in name[:120])
-    kept = kept.strip("_.-$")
+    kept = _ODD.sub("_", name[:120]).strip("_.-$")
     head, _, digits = kept.rpartition("_")
     if head and digits.isdigit():
         kept = f"{head}.{digits}"
