@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from statistics import geometric_mean, quantiles
+from statistics import geometric_mean, median, quantiles
 from typing import Any
 
+from containers import SETTINGS, over_best
 from contestants import CONTESTANTS
 from papers_page import table
 
@@ -27,6 +28,7 @@ OTHERS = (
     "disturbed",
     "streams",
     "ready",
+    "containers",
 )
 """Results of other benchmarks, in files of these names beside performance.json."""
 READY = ("ort", "api", "command", "again", "first")
@@ -377,6 +379,20 @@ def differences(document: Document) -> str:
     )
 
 
+def containers(document: Document) -> str:
+    """Medians of each setting, and the default's over the best by hand."""
+    run = document.get("containers", {})
+    rows: list[list[object]] = []
+    for model, limits in run.get("models", {}).items():
+        for limit, taken in limits.items():
+            times = (f"{median(taken[name]):.1f}" for name in SETTINGS)
+            rows.append([f"{model}, {limit}", *times, f"{over_best(taken):.2f}"])
+    if not rows:
+        return "Not measured."
+    heads = ["ms", *SETTINGS, "default over the best by hand"]
+    return f"{table(heads, rows)}\n\n{told(run['machine'])}."
+
+
 def ready(document: Document) -> str:
     """Seconds to the first outputs."""
     run = document.get("ready", {})
@@ -418,6 +434,7 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "batches": batches,
     "bf16": bf16,
     "differences": differences,
+    "containers": containers,
     "ready": ready,
     "absent": absent,
 }
