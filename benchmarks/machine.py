@@ -11,16 +11,23 @@ from collections.abc import Generator
 from importlib.metadata import version
 from pathlib import Path
 
-ALWAYS = "while True: pass"
+ALWAYS = """
+import os
+parent = os.getppid()
+while os.getppid() == parent:
+    pass
+"""
+"""Computes until the process that has started it ends."""
 AT_RANDOM = """
-import random, time
-while True:
+import os, random, time
+parent = os.getppid()
+while os.getppid() == parent:
     end = time.perf_counter() + random.expovariate(2.0)
     while time.perf_counter() < end:
         pass
     time.sleep(random.expovariate(2.0))
 """
-"""Computes for half a second and sleeps for as long, on the average."""
+"""The same, but sleeps for half a second, on the average, after each half."""
 
 
 def machine() -> dict[str, object]:

@@ -64,10 +64,11 @@ def choose_automatically(
 ) -> Choice:
     """The best of the schedules that are quick to compute, for `batch` samples of a graph.
 
-    Schedules on several workers are expected to take longer than simulated (see expected()). With
-    `thorough`, as the starting point of a search, they are not, and for one sample IOS is among
-    the candidates, which may take seconds. With `memory_limit`, in bytes, only a schedule that
-    fits is chosen. The placement is one of `replicate(graph, batch)`.
+    Schedules on several workers are expected to take longer than simulated (see expected()), and of
+    alike ones the simplest is chosen. With `thorough`, as the starting point of a search, neither
+    is so, and for one sample IOS is among the candidates, which may take seconds. With
+    `memory_limit`, in bytes, only a schedule that fits is chosen. The placement is one of
+    `replicate(graph, batch)`.
 
     Raises ValueError if `workers` or `batch` is less than 1, or no schedule fits into the memory.
     """
