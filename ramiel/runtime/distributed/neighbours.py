@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from ramiel.cores import cores
-from ramiel.runtime.replay.native import Kind, Mailbox, native
+from ramiel.runtime.replay.native import Kind, Mailbox, Said, native
 from ramiel.runtime.replay.plan import SPINS
 from ramiel.runtime.replay.tape import Quick
 
@@ -77,6 +77,10 @@ class Slot:
     def has_received(self) -> bool:
         """Whether the message of this call was received."""
         return self._call is not None and self._box.done == self._call.value
+
+    def said(self, header: Tensor) -> Said:
+        """A message with such a header, which has to stay."""
+        return Said(pointer(self._box), header.data_ptr())
 
     def quick(self, kind: Kind, header: Tensor) -> Quick:
         """The step that sends or receives a message with such a header."""
