@@ -43,7 +43,7 @@ class RankPlan(Plan):
         super().__init__(native, tapes, inputs, outputs)
         self.native = native
         self.calls_python = self._idle[0].calls_python
-        self.quick: Any = None
+        self.quick: dict[Way, Any] = {}
         """Who makes calls of it, or serves them, without Python (quick.py)."""
 
     def instance(self) -> AbstractContextManager[Instance]:

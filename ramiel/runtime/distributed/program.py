@@ -140,8 +140,9 @@ class DistributedProgram(Program):
             return False
         if (plan := self._rank_plans.ready(announced)) is None:
             return False
-        plan.quick = plan.quick or Server(calls, plan, announced)
-        return plan.quick.serve(self._rank_plans, SOON_MS)
+        if announced.way not in plan.quick:
+            plan.quick[announced.way] = Server(calls, plan, announced)
+        return plan.quick[announced.way].serve(self._rank_plans, SOON_MS)
 
     def _serve_call(self, calls: Calls, call: Call) -> None:
         failure: Exception | None = None
@@ -207,17 +208,17 @@ class DistributedProgram(Program):
         if plan is None:
             return None
         number = calls.next_number()
-        if plan.quick is None:
+        if announced.way not in plan.quick:
             ports = {port.remote.name: port for port in calls.ports}
             names = enumerate(chain.from_iterable(self._inputs[: len(samples)]))
             inputs = [(place, ports[name]) for place, name in names if name in ports]
-            plan.quick = Caller(calls, plan, announced, inputs)
+            plan.quick[announced.way] = Caller(calls, plan, announced, inputs)
 
         def settle(function: Callable[[], None]) -> None:
             self._caller.run(Channels(()), [lambda _: function()], apart=True)
 
         inputs = list(chain.from_iterable(samples))
-        return plan.quick.call(number, inputs, self._rank_plans, settle)
+        return plan.quick[announced.way].call(number, inputs, self._rank_plans, settle)
 
     def _by_sample(self, outputs: Sequence[Any]) -> list[tuple[Any, ...]]:
         width = len(self.outputs)

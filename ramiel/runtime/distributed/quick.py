@@ -85,7 +85,6 @@ class Server:
         """Whether a call of this plan has come, within some ms, and been served."""
         calls, native = self._calls, self._plan.native
         neighbours = calls.group.neighbours
-        calls.expect(self._announced)
         with self._plan.instance() as instance:
             status = native.functions.ramiel_ranks_serve(
                 *(instance.handle, byref(neighbours.call), byref(self._announcement)),
