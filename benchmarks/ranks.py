@@ -5,8 +5,9 @@
 Each model is compiled for two ranks of one worker, with costs that are measured just before, as a
 machine's speed differs from hour to hour. It is run by torchrun on this machine; rank 0 checks its
 results against the serial form, bit for bit, and times both in turns, a burst each: costs are those
-of calls that follow each other, too. The ranks share memory, unless RAMIEL_SHARED_MEMORY=0 has gloo connect them; the link is that of `torchrun ...
--m ramiel.runtime.distributed.links` in the same way.
+of calls that follow each other, too. The ranks share memory, unless RAMIEL_SHARED_MEMORY=0 has gloo
+connect them; the link is that of `torchrun ... -m ramiel.runtime.distributed.links` in the same
+way.
 """
 
 from __future__ import annotations
