@@ -5,12 +5,12 @@ from __future__ import annotations
 from _thread import RLock
 
 
-class Lock(RLock):
-    """A reentrant lock that `with` always releases.
+class Lock(RLock):  # pyright: ignore[reportGeneralTypeIssues]  # final in typeshed, not in Python
+    """A reentrant lock that `with` releases, whatever the handlers of signals raise.
 
-    Python 3.14 handles signals between the call of `__enter__` and the block: what a handler raises
-    there, as Ctrl-C does, leaves locks of `threading` locked for ever (CPython's issue 148874). It
-    handles none when a method written in Python returns, and `__exit__` is one call of C.
+    Python 3.14 handles signals between a call of `__enter__` in C and the block: what a handler
+    raises there, as Ctrl-C does, leaves a lock of `threading` locked for ever (CPython's issue
+    148874). Where a method written in Python returns it handles none, unless Dynamo watches calls.
     """
 
     __slots__ = ()

@@ -64,26 +64,6 @@ def test_what_is_raised_after_any_call(use: Callable[[Lock], None]) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="without timers")
-def test_what_signals_raise() -> None:
-    def late(number: int, frame: object) -> None:
-        raise Late
-
-    lock = Lock()
-    before = signal.signal(signal.SIGALRM, late)
-    try:
-        for _ in range(100):
-            with pytest.raises(Late):
-                signal.setitimer(signal.ITIMER_REAL, 0.0005)
-                while True:
-                    with lock:
-                        pass
-            assert not lock._is_owned()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="without timers")
 def test_what_is_raised_while_it_waits() -> None:
     """The lock stays with the thread that has it."""
 
