@@ -10,7 +10,7 @@ class Lock(RLock):  # pyright: ignore[reportGeneralTypeIssues]  # final in types
 
     Python 3.14 handles signals between a call of `__enter__` in C and the block: what a handler
     raises there, as Ctrl-C does, leaves a lock of `threading` locked for ever (CPython's issue
-    148874). Where a method written in Python returns it handles none, unless Dynamo watches calls.
+    148874). Where a method written in Python returns it mostly handles none (docs/decisions.md).
     """
 
     __slots__ = ()
