@@ -10,7 +10,8 @@ take turns:
     command   `ramiel compile`, and in another process the program's import and first call
     again     that import and call alone: what each later process takes
 
-The import of torch or onnxruntime is not counted, that of ramiel is. `first` is `command` on a
+The import of torch or onnxruntime is not counted, that of ramiel is, whose bytecode is there as in
+an installed package. `first` is `command` on a
 machine that has compiled nothing so far, and is probed.
 """
 
@@ -69,15 +70,19 @@ start = time.perf_counter()
 from ramiel.tools.cli import app
 app(["compile", sys.argv[1], "-o", sys.argv[2]], standalone_mode=False)
 """
+_BYTECODE = """
+import torch, time
+start = time.perf_counter()
+import ramiel, ramiel.tools.cli, ramiel.programs.loaded
+"""
 _END = "print(time.perf_counter() - start, flush=True)"
 
 
 def seconds(code: str, *arguments: Path, **environment: str) -> float:
     """What a process prints at last, which runs some code."""
     command = [sys.executable, "-c", code + _END, *map(str, arguments)]
-    done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
-    )
+    given = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **environment}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=given)
     return float(done.stdout.splitlines()[-1])
 
 
@@ -129,6 +134,7 @@ def main() -> None:
     document: dict[str, Any] = {"machine": machine(), "models": {}}
     if options.out.exists():
         document["models"] = json.loads(options.out.read_text())["models"]
+    seconds(_BYTECODE)
     for model in options.models:
         document["models"][model.stem] = compared(model.resolve(), options.rounds)
         options.out.write_text(json.dumps(document, indent=1) + "\n")

@@ -293,6 +293,10 @@ def _check(options: Options) -> None:
         raise CompileError(
             f"there is no dtype {options.dtype!r} to compute in; there are {', '.join(DTYPES)}"
         )
+    if options.provider not in PROVIDERS:
+        raise CompileError(
+            f"there is no provider {options.provider!r}; there are {', '.join(PROVIDERS)}"
+        )
     batched = BATCHED if on_cpu else BATCHED_ON_STREAMS
     if options.batch != 1 and schedule not in batched:
         raise CompileError(

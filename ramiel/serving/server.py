@@ -17,13 +17,14 @@ import uvicorn
 from ramiel.api import CompiledProgram
 from ramiel.errors import CompileError
 from ramiel.serving.app import Limits, application
+from ramiel.serving.connection import Connection
 from ramiel.serving.engine import Engine, Gathering
 from ramiel.serving.metrics import Metrics, Observed
 from ramiel.serving.models import Model, Models, Source
 from ramiel.serving.signature import Signature
 
 KEEP_ALIVE_S = 75
-"""How long a connection without a request stays open."""
+"""How long a connection without a request, or with a part of its headers, stays open."""
 _BACKLOG = 2048
 _GRACE_S = 5.0
 """How much longer than a request may take the server waits for the last when it stops."""
@@ -83,6 +84,7 @@ class Server:
         self._http = uvicorn.Server(
             uvicorn.Config(
                 application(Models(models), metrics, settings.limits),
+                http=Connection,
                 access_log=settings.access_log,
                 lifespan="off",
                 ws="none",

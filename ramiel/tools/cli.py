@@ -26,7 +26,7 @@ from ramiel.tools.compiling import (
 from ramiel.tools.opt import run_tool
 from ramiel.tools.options import compiling
 from ramiel.tools.serve import serve, triton_model
-from ramiel.tools.summary import summary
+from ramiel.tools.summary import costs_told, summary
 
 app = typer.Typer(
     help="Compiles ONNX models to readable, parallel PyTorch programs.",
@@ -70,6 +70,8 @@ def compile_command(
     size = weights.stat().st_size / 1e6
     out.print(f"wrote {path} and {weights} ({size:.1f} MB)", markup=False)
     out.print(summary(compilation.report))
+    if costs := costs_told(options):
+        out.print(costs)
 
 
 @app.command()

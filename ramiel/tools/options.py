@@ -11,7 +11,15 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ramiel.errors import CompileError
-from ramiel.pipelines import DTYPES, EXECUTORS, OBJECTIVES, PROVIDERS, SCHEDULES, Options
+from ramiel.pipelines import (
+    DTYPES,
+    EXECUTORS,
+    OBJECTIVES,
+    ON_STREAMS,
+    PROVIDERS,
+    SCHEDULES,
+    Options,
+)
 
 Result = TypeVar("Result")
 
@@ -33,7 +41,13 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
         None,
     ),
     "schedule": (
-        Annotated[str, typer.Option("--schedule", help=f"{', '.join(SCHEDULES)}.")],
+        Annotated[
+            str,
+            typer.Option(
+                "--schedule",
+                help=f"{', '.join(SCHEDULES)}; on a GPU {', '.join(ON_STREAMS)}.",
+            ),
+        ],
         "auto",
     ),
     "shape": (

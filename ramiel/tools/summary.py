@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ramiel.compiler import Report
+    from ramiel.pipelines import Options
 
 
 def summary(report: Report) -> str:
@@ -41,3 +42,14 @@ def summary(report: Report) -> str:
     if report.tuned:
         lines.append(f"tuned     {report.tuned}")
     return "\n".join(lines)
+
+
+def costs_told(options: Options) -> str:
+    """Whose costs a schedule for a GPU is by; empty if they are measured, or for a CPU."""
+    from ramiel.analysis.gpu import USUAL
+
+    kind, _, model = options.device.partition(":")
+    if kind == "cpu" or options.profile or options.tune:
+        return ""
+    others = "" if model else "; --device cuda:NAME is for another, --profile measures the GPU here"
+    return f"costs     estimated, of {kind}:{model or USUAL}{others}"

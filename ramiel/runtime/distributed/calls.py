@@ -33,6 +33,7 @@ from ramiel.runtime.distributed.group import FOREVER, Group, RankLost
 from ramiel.runtime.distributed.messages import CALLS, BadMessage, Header, header_buffer
 from ramiel.runtime.distributed.neighbours import Slot
 from ramiel.runtime.errors import OpError
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.surroundings import PATIENCE_S
 
 _ANNOUNCED, _REPORTED, _REASON, _HEARD = range(4)
@@ -76,7 +77,7 @@ class Calls:
         self.announced: Announced | None = None
         """The last call, or the one that is expected."""
         self._channels = RankChannels((), (), Call(Announced(0, 0, Way.PYTHON), group.rank))
-        self._opening = threading.Lock()
+        self._opening = Lock()
         for port in ports:
             port.open = self.present
         self._slots = {r: group.neighbours.slot(r, CALLS) for r in group.neighbours.ranks}

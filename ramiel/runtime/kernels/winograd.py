@@ -304,16 +304,18 @@ def _kernel_of(spec: Convolution, grid: _Grid) -> Tensor:
         transform = torch.from_numpy(np.kron(g, g2))  # of float64, as is the product
         results, channels, *size = spec.weight.shape
         kernel = torch.empty(len(transform), channels, results)
-        weights = spec.weight.detach().flatten(2).split(_PART)
-        for part, into in zip(weights, kernel.split(_PART, 2), strict=True):
-            flat = part.double().permute(2, 1, 0).reshape(math.prod(size), -1)
+        width = max(1, _PART // max(1, results))
+        weights = spec.weight.detach().flatten(2).split(width, 1)
+        for part, into in zip(weights, kernel.split(width, 1), strict=True):
+            flat = part.permute(2, 1, 0).double().reshape(math.prod(size), -1)
             into.copy_((transform @ flat).view(into.shape))
         spec.packed[key] = kernel
     return spec.packed[key]
 
 
-_PART = 64
-"""The results whose kernel is transformed at a time, so that it stays in the cache."""
+_PART = 4096
+"""The pairs of a channel and a result whose kernels are transformed at a time, so that they stay in
+the cache. The results of a channel lie side by side in the transformed kernel."""
 
 
 def _transforms(spec: Convolution, grid: _Grid) -> tuple[Tensor, Tensor]:

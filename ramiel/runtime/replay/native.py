@@ -260,10 +260,6 @@ class Native:
         """Have threads that wait spin again, though others have wanted their cores."""
         self.functions.ramiel_forget_pressure()
 
-    def use_crew(self, uses: bool) -> None:
-        """Have them run on threads of our own from now on, or no longer."""
-        self.functions.ramiel_use_crew(uses)
-
     def new_pipeline(self, plans: Sequence[c_void_p], memory: int | None = None) -> c_void_p:
         """A pipeline (native/pipeline.cpp) of copies of a plan. With the address of `memory`, of
         pipeline_memory_bytes(), which processes share, workers may be processes."""
@@ -335,12 +331,12 @@ def on_crew(function: Callable[[Argument], Result]) -> Callable[[Argument], Resu
         lib = native()
         if lib is None:
             return function(argument)
-        before = lib.has_crew()
+        before, use = lib.has_crew(), lib.functions.ramiel_use_crew
         try:
-            lib.use_crew(True)
+            use(True)
             return function(argument)
         finally:
-            lib.use_crew(before)
+            use(before)  # no interrupt comes before it does so: it is not written in Python
 
     return run
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
+from ramiel.runtime.errors import DeviceUnavailable
+
 Result = TypeVar("Result")
 
 VARIABLE = "RAMIEL_STREAMS"
@@ -117,11 +119,14 @@ _stand_ins: list[Device] = []
 def device_of_programs() -> Device:
     """The device that programs made now run on.
 
-    Raises DeviceUnavailable, in one line, if that is CUDA and it cannot be used.
+    Raises DeviceUnavailable, in one line, if that is CUDA and it cannot be used, or unknown.
     """
     if _stand_ins:
         return _stand_ins[-1]
-    if os.environ.get(VARIABLE) == "stand-in":
+    chosen = os.environ.get(VARIABLE, "")
+    if chosen not in ("", "stand-in"):
+        raise DeviceUnavailable(f"{VARIABLE} is {chosen!r}; it may be stand-in")
+    if chosen:
         from ramiel.runtime.streams.stand_in import StandIn
 
         return StandIn()

@@ -82,6 +82,9 @@ class StreamProgram(Program):
         """The device and its libraries, in words."""
         return self._target.name
 
+    def __repr__(self) -> str:
+        return f"{super().__repr__()}, streams of {self.device_name}"
+
     def _in_parallel(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
         return self._pool.visit(lambda: self._in_batches(inputs))
 

@@ -33,8 +33,12 @@ from ramiel.version import __version__
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
 TOURS = [p for p in ROOT.glob("docs/*.md") if "file_format: mystnb" in p.read_text("utf-8")[:40]]
 PAGES = [ROOT / "README.md", *sorted({*ROOT.glob("docs/**/*.md")} - {*TOURS})]
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^[ >]*(?:```|~~~)(.*)$", re.MULTILINE)
+DIRECTIVE = re.compile(r"\{[\w-]+\}.*")
 SPAN = re.compile(r"`(ramiel(?:-opt)? [^`]+)`")
+SCRIPT = re.compile(r"`(?:\w+=\S+ )?python (\w+/\S+\.py)\b[^`]*`")
+TARGET = re.compile(r"`make ([\w-]+)[^`]*`")
 OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 
 
@@ -132,6 +136,19 @@ def test_commands_and_programs_run(
                 exec(compile(tree, f"{page.name}", "exec"), names)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_no_block_is_overlooked(page: Path) -> None:
+    """Each is of a kind that is run, shows text, or is a program that only its machines (a test of
+    its own) or a package that is not here (tritonclient) can run."""
+    known = {"sh", "python", "", "text", *(["py"] if page.stem in ("machines", "serving") else [])}
+    kinds = FENCE.findall(page.read_text(encoding="utf-8"))[::2]
+    assert kinds == [kind for kind, _ in blocks(page)]
+    assert {kind for kind in kinds if not DIRECTIVE.fullmatch(kind)} <= known
+    for kind, text in blocks(page):
+        if kind == "py":
+            ast.parse(text)
+
+
 def test_the_programs_of_ranks_use_what_there_is() -> None:
     """test_distributed.py has such programs; here, that these names are theirs."""
     text = dict(blocks(ROOT / "docs" / "machines.md"))["py"]
@@ -168,6 +185,10 @@ def test_what_is_named_exists(page: Path) -> None:
         else:
             passes = re.findall(r"-p ([a-z]+-[\w,-]+)", span)
             assert {name for p in passes for name in p.split(",")} <= set(PASS_NAMES), span
+    text = page.read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert all((ROOT / script).exists() for script in SCRIPT.findall(text))
+    assert all(f"\n{target}:" in makefile for target in TARGET.findall(text))
 
 
 def test_the_changelog_has_the_version() -> None:

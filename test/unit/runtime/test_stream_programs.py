@@ -70,7 +70,12 @@ def test_without_cuda_a_program_is_refused_in_one_line() -> None:
 
 def test_the_stand_in_can_be_chosen_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAMIEL_STREAMS", "stand-in")
-    assert same(Net(net_weights())(X), expected(X))
+    net = Net(net_weights())
+    assert same(net(X), expected(X))
+    assert f"workers, streams of stand-in, torch {torch.__version__}" in repr(net)
+    monkeypatch.setenv("RAMIEL_STREAMS", "standin")
+    with pytest.raises(DeviceUnavailable, match="is 'standin'; it may be stand-in"):
+        Net(net_weights())
 
 
 def test_nothing_warns() -> None:

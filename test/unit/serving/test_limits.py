@@ -25,7 +25,9 @@ from served import (
 )
 
 from ramiel.api import CompiledProgram
+from ramiel.serving import server
 from ramiel.serving.app import Limits
+from ramiel.serving.connection import MOST_HEADERS
 from ramiel.serving.engine import Gathering
 from ramiel.serving.server import Settings
 
@@ -97,6 +99,38 @@ def test_a_body_that_does_not_come(program: CompiledProgram) -> None:
         with sent(client.port, head) as connection:
             assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
         assert ask(client).status == 200
+
+
+@pytest.mark.parametrize("line", [b"", b"X: "], ids=["path", "header"])
+def test_headers_without_end(program: CompiledProgram, line: bytes) -> None:
+    """They are refused long before they fill the memory; others are served."""
+    with serving({"m": program}, settings(Gathering())) as client:
+        connection = sent(client.port, b"GET /v2 HTTP/1.1\r\n" + line if line else b"GET /")
+        with pytest.raises(ConnectionError):
+            for _ in range(1024):
+                connection.sendall(b"a" * MOST_HEADERS)
+                time.sleep(0.001)
+        connection.close()
+        largest = sent(client.port, b"GET /v2 HTTP/1.1\r\nX: ".ljust(MOST_HEADERS, b"a"))
+        largest.sendall(b"a")
+        assert largest.recv(1000).startswith(b"HTTP/1.1 431 ")
+        largest.close()
+        assert ask(client).status == 200
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /v2 HTTP/1.1\r\nHo"])
+def test_headers_that_do_not_come(
+    program: CompiledProgram, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do those of a second request, on a connection that has had an answer."""
+    whole = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    monkeypatch.setattr(server, "KEEP_ALIVE_S", 0.2)
+    with serving({"m": program}, settings(Gathering())) as client:
+        assert sent(client.port, begun).recv(1000) == b""
+        second = sent(client.port, whole)
+        assert b'"live":true' in second.recv(1000)
+        second.sendall(begun)
+        assert second.recv(1000) == b""
 
 
 def test_who_goes_away_leaves_the_queue(program: CompiledProgram, pool: ThreadPoolExecutor) -> None:

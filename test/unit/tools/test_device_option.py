@@ -52,7 +52,9 @@ def test_a_program_checks_itself(
 
 @NO_GPU
 def test_without_a_gpu_one_line_says_so(model: Path, tmp_path: Path) -> None:
-    assert run("compile", model, "-o", "p.py", "--device", "cuda", cwd=tmp_path).returncode == 0
+    compiled = run("compile", model, "-o", "p.py", "--device", "cuda", cwd=tmp_path)
+    assert compiled.returncode == 0
+    assert "costs     estimated, of cuda:h100; --device cuda:NAME is" in compiled.stdout
     result = python(tmp_path / "p.py")
     assert result.returncode == 1 and result.stdout == ""
     assert result.stderr.startswith("this program is for CUDA, and ")

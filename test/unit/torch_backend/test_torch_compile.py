@@ -353,6 +353,11 @@ def test_weights_of_inference_mode_are_inputs() -> None:
         ({"worker": 2}, "has no option 'worker'; it has workers, schedule"),
         ({"batch": 2}, "the option 'batch' is not for torch.compile"),
         ({"schedule": "none"}, "there is no schedule 'none'"),
+        ({"workers": 0}, "workers must be 1 to"),
+        ({"workers": "2"}, "'workers' is of type int, not '2'"),
+        ({"capture": 1}, "'capture' is of type bool, not 1"),
+        ({"provider": "none"}, "there is no provider 'none'"),
+        ({"memory_limit": "2MB"}, "'memory_limit' is of type int, not '2MB'"),
     ],
 )
 def test_bad_options(options: dict[str, Any], message: str) -> None:
@@ -370,7 +375,7 @@ def test_every_option_of_ramiel_compile_is_taken_or_refused() -> None:
     assert {*TAKEN, *REFUSED, CAPTURE, "model"} == set(signature(compile).parameters)
 
 
-def test_the_snippet_of_the_readme(tmp_path: Path) -> None:
+def test_the_snippets_of_the_pages(tmp_path: Path) -> None:
     """By the name "ramiel", which PyTorch finds among the entry points of what is installed: here,
     a package of nothing but those of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -380,8 +385,11 @@ def test_the_snippet_of_the_readme(tmp_path: Path) -> None:
     installed.mkdir()
     (installed / "METADATA").write_text("Name: entry_points_of_ramiel\nVersion: 1\n")
     (installed / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n")
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## From torch.compile")[2]
-    code = section.partition("```python\n")[2].partition("```")[0]
+    pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    parts = [part for page in pages for part in page.read_text("utf-8").split("```python\n")[1:]]
+    snippets = [code for part in parts if "torch.compile" in (code := part.partition("```")[0])]
+    assert len(snippets) > 1
+    code = "\nx = torch.randn(1, 8, 16, 16)\n".join(snippets)
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     done = subprocess.run(
         [sys.executable, "-c", code],
