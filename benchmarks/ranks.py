@@ -2,10 +2,12 @@
 
     python benchmarks/ranks.py MODEL.onnx ... --link 20Gbit,60us [--schedule linear] [--out FILE]
 
-Each model is compiled with measured costs for two ranks of one worker, and run by torchrun on this
-machine; rank 0 checks its results against the serial form, bit for bit, and times both. The ranks
-share memory, unless RAMIEL_SHARED_MEMORY=0 has gloo connect them; the link is that of `torchrun ...
--m ramiel.runtime.distributed.links` in the same way.
+Each model is compiled for two ranks of one worker, with costs that are measured just before, as a
+machine's speed differs from hour to hour. It is run by torchrun on this machine; rank 0 checks its
+results against the serial form, bit for bit, and times both in turns, a burst each: costs are those
+of calls that follow each other, too. The ranks share memory, unless RAMIEL_SHARED_MEMORY=0 has gloo
+connect them; the link is that of `torchrun ... -m ramiel.runtime.distributed.links` in the same
+way.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from ramiel.runtime.distributed.neighbours import VARIABLE
 from ramiel.tools.options import link_of
 
 LIMIT_S = 300
+BURST = 20
+"""Calls."""
 
 
 def run(model: Path, schedule: str, link: str, folder: Path) -> dict[str, object]:
@@ -42,7 +46,7 @@ def run(model: Path, schedule: str, link: str, folder: Path) -> dict[str, object
     path = folder / f"{model.stem}_{schedule.replace('-', '_')}.py"
     write_program(made.emitted, path)
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1"]
-    command += ["--nproc-per-node", str(program.ranks), str(path)]
+    command += ["--nproc-per-node", str(program.ranks), str(path), "--burst", str(BURST)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
     times = dict(re.findall(r"^(workers|serial) +([\d.]+) ms$", done.stdout, re.MULTILINE))
     assert "agree bit for bit" in done.stdout, done.stdout + done.stderr
@@ -66,6 +70,7 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["RAMIEL_CACHE_DIR"] = folder
         for model in options.models:
             rows.append(run(model, options.schedule, options.link, Path(folder)))
             print(rows[-1], flush=True)

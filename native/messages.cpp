@@ -14,7 +14,7 @@ namespace {
 
 // The words of a header (messages.py). Those of the start are the format, what the message is, its
 // call and a rank; the others tell of its tensor.
-enum { kFormat, kWhat, kCall, kRank, kStart, kWords = 24 };
+enum { kFormat, kWhat, kCall, kRank, kStart, kWords = kHeaderWords };
 
 constexpr int kMomentMs = 20;
 
@@ -66,6 +66,23 @@ bool send(Mailbox& box, const int64_t* known) {
   say(*box.count);
   return true;
 }
+
+void tell(const Said& said, int64_t call) {
+  std::memcpy(said.box->header, said.known, sizeof(int64_t) * kWords);
+  said.box->header[kCall] = call;
+  say(*said.box->count);
+}
+
+const int64_t* next(const Said& said, int spins, int most_ms) {
+  const Mailbox& box = *said.box;
+  if (!wait(*box.count, box.received.load() + 1, spins, most_ms)) return nullptr;
+  bool is_known = box.header[kFormat] == said.known[kFormat] &&
+                  box.header[kWhat] == said.known[kWhat] &&
+                  box.header[kRank] == said.known[kRank] && tells(box.header, said.known);
+  return is_known ? box.header + kCall : nullptr;
+}
+
+void take(const Said& said) { said.box->received.fetch_add(1); }
 
 // Several workers may receive a message at once: whoever finds the number of the next one has
 // noticed before that this one is there.

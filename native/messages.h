@@ -22,6 +22,23 @@ struct Mailbox {
   std::atomic<uint32_t> received;
 };
 
+constexpr int kHeaderWords = 24;
+
+// A message that says what is known, but for the number of its call.
+struct Said {
+  Mailbox* box;
+  const int64_t* known;  // its header
+};
+
+// Says it, of a call.
+void tell(const Said& said, int64_t call);
+
+// The number of the call of which the next message says it; null if it says something else, or none
+// comes for so many spins and then ms. The message stays the next one until take().
+const int64_t* next(const Said& said, int spins, int most_ms);
+
+void take(const Said& said);
+
 // Sends the message of the current call, unless that was done. False if the header does not say
 // what is known of the message, but for the call.
 bool send(Mailbox& box, const int64_t* known);

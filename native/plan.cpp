@@ -90,16 +90,7 @@ class Plan final : public Lender, public Parts {
     if (calls_python_) {
       // In the caller's thread, Python would run its handlers of signals before the function, and
       // what they raise would be lost, and the function's step skipped.
-      is_over_.store(false);
-      has_left_.store(false, std::memory_order_relaxed);
-      run_on_team([this] {
-        take_part(0);
-        is_over_.store(true);
-        caller_.wake();
-        has_left_.store(true, std::memory_order_release);
-      });
-      wait_until(caller_, 0, [this] { return is_over_.load(); });
-      for (Turns turns; !has_left_.load(std::memory_order_acquire);) turns.next();
+      apart([this] { take_part(0); });
     } else {
       take_part(0);
     }
@@ -155,7 +146,7 @@ class Plan final : public Lender, public Parts {
     return common_->status.load();
   }
 
-  void drop() override { fail(kDropped); }
+  void drop() override { fail(kDropped, 0); }
 
   void belong_to(int parent) override { parent_ = parent; }
 
@@ -163,7 +154,6 @@ class Plan final : public Lender, public Parts {
   // functions of Python's for what it makes come.
   void on_failure(int64_t function) {
     on_failure_ = function;
-    calls_python_ = true;
   }
 
   // Tells which process serves for worker k.
@@ -284,7 +274,7 @@ class Plan final : public Lender, public Parts {
         set_crew(this, threads = step.threads);
         mode.set_threads(threads);
       }
-      if (int status = perform(step, k); status != kDone) return fail(status);
+      if (int status = perform(step, k); status != kDone) return fail(status, k);
       if (times) *times++ = now_ns();
       for (int64_t more = step.kind == kCopy ? step.size : 0; more > 0; --more, ++i) {
         if (times) *times++ = now_ns();
@@ -327,17 +317,17 @@ class Plan final : public Lender, public Parts {
       case kOperator:
         return call(*static_cast<Operation*>(step.first));
       case kCall:
-        return call_python(step.size);
+        return python(step.size, k);
       case kProduct:
         multiply(*static_cast<Product*>(step.third), static_cast<const float*>(step.first),
                  static_cast<float*>(step.second));
         return kDone;
       case kSendMessage:
         if (ramiel::send(mailbox_of(step), header_of(step))) return kDone;
-        return call_python(step.size);
+        return python(step.size, k);
       case kReceiveMessage:
         if (ramiel::receive(mailbox_of(step), header_of(step), common_->spins)) return kDone;
-        return call_python(step.size);
+        return python(step.size, k);
     }
     return kStopped;
   }
@@ -396,18 +386,42 @@ class Plan final : public Lender, public Parts {
     while (!ready()) {
       bed.sleep_unless(ready, parent_ ? kServeMs : kWatchMs);
       if (!ready() && (parent_ ? getppid() != parent_ : lost() != 0)) {
-        fail(kLost);
+        fail(kLost, 0);
         return false;
       }
     }
     return true;
   }
 
-  void fail(int status) {
+  void fail(int status, int k) {
     int done = kDone;
     if (status == kStopped || !common_->status.compare_exchange_strong(done, status)) return;
     wake_all();
-    if (on_failure_ != kNone) call_python(on_failure_);
+    if (on_failure_ != kNone) python(on_failure_, k);
+  }
+
+  // Calls a function of Python's for worker k, which is the caller's thread if it is worker 0 and no
+  // step of it is such a call anyway.
+  int python(int64_t function, int k) {
+    if (k || calls_python_) return call_python(function);
+    int status = kDone;
+    apart([&status, function] { status = call_python(function); });
+    return status;
+  }
+
+  // Has a thread of the team do a job that the caller's would do otherwise, and waits for it.
+  template <typename Job>
+  void apart(Job job) {
+    is_over_.store(false);
+    has_left_.store(false, std::memory_order_relaxed);
+    run_on_team([this, &job] {
+      job();
+      is_over_.store(true);
+      caller_.wake();
+      has_left_.store(true, std::memory_order_release);
+    });
+    wait_until(caller_, 0, [this] { return is_over_.load(); });
+    for (Turns turns; !has_left_.load(std::memory_order_acquire);) turns.next();
   }
 
   void wake_all() {
@@ -437,7 +451,7 @@ class Plan final : public Lender, public Parts {
   bool calls_python_ = false;  // worker 0
   int64_t on_failure_ = kNone;
   Bed caller_;
-  std::atomic<bool> is_over_{false}, has_left_{false};  // worker 0, where it calls Python
+  std::atomic<bool> is_over_{false}, has_left_{false};  // what is done apart
 };
 
 }  // namespace

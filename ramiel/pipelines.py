@@ -244,6 +244,8 @@ def _costs(options: Options, source: str) -> PassOptions:
         "source": source,
         "device": options.device,
     }
+    if options.executor == "processes":
+        given["executor"] = options.executor
     if options.ranks > 1:
         given["ranks"] = options.ranks
         if options.link is not None:

@@ -63,7 +63,8 @@ def simulate(graph: TaskGraph, placement: Placement) -> Timeline:
 
     A value is available when its producer finishes, or `graph.hand_over` µs later on another
     worker; the same holds for a core that another worker lends. To change the number of threads
-    takes `graph.switch` µs. On a single core, tasks are faster by `graph.crowding`. Start times
+    takes `graph.switch` µs. Workers that are processes or of other ranks begin `graph.call` µs
+    after the first one. On a single core, tasks are faster by `graph.crowding`. Start times
     are longest paths in the graph of the edges and of each worker's program order, computed in
     O(V + E + entries of the placement).
 
@@ -103,7 +104,7 @@ def follow(
     for worker, order in enumerate(placement.workers):
         if order and leader[order[0]] == worker:
             begin = graph.switch if threads[order[0]] > 1 else 0.0  # it begins with one thread
-            start[order[0]] = begin + receiving[order[0]]
+            start[order[0]] = graph.begin_of(worker) + begin + receiving[order[0]]
         for task, following in pairwise(order):
             followers[task].append(following)
             waits_for[following] += 1

@@ -88,6 +88,9 @@ class TaskGraph:
     """What connects any two ranks; needed if there are ranks."""
     messages: Messages | None = None
     """What is sent over it; needed if there are ranks."""
+    call: float = 0.0
+    """When workers begin that are processes of their own, or of another rank than 0, in µs since
+    the begin of a call; 0 if workers are threads."""
 
     def __post_init__(self) -> None:
         for threads, costs in ((1, self.costs), *self.wide.items()):
@@ -97,7 +100,8 @@ class TaskGraph:
                     raise ValueError(f"task {task} has cost {cost}{on}: not a finite number >= 0")
             if len(costs) != len(self.costs) or threads < 1:
                 raise ValueError(f"{len(costs)} costs{on} are given for {len(self.costs)} tasks")
-        for name, time in (("hand_over", self.hand_over), ("switch", self.switch)):
+        for name in ("hand_over", "call", "switch"):
+            time: float = getattr(self, name)
             if not (isfinite(time) and time >= 0):
                 raise ValueError(f"{name} is {time}: not a finite number >= 0")
         if not (isfinite(self.crowding) and self.crowding >= 1):
@@ -130,6 +134,11 @@ class TaskGraph:
 
     def rank_of(self, worker: int) -> int:
         return self.ranks[worker] if self.ranks else 0
+
+    def begin_of(self, worker: int) -> float:
+        """When a worker begins, µs."""
+        is_called = self.ranks[worker] == 0 if self.ranks else worker == 0
+        return 0.0 if is_called else self.call
 
     def team_of(self, rank: int) -> list[int]:
         """The workers of a rank, if there are ranks."""

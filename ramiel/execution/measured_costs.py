@@ -17,6 +17,7 @@ from ramiel.execution.cost_cache import CacheUnavailable, CostCache
 from ramiel.execution.machine import machine_fingerprint
 from ramiel.execution.openmp import waiting
 from ramiel.execution.overheads import (
+    measure_call,
     measure_hand_over,
     measure_replayed_hand_over,
     measure_switch,
@@ -25,11 +26,13 @@ from ramiel.execution.profiler import ALONE, FEWEST, are_replayed, key_of, profi
 from ramiel.runtime.kernels.onednn_library import library
 from ramiel.runtime.replay.native import native
 from ramiel.torch_level.candidates import Kernel, set_kernel
+from ramiel.torch_level.tasks import DEFAULT_CALL
 from ramiel.torch_level.work import work_of
 
 Key = tuple[str, int]
 """An operation, in words, and a number of threads."""
 
+CALL = ("call of workers that sleep", 1)
 HAND_OVER = ("hand-over between workers", 1)
 SWITCH = "switch between one thread and several"
 GAIN = 0.03
@@ -47,6 +50,8 @@ class MeasuredCosts:
     """The thread counts that were measured, ascending from 1."""
     hand_over: float
     switch: float
+    call: float = DEFAULT_CALL
+    """From the begin of a call until a worker that sleeps has heard of it."""
     crowding: float = 1.0
     """How much longer the operations take on one thread while the other cores are busy, too."""
 
@@ -78,14 +83,18 @@ def measured_costs(
     lib = native() if are_replayed() else None
     if lib is not None:
         # The threads of a team that is replayed stay awake, and it takes none but those it is lent.
-        costs = _costs(
-            function, measured, progress, {HAND_OVER: partial(measure_replayed_hand_over, lib)}
-        )
+        overheads: dict[Key, Callable[[], float]] = {
+            HAND_OVER: partial(measure_replayed_hand_over, lib),
+            CALL: partial(measure_call, lib),
+        }
+        costs = _costs(function, measured, progress, overheads)
         tasks = [op for op in function.body.block.ops if isinstance(op, Task)]
         keys = [key_of(op, 1) for op in tasks if (key_of(op, 1) + ALONE, 1) in costs]
         alone = sum(costs[key + ALONE, 1] for key in keys)
         crowding = sum(costs[key, 1] for key in keys) / alone if alone else 1.0
-        return MeasuredCosts(costs, measured, costs[HAND_OVER], 0.0, max(crowding, 1.0))
+        return MeasuredCosts(
+            costs, measured, costs[HAND_OVER], 0.0, costs[CALL], max(crowding, 1.0)
+        )
     switch = (" ".join((SWITCH, waiting())).strip(), measured[-1])
     overheads = {
         HAND_OVER: measure_hand_over,

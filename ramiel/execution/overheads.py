@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import statistics
 import time
 from collections.abc import Generator
@@ -11,8 +12,17 @@ from threading import Thread
 import torch
 
 from ramiel.runtime.channels import Channel
+from ramiel.runtime.distributed.messages import HEADER
+from ramiel.runtime.distributed.neighbours import segment_bytes, slots_in
 from ramiel.runtime.replay.native import Kind, Native, Step
 from ramiel.runtime.replay.plan import SPINS
+
+_CALL, _ANSWER = -1, -2
+_ENDS = {_CALL: HEADER, _ANSWER: HEADER}
+"""The messages of measure_call()."""
+_ASLEEP_S = 0.005
+"""More than a thread spins before it sleeps."""
+_LONG_MS = 1000
 
 
 def measure_hand_over(times: int = 200) -> float:
@@ -62,6 +72,37 @@ def measure_replayed_hand_over(native: Native, times: int = 50) -> float:
     finally:
         native.delete(plan)
     return min(samples)
+
+
+def measure_call(native: Native, times: int = 30) -> float:
+    """The median µs from a message until the answer of a thread that has fallen asleep since the
+    last one, while the caller was at work: how late workers of other processes begin."""
+    memory = mmap.mmap(-1, segment_bytes(_ENDS))
+    ours, theirs = slots_in(memory, _ENDS), slots_in(memory, _ENDS)
+    work = torch.ones(512, 512)
+
+    def answer() -> None:
+        for _ in range(times):
+            while not theirs[_CALL].receive(SPINS, _LONG_MS):
+                pass
+            theirs[_ANSWER].send()
+
+    samples: list[float] = []
+    other = Thread(target=answer, daemon=True)
+    other.start()
+    with _threads_restored():
+        torch.set_num_threads(1)
+        for _ in range(times):
+            until = time.perf_counter() + _ASLEEP_S
+            while time.perf_counter() < until:
+                torch.mm(work, work)
+            start = time.perf_counter_ns()
+            ours[_CALL].send()
+            while not ours[_ANSWER].receive(SPINS, _LONG_MS):
+                pass
+            samples.append((time.perf_counter_ns() - start) / 1e3)
+    other.join()
+    return statistics.median(samples)
 
 
 def measure_switch(threads: int) -> float:

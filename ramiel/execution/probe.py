@@ -22,6 +22,7 @@ from ramiel.cores import cores
 from ramiel.errors import CompileError
 from ramiel.execution.cost_cache import CostCache, Entry, Key
 from ramiel.execution.machine import machine_fingerprint
+from ramiel.torch_level.tasks import DEFAULT_CALL
 
 VARIABLE = "RAMIEL_PROBE"
 """Set to 0, nothing is measured or read."""
@@ -29,6 +30,7 @@ UNIT = 1e6
 """Prices are kept in µs for so many units: for bytes and flops that is 1 / (G/s)."""
 PRICE = "probed price of a million "
 HAND_OVER = ("probed hand-over between workers", 1)
+CALL = ("probed call of workers that sleep", 1)
 CROWDING = ("probed µs, while all cores are busy, of what takes one alone", 1)
 _SINGLE = ("calls",)
 _FLOPS = ("product", "packed", "convolution", "winograd", "grouped")
@@ -38,11 +40,13 @@ _KINDS = tuple(field.name for field in fields(Work))
 
 @dataclass(frozen=True)
 class Probed:
-    """A machine's prices, µs of a hand-over between workers if it is known, and how much longer
-    operations take on one thread while the other cores are busy, too."""
+    """A machine's prices; µs of a hand-over between workers and until one that sleeps has heard of
+    a call, if they are known; and how much longer operations take on one thread while the other
+    cores are busy, too."""
 
     prices: Prices
     hand_over: float | None = None
+    call: float = DEFAULT_CALL
     crowding: float = 1.0
 
 
@@ -56,7 +60,9 @@ def probed(progress: Progress) -> Probed:
         return Probed(NOMINAL)
     machine = probed_machine()
     counts = probed_counts(cores())
-    keys = {(PRICE + kind, count) for kind in _KINDS for count in counts} | {HAND_OVER, CROWDING}
+    keys = {(PRICE + kind, count) for kind in _KINDS for count in counts} | {
+        *(HAND_OVER, CALL, CROWDING)
+    }
 
     def measure() -> tuple[Mapping[Key, float], int]:
         progress("probing this machine", 0, 1)
@@ -120,7 +126,7 @@ def _probed(known: Mapping[Key, float], counts: list[int]) -> Probed:
     prices = {
         count: Work(*(known[PRICE + kind, count] / UNIT for kind in _KINDS)) for count in counts
     }
-    return Probed(Prices(prices), known[HAND_OVER], max(1.0, known[CROWDING]))
+    return Probed(Prices(prices), known[HAND_OVER], known[CALL], max(1.0, known[CROWDING]))
 
 
 @functools.cache
@@ -133,4 +139,5 @@ def _measured(counts: tuple[int, ...]) -> tuple[Mapping[Key, float], int]:
         for count, prices in result.prices.items()
         for kind, price in zip(_KINDS, prices.amounts, strict=True)
     }
-    return costs | {HAND_OVER: result.hand_over, CROWDING: result.crowding}, result.runs
+    overheads = {HAND_OVER: result.hand_over, CALL: result.call, CROWDING: result.crowding}
+    return costs | overheads, result.runs

@@ -10,11 +10,11 @@ from ramiel.console.notes import note
 from ramiel.dialects.torch import Task
 from ramiel.execution.cost_cache import Key
 from ramiel.execution.fit import Sample, fitted
-from ramiel.execution.overheads import measure_replayed_hand_over
+from ramiel.execution.overheads import measure_call, measure_replayed_hand_over
 from ramiel.execution.probe_program import probe_program
 from ramiel.execution.profiler import ALONE, are_replayed, key_of, profile
 from ramiel.runtime.replay.native import native
-from ramiel.torch_level.tasks import DEFAULT_HAND_OVER
+from ramiel.torch_level.tasks import DEFAULT_CALL, DEFAULT_HAND_OVER
 from ramiel.torch_level.work import work_of
 
 ROUNDS = 3
@@ -29,10 +29,12 @@ SMALLEST = 0.5
 
 
 class Measured(NamedTuple):
-    """Prices by number of threads, µs of a hand-over, the crowding, and the number of runs."""
+    """Prices by number of threads, µs of a hand-over and of a call, the crowding, and the number of
+    runs."""
 
     prices: dict[int, Work]
     hand_over: float
+    call: float
     crowding: float
     runs: int
 
@@ -71,7 +73,8 @@ def measure(counts: list[int]) -> Measured:
     crowding = sum(costs[key_of(op), 1] for op in ops) / sum(alone[key_of(op)] for op in ops)
     lib = native() if are_replayed() else None
     hand_over = DEFAULT_HAND_OVER if lib is None else measure_replayed_hand_over(lib)
-    return Measured(prices, hand_over, crowding, runs)
+    call = DEFAULT_CALL if lib is None else measure_call(lib)
+    return Measured(prices, hand_over, call, crowding, runs)
 
 
 def crowded(costs: Mapping[Key, float], alone: Mapping[str, float], most: int) -> dict[Key, float]:

@@ -32,12 +32,12 @@ def main(program_class: Callable[[Weights], Program], file: str) -> None:
             model.inputs, parse_shapes(options.shape), options.seed, batch=model.batch
         )
         with model:
-            _check_and_time(model, inputs, options.runs)
+            _check_and_time(model, inputs, options.runs, options.burst)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise SystemExit(str(error.args[0] if isinstance(error, KeyError) else error)) from None
 
 
-def _check_and_time(model: Program, inputs: Sequence[Tensor], runs: int | None) -> None:
+def _check_and_time(model: Program, inputs: Sequence[Tensor], runs: int | None, burst: int) -> None:
     parallel, serial = model(*inputs), _serial(model)(*inputs)
     for name, left, right in zip(model.outputs, as_tuple(parallel), as_tuple(serial), strict=True):
         if not agree(left, right, model.tolerance):
@@ -53,7 +53,7 @@ def _check_and_time(model: Program, inputs: Sequence[Tensor], runs: int | None) 
 
         return run
 
-    times = interleaved([timed(model), timed(_serial(model))], runs)
+    times = interleaved([timed(model), timed(_serial(model))], runs, burst=burst)
     in_parallel, in_series = map(statistics.median, times)
     print(f"workers {in_parallel * 1e3:10.3f} ms")
     print(f"serial  {in_series * 1e3:10.3f} ms")
@@ -63,6 +63,9 @@ def _check_and_time(model: Program, inputs: Sequence[Tensor], runs: int | None) 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Check and time this model on random inputs.")
     parser.add_argument("--runs", type=int, help="timed runs of each form (default: for 1 s)")
+    parser.add_argument(
+        "--burst", type=int, default=1, help="how often a form runs in its turn (default: once)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random inputs")
     parser.add_argument(
         "--shape",
@@ -74,6 +77,8 @@ def _parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.runs is not None and options.runs < 1:
         parser.error("--runs must be at least 1")
+    if options.burst < 1:
+        parser.error("--burst must be at least 1")
     return options
 
 

@@ -110,12 +110,15 @@ def agree(left: Any, right: Any, tolerance: float) -> bool:
 
 
 def interleaved(
-    forms: Sequence[Callable[[], object]], runs: int | None, budget: float = _BUDGET
+    forms: Sequence[Callable[[], object]],
+    runs: int | None,
+    budget: float = _BUDGET,
+    burst: int = 1,
 ) -> list[list[float]]:
     """Seconds of each run of each form; they take turns, so that a slow spell affects all.
 
     Without `runs`, as many rounds as fit into about `budget` seconds for each form, but at least
-    three.
+    three. With a `burst`, so many runs of a form follow one that does not count, in each round.
     """
     seconds: list[list[float]] = [[] for _ in forms]
     rounds = 0
@@ -123,8 +126,11 @@ def interleaved(
         runs is None and rounds < _MAX_ROUNDS and min(map(sum, seconds)) < budget
     ):
         for form, times in zip(forms, seconds, strict=True):
-            start = time.perf_counter()
-            form()
-            times.append(time.perf_counter() - start)
+            if burst > 1:
+                form()
+            for _ in range(burst):
+                start = time.perf_counter()
+                form()
+                times.append(time.perf_counter() - start)
         rounds += 1
     return seconds

@@ -33,6 +33,7 @@ def replicate(graph: TaskGraph, batch: int) -> TaskGraph:
             for producer, consumer in graph.edges
         ),
         hand_over=graph.hand_over,
+        call=graph.call,
         wide={threads: costs * batch for threads, costs in graph.wide.items()},
         switch=graph.switch,
         crowding=graph.crowding,

@@ -11,6 +11,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ramiel.analysis.task_graph import Link, Messages, TaskGraph
 from ramiel.dialects.cluster.attributes import (
+    CALL,
     COST,
     CROWDING,
     DEVICE,
@@ -31,6 +32,8 @@ from ramiel.torch_level.work import bytes_of
 
 DEFAULT_HAND_OVER = 1.0
 """In µs, measured on 2 cores of a 2024 server; about the same for a lock, a queue and a pipe."""
+DEFAULT_CALL = 75.0
+"""In µs, measured there: to wake a process that sleeps."""
 DEFAULT_SWITCH = 0.0
 """In µs, for the first operation on more threads than its predecessor: a team has to wake up."""
 
@@ -86,6 +89,7 @@ def tasks_of(function: func.FuncOp, cost: Callable[[TorchOperation], float] | No
             costs=tuple(read(op) for op in ops),
             edges=tuple(edges),
             hand_over=_number(function, HAND_OVER, DEFAULT_HAND_OVER),
+            call=_number(function, CALL, 0.0),
             wide={} if cost else _wide_costs(function, ops),
             switch=_number(function, SWITCH, DEFAULT_SWITCH),
             crowding=_number(function, CROWDING, 1.0),

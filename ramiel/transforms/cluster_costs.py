@@ -14,6 +14,7 @@ from ramiel.analysis.gpu import EDGE
 from ramiel.analysis.static_cost import static_cost
 from ramiel.console.progress import progress_of
 from ramiel.dialects.cluster.attributes import (
+    CALL,
     COST,
     CPU,
     CROWDING,
@@ -25,12 +26,14 @@ from ramiel.dialects.cluster.attributes import (
     SWITCH,
     THREADS,
     WIDE_COST,
+    Executor,
 )
 from ramiel.dialects.torch import Task, TorchOperation
 from ramiel.errors import CompileError
 from ramiel.torch_level.devices import check_kernels, device_cost, gpu_of, kind_of
 from ramiel.torch_level.placements import check_workers
 from ramiel.torch_level.tasks import (
+    DEFAULT_CALL,
     DEFAULT_COPYING,
     DEFAULT_LATENCY,
     DEFAULT_OVERHEAD,
@@ -61,6 +64,9 @@ class ClusterCostsPass(ModulePass):
     measured. With the latter two, the function gets `cluster.hand_over`, and `cluster.crowding`,
     how much faster a single core is while the others are idle.
 
+    With `ranks`, or with `executor=processes`, it gets `cluster.call`, how long it takes until
+    those that sleep have heard of a call.
+
     With `ranks`, there are that many machines of `threads` workers each: the function gets the rank
     of each worker, and what a message between ranks takes, `latency` µs and the bytes at `rate` a
     µs, and of its sender and its receiver `overhead` µs each, and of the sender the bytes at
@@ -77,6 +83,7 @@ class ClusterCostsPass(ModulePass):
     source: str = "static"
     threads: int = 1
     device: str = CPU
+    executor: str = Executor.THREADS
     ranks: int = 1
     latency: int | float = DEFAULT_LATENCY
     rate: int | float = DEFAULT_RATE
@@ -95,7 +102,10 @@ class ClusterCostsPass(ModulePass):
         if function.attributes.pop(DEVICE, None) is not None:  # costs of a device are replaced
             function.attributes.pop(HAND_OVER, None)
             function.attributes.pop(SWITCH, None)
-        function.attributes.pop(CROWDING, None)
+        for name in (CROWDING, CALL):
+            function.attributes.pop(name, None)
+        if self.ranks > 1 or self.executor == Executor.PROCESSES:
+            function.attributes[CALL] = FloatAttr(DEFAULT_CALL, f64)
         counts = thread_counts(self.threads)
         cost = _SOURCES[self.source](ctx, function, counts)
         for task in function.body.block.ops:
@@ -146,13 +156,25 @@ def _static(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:
     return lambda op, count: static_cost(work_of(op, count), count)
 
 
+def _write_overheads(function: func.FuncOp, **overheads: float) -> None:
+    """Writes what was measured. How long others take to hear of a call counts only where there are
+    some."""
+    if CALL not in function.attributes:
+        del overheads["call"]
+    names = {"hand_over": HAND_OVER, "call": CALL, "switch": SWITCH, "crowding": CROWDING}
+    for name, amount in overheads.items():
+        digits = 3 if name == "crowding" else 1
+        function.attributes[names[name]] = FloatAttr(round(amount, digits), f64)
+
+
 def _probe(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost:
     from ramiel.execution.probe import probed
 
     found = probed(progress_of(ctx))
     if found.hand_over is not None:
-        function.attributes[HAND_OVER] = FloatAttr(round(found.hand_over, 1), f64)
-        function.attributes[CROWDING] = FloatAttr(round(found.crowding, 3), f64)
+        _write_overheads(
+            function, hand_over=found.hand_over, call=found.call, crowding=found.crowding
+        )
     return lambda op, count: static_cost(work_of(op, count), count, found.prices)
 
 
@@ -160,9 +182,13 @@ def _profile(ctx: Context, function: func.FuncOp, counts: Sequence[int]) -> Cost
     from ramiel.execution.measured_costs import measured_costs
 
     costs = measured_costs(function, counts, progress_of(ctx))
-    function.attributes[HAND_OVER] = FloatAttr(round(costs.hand_over, 1), f64)
-    function.attributes[SWITCH] = FloatAttr(round(costs.switch, 1), f64)
-    function.attributes[CROWDING] = FloatAttr(round(costs.crowding, 3), f64)
+    _write_overheads(
+        function,
+        hand_over=costs.hand_over,
+        call=costs.call,
+        switch=costs.switch,
+        crowding=costs.crowding,
+    )
     return costs.of
 
 

@@ -2,6 +2,10 @@
 // RUN: ramiel-opt %s -p 'cluster-costs{threads=2}' | filecheck %s --check-prefix TWO
 // RUN: ramiel-opt %s -p 'cluster-costs{threads=6}' | filecheck %s --check-prefix SIX
 // RUN: ramiel-opt %s -p 'cluster-costs{threads=6},cluster-costs' | filecheck %s
+// RUN: ramiel-opt %s -p 'cluster-costs{executor=processes}' | filecheck %s --check-prefix CALL
+// RUN: ramiel-opt %s -p 'cluster-costs{ranks=2}' | filecheck %s --check-prefix CALL
+// RUN: ramiel-opt %s -p 'cluster-costs{ranks=2},cluster-costs' | filecheck %s
+// CALL: cluster.call = 7.5{{0*}}e+01 : f64
 // RUN: not ramiel-opt %s -p 'cluster-costs{source=guess}' 2>&1 | filecheck %s --check-prefix GUESS
 // GUESS: error: costs are static, probe, profile, not 'guess'
 // RUN: not ramiel-opt %s -p 'cluster-costs{threads=0}' 2>&1 | filecheck %s --check-prefix ZERO

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from ctypes import c_int
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -30,7 +31,9 @@ from ramiel.runtime.distributed.channels import (
 )
 from ramiel.runtime.distributed.group import FOREVER, Group, RankLost
 from ramiel.runtime.distributed.messages import CALLS, BadMessage, Header, header_buffer
+from ramiel.runtime.distributed.neighbours import Slot
 from ramiel.runtime.errors import OpError
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.surroundings import PATIENCE_S
 
 _ANNOUNCED, _REPORTED, _REASON, _HEARD = range(4)
@@ -69,6 +72,14 @@ class Calls:
         self.in_python: dict[int, str] = {}
         """On rank 0, the other ranks that ran the last call in Python though it was to be
         replayed, and why."""
+        self.is_open = c_int()
+        """On rank 0, 1 while a quick call (quick.py) is announced and not over."""
+        self.announced: Announced | None = None
+        """The last call, or the one that is expected."""
+        self._channels = RankChannels((), (), Call(Announced(0, 0, Way.PYTHON), group.rank))
+        self._opening = Lock()
+        for port in ports:
+            port.open = self.present
         self._slots = {r: group.neighbours.slot(r, CALLS) for r in group.neighbours.ranks}
         """Of ranks on this machine, where they say something of calls."""
         self._own_slot = group.neighbours.slot(group.rank, CALLS)
@@ -92,11 +103,53 @@ class Calls:
         self.current = call
         self.group.neighbours.call.value = call.number
 
+    # --- calls that are replayed without Python (quick.py) ---
+
+    @property
+    def are_shared(self) -> bool:
+        """Whether all messages go through memory."""
+        others = range(1, self.group.ranks) if self.group.rank == 0 else (0,)
+        return all(rank in self._slots for rank in others) and all(
+            port.is_shared for port in self.ports
+        )
+
+    def slot(self, rank: int) -> Slot:
+        """Where a rank of this machine, or this one, says something of calls."""
+        slot = self._own_slot if rank == self.group.rank else self._slots[rank]
+        assert slot is not None
+        return slot
+
+    def announcement(self, announced: Announced) -> Tensor:
+        """The header by which rank 0 announces a call."""
+        return _message(_header(_CALL, 0, _NOBODY, (announced.shapes, announced.way)))
+
+    def fine(self, rank: int) -> Tensor:
+        """The header by which a rank says that it is done."""
+        return _message(_header(_FINE, 0, rank, (0,)))
+
+    def expect(self, announced: Announced) -> None:
+        """The call that follows, for which nothing is opened until present()."""
+        self.announced, self._number = announced, announced.number
+        self.group.neighbours.call.value = announced.number
+
+    def present(self) -> tuple[Call, RankChannels]:
+        """The call under way and its channels, which a replay needs only if a step calls Python, or
+        if it fails."""
+        with self._opening:
+            number = self.group.neighbours.call.value
+            if self.current is None or self.current.number != number:
+                assert self.announced is not None
+                call = Call(self.announced._replace(number=number), self.group.rank)
+                call.is_open = True
+                self._channels = RankChannels((), self.ports, call)
+                self.current = call
+            return self.current, self._channels
+
     def stop(self) -> None:
         """A step of the current call's replay has failed: say on all channels that this rank has
         not sent to that nothing will come."""
-        if self.current is not None:
-            self.current.fails_by_itself = self.current.error is None
+        call, _ = self.present()
+        call.fails_by_itself = call.error is None
         for port in self.ports:
             if isinstance(port.channel, Sender):
                 port.channel.stop()
@@ -123,6 +176,9 @@ class Calls:
 
     def next_number(self) -> int:
         """That of the call that begins. RankLost if the program has ended."""
+        if self.is_open.value and self._lost is None:  # by a second one, while it was settled
+            self._lost = RankLost("a call was interrupted as it ended")
+            self._say_end(self._lost.rank)
         if self._lost is not None:
             raise RankLost(f"the program has ended: {self._lost}", self._lost.rank)
         self._number += 1
@@ -262,7 +318,8 @@ class Calls:
                 raise heard
             if heard.kind == _CALL:
                 self._number = heard.number
-                return _announced(heard)
+                self.announced = _announced(heard)
+                return self.announced
             if heard.kind == _END and heard.cause == _NOBODY:
                 return None
             if heard.kind == _END:
@@ -347,6 +404,12 @@ _KINDS: tuple[tuple[type | tuple[type, ...], int], ...] = (
 def _header(kind: int, number: int, cause: int, told: tuple[int, ...] = ()) -> Header:
     """That of a message with some numbers and no value."""
     return Header(kind, number, cause, told, (0,) * len(told))
+
+
+def _message(header: Header) -> Tensor:
+    buffer = header_buffer()
+    header.write(buffer)
+    return buffer
 
 
 def _ended_for(rank: int) -> RankLost:

@@ -26,7 +26,7 @@ from ramiel.runtime.distributed.messages import (
     stop,
 )
 from ramiel.runtime.locks import Lock
-from ramiel.runtime.replay.native import Kind
+from ramiel.runtime.replay.native import Kind, Said
 from ramiel.runtime.replay.tape import Handed, NotCapturable, Quick, Receive, Send, here, off
 
 _FIRST_TAG = 16
@@ -83,7 +83,9 @@ class Port:
         """What is under way, its memory, and the rank it goes to."""
         self.awaited: Any = None
         self.channel: Channel | None = None
-        """That of the current call."""
+        """That of the current call, once that is opened."""
+        self.open: Callable[[], object] = lambda: None
+        """Opens the current call, if that was not done."""
 
     @property
     def body(self) -> Tensor | None:
@@ -156,12 +158,14 @@ class Port:
 
     def sends(self, tensor: Tensor) -> None:
         """Send it in the current call."""
+        self.open()
         assert self.channel is not None
         self.channel.send(tensor)
 
     def receives(self, tensor: Tensor) -> None:
         """Wait for the current call's message, which lies in the tensor's memory or is copied
         there. NotCapturable if it has another layout than the plan was made for."""
+        self.open()
         channel = self.channel
         assert isinstance(channel, Receiver)
         value = channel.recv()
@@ -170,6 +174,21 @@ class Port:
             raise NotCapturable(channel.call.misfit)
         if value.data_ptr() != tensor.data_ptr():
             tensor.copy_(value)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether its values are of one size, and go through shared memory only."""
+        return self._slot is not None and not self._far
+
+    def put(self, number: int, value: Any) -> None:
+        """Write a call's message, where is_shared, to memory. TypeError or ValueError."""
+        assert self._fixed is not None
+        self._fixed.write(number, value)
+
+    def said(self) -> Said:
+        """The message that was put."""
+        assert self._slot is not None
+        return self._slot.said(self.buffer)
 
     def sends_quickly(self, tensor: Tensor) -> Quick | None:
         """A step that does as sends() for a tensor that lies in the message."""

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from ramiel.cores import cores
-from ramiel.runtime.replay.native import Kind, Mailbox, native
+from ramiel.runtime.replay.native import Kind, Mailbox, Said, native
 from ramiel.runtime.replay.plan import SPINS
 from ramiel.runtime.replay.tape import Quick
 
@@ -78,6 +78,10 @@ class Slot:
         """Whether the message of this call was received."""
         return self._call is not None and self._box.done == self._call.value
 
+    def said(self, header: Tensor) -> Said:
+        """A message with such a header, which has to stay."""
+        return Said(pointer(self._box), header.data_ptr())
+
     def quick(self, kind: Kind, header: Tensor) -> Quick:
         """The step that sends or receives a message with such a header."""
         return Quick(kind.name, addressof(self._box), header.data_ptr(), (self, header))
@@ -89,16 +93,21 @@ class Segment:
     def __init__(self, file: int, sizes: Sizes, call: c_int64) -> None:
         """Maps a file of segment_bytes(). OSError."""
         memory = mmap.mmap(file, segment_bytes(sizes))
-        starts = itertools.accumulate(map(_slot_bytes, sizes.values()), initial=LINE)
         self.token = memory[:_TOKEN]
-        self.slots = {
-            number: Slot(memory, start, size, call if number >= 0 else None)
-            for (number, size), start in zip(sizes.items(), starts, strict=False)
-        }
+        self.slots = slots_in(memory, sizes, call)
         self._memory = memory
 
     def sign(self, token: bytes) -> None:
         self._memory[:_TOKEN] = token
+
+
+def slots_in(memory: mmap.mmap, sizes: Sizes, call: c_int64 | None = None) -> Mapping[int, Slot]:
+    """One process's ends of the messages in memory of segment_bytes()."""
+    starts = itertools.accumulate(map(_slot_bytes, sizes.values()), initial=LINE)
+    return {
+        number: Slot(memory, start, size, call if number >= 0 else None)
+        for (number, size), start in zip(sizes.items(), starts, strict=False)
+    }
 
 
 def _slot_bytes(size: int) -> int:

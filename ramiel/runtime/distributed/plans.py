@@ -8,14 +8,16 @@ only, which therefore tells the number that it gives to inputs of the same shape
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 from torch.nn.modules.module import (
     _has_any_global_hook as has_any_global_hook,  # pyright: ignore[reportPrivateUsage]
 )
 
-from ramiel.runtime.distributed.channels import Call, Way
+from ramiel.runtime.distributed.channels import Announced, Call, Way
 from ramiel.runtime.program import Program
 from ramiel.runtime.replay.native import Native, native, why_not
 from ramiel.runtime.replay.plan import Instance, Plan
@@ -39,6 +41,14 @@ class RankPlan(Plan):
         a message for ever."""
         self._stop = stop
         super().__init__(native, tapes, inputs, outputs)
+        self.native = native
+        self.calls_python = self._idle[0].calls_python
+        self.quick: dict[Way, Any] = {}
+        """Who makes calls of it, or serves them, without Python (quick.py)."""
+
+    def instance(self) -> AbstractContextManager[Instance]:
+        """A copy for one call."""
+        return self._instance()
 
     def _new_instance(self) -> Instance:
         instance = super()._new_instance()
@@ -74,6 +84,15 @@ class RankPlans:
         if native() is None:
             return why_not()
         return None if program.captures or call.way is Way.CAPTURE else why_not_unasked()
+
+    def ready(self, announced: Announced) -> RankPlan | None:
+        """The plan for a call, if find() would return that, and its steps do not call Python."""
+        found = self._plans.get(announced.shapes)
+        if not isinstance(found, RankPlan) or found.calls_python or announced.way is Way.PYTHON:
+            return None
+        if has_any_global_hook() or self._source is None or not self._source.are_unchanged():
+            return None
+        return found
 
     def status(self, shapes: int) -> str:
         """CAPTURED, or why there is no plan; empty if none was tried so far."""

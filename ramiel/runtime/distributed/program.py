@@ -7,7 +7,7 @@ import inspect
 import linecache
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from ramiel.runtime.distributed.group import Group, Place, RankLost, RanksDiffer
 from ramiel.runtime.distributed.messages import BadMessage, Remote, slots_of
 from ramiel.runtime.distributed.part import Part
 from ramiel.runtime.distributed.plans import RankPlans, Shapes, ShapesKnown
+from ramiel.runtime.distributed.quick import SOON_MS, Caller, Server
 from ramiel.runtime.locks import Lock
 from ramiel.runtime.program import Program
 from ramiel.runtime.replay.plans import is_replayed, key_of
@@ -121,12 +122,27 @@ class DistributedProgram(Program):
         if rank == 0 or calls is None:
             raise RuntimeError(f"{type(self).__name__} is called on rank 0, and served on others")
         try:
-            while (announced := calls.next_call()) is not None:
+            while True:
+                while with_one_thread(self._serve_quickly, calls):
+                    pass
+                if (announced := calls.next_call()) is None:
+                    return
                 with_one_thread(self._serve_call, calls, Call(announced, rank))
         except RankLost as error:
             raise calls.reason(error) from error
         finally:
             calls.end()
+
+    def _serve_quickly(self, calls: Calls) -> bool:
+        """Whether a call like the last one has come soon, and was served without Python."""
+        announced = calls.announced
+        if announced is None or not calls.are_shared:
+            return False
+        if (plan := self._rank_plans.ready(announced)) is None:
+            return False
+        if announced.way not in plan.quick:
+            plan.quick[announced.way] = Server(calls, plan, announced)
+        return plan.quick[announced.way].serve(self._rank_plans, SOON_MS)
 
     def _serve_call(self, calls: Calls, call: Call) -> None:
         failure: Exception | None = None
@@ -151,7 +167,11 @@ class DistributedProgram(Program):
             way = Way.PYTHON if shapes is None else shapes.way(self.captures)
             shapes = shapes or self._shapes.new(key)
             try:
-                return self._call(calls, samples, shapes, way)
+                outputs = self._call_quickly(calls, samples, Announced(0, shapes.number, way))
+                if outputs is None:
+                    return self._call(calls, samples, shapes, way)
+                shapes.in_python = dict(calls.in_python)
+                return self._by_sample(outputs)
             except Again:
                 return self._call(calls, samples, shapes, Way.PYTHON)
 
@@ -178,8 +198,31 @@ class DistributedProgram(Program):
         # In a thread of its own, where no Ctrl-C comes: that stops the workers, and the call ends
         # as any other that fails.
         self._caller.run(part.channels, [run], apart=True)
+        return self._by_sample(results)
+
+    def _call_quickly(
+        self, calls: Calls, samples: Sequence[Sequence[Any]], announced: Announced
+    ) -> list[Any] | None:
+        """The outputs of a call that is made without Python; None if it cannot be."""
+        plan = self._rank_plans.ready(announced) if calls.are_shared else None
+        if plan is None:
+            return None
+        number = calls.next_number()
+        if announced.way not in plan.quick:
+            ports = {port.remote.name: port for port in calls.ports}
+            names = enumerate(chain.from_iterable(self._inputs[: len(samples)]))
+            inputs = [(place, ports[name]) for place, name in names if name in ports]
+            plan.quick[announced.way] = Caller(calls, plan, announced, inputs)
+
+        def settle(function: Callable[[], None]) -> None:
+            self._caller.run(Channels(()), [lambda _: function()], apart=True)
+
+        inputs = list(chain.from_iterable(samples))
+        return plan.quick[announced.way].call(number, inputs, self._rank_plans, settle)
+
+    def _by_sample(self, outputs: Sequence[Any]) -> list[tuple[Any, ...]]:
         width = len(self.outputs)
-        return [tuple(results[i * width : (i + 1) * width]) for i in range(len(samples))]
+        return [tuple(outputs[i : i + width]) for i in range(0, len(outputs), width)]
 
     def _streamed(
         self, streaming: Streaming, requests: Iterable[Any], return_exceptions: bool

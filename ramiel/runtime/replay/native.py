@@ -41,6 +41,9 @@ class Kind(IntEnum):
 LOST, DROPPED = -3, -4
 """What a run ends with if the process of a worker has ended, or a pipeline was closed, as
 native/plan.cpp says it."""
+SAID_OTHERWISE = -5
+"""What a call of ranks ends with if no message has come that says what was known, as
+native/ranks.cpp says it."""
 
 
 class Step(ctypes.Structure):
@@ -114,6 +117,12 @@ class Mailbox(ctypes.Structure):
     )
 
 
+class Said(ctypes.Structure):
+    """A message that says what is known but for its call, as native/messages.h declares it."""
+
+    _fields_ = (("box", POINTER(Mailbox)), ("known", c_void_p))
+
+
 LIBRARY = Path(__file__).with_name("_native.so")
 
 
@@ -166,6 +175,13 @@ class Native:
         self.functions.ramiel_message_say.restype = None
         self.functions.ramiel_message_claim.argtypes = (mailbox,)
         self.functions.ramiel_message_wait.argtypes = (mailbox, c_uint32, c_int, c_int)
+        said, number = POINTER(Said), POINTER(c_int64)
+        self.functions.ramiel_ranks_call.argtypes = (
+            *(c_void_p, c_int64, said, said, c_int, said, c_int, c_int, POINTER(c_int)),
+        )
+        self.functions.ramiel_ranks_serve.argtypes = (c_void_p, number, said, c_int, c_int)
+        self.functions.ramiel_ranks_report.argtypes = (said, c_int64)
+        self.functions.ramiel_ranks_report.restype = None
         self.transforms = {
             Kind.TILES.name: self.functions.ramiel_tiles_of,
             Kind.IMAGE.name: self.functions.ramiel_image_of,

@@ -14,7 +14,7 @@ from torch import Tensor
 from ramiel.cores import cores
 from ramiel.runtime.replay.builder import Builder
 from ramiel.runtime.replay.layout import Layout
-from ramiel.runtime.replay.native import Native, Step, add_function, remove_function
+from ramiel.runtime.replay.native import Kind, Native, Step, add_function, remove_function
 from ramiel.runtime.replay.steps import is_dense
 from ramiel.runtime.replay.tape import Noted, Tape
 from ramiel.runtime.replay.views import View, bytes_of
@@ -209,6 +209,11 @@ class Instance:
         for (_, outputs), written in zip(self._outputs, memory.outputs, strict=True):
             made.update(outputs.on(written))
         return [made[number] for number in range(len(made))]
+
+    @property
+    def calls_python(self) -> bool:
+        """Whether a step always does, and not only where something is not as usual."""
+        return any(step.kind == Kind.CALL for steps in self._arrays for step in steps)
 
     def on_failure(self, function: Callable[[], object]) -> None:
         """Have a function called as soon as a run fails, while steps may still be at work."""

@@ -46,7 +46,7 @@ def probes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Probes:
 
     def measure(counts: list[int]) -> Measured:
         found.append(counts)
-        return Measured({n: SLOW * (1 / n) for n in counts}, 0.5, 1.25, 9)
+        return Measured({n: SLOW * (1 / n) for n in counts}, 0.5, 80.0, 1.25, 9)
 
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("RAMIEL_PROBE")
@@ -66,7 +66,7 @@ def ask() -> Probed:
 
 def assert_slow(found: Probed) -> None:
     assert astuple(found.prices.on(1)) == pytest.approx(astuple(SLOW))
-    assert (found.hand_over, found.crowding) == pytest.approx((0.5, 1.25))
+    assert (found.hand_over, found.call, found.crowding) == pytest.approx((0.5, 80.0, 1.25))
 
 
 def test_a_machine_is_probed_once(probes: Probes) -> None:

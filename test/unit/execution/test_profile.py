@@ -27,6 +27,7 @@ from ramiel.execution.measured_costs import MeasuredCosts, fastest_kernels, meas
 from ramiel.execution.profiler import ALONE, BURST, FEWEST, Profile, Progress, key_of, profile
 from ramiel.frontend.importer import import_model
 from ramiel.pipelines import Options, pipeline
+from ramiel.runtime.replay.native import native
 from ramiel.torch_level.candidates import Kernel, candidates
 from ramiel.torch_level.tasks import main_function, tasks_of
 
@@ -218,6 +219,8 @@ def test_overheads() -> None:
 
     before = torch.get_num_threads()
     assert 0 < overheads.measure_hand_over(3) < float("inf")
+    if (lib := native()) is not None:
+        assert 0 < overheads.measure_call(lib, 3) < float("inf")
     assert 0 <= overheads._measure_waking(2, 3) < float("inf")
     assert 0 <= overheads._measure_spinning(2, 3) < float("inf")
     assert torch.get_num_threads() == before

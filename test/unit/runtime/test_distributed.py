@@ -119,6 +119,20 @@ def test_ctrl_c_ends_a_call_only() -> None:
         assert second.outcome()[0] == 0
 
 
+def test_calls_without_python_end_as_others_do() -> None:
+    with started("quick") as (first, second):
+        out = first.process.stdout
+        assert out is not None
+        lines = list[str]()
+        while (line := out.readline()) not in ("called\n", ""):
+            lines.append(line)
+        os.kill(second.process.pid, signal.SIGKILL)
+        code, told = first.outcome()
+        assert "".join(lines).count("index 99 is out of bounds") == 4, (lines, told)
+        assert "20 interrupts\n" in lines
+        assert code == 1 and "RankLost: rank 1 is lost to rank 0, which" in told
+
+
 def test_ranks_wait_for_calls_without_a_limit() -> None:
     with started("idle", limit_s=3.0) as ranks:
         assert [rank.outcome() for rank in ranks] == [(0, ""), (0, "")]

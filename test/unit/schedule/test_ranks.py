@@ -237,3 +237,16 @@ def test_a_rank_uses_all_its_workers() -> None:
     ranked = on_ranks(graph, (0, 0, 1, 1), FAST, (8.0, 0.0, 0.0, 0.0, 0.0))
     placement = list_schedule_at(ranked, (0, 0, 0, 1, 1))
     assert all(placement.workers) and simulate(ranked, placement).makespan < 70.0
+
+
+def test_workers_elsewhere_begin_once_they_have_heard_of_a_call() -> None:
+    """So small models stay on one rank, and in one process, where that is faster."""
+    two = TaskGraph((40.0, 40.0), (), hand_over=0.0, call=75.0)
+    apart = Placement(((0,), (1,)))
+    link = Link(0.0, 1e9)
+    for graph in (two, on_ranks(two, (0, 1), link)):
+        timeline = simulate(graph, apart)
+        assert timeline.start == pytest.approx((0.0, 75.0))
+        assert choose_automatically(graph, 2).timeline.makespan == pytest.approx(80.0)
+    near = on_ranks(two, (0, 0), link)
+    assert simulate(near, apart).makespan == pytest.approx(40.0)

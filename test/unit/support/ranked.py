@@ -16,6 +16,9 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime import Channels, Conv2d, DistributedProgram, Input, Remote, Weights, one_thread
+from ramiel.runtime.distributed.calls import Calls
+from ramiel.runtime.distributed.channels import Announced
+from ramiel.runtime.distributed.quick import Caller
 from ramiel.runtime.measure import same_bits
 
 
@@ -69,6 +72,20 @@ class Ranked(DistributedProgram):
         return y, z
 
 
+class Shared(Ranked):
+    """The same where all sizes are known, so that calls need no Python from announcement to
+    reports."""
+
+    inputs = (Input("x", torch.float32, (1, 8, 12, 12)), Input("i", torch.int64, (2,)))
+    remote = (
+        Remote("i", torch.int64, (2,), 0, (1,)),
+        Remote("a", torch.float32, (1, 8, 12, 12), 0, (1,)),
+        Remote("b", torch.float32, (1, 8, 12, 12), 1, (0,)),
+        Remote("picked", torch.float32, (2, 8), 1, (0,)),
+        Remote("z", torch.float32, (), 1, (0,)),
+    )
+
+
 class Crossed(DistributedProgram):
     """Rank 0 has two workers, one of which waits for what another rank makes of the other's value;
     that one fails for an index that is too large."""
@@ -119,16 +136,18 @@ def weights(seed: int = 0) -> Weights:
     return Weights.from_tensors(tensors, {"picked": ("/pick", "Gather")})
 
 
-def given(seed: int) -> tuple[Tensor, Tensor]:
+def given(seed: int, indices: int | None = None) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(1, 8, 12, 12, generator=generator)
     if seed % 2:
         x = x.to(memory_format=torch.channels_last)
-    return x, torch.randint(0, 12, (seed % 3,), generator=generator)
+    indices = seed % 3 if indices is None else indices
+    return x, torch.randint(0, 12, (indices,), generator=generator)
 
 
 def check(program: Ranks, seed: int) -> None:
-    pairs = zip(program(*given(seed)), program.serial(*given(seed)), strict=True)
+    values = given(seed, 2 if isinstance(program, Shared) else None)
+    pairs = zip(program(*values), program.serial(*values), strict=True)
     assert all(same_bits(got, want) for got, want in pairs)
 
 
@@ -266,6 +285,54 @@ def interrupted(program: Ranks) -> None:
     check(program, 1)
 
 
+def quick(program: Ranks) -> None:
+    """Calls without Python, with errors between them, while another rank's weights change, with
+    Ctrl-C, and until a rank is lost."""
+    made = list[str]()
+    call = Caller.call
+
+    def noted(*args: Any) -> Any:
+        made.append("fails")
+        outputs = call(*args)
+        made[-1] = "done"
+        return outputs
+
+    Caller.call = noted  # pyright: ignore[reportAttributeAccessIssue]
+    for seed in range(40):
+        check(program, seed)
+        if seed % 10 == 9:
+            try:
+                program(given(seed)[0], torch.tensor([99, 0]))
+            except RuntimeError as error:
+                print(error, flush=True)
+            else:
+                raise AssertionError
+    assert made.count("done") > 30 and made.count("fails") == 4, made
+    made.clear()
+    for seed in range(CHANGED):
+        check(program, 2 * seed)  # of one layout, as rank 1 expects another call like the last
+    # The call was made anew, and later ones were taped and replayed.
+    assert made.count("fails") == 1 and made[-1] == "done", made
+    interrupted(program)
+    forever(program)
+
+
+CHANGED = 80
+"""The number of the call in which `change` does."""
+
+
+def change(program: Ranks) -> None:
+    """Has one of this rank's weights changed in place, to what it was, while a call is made."""
+    expect = Calls.expect
+
+    def changed(calls: Calls, announced: Announced) -> None:
+        expect(calls, announced)
+        if announced.number == CHANGED:
+            dict(program.named_buffers())["conv2.weight"].mul_(1)
+
+    Calls.expect = changed  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def idle(program: Ranks) -> None:
     """Nothing for longer than a rank waits for another."""
     check(program, 0)
@@ -277,14 +344,16 @@ def main(scenario: str) -> None:
     rank = int(os.environ["RANK"])
     seed = rank if scenario == "different" else 0
     own = weights(seed)
-    program = Crossed(own) if scenario == "crossed" else Ranked(own)
+    program = {"crossed": Crossed, "quick": Shared}.get(scenario, Ranked)(own)
     program.captures = scenario != "mixed" or rank == 0
     try:
         with program:
             if program.connect():
+                if scenario == "quick":
+                    change(program)
                 program.serve()
             elif scenario not in ("different", "alone"):
-                scenarios = (calls, crossed, forever, idle, interrupted, mixed, streamed)
+                scenarios = (calls, crossed, forever, idle, interrupted, mixed, quick, streamed)
                 {f.__name__: f for f in scenarios}[scenario](program)
     except (RuntimeError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
