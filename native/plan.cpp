@@ -9,6 +9,7 @@
 #include <new>
 #include <vector>
 
+#include "crew.h"
 #include "dispatcher.h"
 #include "kernels.h"
 #include "messages.h"
@@ -75,14 +76,17 @@ class Plan final : public Lender, public Parts {
   int run(int spins, int64_t* times) {
     int64_t start = now_ns();
     reset(pressure().is_high(start) ? 0 : spins, times);
-    const int others = seat_count_ - 1;
+    // A thread that is alone needs no others for the steps of one worker.
+    Lender* alone = steps_.size() == 1 ? loner() : nullptr;
+    const int seats = alone ? 1 : seat_count_, others = seats - 1;
+    Lender& lender = alone ? *alone : *this;
     if (is_shared_) {
       common_->turn.store(++turns_);
-      for (int k = 1; k < seat_count_; ++k) seats_[k].bed.wake();
+      for (int k = 1; k < seats; ++k) seats_[k].bed.wake();
     } else {
-      for (int k = 1; k < seat_count_; ++k) {
+      for (int k = 1; k < seats; ++k) {
         run_on_team([this, k] {
-          take_part(k);
+          take_part(k, *this);
           leave();
         });
       }
@@ -92,8 +96,8 @@ class Plan final : public Lender, public Parts {
       // what they raise would be lost, and the function's step skipped.
       is_over_.store(false);
       has_left_.store(false, std::memory_order_relaxed);
-      run_on_team([this] {
-        take_part(0);
+      run_on_team([this, &lender] {
+        take_part(0, lender);
         is_over_.store(true);
         caller_.wake();
         has_left_.store(true, std::memory_order_release);
@@ -101,7 +105,7 @@ class Plan final : public Lender, public Parts {
       wait_until(caller_, 0, [this] { return is_over_.load(); });
       for (Turns turns; !has_left_.load(std::memory_order_acquire);) turns.next();
     } else {
-      take_part(0);
+      take_part(0, lender);
     }
     // Nobody may be in this plan any more when it is run again.
     auto are_gone = [this, others] {
@@ -112,7 +116,7 @@ class Plan final : public Lender, public Parts {
     } else {
       for (Turns turns; !are_gone();) turns.next();
     }
-    if (common_->spins > 0 && seat_count_ > 1) {
+    if (common_->spins > 0 && seats > 1) {
       int64_t end = now_ns();
       pressure().note(end - start, common_->preemptions.load(std::memory_order_relaxed), end);
     }
@@ -126,7 +130,7 @@ class Plan final : public Lender, public Parts {
     for (uint32_t turn = turns_ + 1;; ++turn) {
       auto is_called = [this, turn] { return common_->turn.load() == turn; };
       if (!watch(seats_[k].bed, kEager, is_called)) return;
-      take_part(k);
+      take_part(k, *this);
       leave();
     }
   }
@@ -139,7 +143,7 @@ class Plan final : public Lender, public Parts {
 
   void do_part(int k, Bed& bed) override {
     if (common_->status.load() == kDone) {
-      work(k, nullptr);
+      work(k, *this, nullptr);
     }
     // Whoever waits for the last one may then delete the plan.
     if (common_->finished.fetch_add(1) + 1 == workers()) bed.wake();
@@ -241,11 +245,11 @@ class Plan final : public Lender, public Parts {
     for (int k = 0; k < seat_count_; ++k) seats_[k].state.store(kBusy, std::memory_order_relaxed);
   }
 
-  void take_part(int k) {
+  void take_part(int k, Lender& lender) {
     int64_t before = common_->spins > 0 ? preemptions() : 0;
     int workers = static_cast<int>(steps_.size());
     if (k < workers) {
-      work(k, times_of(k));
+      work(k, lender, times_of(k));
       if (common_->finished.fetch_add(1) + 1 == workers && !is_shared_) wake_all();
     }
     if (!is_shared_) {
@@ -272,7 +276,7 @@ class Plan final : public Lender, public Parts {
     return times;
   }
 
-  void work(int k, int64_t* times) {
+  void work(int k, Lender& lender, int64_t* times) {
     int threads = 0;
     Crewed before;
     OperatorMode mode;
@@ -281,7 +285,7 @@ class Plan final : public Lender, public Parts {
     for (size_t i = 0; i < steps.count; ++i) {
       const Step& step = steps.first[i];
       if (step.threads != threads) {
-        set_crew(this, threads = step.threads);
+        set_crew(&lender, threads = step.threads);
         mode.set_threads(threads);
       }
       if (int status = perform(step, k); status != kDone) return fail(status);

@@ -117,6 +117,17 @@ class Mailbox(ctypes.Structure):
 LIBRARY = Path(__file__).with_name("_native.so")
 
 
+class Regions(IntEnum):
+    """What a thread's regions of OpenMP run on, as native/crew.h declares it."""
+
+    OPENMP = 0
+    """OpenMP's threads."""
+    CREW = 1
+    """Threads of our own."""
+    ALONE = 2
+    """That thread."""
+
+
 class Native:
     """The loaded library, led to oneDNN and to the functions that steps may call."""
 
@@ -155,11 +166,11 @@ class Native:
         ):
             function = getattr(self.functions, f"ramiel_pipeline_{name}")
             function.argtypes, function.restype = (c_void_p, *arguments), None
-        self.functions.ramiel_has_crew.argtypes = ()
+        self.functions.ramiel_regions.argtypes = ()
         self.functions.ramiel_forget_pressure.argtypes = ()
         self.functions.ramiel_forget_pressure.restype = None
-        self.functions.ramiel_use_crew.argtypes = (c_int,)
-        self.functions.ramiel_use_crew.restype = None
+        self.functions.ramiel_set_regions.argtypes = (c_int,)
+        self.functions.ramiel_set_regions.restype = None
         self.functions.ramiel_pipeline_wait.argtypes = (c_void_p, c_int64)
         mailbox = POINTER(Mailbox)
         self.functions.ramiel_message_say.argtypes = (mailbox,)
@@ -236,17 +247,17 @@ class Native:
     def delete(self, plan: c_void_p) -> None:
         self.functions.ramiel_plan_delete(plan)
 
-    def has_crew(self) -> bool:
-        """Whether regions of OpenMP that this thread enters run on threads of our own."""
-        return bool(self.functions.ramiel_has_crew())
+    def regions(self) -> Regions:
+        """What regions of OpenMP run on that this thread enters."""
+        return Regions(self.functions.ramiel_regions())
 
     def forget_pressure(self) -> None:
         """Have threads that wait spin again, though others have wanted their cores."""
         self.functions.ramiel_forget_pressure()
 
-    def use_crew(self, uses: bool) -> None:
-        """Have them run on threads of our own from now on, or no longer."""
-        self.functions.ramiel_use_crew(uses)
+    def set_regions(self, regions: Regions) -> None:
+        """Have them run on something else from now on."""
+        self.functions.ramiel_set_regions(regions)
 
     def new_pipeline(self, plans: Sequence[c_void_p], memory: int | None = None) -> c_void_p:
         """A pipeline (native/pipeline.cpp) of copies of a plan. With the address of `memory`, of
@@ -313,20 +324,27 @@ def _loaded() -> Native | str:
 
 def on_crew(function: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
     """A function whose operators run on threads of our own (native/crew.h), if there is the native
-    part. Their number is what torch.set_num_threads() sets, as it is with OpenMP's."""
+    part, and unless the thread that calls it does them alone. Their number is what
+    torch.set_num_threads() sets, as it is with OpenMP's."""
 
     def run(argument: Argument) -> Result:
         lib = native()
-        if lib is None:
+        if lib is None or (before := lib.regions()) is not Regions.OPENMP:
             return function(argument)
-        before = lib.has_crew()
         try:
-            lib.use_crew(True)
+            lib.set_regions(Regions.CREW)
             return function(argument)
         finally:
-            lib.use_crew(before)
+            lib.set_regions(before)
 
     return run
+
+
+def work_alone() -> None:
+    """Have this thread do operators on several threads by itself, part after part, with the bits
+    that they have on several: where as many requests are computed at a time as there are cores."""
+    if (lib := native()) is not None:
+        lib.set_regions(Regions.ALONE)
 
 
 # --- functions of Python that steps call ---
