@@ -340,11 +340,12 @@ def on_crew(function: Callable[[Argument], Result]) -> Callable[[Argument], Resu
     return run
 
 
-def work_alone() -> None:
-    """Have this thread do operators on several threads by itself, part after part, with the bits
-    that they have on several: where as many requests are computed at a time as there are cores."""
+def work_alone(alone: bool = True) -> None:
+    """Have this thread do operators on several threads by itself from now on, part after part, with
+    the bits that they have on several; or no longer. For as many requests at a time as there are
+    cores."""
     if (lib := native()) is not None:
-        lib.set_regions(Regions.ALONE)
+        lib.set_regions(Regions.ALONE if alone else Regions.OPENMP)
 
 
 # --- functions of Python that steps call ---
