@@ -118,7 +118,7 @@ class Plan final : public Lender, public Parts {
     }
     if (common_->spins > 0 && seats > 1) {
       int64_t end = now_ns();
-      pressure().note(end - start, common_->preemptions.load(std::memory_order_relaxed), end);
+      pressure().note(end - start, common_->lost_ns.load(std::memory_order_relaxed), end);
     }
     return common_->status.load(std::memory_order_relaxed);
   }
@@ -224,7 +224,7 @@ class Plan final : public Lender, public Parts {
     int spins = 0;
     int64_t* times = nullptr;
     std::atomic<uint32_t> turn{0};  // of processes: the number of the run
-    std::atomic<int64_t> preemptions{0};
+    std::atomic<int64_t> lost_ns{0};
     std::atomic<int> status{kDone};
     std::atomic<int> finished{0};  // workers
     std::atomic<int> left{0};      // workers and helpers, but for worker 0
@@ -237,7 +237,7 @@ class Plan final : public Lender, public Parts {
   void reset(int spins, int64_t* times) {
     common_->spins = spins;
     common_->times = times;
-    common_->preemptions.store(0, std::memory_order_relaxed);
+    common_->lost_ns.store(0, std::memory_order_relaxed);
     for (int i = 0; i < channel_count_; ++i) channels_[i].store(0, std::memory_order_relaxed);
     common_->status.store(kDone, std::memory_order_relaxed);
     common_->finished.store(0, std::memory_order_relaxed);
@@ -246,7 +246,7 @@ class Plan final : public Lender, public Parts {
   }
 
   void take_part(int k, Lender& lender) {
-    int64_t before = common_->spins > 0 ? preemptions() : 0;
+    int64_t before = common_->spins > 0 ? lost_ns() : 0;
     int workers = static_cast<int>(steps_.size());
     if (k < workers) {
       work(k, lender, times_of(k));
@@ -256,7 +256,7 @@ class Plan final : public Lender, public Parts {
       wait(seats_[k], [this, workers] { return common_->finished.load() == workers; });
     }
     if (common_->spins > 0) {
-      common_->preemptions.fetch_add(preemptions() - before, std::memory_order_relaxed);
+      common_->lost_ns.fetch_add(lost_ns() - before, std::memory_order_relaxed);
     }
   }
 
