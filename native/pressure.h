@@ -93,8 +93,8 @@ class Pressure {
  private:
   static constexpr int64_t kMs = 1000000;
   static constexpr int64_t kShortest = 50 * kMs, kLongest = 1600 * kMs;
-  static constexpr double kUsual = 80;  // slices a second: a busy neighbour takes some 200
-  static constexpr double kMost = 6;
+  static constexpr double kUsual = 60;  // slices a second: a busy neighbour takes some 200
+  static constexpr double kMost = 2;
 
   std::atomic<int64_t> until_{0};
   std::mutex mutex_;

@@ -102,6 +102,11 @@ class Engine:
             self.is_open = False
             self.changed.notify_all()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being computed."""
+        return not self._is_taken and self._running == 0
+
     def others_wait(self, queue: Queue) -> bool:
         """Whether requests wait for another program."""
         return any(other.waiting for other in self._queues if other is not queue)
