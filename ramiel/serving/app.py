@@ -22,7 +22,7 @@ from ramiel.runtime import OpError, OpIndexError
 from ramiel.serving.engine import Closed, Inputs, Outputs, QueueFull
 from ramiel.serving.metrics import Metrics
 from ramiel.serving.models import Model, Models
-from ramiel.serving.protocol import HEADER_LENGTH, RequestError, aligned, parse, respond
+from ramiel.serving.protocol import HEADER_LENGTH, InferResponse, RequestError, aligned, parse, respond
 from ramiel.version import __version__
 
 _log = logging.getLogger("uvicorn.error")
@@ -131,6 +131,25 @@ def _ready(told: dict[str, Any], is_ready: bool) -> JSONResponse:
     return JSONResponse({**told, "ready": is_ready}, 200 if is_ready else 503)
 
 
+class InParts(Response):
+    """A response whose parts are sent from where they are."""
+
+    def __init__(self, given: InferResponse) -> None:
+        headers = {"Content-Length": str(sum(map(len, given.parts)))}
+        if given.header_length is not None:
+            headers[HEADER_LENGTH] = str(given.header_length)
+        kind = "json" if given.header_length is None else "octet-stream"
+        super().__init__(headers=headers, media_type=f"application/{kind}")
+        self._parts = given.parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        for part in self._parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
 def _refused(error: RequestError) -> JSONResponse:
     return JSONResponse({"error": error.reason}, error.status, error.headers)
 
@@ -145,10 +164,7 @@ async def _infer(model: Model, limits: Limits, request: Request) -> Response:
         end = min(end, asyncio.get_running_loop().time() + asked.timeout_s)
     outputs = await _outputs(model, asked.inputs, request.receive, end)
     given = respond(asked, model.name, str(model.version), model.signature, outputs)
-    if given.header_length is None:
-        return Response(given.body, media_type="application/json")
-    headers = {HEADER_LENGTH: str(given.header_length)}
-    return Response(given.body, headers=headers, media_type="application/octet-stream")
+    return InParts(given)
 
 
 async def _body(request: Request, limits: Limits, end: float) -> memoryview:

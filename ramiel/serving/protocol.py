@@ -214,9 +214,9 @@ def _timeout(parameters: Mapping[str, Any]) -> float | None:
 
 @dataclass(frozen=True)
 class InferResponse:
-    """The body of a response, and the length of its JSON if binary data follows."""
+    """The body of a response in parts, and the length of its JSON if binary data follows."""
 
-    body: bytes
+    parts: Sequence[bytes | memoryview]
     header_length: int | None
 
 
@@ -225,7 +225,7 @@ def respond(
 ) -> InferResponse:
     """The response with the outputs that a program has returned, in its order."""
     items: list[dict[str, Any]] = []
-    chunks: list[bytes] = []
+    chunks: list[bytes | memoryview] = []
     for wanted in request.wanted:
         declared, tensor = signature.outputs[wanted.place], outputs[wanted.place]
         item: dict[str, Any] = {**declared.as_json(), "shape": list(tensor.shape)}
@@ -239,4 +239,4 @@ def respond(
     if request.id is not None:
         document["id"] = request.id
     header = json.dumps(document, separators=(",", ":")).encode()
-    return InferResponse(b"".join([header, *chunks]), len(header) if chunks else None)
+    return InferResponse([header, *chunks], len(header) if chunks else None)

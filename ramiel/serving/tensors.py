@@ -123,11 +123,12 @@ def to_json(tensor: Tensor) -> list[Any]:
     return tensor.reshape(-1).tolist()
 
 
-def to_binary(tensor: Tensor) -> bytes:
-    """The elements in row-major order and little-endian; strings each after its length."""
+def to_binary(tensor: Tensor) -> bytes | memoryview:
+    """The elements in row-major order and little-endian, where they are if they are so there;
+    strings each after its length."""
     if isinstance(tensor, Strings):
         return b"".join(_counted(word.encode() for word in tensor.flat()))
-    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def _counted(words: Iterable[bytes]) -> Iterable[bytes]:
