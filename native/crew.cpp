@@ -45,7 +45,7 @@ bool Crew::take_back(Region&, int index) {
   return helpers_[index - 1]->region.exchange(nullptr) != nullptr;
 }
 
-// What this thread's regions run on, and by whom they are called, as ramiel_use_crew() was told.
+// What this thread's regions run on, and who lends it threads for them.
 thread_local std::unique_ptr<Lender> crew;
 thread_local Regions regions = kOpenMP;
 

@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -170,7 +171,12 @@ def array_of(attribute: Attribute) -> Array | None:
             return None
 
 
-def ints(values: list[int]) -> DenseArrayBase:
+def ints(values: Sequence[int]) -> DenseArrayBase:
+    return _ints(tuple(values))
+
+
+@lru_cache(maxsize=1024)
+def _ints(values: tuple[int, ...]) -> DenseArrayBase:
     return DenseArrayBase.from_list(builtin.i64, values)
 
 
@@ -209,7 +215,7 @@ def python_of(attribute: Attribute) -> object:
             text = text_of(attribute)
             return attribute.data if text is None else text
         case DenseArrayBase():
-            return [a.value.data for a in attribute.get_attrs()]
+            return list(attribute.elt_type.iter_unpack(attribute.data.data))
         case ArrayAttr():
             return [python_of(a) for a in attribute]
         case WeightAttr() | DenseIntOrFPElementsAttr():

@@ -12,8 +12,9 @@ from xdsl.dialects.builtin import NoneType
 from xdsl.ir import Attribute, Block
 
 from ramiel.dialects.onnx import operation_class
+from ramiel.dialects.onnx.attributes import array_of
 from ramiel.dialects.onnx.shapes import infer_types, shape_data
-from ramiel.dialects.onnx.structure import Custom, constant_attribute_of
+from ramiel.dialects.onnx.structure import Custom
 from ramiel.dialects.onnx.types import (
     BY_ONNX,
     UnknownType,
@@ -78,8 +79,8 @@ def _attribute(op: Custom, name: str) -> int:
 
 def _integers(op: Custom, i: int) -> list[int] | None:
     """The values of input i if it is a constant of a few integers."""
-    attribute = constant_attribute_of(op.operands[i]) if _given(op, i) else None
-    array = shape_data(attribute, op.operands[i].type)
+    attribute = shape_data(op.operands[i]) if _given(op, i) else None
+    array = None if attribute is None else array_of(attribute)
     if array is None or array.dtype.kind not in "iu":
         return None
     return [int(v) for v in array.reshape(-1).astype(int)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import cast
 
 import onnx
 from onnx import checker, shape_inference
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, SSAValue
 
-from ramiel.dialects.onnx.attributes import Array, WeightAttr, array_of
+from ramiel.dialects.onnx.attributes import WeightAttr, array_of
 from ramiel.dialects.onnx.legacy import restated, with_rules
 from ramiel.dialects.onnx.operation import SchemaOperation
 from ramiel.dialects.onnx.protos import node_of, proto_of_type, tensor_of_array, type_of_proto
@@ -29,8 +29,14 @@ from ramiel.dialects.onnx.types import (
     type_of_nothing,
 )
 
-SHAPE_DATA = 1024
-"""Constants of at most this many elements are passed to the shape rules."""
+_MOST_SHAPE_DATA = {"i": 1024, "u": 1024, "f": 16}
+"""How many elements, by the kind of their type, a constant may have that is passed to the shape
+rules. Resize takes its scales as floats; other floats are mostly biases."""
+MOST_KNOWN = 4096
+"""How many inferences are kept."""
+
+_known: dict[Hashable, list[Attribute]] = {}
+"""The types that were inferred, by what they depend on: see question()."""
 
 
 class ShapeError(Exception):
@@ -41,25 +47,62 @@ def infer_types(op: SchemaOperation) -> list[Attribute] | None:
     """The types of an operation's results by its schema's rules.
 
     Returns None if no rule applies: the operator has none, or an input's type is unknown.
-    Raises ShapeError if the inputs contradict each other.
+    Raises ShapeError if the inputs contradict each other. Models repeat their operations, so that
+    types are inferred once for all that are alike.
     """
     declared = op.schema()
     if declared is None or op.regions or op.name == "onnx.Constant":
         return None
+    constants = [shape_data(v) for v in op.operands]
+    asked = question(op, constants)
+    if asked in _known:
+        return _known[asked]
+    types = _inferred(op, declared, constants)
+    if types is not None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[asked] = types
+    return types
+
+
+def question(op: SchemaOperation, constants: Sequence[Attribute | None]) -> Hashable:
+    """All that the types of an operation's results depend on, and their values if all operands are
+    among the constants: these are the operands' attributes, None for those that do not matter."""
+    return (
+        (op.domain, op.operator, op.opset),
+        tuple((name, _value(attribute)) for name, attribute in op.properties.items()),
+        tuple(op.operand_types),
+        tuple(op.result_types),
+        tuple(map(_value, constants)),
+    )
+
+
+def _value(attribute: Attribute | None) -> Hashable:
+    """What is equal for attributes of equal value; weights are equal if their names are."""
+    if not isinstance(attribute, WeightAttr):
+        return attribute
+    array = attribute.array()
+    strings = array.dtype.hasobject
+    return array.dtype, array.shape, tuple(array.flat) if strings else array.tobytes()
+
+
+def _inferred(
+    op: SchemaOperation, declared: Schema, constants: Sequence[Attribute | None]
+) -> list[Attribute] | None:
     ruling = with_rules(op.operator, declared.since, op.domain)
     if ruling is None:
         return _declared_types(op, declared)
     inputs: list[str] = []
     types: dict[str, onnx.TypeProto] = {}
     data: dict[str, onnx.TensorProto] = {}
-    for i, operand in enumerate(op.operands):
+    for i, (operand, attribute) in enumerate(zip(op.operands, constants, strict=True)):
         if operand.type == type_of_nothing:
             inputs.append("")
             continue
         proto = proto_of_type(operand.type)
         if proto is None:
             return None
-        constant = shape_data(constant_attribute_of(operand), operand.type)
+        constant = None if attribute is None else array_of(attribute)
         if op.op_type in _OF_SCALARS and constant is not None and constant.size == 1:
             constant = constant.reshape(())
             proto = proto_of_type(type_of_array(constant))
@@ -256,20 +299,17 @@ _DIMS: Mapping[str, Callable[[SchemaOperation], Dims | None]] = {
 # --- types ---------------------------------------------------------------------------------
 
 
-def shape_data(attribute: Attribute | None, type: Attribute) -> Array | None:
-    """A constant's value if it may be a shape, a list of axes or the like, else None."""
-    if attribute is None:
+def shape_data(value: SSAValue) -> Attribute | None:
+    """The attribute of a constant that may be a shape, a list of axes or the like, else None."""
+    attribute, shape = constant_attribute_of(value), static_shape_of(value.type)
+    dtype = numpy_dtype_of(value.type)
+    if attribute is None or shape is None or len(shape) > 1 or dtype is None or dtype.itemsize < 4:
         return None
-    shape = static_shape_of(type)
-    if shape is None or len(shape) > 1 or (shape and shape[0] > SHAPE_DATA):
-        return None
-    dtype = numpy_dtype_of(type)
-    # Resize takes its scales as floats.
-    if dtype is None or dtype.kind not in "iuf" or dtype.itemsize < 4:
+    if sum(shape) > _MOST_SHAPE_DATA.get(dtype.kind, -1):
         return None
     if isinstance(attribute, WeightAttr) and attribute.data.load is None:
         return None
-    return array_of(attribute)
+    return attribute
 
 
 def _first_line(error: Exception) -> str:

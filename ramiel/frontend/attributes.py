@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import onnx
 from onnx import AttributeProto
@@ -13,7 +12,7 @@ from xdsl.ir import Attribute
 from ramiel.dialects.onnx.attributes import TensorRef, WeightAttr, dense, floats, ints
 from ramiel.dialects.onnx.protos import type_of_proto
 from ramiel.errors import CompileError, shorten
-from ramiel.frontend.tensors import dense_of_sparse, tensor_ref
+from ramiel.frontend.tensors import Outside, dense_of_sparse, tensor_ref
 
 
 def attribute_of(
@@ -21,7 +20,7 @@ def attribute_of(
     attribute: AttributeProto,
     weight_name: Callable[[str], str],
     label: str,
-    folder: Path | None,
+    outside: Outside,
 ) -> tuple[str, Attribute]:
     """An attribute's name and value in the IR.
 
@@ -43,11 +42,11 @@ def attribute_of(
         case "STRINGS":
             return name, ArrayAttr([_text(name, s) for s in attribute.strings])
         case "TENSOR":
-            ref, _ = tensor_ref(attribute.t, weight_name(label), folder)
+            ref, _ = tensor_ref(attribute.t, weight_name(label), outside)
             weight = WeightAttr(ref)
             return name, (dense(weight.array()) if is_small(attribute.t) else None) or weight
         case "SPARSE_TENSOR":
-            array = dense_of_sparse(attribute.sparse_tensor, folder)
+            array = dense_of_sparse(attribute.sparse_tensor, outside)
             weight = WeightAttr(TensorRef.of(weight_name(label), array))
             return name.removeprefix("sparse_"), dense(array) or weight
         case "TYPE_PROTO":

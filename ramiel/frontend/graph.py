@@ -6,7 +6,6 @@ from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import onnx
 from onnx import AttributeProto
@@ -39,7 +38,7 @@ from ramiel.frontend.configurations import configuration_names, stages_of
 from ramiel.frontend.functions import Functions, Place, name_of
 from ramiel.frontend.model_file import check_opsets, opsets_of_model, standard
 from ramiel.frontend.order import topological_order
-from ramiel.frontend.tensors import dense_of_sparse, tensor_ref
+from ramiel.frontend.tensors import Outside, dense_of_sparse, tensor_ref
 
 Values = dict[str, SSAValue]
 """Values by their names in a graph; the empty name is the NoValue's."""
@@ -64,8 +63,8 @@ class GraphImporter:
     its operator differs in the opset that the model imports.
     """
 
-    def __init__(self, model: onnx.ModelProto, folder: Path | None) -> None:
-        self.folder = folder
+    def __init__(self, model: onnx.ModelProto, outside: Outside) -> None:
+        self.outside = outside
         self.opsets = opsets_of_model(model)
         self.names = FreshNames()
         self.functions = Functions(model)
@@ -90,7 +89,7 @@ class GraphImporter:
             if tensor.name not in defaults:
                 self._constant(tensor, tensor.name, block, values)
         for sparse in graph.sparse_initializer:
-            array = dense_of_sparse(sparse, self.folder)
+            array = dense_of_sparse(sparse, self.outside)
             op = make_constant(self._weight_name(sparse.values.name), array)
             block.add_op(op)
             define(values, sparse.values.name, op.results[0])
@@ -100,11 +99,11 @@ class GraphImporter:
 
     def weight(self, tensor: onnx.TensorProto) -> tuple[WeightAttr, Attribute]:
         """An initializer as a weight, and its type."""
-        ref, type = tensor_ref(tensor, self._weight_name(tensor.name), self.folder)
+        ref, type = tensor_ref(tensor, self._weight_name(tensor.name), self.outside)
         return WeightAttr(replace(ref, type=type)), type
 
     def _constant(self, tensor: onnx.TensorProto, name: str, block: Block, values: Values) -> None:
-        ref, type = tensor_ref(tensor, self._weight_name(name), self.folder)
+        ref, type = tensor_ref(tensor, self._weight_name(name), self.outside)
         assert ref.load is not None
         inline = dense(ref.load()) if len(tensor.dims) <= 1 and is_small(tensor) else None
         if inline is None:
@@ -238,7 +237,9 @@ class GraphImporter:
                 graphs[name] = self._subgraph(bound, stages)
             else:
                 label = node.output[0] if node.op_type == "Constant" and node.output else node.name
-                name, value = attribute_of(name, bound.proto, self._weight_name, label, self.folder)
+                name, value = attribute_of(
+                    name, bound.proto, self._weight_name, label, self.outside
+                )
                 properties[name] = value
         regions = [graphs[name] for name in sorted(graphs)]
         node_name = self.place.node_name(node.name) or None

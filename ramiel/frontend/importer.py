@@ -23,7 +23,8 @@ from ramiel.frontend.inputs import (
     input_types,
     inputs_of_graph,
 )
-from ramiel.frontend.model_file import ModelSource, opsets_of_model, read_model
+from ramiel.frontend.model_file import ModelSource, open_model, opsets_of_model
+from ramiel.frontend.tensors import Outside
 
 
 def import_model(
@@ -42,8 +43,8 @@ def import_model(
     """
     file = None if isinstance(source, bytes | onnx.ModelProto) else str(source)
     try:
-        model, folder = read_model(source)
-        module = _module(model, folder, shapes or {}, batch_of_one, freeze)
+        model, outside = open_model(source)
+        module = _module(model, outside, shapes or {}, batch_of_one, freeze)
         module.attributes[MODEL] = StringAttr(Path(file).stem if file else _own_name(model))
         verify_module(module)  # the shape rules expect operations of the right arity
         infer_shapes(module)
@@ -55,13 +56,13 @@ def import_model(
 
 
 def _module(
-    model: onnx.ModelProto, folder: Path | None, shapes: Shapes, one: bool, freeze: bool
+    model: onnx.ModelProto, outside: Outside, shapes: Shapes, one: bool, freeze: bool
 ) -> ModuleOp:
     graph, opsets = model.graph, opsets_of_model(model)
     # With a batch of samples, initializers are constants: a default is not a sample.
     inputs, given = inputs_of_graph(model, freeze or one)
     types = input_types(inputs, shapes, one)
-    importer = GraphImporter(model, folder)
+    importer = GraphImporter(model, outside)
     defaults: dict[str, WeightAttr] = {}
     for i, info in enumerate(inputs):
         if info.name in given:

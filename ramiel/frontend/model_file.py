@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
@@ -12,6 +13,8 @@ from onnx import parser
 
 from ramiel.dialects.onnx.schemas import NEWEST_OPSET, newest_opsets
 from ramiel.errors import CompileError, shorten
+from ramiel.frontend.outline import ModelFile
+from ramiel.frontend.tensors import Outside
 
 TEXT_SUFFIXES = (".onnxtext", ".onnxtxt")
 
@@ -29,9 +32,24 @@ def read_model(source: ModelSource) -> tuple[onnx.ModelProto, Path | None]:
         model, folder = _decode(source), None
     else:
         path = Path(source)
-        model, folder = _read_file(path), path.parent
+        with _reading():
+            data = path.read_bytes()
+        model, folder = _model(path, data), path.parent
     _check(model)
     return model, folder
+
+
+def open_model(source: ModelSource) -> tuple[onnx.ModelProto, Outside]:
+    """read_model() that leaves large initializers in the model's file, as external data."""
+    if isinstance(source, str | os.PathLike) and (path := Path(source)).is_file():
+        with _reading():
+            file = ModelFile(path)
+            data = file.message()
+        model = _model(path, data)
+        _check(model)
+        return model, Outside(path.parent, file)
+    model, folder = read_model(source)
+    return model, Outside(folder)
 
 
 def opsets_of_model(model: onnx.ModelProto) -> dict[str, int]:
@@ -62,12 +80,16 @@ def check_opsets(opsets: Mapping[str, int], user: str) -> None:
             )
 
 
-def _read_file(path: Path) -> onnx.ModelProto:
+@contextmanager
+def _reading() -> Generator[None]:
     try:
-        data = path.read_bytes()
+        yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CompileError(f"cannot be read: {reason.lower()}") from error
+
+
+def _model(path: Path, data: bytes) -> onnx.ModelProto:
     if path.suffix not in TEXT_SUFFIXES or not data:
         return _decode(data)
     try:

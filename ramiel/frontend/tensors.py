@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -16,12 +17,26 @@ from xdsl.ir import Attribute
 from ramiel.dialects.onnx.attributes import Array, TensorRef
 from ramiel.dialects.onnx.types import BY_PROTO, ElementType
 from ramiel.errors import CompileError, shorten
+from ramiel.frontend.outline import OWN_FILE, ModelFile
+
+_PACKED = ("int4", "int2", "4e2m1")
+"""How the names of types end of which several elements are in a byte."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Where a model's data lies that is not in its message."""
+
+    folder: Path | None = None
+    """That of external files."""
+    file: ModelFile | None = None
+    """The model's own, if tensors were left in it."""
 
 
 def tensor_ref(
-    tensor: onnx.TensorProto, name: str, folder: Path | None
+    tensor: onnx.TensorProto, name: str, outside: Outside
 ) -> tuple[TensorRef, TensorType[Attribute]]:
-    """A tensor's reference and type. External data must lie in `folder`.
+    """A tensor's reference and type. External data must lie in its folder.
 
     Raises CompileError for an unknown type, and for external data that is missing, too short
     or outside the folder. Nothing is loaded yet.
@@ -33,16 +48,16 @@ def tensor_ref(
     if any(d < 0 for d in shape):
         raise CompileError(f'tensor "{shorten(name)}" has a negative dimension')
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
-        load = _external(tensor, name, row, shape, folder)
+        load = _external(tensor, name, row, shape, outside)
     else:
         load = partial(_embedded, tensor, name, row, shape)
     return TensorRef(name, load), TensorType(row.ir, shape)
 
 
-def dense_of_sparse(sparse: onnx.SparseTensorProto, folder: Path | None) -> Array:
+def dense_of_sparse(sparse: onnx.SparseTensorProto, outside: Outside) -> Array:
     """The dense array of a sparse tensor, whose indices are linear or one row per value."""
-    values = _array(sparse.values, folder)
-    indices = _array(sparse.indices, folder).astype(np.int64)
+    values = _array(sparse.values, outside)
+    indices = _array(sparse.indices, outside).astype(np.int64)
     shape = tuple(sparse.dims)
     title = f'sparse tensor "{shorten(sparse.values.name)}"'
     # Indices are [count] or [count, rank].
@@ -64,8 +79,8 @@ def dense_of_sparse(sparse: onnx.SparseTensorProto, folder: Path | None) -> Arra
     return full
 
 
-def _array(tensor: onnx.TensorProto, folder: Path | None) -> Array:
-    ref, _ = tensor_ref(tensor, tensor.name, folder)
+def _array(tensor: onnx.TensorProto, outside: Outside) -> Array:
+    ref, _ = tensor_ref(tensor, tensor.name, outside)
     assert ref.load is not None
     return ref.load()
 
@@ -95,13 +110,15 @@ def _external(
     name: str,
     row: ElementType,
     shape: tuple[int, ...],
-    folder: Path | None,
+    outside: Outside,
 ) -> Callable[[], Array]:
     entries = {e.key: e.value for e in tensor.external_data}
     title = f'tensor "{shorten(name)}"'
-    if folder is None:
+    location = entries.get("location", "")
+    own = outside.file if location == OWN_FILE else None
+    if outside.folder is None:
         raise CompileError(f"{title} is in an external file; give the model's path, not its bytes")
-    path = _inside(folder, entries.get("location", ""), title)
+    path = own.path if own is not None else _inside(outside.folder, location, title)
     dtype = row.numpy
     if dtype.kind == "O":
         raise CompileError(f"{title}: no external data of type {row.onnx}")
@@ -109,19 +126,24 @@ def _external(
         offset, given = int(entries.get("offset", 0)), int(entries.get("length", -1))
     except ValueError as error:
         raise CompileError(f"{title}: malformed offset or length") from error
-    packed = row.onnx.endswith(("int4", "int2", "4e2m1"))
-    length = given if packed and given >= 0 else prod(shape) * dtype.itemsize
-    if offset < 0 or (given >= 0 and given != length) or offset + length > path.stat().st_size:
+    length = given if row.onnx.endswith(_PACKED) and given >= 0 else prod(shape) * dtype.itemsize
+    held = own.length if own is not None else path.stat().st_size
+    if offset < 0 or (given >= 0 and given != length) or offset + length > held:
+        if own is not None:
+            raise CompileError(f"{title} is malformed: its data does not fill {shape}")
         raise CompileError(f"{title}: {path.name} does not hold its {length} bytes at {offset}")
 
     def load() -> Array:
         if not length:
             return np.empty(shape, dtype)
-        data = np.memmap(path, np.uint8, "r", offset, (length,))
-        if packed:
-            copy = onnx.TensorProto(data_type=tensor.data_type, dims=shape, raw_data=data.tobytes())
-            return numpy_helper.to_array(copy)
-        return data.view(dtype.newbyteorder("<")).reshape(shape)
+        if own is not None:
+            data = own.read(offset, length)
+        else:
+            data = np.memmap(path, np.uint8, "r", offset, (length,))
+        if data.size == prod(shape) * dtype.itemsize and not row.onnx.endswith(_PACKED):
+            return data.view(dtype.newbyteorder("<")).reshape(shape)
+        copy = onnx.TensorProto(data_type=tensor.data_type, dims=shape, raw_data=data.tobytes())
+        return _embedded(copy, name, row, shape)
 
     return load
 

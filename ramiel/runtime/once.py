@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
+
+from ramiel.runtime.locks import Lock
 
 Result = TypeVar("Result")
 
@@ -34,7 +35,7 @@ class once(Generic[Result]):
 
     def _after_fork(self) -> None:
         """A forked child may have inherited a lock that another thread held."""
-        self._lock = threading.RLock()
+        self._lock = Lock()
 
 
 _all: weakref.WeakSet[once[Any]] = weakref.WeakSet()

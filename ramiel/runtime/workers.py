@@ -20,6 +20,7 @@ from typing import TypeVar
 import torch
 
 from ramiel.runtime.channels import Channel, Channels
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.surroundings import PATIENCE_S, at_exit, has_lost_its_team
 
 Worker = Callable[[Channels], None]
@@ -97,7 +98,7 @@ class _QuickSwitching:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._runs: set[_Run] = set()
         self._interval = sys.getswitchinterval()
 
@@ -164,7 +165,7 @@ class Pool:
 
     def _reset(self) -> None:
         """Start without threads: in a new pool, and in a forked child, which inherits none."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._idle = threading.Condition(self._lock)
         self._runs: set[_Run] = set()
         self._threads: list[threading.Thread] = []

@@ -22,7 +22,14 @@ from ramiel.runtime import OpError, OpIndexError
 from ramiel.serving.engine import Closed, Inputs, Outputs, QueueFull
 from ramiel.serving.metrics import Metrics
 from ramiel.serving.models import Model, Models
-from ramiel.serving.protocol import HEADER_LENGTH, InferResponse, RequestError, aligned, parse, respond
+from ramiel.serving.protocol import (
+    HEADER_LENGTH,
+    InferResponse,
+    RequestError,
+    aligned,
+    parse,
+    respond,
+)
 from ramiel.version import __version__
 
 _log = logging.getLogger("uvicorn.error")

@@ -22,6 +22,7 @@ from ramiel.compiler import Options, compile_model
 from ramiel.errors import CompileError
 from ramiel.programs.files import write_program
 from ramiel.runtime.measure import interleaved, same_bits
+from ramiel.runtime.replay.native import why_not
 from ramiel.tools.opt import run_tool
 from ramiel.tools.summary import summary
 
@@ -53,6 +54,8 @@ def demo() -> None:
         weights = write_program(compilation.emitted, target)
     out.print(f"compiled  {model.name}, GoogLeNet from the onnx package", markup=False)
     out.print(summary(compilation.report))
+    if reason := why_not():
+        out.print(f"native    {reason}: calls run in Python, and take longer", markup=False)
     with load(compilation) as program:
         shape = cast("tuple[int, ...]", program.inputs[0].shape)
         x = light_input(shape)
@@ -73,7 +76,7 @@ def demo() -> None:
     ratio = statistics.median(s / p for s, p in zip(*times, strict=True))
     workers = compilation.report.workers
     out.print(f"measured  serial {one:.1f} ms, on {workers} workers {many:.1f} ms: {ratio:.2f}x")
-    out.print(f"source    {target}, weights {weights}; try: .venv/bin/python {target}")
+    out.print(f"source    {target}, weights {weights}; try: {sys.executable} {target}")
 
 
 if __name__ == "__main__":

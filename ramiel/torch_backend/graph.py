@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from operator import attrgetter, is_
 from typing import Any
@@ -22,6 +21,7 @@ from ramiel.fx.importer import Imported, Result, import_graph
 from ramiel.fx.types import Unsupported, why_not
 from ramiel.programs.build import build_module
 from ramiel.programs.loaded import CompiledProgram, load
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.surroundings import undisturbed
 from ramiel.torch_backend.options import Settings
 
@@ -58,7 +58,7 @@ class CompiledGraph:
         self._names = names
         self._settings = settings
         self._made: dict[object, _Made | None] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     @property
     def programs(self) -> list[CompiledProgram]:

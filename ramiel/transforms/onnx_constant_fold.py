@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -16,11 +17,11 @@ from xdsl.passes import ModulePass
 from xdsl.traits import Pure
 
 from ramiel.conversion.onnx_to_torch import Builder, is_lowered, lower_operation
-from ramiel.dialects.onnx.attributes import Array, MissingWeight
+from ramiel.dialects.onnx.attributes import Array, MissingWeight, WeightAttr
 from ramiel.dialects.onnx.inference import set_type, types_by_rule, update_signature
 from ramiel.dialects.onnx.operation import OnnxOperation, SchemaOperation
 from ramiel.dialects.onnx.quantized_weights import is_quantized, quantized_weight
-from ramiel.dialects.onnx.shapes import join
+from ramiel.dialects.onnx.shapes import join, question
 from ramiel.dialects.onnx.structure import (
     constant_attribute_of,
     constant_of,
@@ -78,6 +79,8 @@ class _Folder:
         self.budget = budget
         self.refined: set[SSAValue] = set()
         self.evaluator: Evaluator | None = None
+        self.folded: dict[Hashable, list[Array]] = {}
+        """The results of operations on small constants, which models repeat."""
 
     def block(self, block: Block) -> None:
         pending = deque(block.ops)
@@ -165,10 +168,18 @@ class _Folder:
         cost = _bytes_of_results(op)
         if cost is None or cost > self.budget:
             return None
-        try:
-            results = self._evaluate(op)
-        except MissingWeight:
-            return None
+        constants = [constant_attribute_of(v) for v in op.operands]
+        alike = None
+        if not any(isinstance(c, WeightAttr) for c in constants):
+            alike = question(op, constants)
+        results = self.folded.get(alike)
+        if results is None:
+            try:
+                results = self._evaluate(op)
+            except MissingWeight:
+                return None
+        if alike is not None:
+            self.folded[alike] = results
         self.budget -= sum(r.nbytes for r in results)
         return results
 

@@ -22,6 +22,7 @@ from ramiel.dialects.onnx.types import type_of_nothing
 from ramiel.dialects.text import text_of
 from ramiel.errors import CompileError
 from ramiel.frontend.graph import GraphImporter
+from ramiel.frontend.tensors import Outside
 
 SUBGRAPH = "ramiel.subgraph"
 """The domain of placeholder operators for an operation's subgraphs during its expansion."""
@@ -77,7 +78,7 @@ def _expand(op: SchemaOperation) -> None:
     values: dict[str, SSAValue] = {
         name: value for name, value in zip(inputs, op.operands, strict=True) if name
     }
-    importer = GraphImporter(model, None)
+    importer = GraphImporter(model, Outside())
     scratch = Block()
     results = importer.graph(model.graph, scratch, values)
     if any(

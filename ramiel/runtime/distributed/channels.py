@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import IntEnum
-from threading import Lock
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +25,7 @@ from ramiel.runtime.distributed.messages import (
     size_of,
     stop,
 )
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.replay.native import Kind
 from ramiel.runtime.replay.tape import Handed, NotCapturable, Quick, Receive, Send, here, off
 

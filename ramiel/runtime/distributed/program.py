@@ -6,7 +6,6 @@ import hashlib
 import inspect
 import linecache
 import os
-import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -21,6 +20,7 @@ from ramiel.runtime.distributed.group import Group, Place, RankLost, RanksDiffer
 from ramiel.runtime.distributed.messages import BadMessage, Remote, slots_of
 from ramiel.runtime.distributed.part import Part
 from ramiel.runtime.distributed.plans import RankPlans, Shapes, ShapesKnown
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.program import Program
 from ramiel.runtime.replay.plans import is_replayed, key_of
 from ramiel.runtime.replay.tape import NotCapturable
@@ -64,7 +64,7 @@ class DistributedProgram(Program):
     def _start(self) -> None:
         super()._start()
         self._calls: Calls | None = None
-        self._turn = threading.Lock()
+        self._turn = Lock()
         self._caller = Pool(type(self).__name__)
         self._rank_plans = RankPlans()
         self._shapes = ShapesKnown()

@@ -8,7 +8,6 @@ runs in channels_last, which tensor cores need; float32 keeps the layout it has.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from ramiel.runtime.kernels import plain
 from ramiel.runtime.kernels.activations import activation
 from ramiel.runtime.kernels.geometry import Convolution, Kernel, Product, channels_last
+from ramiel.runtime.locks import Lock
 
 Spec = TypeVar("Spec", Convolution, Product)
 
@@ -105,7 +105,7 @@ PRODUCTS: Sequence[Callable[[Product], Kernel | None]] = (plain.product, _fused_
 
 _chosen: dict[object, int] = {}
 """The number of the fastest candidate, by what was timed. Layers that are alike share it."""
-_timing = threading.Lock()
+_timing = Lock()
 
 
 def prepare(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 import weakref
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from functools import partial
 
 from torch import Tensor
 
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.processes.crew import Crew, WorkerLost
 from ramiel.runtime.replay.builder import shared_bytes
 from ramiel.runtime.replay.layout import Layout
@@ -45,7 +45,7 @@ class ProcessPlan(Plan):
     ) -> None:
         """As Plan, of a program with some name."""
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = Lock()
         super().__init__(native, tapes, inputs, outputs)
         _plans.add(self)
 
@@ -72,7 +72,7 @@ class ProcessPlan(Plan):
 
     def forget(self) -> None:
         """In a forked child, which starts with processes and memory of its own."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._idle.clear()
         self._shared = None
 

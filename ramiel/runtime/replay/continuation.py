@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import linecache
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +16,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from torch import nn
+
+from ramiel.runtime.locks import Lock
 
 _HELD = ".held"
 """The only argument of a rest; no name that a program could have."""
@@ -128,7 +129,7 @@ def _parsed(source: str) -> ast.Module:
     return ast.parse(source)
 
 
-_parsing = threading.Lock()
+_parsing = Lock()
 """Python 3.11 may fail in a thread that parses while another one does."""
 
 

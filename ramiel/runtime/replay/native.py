@@ -255,10 +255,6 @@ class Native:
         """Have threads that wait spin again, though others have wanted their cores."""
         self.functions.ramiel_forget_pressure()
 
-    def set_regions(self, regions: Regions) -> None:
-        """Have them run on something else from now on."""
-        self.functions.ramiel_set_regions(regions)
-
     def new_pipeline(self, plans: Sequence[c_void_p], memory: int | None = None) -> c_void_p:
         """A pipeline (native/pipeline.cpp) of copies of a plan. With the address of `memory`, of
         pipeline_memory_bytes(), which processes share, workers may be processes."""
@@ -331,11 +327,12 @@ def on_crew(function: Callable[[Argument], Result]) -> Callable[[Argument], Resu
         lib = native()
         if lib is None or (before := lib.regions()) is not Regions.OPENMP:
             return function(argument)
+        use = lib.functions.ramiel_set_regions
         try:
-            lib.set_regions(Regions.CREW)
+            use(Regions.CREW)
             return function(argument)
         finally:
-            lib.set_regions(before)
+            use(before)  # no interrupt comes before it does so: it is not written in Python
 
     return run
 
@@ -345,7 +342,7 @@ def work_alone(alone: bool = True) -> None:
     the bits that they have on several; or no longer. For as many requests at a time as there are
     cores."""
     if (lib := native()) is not None:
-        lib.set_regions(Regions.ALONE if alone else Regions.OPENMP)
+        lib.functions.ramiel_set_regions(Regions.ALONE if alone else Regions.OPENMP)
 
 
 # --- functions of Python that steps call ---

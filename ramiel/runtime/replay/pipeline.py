@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 import weakref
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.replay.native import DROPPED, Native
 from ramiel.runtime.replay.plan import Instance, Memory
 from ramiel.runtime.surroundings import at_exit
@@ -36,7 +36,7 @@ class Pipeline:
         self._copies = copies
         self._owner = os.getpid()
         self._submitted = self._waited = 0
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self.is_open = True
         self.status = 0
         """What the run has ended with that was waited for last."""

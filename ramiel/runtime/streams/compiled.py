@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from ramiel.runtime.locks import Lock
 
 
 class Compiled:
@@ -25,7 +26,7 @@ class Compiled:
         self._function = function
         self._compiled: Callable[..., Tensor] | None = None
         self._has_failed = False
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def __call__(self, *tensors: Tensor) -> Tensor:
         if self._has_failed or not compiles(tensors):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from typing import Any, TypeVar
 import torch
 
 from ramiel.runtime.errors import DeviceUnavailable
+from ramiel.runtime.locks import Lock
 
 Result = TypeVar("Result")
 
-_capturing = threading.Lock()
+_capturing = Lock()
 """One capture at a time in a process."""
 
 

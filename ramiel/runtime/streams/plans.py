@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch.nn.modules.module import (
     _has_any_global_hook as has_any_global_hook,  # pyright: ignore[reportPrivateUsage]
 )
 
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.replay.continuation import NoRest
 from ramiel.runtime.replay.plans import (
     BUT_FOR,
@@ -58,7 +58,7 @@ class Form:
         return "one stream" if self.streams == 1 else f"{self.streams} streams"
 
 
-issuing = threading.RLock()
+issuing = Lock()
 """Held while a thread issues operations to side streams, as streams are shared: what another thread
 issued to them meanwhile would become a part of its graph."""
 
@@ -103,7 +103,7 @@ class StreamPlan:
         self._inputs = [torch.empty_like(x) for x in inputs]
         for own, given in zip(self._inputs, inputs, strict=True):
             own.copy_(given)
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._done = device.event()
         try:
             self._parts: Whole | Chain = Whole(device, form, self._inputs)
@@ -202,7 +202,7 @@ class StreamPlans:
     def __init__(self) -> None:
         self._plans: dict[object, StreamPlan | str] = {}
         self._watched: Watched | None = None
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self.codes: set[CodeType] = set()
         """The bytecode of pieces of its workers."""
 

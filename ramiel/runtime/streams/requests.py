@@ -9,9 +9,9 @@ The device runs the graphs of several lanes at the same time. Nobody waits in Py
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.requests import Answer, arguments_of
 from ramiel.runtime.streams.plans import StreamPlan
 

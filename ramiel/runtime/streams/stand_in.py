@@ -25,6 +25,7 @@ from typing import TypeVar
 
 import torch
 
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.streams.deferred import Access, Deferring, Memory
 
 Result = TypeVar("Result")
@@ -165,7 +166,7 @@ class StandIn:
         self._random = random.Random(seed)
         self._streams: list[StandInStream] = []
         self._side_streams: list[StandInStream] = []
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._here = threading.local()
         self._deferring = Deferring(self)
         self._speeds: list[float] = []
