@@ -191,6 +191,8 @@ class Queue:
         most = program.streaming.limits()[0] if one_by_one else 1
         self.at_a_time = min(most, engine.gathering.max_batch)
         """The requests that may be computed at a time, each on a core of its own."""
+        self._gathered = 0
+        """How many of those that wait need not wait for others any more."""
 
     @property
     def waiting(self) -> int:
@@ -226,16 +228,24 @@ class Queue:
 
     def left_to_gather(self) -> float:
         """The seconds for which the first request that waits may wait for more."""
-        gathering = self._engine.gathering
-        if len(self._waiting) >= gathering.max_batch or not self._engine.is_open:
+        gathering, waiting = self._engine.gathering, len(self._waiting)
+        left = self._waiting[0].arrived + gathering.max_delay_s - time.monotonic()
+        if (
+            self._gathered
+            or waiting >= gathering.max_batch
+            or not self._engine.is_open
+            or left <= 0
+        ):
+            self._gathered = self._gathered or min(waiting, gathering.max_batch)
             return 0.0
-        return self._waiting[0].arrived + gathering.max_delay_s - time.monotonic()
+        return left
 
     def take(self) -> Pending | None:
         """The next request, which can no longer be cancelled; None if none waits."""
         with self._engine.changed:
             while self._waiting:
                 pending = self._waiting.popleft()
+                self._gathered = max(self._gathered - 1, 0)
                 if pending.outputs.set_running_or_notify_cancel():
                     pending.begun = time.monotonic()
                     return pending
