@@ -1,7 +1,9 @@
 #include "crew.h"
 
 #include <atomic>
+#include <utility>
 
+#include "loner.h"
 #include "team.h"
 
 namespace ramiel {
@@ -43,7 +45,11 @@ bool Crew::take_back(Region&, int index) {
   return helpers_[index - 1]->region.exchange(nullptr) != nullptr;
 }
 
-thread_local std::unique_ptr<Crew> crew;
+// What this thread's regions run on, and who lends it threads for them.
+thread_local std::unique_ptr<Lender> crew;
+thread_local Regions regions = kOpenMP;
+
+Lender* loner() { return regions == kAlone ? crew.get() : nullptr; }
 
 }  // namespace ramiel
 
@@ -51,12 +57,17 @@ thread_local std::unique_ptr<Crew> crew;
 
 extern "C" {
 
-// Whether this thread's regions run on a crew, and not on OpenMP's threads.
-RAMIEL_API int ramiel_has_crew() { return ramiel::crew != nullptr; }
+// On what this thread's regions run.
+RAMIEL_API int ramiel_regions() { return ramiel::regions; }
 
-RAMIEL_API void ramiel_use_crew(int uses) {
-  if (uses && !ramiel::crew) ramiel::crew = std::make_unique<ramiel::Crew>();
-  ramiel::join_crew(uses ? ramiel::crew.get() : nullptr);
-  if (!uses) ramiel::crew.reset();
+RAMIEL_API void ramiel_set_regions(int regions) {
+  using namespace ramiel;
+  if (regions == ramiel::regions) return;
+  std::unique_ptr<Lender> next;
+  if (regions == kCrew) next = std::make_unique<Crew>();
+  if (regions == kAlone) next = std::make_unique<Loner>();
+  join_crew(next.get());
+  crew = std::move(next);
+  ramiel::regions = static_cast<Regions>(regions);
 }
 }

@@ -18,7 +18,7 @@ struct Helper;
 
 class Crew final : public Lender {
  public:
-  ~Crew();
+  ~Crew() override;
   void lend(Region& region) override;
   bool take_back(Region& region, int index) override;
 
@@ -26,5 +26,11 @@ class Crew final : public Lender {
   // Part i of a region is helper i - 1's.
   std::vector<std::shared_ptr<Helper>> helpers_;
 };
+
+// What the regions that a thread enters run on: OpenMP's threads, a crew, or the thread alone.
+enum Regions : int { kOpenMP, kCrew, kAlone };
+
+// Who does the regions of this thread if it does them alone; null if it does not.
+Lender* loner();
 
 }  // namespace ramiel

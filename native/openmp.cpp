@@ -84,6 +84,7 @@ void barrier() {
     region.passed.store(passed + 1, std::memory_order_release);
     return;
   }
+  if (here.lender && here.index == 0) here.lender->wait_for_others(region);
   Turns turns;
   while (region.passed.load(std::memory_order_acquire) == passed) turns.next();
 }

@@ -52,8 +52,10 @@ class Lender {
   // Whether nobody has begun part `index` of a region, and nobody will any more.
   virtual bool take_back(Region&, int) { return false; }
 
- protected:
-  ~Lender() = default;
+  // The thread that entered a region waits in it for the others.
+  virtual void wait_for_others(Region&) {}
+
+  virtual ~Lender() = default;
 };
 
 // In this thread, until it is called again, regions get up to `width` threads from a lender.

@@ -9,6 +9,7 @@
 #include <new>
 #include <vector>
 
+#include "crew.h"
 #include "dispatcher.h"
 #include "kernels.h"
 #include "messages.h"
@@ -75,14 +76,17 @@ class Plan final : public Lender, public Parts {
   int run(int spins, int64_t* times) {
     int64_t start = now_ns();
     reset(pressure().is_high(start) ? 0 : spins, times);
-    const int others = seat_count_ - 1;
+    // A thread that is alone needs no others for the steps of one worker.
+    Lender* alone = steps_.size() == 1 ? loner() : nullptr;
+    const int seats = alone ? 1 : seat_count_, others = seats - 1;
+    Lender& lender = alone ? *alone : *this;
     if (is_shared_) {
       common_->turn.store(++turns_);
-      for (int k = 1; k < seat_count_; ++k) seats_[k].bed.wake();
+      for (int k = 1; k < seats; ++k) seats_[k].bed.wake();
     } else {
-      for (int k = 1; k < seat_count_; ++k) {
+      for (int k = 1; k < seats; ++k) {
         run_on_team([this, k] {
-          take_part(k);
+          take_part(k, *this);
           leave();
         });
       }
@@ -90,9 +94,9 @@ class Plan final : public Lender, public Parts {
     if (calls_python_) {
       // In the caller's thread, Python would run its handlers of signals before the function, and
       // what they raise would be lost, and the function's step skipped.
-      apart([this] { take_part(0); });
+      apart([this, &lender] { take_part(0, lender); });
     } else {
-      take_part(0);
+      take_part(0, lender);
     }
     // Nobody may be in this plan any more when it is run again.
     auto are_gone = [this, others] {
@@ -103,9 +107,9 @@ class Plan final : public Lender, public Parts {
     } else {
       for (Turns turns; !are_gone();) turns.next();
     }
-    if (common_->spins > 0 && seat_count_ > 1) {
+    if (common_->spins > 0 && seats > 1) {
       int64_t end = now_ns();
-      pressure().note(end - start, common_->preemptions.load(std::memory_order_relaxed), end);
+      pressure().note(end - start, common_->lost_ns.load(std::memory_order_relaxed), end);
     }
     return common_->status.load(std::memory_order_relaxed);
   }
@@ -117,7 +121,7 @@ class Plan final : public Lender, public Parts {
     for (uint32_t turn = turns_ + 1;; ++turn) {
       auto is_called = [this, turn] { return common_->turn.load() == turn; };
       if (!watch(seats_[k].bed, kEager, is_called)) return;
-      take_part(k);
+      take_part(k, *this);
       leave();
     }
   }
@@ -130,7 +134,7 @@ class Plan final : public Lender, public Parts {
 
   void do_part(int k, Bed& bed) override {
     if (common_->status.load() == kDone) {
-      work(k, nullptr);
+      work(k, *this, nullptr);
     }
     // Whoever waits for the last one may then delete the plan.
     if (common_->finished.fetch_add(1) + 1 == workers()) bed.wake();
@@ -210,7 +214,7 @@ class Plan final : public Lender, public Parts {
     int spins = 0;
     int64_t* times = nullptr;
     std::atomic<uint32_t> turn{0};  // of processes: the number of the run
-    std::atomic<int64_t> preemptions{0};
+    std::atomic<int64_t> lost_ns{0};
     std::atomic<int> status{kDone};
     std::atomic<int> finished{0};  // workers
     std::atomic<int> left{0};      // workers and helpers, but for worker 0
@@ -223,7 +227,7 @@ class Plan final : public Lender, public Parts {
   void reset(int spins, int64_t* times) {
     common_->spins = spins;
     common_->times = times;
-    common_->preemptions.store(0, std::memory_order_relaxed);
+    common_->lost_ns.store(0, std::memory_order_relaxed);
     for (int i = 0; i < channel_count_; ++i) channels_[i].store(0, std::memory_order_relaxed);
     common_->status.store(kDone, std::memory_order_relaxed);
     common_->finished.store(0, std::memory_order_relaxed);
@@ -231,18 +235,18 @@ class Plan final : public Lender, public Parts {
     for (int k = 0; k < seat_count_; ++k) seats_[k].state.store(kBusy, std::memory_order_relaxed);
   }
 
-  void take_part(int k) {
-    int64_t before = common_->spins > 0 ? preemptions() : 0;
+  void take_part(int k, Lender& lender) {
+    int64_t before = common_->spins > 0 ? lost_ns() : 0;
     int workers = static_cast<int>(steps_.size());
     if (k < workers) {
-      work(k, times_of(k));
+      work(k, lender, times_of(k));
       if (common_->finished.fetch_add(1) + 1 == workers && !is_shared_) wake_all();
     }
     if (!is_shared_) {
       wait(seats_[k], [this, workers] { return common_->finished.load() == workers; });
     }
     if (common_->spins > 0) {
-      common_->preemptions.fetch_add(preemptions() - before, std::memory_order_relaxed);
+      common_->lost_ns.fetch_add(lost_ns() - before, std::memory_order_relaxed);
     }
   }
 
@@ -262,7 +266,7 @@ class Plan final : public Lender, public Parts {
     return times;
   }
 
-  void work(int k, int64_t* times) {
+  void work(int k, Lender& lender, int64_t* times) {
     int threads = 0;
     Crewed before;
     OperatorMode mode;
@@ -271,7 +275,7 @@ class Plan final : public Lender, public Parts {
     for (size_t i = 0; i < steps.count; ++i) {
       const Step& step = steps.first[i];
       if (step.threads != threads) {
-        set_crew(this, threads = step.threads);
+        set_crew(&lender, threads = step.threads);
         mode.set_threads(threads);
       }
       if (int status = perform(step, k); status != kDone) return fail(status, k);

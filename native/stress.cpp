@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "crew.h"
 #include "dispatcher.h"
 #include "messages.h"
 #include "openmp.h"
@@ -38,8 +39,8 @@ void ramiel_pipeline_submit(void* pipeline, int spins);
 int ramiel_pipeline_wait(void* pipeline, int64_t run);
 void ramiel_pipeline_close(void* pipeline);
 void ramiel_pipeline_delete(void* pipeline);
-int ramiel_has_crew();
-void ramiel_use_crew(int uses);
+int ramiel_regions();
+void ramiel_set_regions(int regions);
 }
 
 namespace {
@@ -373,18 +374,37 @@ int wrong_in_pipeline(unsigned seed, int workers, int count, int runs, int spins
 }
 
 // How often OpenMP is wrong in a thread that runs a program in Python, and replays plans between.
-int wrong_on_crew(unsigned seed, int runs) {
-  Graph graph(seed, 2, 20, true);
+int wrong_on(ramiel::Regions regions, unsigned seed, int runs) {
+  Graph graph(seed, 2, 20, true), serial(seed, 1, 20, true);
   int wrong = 0;
   for (int i = 0; i < runs; ++i) {
-    ramiel_use_crew(1);
+    ramiel_set_regions(regions);
     for (int threads = 1; threads < 5; ++threads) wrong += !openmp_is_right(threads);
-    wrong += !graph.run(0);
-    wrong += !openmp_is_right(3) || !ramiel_has_crew();
-    if (i % 3 == 0) ramiel_use_crew(0);
+    wrong += !graph.run(0) + !serial.run(0);
+    wrong += !openmp_is_right(3) || ramiel_regions() != regions;
+    if (i % 3 == 0) ramiel_set_regions(ramiel::kOpenMP);
   }
-  ramiel_use_crew(0);
-  return wrong + (ramiel_has_crew() != 0);
+  ramiel_set_regions(ramiel::kOpenMP);
+  return wrong + (ramiel_regions() != ramiel::kOpenMP);
+}
+
+// Whether parts of regions that wait for each other without a barrier get threads, too.
+int wrong_waits() {
+  int met = 0;
+  ramiel_set_regions(ramiel::kAlone);
+  for (int i = 0; i < 20; ++i) {
+    std::atomic<int> arrived{0};
+    ramiel::on_threads(
+        3,
+        [](void* data, int, int size) {
+          auto& arrived = *static_cast<std::atomic<int>*>(data);
+          for (arrived.fetch_add(1); arrived.load() < size;) std::this_thread::yield();
+        },
+        &arrived);
+    met += arrived.load() == 3;
+  }
+  ramiel_set_regions(ramiel::kOpenMP);
+  return 20 - met;
 }
 
 // Calls in each of which a thread sends, two of another end receive, and one of these answers. How
@@ -450,13 +470,16 @@ int main(int count, char** arguments) {
           if (!graph.run(i % 2 ? 2000 : 0)) wrong.fetch_add(1);
         }
         int copies = 1 + static_cast<int>(seed % 4);
-        wrong.fetch_add(wrong_on_crew(seed * 4 + caller, runs / 40));
+        for (ramiel::Regions regions : {ramiel::kCrew, ramiel::kAlone}) {
+          wrong.fetch_add(wrong_on(regions, seed * 4 + caller, runs / 80));
+        }
         wrong.fetch_add(wrong_messages(runs / 10, spins));
         wrong.fetch_add(wrong_in_pipeline(seed * 4 + caller, workers, copies, runs / 40, spins));
       }
     });
   }
   for (auto& caller : callers) caller.join();
+  wrong.fetch_add(wrong_waits());
   std::printf("%d calls, %d wrong\n", 4 * runs, wrong.load());
   return wrong.load() ? 1 : 0;
 }

@@ -22,7 +22,7 @@ class Way(StrEnum):
     """How requests are computed."""
 
     SERIAL = "serial"
-    """Each by the serial program."""
+    """Each by the serial program, on one thread, also if operations of it are on several."""
     CALLS = "calls"
     """Each by a call of all workers."""
     PIPELINE = "pipeline"
@@ -61,8 +61,6 @@ def verify_streaming(
         raise VerifyException(f"batches of {at_a_time} requests in a program for {batch} sample(s)")
     if way.data == Way.PIPELINE and (wide or batch > 1):
         raise VerifyException("the workers of a pipeline compute one sample, each on one thread")
-    if way.data == Way.SERIAL and at_a_time > 1 and wide:
-        raise VerifyException("requests at a time by a serial program that is on several threads")
 
 
 def _count(attributes: Mapping[str, Attribute], name: str) -> int:

@@ -84,7 +84,8 @@ def overlapped(graph: TaskGraph, placement: Placement, in_flight: int) -> float:
 
 
 def _serial(graph: TaskGraph, _: Placement, streaming: Streaming, batch: int) -> float:
-    """Each request on one thread, which is slower while others are busy."""
+    """Each request on one thread, also what is on several in a call; slower while others are
+    busy."""
     work = graph.work if streaming.at_a_time > 1 else graph.serial
     return work / batch / _computing(streaming)
 

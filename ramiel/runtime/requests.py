@@ -82,11 +82,14 @@ def arguments_of(request: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
 
 
 class Calls:
-    """Requests that are each computed by a call of a function, on one of several threads."""
+    """Requests that are each computed by a call of a function, on one of several threads, each of
+    which calls `prepare` first."""
 
-    def __init__(self, compute: Compute, threads: int) -> None:
+    def __init__(
+        self, compute: Compute, threads: int, prepare: Callable[[], None] | None = None
+    ) -> None:
         self._compute = compute
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="ramiel-stream")
+        self._threads = ThreadPoolExecutor(threads, "ramiel-stream", prepare)
 
     def __enter__(self) -> Calls:
         return self

@@ -13,6 +13,7 @@ from torch import Tensor
 from ramiel.cores import cores
 from ramiel.runtime.inputs import samples_of
 from ramiel.runtime.outputs import joined
+from ramiel.runtime.replay.native import work_alone
 from ramiel.runtime.replay.pipeline import Pipeline, Run
 from ramiel.runtime.replay.plan import Plan
 from ramiel.runtime.replay.plans import Plans
@@ -88,9 +89,9 @@ def _one_by_one(way: Way, in_flight: int) -> Results:
 
 
 def _serial(program: Program, _: Inside, at_a_time: int, in_flight: int) -> Results:
-    """Each request by serial()."""
+    """Each request by serial(), on one thread."""
     serial = getattr(program, "serial")  # noqa: B009
-    return _one_by_one(Calls(serial, at_a_time), in_flight)
+    return _one_by_one(Calls(serial, at_a_time, work_alone), in_flight)
 
 
 def _calls(program: Program, _: Inside, at_a_time: int, in_flight: int) -> Results:

@@ -136,16 +136,14 @@ def _ways(
     (or a batch) more in flight than are computed at a time, and without."""
     one_thread = max(placement.threads(len(graph)), default=1) == 1
     lanes = sum(map(bool, placement.workers)) or 1
-    ways: list[tuple[str, int]] = []
-    if one_thread:
-        ways.append((SERIAL, workers))
+    ways = [(SERIAL, workers)]
     if batch > 1:
         ways.append((BATCHES, batch))
     elif lanes > 1:
         ways.append((CALLS, max(workers // lanes, 1)))
         if one_thread:
             ways += [(PIPELINE, count) for count in (lanes, *_powers_of_two(lanes - 1))]
-    if not ways:
+    elif not one_thread:
         ways.append((CALLS, 1))
     for way, at_a_time in ways:
         for more in (batch if way == BATCHES else 1, 0):

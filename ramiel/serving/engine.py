@@ -1,4 +1,4 @@
-"""Requests for programs: bounded queues, and the one thread that computes."""
+"""Requests for programs: bounded queues, and the threads that compute."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ramiel.api import CompiledProgram
+from ramiel.cores import cores
+from ramiel.runtime.replay.native import work_alone
 
 Inputs = Mapping[str, Tensor]
 """By their Python names."""
@@ -29,7 +32,7 @@ class Closed(Exception):
 
 
 class Observer(Protocol):
-    """What is told of each request that was computed, and of each group."""
+    """What is told of each request that was computed, and of how many are computed together."""
 
     def computed(self, waited_s: float, took_s: float) -> None: ...
 
@@ -39,7 +42,8 @@ class Observer(Protocol):
 @dataclass(frozen=True)
 class Gathering:
     """How requests are gathered: at most `most_waiting` wait for a program until those before them
-    are computed, and the first of a group up to `max_delay_s`, for `max_batch` to be there."""
+    are computed, and the first of them up to `max_delay_s`, for `max_batch` to be there, which is
+    how many may be computed together."""
 
     max_batch: int = 64
     max_delay_s: float = 0.0
@@ -56,15 +60,22 @@ class Pending:
 
 
 class Engine:
-    """Computes what waits for several programs, which take turns, each with a group of requests.
+    """Computes what waits for several programs, which take turns.
 
-    One thread does it all: a program is on all cores, so that two at a time would only share them.
+    A request that is alone is computed by a call, on all cores. If several wait, each core computes
+    a whole one, of whichever program: threads of one request would wait for each other whenever
+    something else takes one of their cores. Programs that compute requests otherwise than one by
+    one (`streaming`) get the cores for a group of them.
     """
 
     def __init__(self, gathering: Gathering) -> None:
         self.gathering = gathering
         self.changed = threading.Condition()
         self._queues: deque[Queue] = deque()
+        self._is_taken = False
+        """Whether a program has all cores."""
+        self._running = 0
+        """The requests that are computed on one core each."""
         self.is_open = True
 
     def queue(self, program: CompiledProgram, observer: Observer) -> Queue:
@@ -73,44 +84,115 @@ class Engine:
         return queue
 
     def run(self) -> None:
-        """Computes in this thread until close() and nothing waits."""
-        while (queue := self._next()) is not None:
-            queue.compute()
+        """Computes, in this thread and one more for each other core, until close() and nothing
+        waits."""
+        others = [
+            threading.Thread(target=self._work, name=f"ramiel-serve-{number}")
+            for number in range(1, cores())
+        ]
+        for thread in others:
+            thread.start()
+        self._work()
+        for thread in others:
+            thread.join()
 
     def close(self) -> None:
         """No request is accepted any more."""
         with self.changed:
             self.is_open = False
-            self.changed.notify()
+            self.changed.notify_all()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being computed."""
+        return not self._is_taken and self._running == 0
 
     def others_wait(self, queue: Queue) -> bool:
         """Whether requests wait for another program."""
         return any(other.waiting for other in self._queues if other is not queue)
 
-    def _next(self) -> Queue | None:
-        """The queue whose turn it is; None once the engine is closed and nothing waits."""
+    def has_come(self) -> None:
+        """A request has come, while `changed` is held."""
+        if not self._is_taken:
+            self.changed.notify()
+
+    def _work(self) -> None:
+        work_alone(False)
+        while (step := self._next()) is not None:
+            step()
+            del step  # it holds tensors
+
+    def _next(self) -> Callable[[], None] | None:
+        """What this thread is to do; None once the engine is closed and nothing waits."""
         with self.changed:
             while True:
-                for _ in range(len(self._queues)):
-                    self._queues.rotate(-1)
-                    if self._queues[-1].waiting:
-                        return self._queues[-1]
-                if not self.is_open:
+                begun, left = self._begun()
+                if begun is None and not self.is_open and not any(q.waiting for q in self._queues):
+                    self.changed.notify_all()
                     return None
-                self.changed.wait()
+                if begun is not None:
+                    if not self._is_taken and any(queue.waiting for queue in self._queues):
+                        self.changed.notify()
+                    return begun
+                self.changed.wait(left)
+
+    def _begun(self) -> tuple[Callable[[], None] | None, float | None]:
+        """What can be begun now, which has begun; or in how many seconds something may."""
+        soonest: float | None = None
+        for queue in list(self._queues):
+            if self._is_taken:
+                break
+            if not queue.waiting:
+                continue
+            if not self._running and (left := queue.left_to_gather()) > 0:
+                soonest = left if soonest is None else min(soonest, left)
+                continue
+            apart = queue.at_a_time > 1 and (self._running > 0 or self._several_wait())
+            if self._running >= (queue.at_a_time if apart else 1):
+                break  # it is this program's turn: the others wait until it can begin
+            self._queues.remove(queue)
+            self._queues.append(queue)
+            if (pending := queue.take()) is None:
+                continue
+            if apart:
+                self._running += 1
+                return partial(self._apart, queue, pending, self._running), None
+            self._is_taken = True
+            return partial(self._on_all_cores, queue, pending), None
+        return None, soonest
+
+    def _several_wait(self) -> bool:
+        return sum(queue.waiting for queue in self._queues if queue.at_a_time > 1) > 1
+
+    def _apart(self, queue: Queue, pending: Pending, together: int) -> None:
+        work_alone(True)
+        try:
+            queue.compute_alone(pending, together)
+        finally:
+            with self.changed:
+                self._running -= 1
+
+    def _on_all_cores(self, queue: Queue, pending: Pending) -> None:
+        work_alone(False)
+        try:
+            queue.compute(pending)
+        finally:
+            with self.changed:
+                self._is_taken = False
 
 
 class Queue:
-    """The requests that wait for one program, which are computed in the order in which they came.
-
-    One that is alone is computed by a call, on all cores. Those that have gathered are computed as
-    a stream, as the compiler has chosen for the program, and those that come meanwhile join it. A
-    program with a batch gets them as the samples of one call, as hyperclusters.
-    """
+    """The requests that wait for one program, which are begun in the order in which they came."""
 
     def __init__(self, engine: Engine, program: CompiledProgram, observer: Observer) -> None:
         self._engine, self._program, self._observer = engine, program, observer
         self._waiting: deque[Pending] = deque()
+        one_by_one = program.batch == 1 and program.streaming.way == "serial"
+        most = program.streaming.limits()[0] if one_by_one else 1
+        self.at_a_time = min(most, engine.gathering.max_batch)
+        """The requests that may be computed at a time, each on a core of its own."""
+        self._gathered = 0
+        """How many of those that wait need not wait for others any more."""
 
     @property
     def waiting(self) -> int:
@@ -130,7 +212,7 @@ class Queue:
             if len(self._waiting) >= self._engine.gathering.most_waiting:
                 raise QueueFull
             self._waiting.append(pending)
-            self._engine.changed.notify()
+            self._engine.has_come()
         # It does not hold what is pending: its tensors would be in a cycle, and wait for Python's
         # garbage collector, which does not know how large they are.
         pending.outputs.add_done_callback(self._forget)
@@ -144,54 +226,63 @@ class Queue:
                         self._waiting.remove(pending)
                         break
 
-    def compute(self) -> None:
-        """Answers a request and those that gather behind it, if they are not cancelled."""
-        self._gather()
-        if (first := self._take()) is None:
-            return
-        if self._program.batch > 1:
-            taken = list(self._group(first))
-            results = self._samples(taken)
-        elif not self._waiting or self._engine.gathering.max_batch == 1:
-            taken: list[Pending] = []
-            results = self._calls(self._group(first), taken)
-        else:
-            taken = []
-            results = self._stream(self._group(first), taken)
-        self._answer(taken, results)
+    def left_to_gather(self) -> float:
+        """The seconds for which the first request that waits may wait for more."""
+        gathering, waiting = self._engine.gathering, len(self._waiting)
+        left = self._waiting[0].arrived + gathering.max_delay_s - time.monotonic()
+        if (
+            self._gathered
+            or waiting >= gathering.max_batch
+            or not self._engine.is_open
+            or left <= 0
+        ):
+            self._gathered = self._gathered or min(waiting, gathering.max_batch)
+            return 0.0
+        return left
 
-    def _gather(self) -> None:
-        """Waits for more requests, if the first has not waited for too long."""
-        gathering = self._engine.gathering
-        with self._engine.changed:
-            end = self._waiting[0].arrived + gathering.max_delay_s if self._waiting else 0.0
-            while (
-                0 < len(self._waiting) < gathering.max_batch
-                and self._engine.is_open
-                and (left := end - time.monotonic()) > 0
-            ):
-                self._engine.changed.wait(left)
-
-    def _take(self) -> Pending | None:
+    def take(self) -> Pending | None:
         """The next request, which can no longer be cancelled; None if none waits."""
         with self._engine.changed:
             while self._waiting:
                 pending = self._waiting.popleft()
+                self._gathered = max(self._gathered - 1, 0)
                 if pending.outputs.set_running_or_notify_cancel():
                     pending.begun = time.monotonic()
                     return pending
         return None
+
+    def compute_alone(self, pending: Pending, together: int) -> None:
+        """Answers a request, which is computed on one core while others are."""
+        result = _result(lambda: self._program.serial(**pending.inputs))
+        self._answer([pending], iter([result]), together)
+
+    def compute(self, first: Pending) -> None:
+        """Answers a request, and others with it if the program computes several together: as the
+        samples of one call, as hyperclusters, or as a stream, which those that come meanwhile
+        join."""
+        taken = [first]
+        if self._program.batch > 1:
+            taken = list(self._group(first))
+            results = self._samples(taken)
+        elif self._waiting and self.at_a_time == 1 < self._engine.gathering.max_batch:
+            taken = []
+            results = self._stream(self._group(first), taken)
+        else:
+            results = iter([self._called(first)])
+        self._answer(taken, results)
 
     def _group(self, first: Pending) -> Iterator[Pending]:
         """The requests of a group: those that wait when the next is asked for, until it is another
         program's turn."""
         yield first
         for _ in range(self._engine.gathering.max_batch - 1):
-            if self._engine.others_wait(self) or (following := self._take()) is None:
+            if self._engine.others_wait(self) or (following := self.take()) is None:
                 return
             yield following
 
-    def _answer(self, taken: Sequence[Pending], results: Iterator[Any]) -> None:
+    def _answer(
+        self, taken: Sequence[Pending], results: Iterator[Any], together: int | None = None
+    ) -> None:
         """Gives each request that was taken its result, or its error."""
         answered = 0
         try:
@@ -207,7 +298,7 @@ class Queue:
         except Exception as error:
             for pending in taken[answered:]:
                 pending.outputs.set_exception(error)
-        self._observer.gathered(len(taken))
+        self._observer.gathered(together or len(taken))
 
     def _stream(self, group: Iterator[Pending], taken: list[Pending]) -> Iterator[Any]:
         """The results of a group, of which each request is added to `taken`."""
@@ -218,12 +309,6 @@ class Queue:
                 yield pending.inputs
 
         return self._program.stream(inputs(), return_exceptions=True)
-
-    def _calls(self, group: Iterator[Pending], taken: list[Pending]) -> Iterator[Any]:
-        """The same, by one call after the other."""
-        for pending in group:
-            taken.append(pending)
-            yield self._called(pending)
 
     def _called(self, pending: Pending) -> Any:
         return _result(lambda: self._program(**pending.inputs))

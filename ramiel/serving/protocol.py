@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 from torch import Tensor
 
 from ramiel.errors import shorten
 from ramiel.serving.signature import Signature, TensorType
-from ramiel.serving.tensors import from_binary, from_json, to_binary, to_json
+from ramiel.serving.tensors import ALIGNMENT, from_binary, from_json, to_binary, to_json
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """The HTTP header with the length of the JSON before binary data."""
@@ -48,7 +49,22 @@ class InferRequest:
     """How long the client waits for it, if it has said so."""
 
 
-def parse(body: bytearray, header: str | None, signature: Signature) -> InferRequest:
+def aligned(chunks: Sequence[bytes], header: str | None) -> memoryview:
+    """A body that has come in chunks, whose binary data is aligned to ALIGNMENT if it says where
+    that begins."""
+    size = sum(map(len, chunks))
+    start = int(header[:18]) if header is not None and _is_number(header[:18]) else 0
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    place = -(memory.ctypes.data + start) % ALIGNMENT
+    body = memory.data[place : place + size]
+    at = 0
+    for chunk in chunks:
+        body[at : at + len(chunk)] = chunk
+        at += len(chunk)
+    return body
+
+
+def parse(body: memoryview, header: str | None, signature: Signature) -> InferRequest:
     """The request in a body, of which `header` is the length of the JSON if binary data follows.
 
     Raises RequestError, of status 400.
@@ -59,10 +75,10 @@ def parse(body: bytearray, header: str | None, signature: Signature) -> InferReq
         raise RequestError(400, str(error)) from error
 
 
-def _parsed(body: bytearray, header: str | None, signature: Signature) -> InferRequest:
+def _parsed(body: memoryview, header: str | None, signature: Signature) -> InferRequest:
     length = len(body) if header is None else _number(header, len(body))
-    document = _object(_json(body[:length]), "the request")
-    binary = _Binary(memoryview(body)[length:])
+    document = _object(_json(bytes(body[:length])), "the request")
+    binary = _Binary(body[length:])
     parameters = _parameters(document)
     given: dict[str, Tensor] = {}
     for item in _objects(document, "inputs"):
@@ -82,13 +98,17 @@ def _parsed(body: bytearray, header: str | None, signature: Signature) -> InferR
     return InferRequest(id, given, wanted, _timeout(parameters))
 
 
+def _is_number(header: str) -> bool:
+    return header.isascii() and header.isdecimal()
+
+
 def _number(header: str, most: int) -> int:
-    if not (header.isascii() and header.isdecimal()) or len(header) > 18 or int(header) > most:
+    if not _is_number(header) or len(header) > 18 or int(header) > most:
         raise ValueError(f"{HEADER_LENGTH} {shorten(header, 40)}: the body has {most} bytes")
     return int(header)
 
 
-def _json(text: bytearray) -> Any:
+def _json(text: bytes) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
@@ -194,9 +214,9 @@ def _timeout(parameters: Mapping[str, Any]) -> float | None:
 
 @dataclass(frozen=True)
 class InferResponse:
-    """The body of a response, and the length of its JSON if binary data follows."""
+    """The body of a response in parts, and the length of its JSON if binary data follows."""
 
-    body: bytes
+    parts: Sequence[bytes | memoryview]
     header_length: int | None
 
 
@@ -205,7 +225,7 @@ def respond(
 ) -> InferResponse:
     """The response with the outputs that a program has returned, in its order."""
     items: list[dict[str, Any]] = []
-    chunks: list[bytes] = []
+    chunks: list[bytes | memoryview] = []
     for wanted in request.wanted:
         declared, tensor = signature.outputs[wanted.place], outputs[wanted.place]
         item: dict[str, Any] = {**declared.as_json(), "shape": list(tensor.shape)}
@@ -219,4 +239,4 @@ def respond(
     if request.id is not None:
         document["id"] = request.id
     header = json.dumps(document, separators=(",", ":")).encode()
-    return InferResponse(b"".join([header, *chunks]), len(header) if chunks else None)
+    return InferResponse([header, *chunks], len(header) if chunks else None)

@@ -15,6 +15,8 @@ from torch import Tensor
 from ramiel.runtime import Strings, strings
 from ramiel.serving.signature import Dtype
 
+ALIGNMENT = 64
+"""Of the memory of tensors, in bytes: a line of cache, which is what PyTorch's have."""
 _LENGTH = struct.Struct("<I")
 """Before each element of BYTES."""
 _INTEGERS = frozenset([int])
@@ -75,8 +77,8 @@ def _flat(data: Any) -> list[Any]:
 
 
 def from_binary(data: memoryview, dtype: Dtype, shape: Sequence[int]) -> Tensor:
-    """The tensor of its elements in row-major order and little-endian. Raises ValueError if they
-    are too many, too few or malformed."""
+    """The tensor of its elements in row-major order and little-endian, on that memory if it is
+    aligned. Raises ValueError if they are too many, too few or malformed."""
     count = math.prod(shape)
     if dtype is str:
         return strings(_words(data, count), shape)
@@ -87,10 +89,11 @@ def from_binary(data: memoryview, dtype: Dtype, shape: Sequence[int]) -> Tensor:
         )
     if count == 0:
         return torch.empty(tuple(shape), dtype=dtype)
-    # A copy: its memory is aligned, and the request's can be freed.
     if dtype is torch.bool:
         return (torch.frombuffer(data, dtype=torch.uint8) != 0).reshape(tuple(shape))
-    return torch.frombuffer(data, dtype=dtype).clone().reshape(tuple(shape))
+    tensor = torch.frombuffer(data, dtype=dtype)
+    tensor = tensor.clone() if tensor.data_ptr() % ALIGNMENT else tensor
+    return tensor.reshape(tuple(shape))
 
 
 def _words(data: memoryview, count: int) -> list[str]:
@@ -120,11 +123,12 @@ def to_json(tensor: Tensor) -> list[Any]:
     return tensor.reshape(-1).tolist()
 
 
-def to_binary(tensor: Tensor) -> bytes:
-    """The elements in row-major order and little-endian; strings each after its length."""
+def to_binary(tensor: Tensor) -> bytes | memoryview:
+    """The elements in row-major order and little-endian, where they are if they are so there;
+    strings each after its length."""
     if isinstance(tensor, Strings):
         return b"".join(_counted(word.encode() for word in tensor.flat()))
-    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def _counted(words: Iterable[bytes]) -> Iterable[bytes]:

@@ -21,9 +21,9 @@ func.func @main(%x: tensor<1x4xf32> {torch.name = "x"}) -> tensor<1x4xf32> attri
 
 // SERIAL: cluster.streaming = "serial", cluster.at_a_time = 2 : i64, cluster.in_flight = 3 : i64
 // FOUR: cluster.streaming = "serial", cluster.at_a_time = 4 : i64, cluster.in_flight = 5 : i64
-// WIDE: cluster.streaming = "calls", cluster.at_a_time = 1 : i64, cluster.in_flight = 2 : i64
-// PAIRS: cluster.streaming = "calls", cluster.at_a_time = 2 : i64, cluster.in_flight = 3 : i64
-// BATCH: cluster.streaming = "batches", cluster.at_a_time = 3 : i64, cluster.in_flight = 6 : i64
+// WIDE: cluster.streaming = "serial", cluster.at_a_time = 2 : i64, cluster.in_flight = 3 : i64
+// PAIRS: cluster.streaming = "serial", cluster.at_a_time = 4 : i64, cluster.in_flight = 5 : i64
+// BATCH: cluster.streaming = "serial", cluster.at_a_time = 2 : i64, cluster.in_flight = 3 : i64
 // STAYS: cluster.streaming = "pipeline", cluster.at_a_time = 2 : i64, cluster.in_flight = 3 : i64
 
 // A request every 50 µs, each in flight for 150; with no request to spare, for 100; or one every 60 µs,

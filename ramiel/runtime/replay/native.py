@@ -126,6 +126,17 @@ class Said(ctypes.Structure):
 LIBRARY = Path(__file__).with_name("_native.so")
 
 
+class Regions(IntEnum):
+    """What a thread's regions of OpenMP run on, as native/crew.h declares it."""
+
+    OPENMP = 0
+    """OpenMP's threads."""
+    CREW = 1
+    """Threads of our own."""
+    ALONE = 2
+    """That thread."""
+
+
 class Native:
     """The loaded library, led to oneDNN and to the functions that steps may call."""
 
@@ -164,11 +175,11 @@ class Native:
         ):
             function = getattr(self.functions, f"ramiel_pipeline_{name}")
             function.argtypes, function.restype = (c_void_p, *arguments), None
-        self.functions.ramiel_has_crew.argtypes = ()
+        self.functions.ramiel_regions.argtypes = ()
         self.functions.ramiel_forget_pressure.argtypes = ()
         self.functions.ramiel_forget_pressure.restype = None
-        self.functions.ramiel_use_crew.argtypes = (c_int,)
-        self.functions.ramiel_use_crew.restype = None
+        self.functions.ramiel_set_regions.argtypes = (c_int,)
+        self.functions.ramiel_set_regions.restype = None
         self.functions.ramiel_pipeline_wait.argtypes = (c_void_p, c_int64)
         mailbox = POINTER(Mailbox)
         self.functions.ramiel_message_say.argtypes = (mailbox,)
@@ -252,9 +263,9 @@ class Native:
     def delete(self, plan: c_void_p) -> None:
         self.functions.ramiel_plan_delete(plan)
 
-    def has_crew(self) -> bool:
-        """Whether regions of OpenMP that this thread enters run on threads of our own."""
-        return bool(self.functions.ramiel_has_crew())
+    def regions(self) -> Regions:
+        """What regions of OpenMP run on that this thread enters."""
+        return Regions(self.functions.ramiel_regions())
 
     def forget_pressure(self) -> None:
         """Have threads that wait spin again, though others have wanted their cores."""
@@ -325,20 +336,29 @@ def _loaded() -> Native | str:
 
 def on_crew(function: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
     """A function whose operators run on threads of our own (native/crew.h), if there is the native
-    part. Their number is what torch.set_num_threads() sets, as it is with OpenMP's."""
+    part, and unless the thread that calls it does them alone. Their number is what
+    torch.set_num_threads() sets, as it is with OpenMP's."""
 
     def run(argument: Argument) -> Result:
         lib = native()
-        if lib is None:
+        if lib is None or (before := lib.regions()) is not Regions.OPENMP:
             return function(argument)
-        before, use = lib.has_crew(), lib.functions.ramiel_use_crew
+        use = lib.functions.ramiel_set_regions
         try:
-            use(True)
+            use(Regions.CREW)
             return function(argument)
         finally:
             use(before)  # no interrupt comes before it does so: it is not written in Python
 
     return run
+
+
+def work_alone(alone: bool = True) -> None:
+    """Have this thread do operators on several threads by itself from now on, part after part, with
+    the bits that they have on several; or no longer. For as many requests at a time as there are
+    cores."""
+    if (lib := native()) is not None:
+        lib.functions.ramiel_set_regions(Regions.ALONE if alone else Regions.OPENMP)
 
 
 # --- functions of Python that steps call ---

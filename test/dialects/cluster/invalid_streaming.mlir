@@ -101,21 +101,6 @@ cluster.program @p attributes {streaming = "pipeline", at_a_time = 2 : i64, in_f
 
 // -----
 
-// So here.
-// CHECK: error: cluster.program: requests at a time by a serial program that is on several threads
-cluster.program @p attributes {streaming = "serial", at_a_time = 2 : i64, in_flight = 2 : i64, interval_us = 1.0 : f64, latency_us = 1.0 : f64} {
-  cluster.channel input @x : tensor<4xf32>
-  cluster.channel output @a : tensor<4xf32>
-  cluster.worker 0 {
-    %x = cluster.recv @x : tensor<4xf32>
-    torch.threads 2 {cluster.reserves = array<i64: 1>}
-    %a = torch.call F.relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    cluster.send @a %a : tensor<4xf32>
-  }
-}
-
-// -----
-
 // On a GPU.
 // CHECK: error: cluster.program: programs for cuda have no way to stream
 cluster.program @p attributes {device = "cuda", streaming = "serial", at_a_time = 2 : i64, in_flight = 2 : i64, interval_us = 1.0 : f64, latency_us = 1.0 : f64} {

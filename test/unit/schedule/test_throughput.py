@@ -68,8 +68,12 @@ def test_memory_of_all_requests_at_a_time() -> None:
 
 
 def test_workers_that_share_cores_with_none() -> None:
-    """A program on several threads is not run by several calls at a time on the same cores."""
+    """A program on several threads is not run by several calls at a time on the same cores, but
+    each request on one thread, unless a call has less work."""
     graph = TaskGraph((10.0, 10.0), ((0, 1),), wide={2: (6.0, 6.0)})
     wide = choose_automatically(graph, 2).placement
-    assert choose_for_placement(graph, wide, 2).way == "calls"
+    assert choose_for_placement(graph, wide, 2).way == "serial"
     assert choose_for_placement(graph, serial(graph), 2).way == "serial"
+    less = TaskGraph((10.0, 10.0), ((0, 1),), wide={2: (4.0, 4.0)})
+    found = choose_for_placement(less, choose_automatically(less, 2).placement, 2)
+    assert (found.way, found.at_a_time) == ("calls", 1)

@@ -12,6 +12,7 @@ import torch
 from served import affine, compiled
 
 from ramiel.api import CompiledProgram
+from ramiel.runtime import Streaming
 from ramiel.serving.engine import Closed, Engine, Gathering, Queue, QueueFull
 
 
@@ -30,7 +31,18 @@ class Groups:
 
 @pytest.fixture(scope="module")
 def program() -> CompiledProgram:
-    return compiled(affine())
+    """A program that computes each request on one core if several wait."""
+    program = compiled(affine())
+    assert (program.streaming.way, program.streaming.at_a_time) == ("serial", 2)
+    return program
+
+
+@pytest.fixture(params=["serial", "calls"])
+def either(request: pytest.FixtureRequest) -> CompiledProgram:
+    """Such a program, or one that computes groups on all cores."""
+    program = compiled(affine())
+    type(program).streaming = Streaming(request.param, 2)
+    return program
 
 
 def submit(queue: Queue, value: float, order: list[float], rows: int = 1) -> Any:
@@ -45,26 +57,56 @@ def finish(engine: Engine) -> None:
     engine.run()
 
 
-def test_models_take_turns(program: CompiledProgram) -> None:
+def test_models_take_turns(either: CompiledProgram) -> None:
     """The requests of one do not keep those of another one waiting."""
-    engine, order, groups = Engine(Gathering()), list[float](), Groups()
-    busy, other = engine.queue(program, groups), engine.queue(program, groups)
+    engine, order, groups = Engine(Gathering(max_batch=1)), list[float](), Groups()
+    busy, other = engine.queue(either, groups), engine.queue(either, groups)
     for value in (1, 2, 3):
         submit(busy, value, order)
     submit(other, 10, order)
     finish(engine)
-    assert order == [1, 10, 2, 3] and groups.sizes == [1, 1, 2]
+    assert order == [1, 10, 2, 3] and groups.sizes == [1] * 4
+
+
+def test_a_program_that_needs_all_cores_gets_its_turn(program: CompiledProgram) -> None:
+    """Though another one's requests, each of which needs one, never cease."""
+    engine, order, groups = Engine(Gathering()), list[float](), Groups()
+    busy = engine.queue(program, groups)
+    other = engine.queue(compiled(affine(), batch=2), groups)
+    came: list[float] = []
+
+    def again(_: object) -> None:
+        if 10 not in order:
+            came.append(len(came))
+            busy.submit({"x": torch.ones(1, 4)}).add_done_callback(again)
+
+    for _ in range(3):
+        again(None)
+    submit(other, 10, order).add_done_callback(lambda _: engine.close())
+    engine.run()
+    assert order == [10] and busy.waiting == 0 and len(came) < 100
 
 
 @pytest.mark.parametrize(("most", "sizes"), [(1, [1] * 5), (2, [2, 2, 1]), (64, [5])])
-def test_the_most_that_are_computed_together(
-    program: CompiledProgram, most: int, sizes: list[int]
-) -> None:
+def test_the_most_that_are_computed_together(most: int, sizes: list[int]) -> None:
+    program = compiled(affine())
+    type(program).streaming = Streaming("calls", 2)
     engine, order, groups = Engine(Gathering(max_batch=most)), list[float](), Groups()
     queue = engine.queue(program, groups)
     results = [submit(queue, value, order) for value in range(5)]
     finish(engine)
     assert groups.sizes == sizes and order == list(range(5))
+    for value, outputs in enumerate(results):
+        assert outputs.result()[0].tolist() == [[3.0 * value + 1] * 4]
+
+
+def test_as_many_requests_at_a_time_as_the_program_says(program: CompiledProgram) -> None:
+    engine, order, groups = Engine(Gathering()), list[float](), Groups()
+    queue = engine.queue(program, groups)
+    results = [submit(queue, value, order) for value in range(50)]
+    finish(engine)
+    assert sorted(order) == list(range(50)) and len(groups.sizes) == 50
+    assert set(groups.sizes) <= {1, 2} and engine.is_idle
     for value, outputs in enumerate(results):
         assert outputs.result()[0].tolist() == [[3.0 * value + 1] * 4]
 
@@ -92,7 +134,7 @@ def test_what_is_cancelled_is_not_computed(program: CompiledProgram) -> None:
     with pytest.raises(QueueFull):
         submit(queue, 4, order)
     finish(engine)
-    assert all(outputs.result() for outputs in kept) and groups.sizes == [2]
+    assert all(outputs.result() for outputs in kept) and len(groups.sizes) == 2
     with pytest.raises(Closed):
         submit(queue, 5, order)
 
