@@ -20,12 +20,12 @@ SIGNATURE = Signature(
     (TensorType("y", "FP32", (-1, 2)), TensorType("z", "FP32", ())),
 )
 X = {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}
-PARSED = parse(bytearray(json.dumps({"inputs": [X]}).encode()), None, SIGNATURE)
+PARSED = parse(memoryview(bytearray(json.dumps({"inputs": [X]}).encode())), None, SIGNATURE)
 
 
 def refused(body: bytes, header: str | None = None) -> str:
     with pytest.raises(RequestError) as caught:
-        parse(bytearray(body), header, SIGNATURE)
+        parse(memoryview(bytearray(body)), header, SIGNATURE)
     assert caught.value.status == 400
     assert "\n" not in caught.value.reason
     return caught.value.reason
@@ -46,7 +46,7 @@ def test_what_a_request_may_say() -> None:
         "outputs": [{"name": "z"}, binary],
         "parameters": {"binary_data_output": True, "timeout": 1500, "of another": 1},
     }
-    parsed = parse(bytearray(json.dumps(document).encode()), None, SIGNATURE)
+    parsed = parse(memoryview(bytearray(json.dumps(document).encode())), None, SIGNATURE)
     assert parsed.id == "a" and parsed.timeout_s == 0.0015
     assert parsed.inputs["bias"].item() == 3
     assert [(w.place, w.is_binary) for w in parsed.wanted] == [(1, True), (0, False)]
@@ -140,6 +140,6 @@ parts = st.sampled_from(["name", "datatype", "shape", "data", "parameters"])
 def test_no_input_is_a_fault_of_the_server(changes: dict[str, Any], data: bytes) -> None:
     header = json.dumps({"inputs": [X | changes]}).encode()
     try:
-        parse(bytearray(header + data), str(len(header)), SIGNATURE)
+        parse(memoryview(bytearray(header + data)), str(len(header)), SIGNATURE)
     except RequestError as error:
         assert error.status == 400
