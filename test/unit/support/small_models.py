@@ -23,5 +23,6 @@ branches (float[1, 8, 16, 16] image) => (float[1, 16, 16, 16] joined, float[1, 8
 """Two branches of equal cost that meet in a Concat, and two outputs."""
 
 
-def branches() -> onnx.ModelProto:
-    return parser.parse_model(BRANCHES)
+def branches(size: int = 16) -> onnx.ModelProto:
+    """It, of an image of some size."""
+    return parser.parse_model(BRANCHES.replace("16, 16]", f"{size}, {size}]"))

@@ -184,10 +184,15 @@ RANKED = Options(1, "linear", executor="distributed", ranks=4, link=(1.0, 1e5, 0
 """Machines with a link that is worth its use."""
 
 
+def large_branches() -> ModelProto:
+    """Branches that are worth a call of another machine."""
+    return branches(256)
+
+
 def test_lanes_are_grouped_by_rank() -> None:
     """Below a head for each rank, whatever the numbers of its workers: those that only lend their
     cores come after those that run operations of all ranks."""
-    view = view_of(compile_model(branches(), RANKED).module)
+    view = view_of(compile_model(large_branches(), RANKED).module)
     graph = replace(view.placed.graph, ranks=(1, 0))
     placed = replace(view.placed, graph=graph)
     view = replace(view, placed=placed, timeline=simulate(graph, placed.placement))
@@ -197,7 +202,7 @@ def test_lanes_are_grouped_by_rank() -> None:
 
 
 def test_messages_are_shown_with_size_and_time() -> None:
-    compilation = compile_model(branches(), RANKED)
+    compilation = compile_model(large_branches(), RANKED)
     view = view_of(compilation.module)
     sent = {message.task: message for message in view.timeline.sent}
     assert sent, "the schedule crosses the link"

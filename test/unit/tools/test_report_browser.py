@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import branches
-from test_report import HOSTILE, RANKED, hostile
+from test_report import HOSTILE, RANKED, hostile, large_branches
 
 from ramiel.api import load
 from ramiel.compiler import compile_model
@@ -58,7 +57,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def ranked(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("ranked") / "report.html"
-    write_report(compile_model(branches(), RANKED), "branches", 2, None, path)
+    write_report(compile_model(large_branches(), RANKED), "branches", 2, None, path)
     return path.as_uri()
 
 
