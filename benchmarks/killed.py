@@ -55,8 +55,8 @@ MEETS = r"rank \d+ (of Chains cannot be connected|of Chains is lost|does not rea
 """What it may also say while ranks meet, where gloo does not tell who is lost."""
 
 
-def model_of(chains: int) -> ModelProto:
-    return chains_model(chains, 12, 64)
+def model_of(chains: int, rows: int = 64) -> ModelProto:
+    return chains_model(chains, 12, rows)
 
 
 def segments() -> set[str]:
@@ -207,7 +207,7 @@ def ranks(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chains.py"
         ramiel.compile(
-            model_of(options.ranks),
+            model_of(options.ranks, 512),  # worth a call of other ranks
             workers=1,
             ranks=options.ranks,
             link=(1.0, 1e5, 0.0, 1e9),  # so fast that all ranks are used
