@@ -36,11 +36,11 @@ from typing import Any
 
 from machine import machine
 from onnx import ModelProto
+from opened import opened
 from ports import free_port
 from synthetic import chains_model
 
 import ramiel
-from ramiel.runtime import Program
 from ramiel.runtime.measure import random_inputs, same_bits
 from ramiel.runtime.processes.crew import WorkerLost
 
@@ -169,7 +169,7 @@ def rank_main(path: str, rank: int, ranks: int, port: int, out: str, calls: int)
         os.dup2(nowhere.fileno(), 2)  # where PyTorch tells of each lost connection at length
     with open(out, "w") as told:
         try:
-            with program_at(path) as program:
+            with opened(Path(path)) as program:
                 if program.connect():
                     program.serve()
                     return
@@ -183,17 +183,6 @@ def rank_main(path: str, rank: int, ranks: int, port: int, out: str, calls: int)
             told.write(f"{type(error).__name__}: {error}\n")
             told.flush()
             raise SystemExit(1) from error
-
-
-def program_at(path: str) -> Program:
-    import runpy
-
-    from ramiel.runtime import Weights
-
-    namespace = runpy.run_path(path)
-    own = [c for c in namespace.values() if isinstance(c, type) and c.__module__ == "<run_path>"]
-    (kind,) = (c for c in own if issubclass(c, Program))
-    return kind(Weights.open(Path(path).with_suffix(".safetensors")))  # pyright: ignore
 
 
 def ranks(options: argparse.Namespace) -> dict[str, Any]:
