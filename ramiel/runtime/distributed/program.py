@@ -83,21 +83,26 @@ class DistributedProgram(Program):
             self._pool.visit(lambda: None)  # RuntimeError once it is closed
             place = Place.of(os.environ)
             if self._calls is None and place is not None:
-                group = self._group(place)
-                kind = Leader if place.rank == 0 else Follower
-                self._calls = kind(group, self._ports_of(group))
-                weakref.finalize(self, Calls.end, self._calls)
+                self._check_number_of(place)
+                if place.ranks > 1:
+                    group = self._group(place)
+                    kind = Leader if place.rank == 0 else Follower
+                    self._calls = kind(group, self._ports_of(group))
+                    weakref.finalize(self, Calls.end, self._calls)
             return place.rank if place is not None else 0
 
-    def _group(self, place: Place) -> Group:
+    def _check_number_of(self, place: Place) -> None:
         name, count = type(self).__name__, max(self.ranks) + 1
         if place.ranks != count:
             raise RanksDiffer(
                 f"{name} has workers for {count} rank{'s' if count > 1 else ''}, and was started "
                 f"with {place.ranks}: torchrun --nnodes {count} --nproc-per-node 1, for example"
             )
-        slots = slots_of(self.remote, count)
-        return Group(name, place, time_limit(os.environ), self.identity(), slots)
+
+    def _group(self, place: Place) -> Group:
+        slots = slots_of(self.remote, place.ranks)
+        limit_s = time_limit(os.environ)
+        return Group(type(self).__name__, place, limit_s, self.identity(), slots)
 
     def identity(self) -> dict[str, str]:
         """What has to be the same on all ranks: versions, and hashes of source and weights."""
