@@ -41,10 +41,10 @@ DEFAULT_LATENCY = 30.0
 """In µs, of a message to another machine of the same rack, by TCP."""
 DEFAULT_RATE = 1250.0
 """In bytes a µs: 10 Gbit/s."""
-DEFAULT_OVERHEAD = 15.0
-"""In µs, of a worker that sends or receives a message by gloo."""
-DEFAULT_COPYING = 6250.0
-"""In bytes a µs, of a core that copies to a socket: 50 Gbit/s."""
+DEFAULT_OVERHEAD = 100.0
+"""In µs, of a worker that sends or receives a message by gloo, where all cores are at work."""
+DEFAULT_COPYING = 2000.0
+"""In bytes a µs, of cores that copy to and from sockets: 16 Gbit/s."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 // Workers of two ranks: each operation has a rank by its worker, and the channels that cross are messages of a known type.
-// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500 overhead=0},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' | filecheck %s --check-prefix IR
-// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500 overhead=0},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s
-// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500 overhead=0},cluster-linear,cluster-merge,cluster-place{workers=1},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s --check-prefix IDLE
+// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500 overhead=0 copying=6250},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' | filecheck %s --check-prefix IR
+// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500 overhead=0 copying=6250},cluster-linear,cluster-merge,cluster-place{workers=2},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s
+// RUN: ramiel-opt %s -p 'onnx-to-torch,torch-choose-kernels,torch-assign-names,cluster-costs{ranks=2 latency=1 rate=12500 overhead=0 copying=6250},cluster-linear,cluster-merge,cluster-place{workers=1},cluster-channels{executor=distributed},cluster-free-values' -t pytorch | filecheck %s --check-prefix IDLE
 
 builtin.module attributes {onnx.opset = 17 : i64, onnx.model = "two branches"} {
   func.func @main(%image: tensor<1x64x56x56xf32> {onnx.name = "image"}) -> tensor<1x64x56x56xf32> {
