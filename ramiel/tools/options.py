@@ -144,7 +144,7 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
             str | None,
             typer.Option(
                 "--link",
-                metavar="10Gbit,30us[,15us[,50Gbit]]",
+                metavar="10Gbit,30us[,100us[,16Gbit]]",
                 help="What connects the machines, and what a message takes of a worker.",
             ),
         ],
@@ -246,7 +246,7 @@ def size_of(text: str, option: str = "--memory-limit") -> int:
 
 def link_of(text: str) -> tuple[float, ...]:
     """Latency, µs, and bytes a µs of a link, and, if they are given, the µs that a message takes of
-    a worker, and the bytes a µs that its sender copies: `10Gbit,30us,15us,50Gbit`. CompileError if
+    a worker, and the bytes a µs that its sender copies: `10Gbit,30us,100us,16Gbit`. CompileError if
     malformed."""
     parts = text.replace(" ", "").split(",")
     forms = (_RATE, _TIME, _TIME, _RATE)
@@ -256,7 +256,7 @@ def link_of(text: str) -> tuple[float, ...]:
     if not 2 <= len(values) == len(parts) or not all(rates):
         raise CompileError(
             f"--link {text}: expected bandwidth and latency, such as 10Gbit,30us, and, if they are "
-            "known, what a message takes of a worker: 10Gbit,30us,15us,50Gbit"
+            "known, what a message takes of a worker: 10Gbit,30us,100us,16Gbit"
         )
     rate, latency, *own = values
     return latency, rate, *own
