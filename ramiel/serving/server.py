@@ -9,6 +9,7 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -16,9 +17,10 @@ import uvicorn
 
 from ramiel.api import CompiledProgram
 from ramiel.errors import CompileError
-from ramiel.serving.app import Limits, application
+from ramiel.serving.app import application
 from ramiel.serving.connection import Connection
 from ramiel.serving.engine import Engine, Gathering
+from ramiel.serving.limits import Limits
 from ramiel.serving.metrics import Metrics, Observed
 from ramiel.serving.models import Model, Models, Source
 from ramiel.serving.signature import Signature
@@ -84,7 +86,7 @@ class Server:
         self._http = uvicorn.Server(
             uvicorn.Config(
                 application(Models(models), metrics, settings.limits),
-                http=Connection,
+                http=partial(Connection, limits=settings.limits),  # pyright: ignore
                 access_log=settings.access_log,
                 lifespan="off",
                 ws="none",

@@ -70,8 +70,8 @@ def serve(
         raise CompileError(f"serving needs {', '.join(missing)}: pip install 'ramiel[serve]'")
     from ramiel.api import load
     from ramiel.serving import server
-    from ramiel.serving.app import Limits
     from ramiel.serving.engine import Gathering
+    from ramiel.serving.limits import Limits
     from ramiel.serving.models import sources_of, warm_up
     from ramiel.serving.signature import signature_of
 

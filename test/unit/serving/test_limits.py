@@ -26,9 +26,9 @@ from served import (
 
 from ramiel.api import CompiledProgram
 from ramiel.serving import server
-from ramiel.serving.app import Limits
 from ramiel.serving.connection import MOST_HEADERS
 from ramiel.serving.engine import Gathering
+from ramiel.serving.limits import Limits
 from ramiel.serving.server import Settings
 
 X = given("x", np.ones((1, 4)))
