@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from concurrent.futures import Future
+from enum import Enum, auto
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -154,6 +155,9 @@ class InParts(Response):
         await send(start)
         for part in self._parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
+        await asyncio.sleep(
+            0
+        )  # uvloop writes now, and tells whether to wait
         await send({"type": "http.response.body", "body": b""})
 
 
@@ -218,20 +222,22 @@ async def _outputs(model: Model, inputs: Inputs, receive: Receive, end: float) -
     """What a model computes, unless the time is up or the client goes away."""
     loop = asyncio.get_running_loop()
     # asyncio.wrap_future() makes a cycle of the two futures and the outputs.
-    over: asyncio.Future[Exception | None] = loop.create_future()
-    late = RequestError(504, "the result has not come in time")
+    over: asyncio.Future[_End] = loop.create_future()
     gone: list[asyncio.Task[None]] = []
     timers = (
-        loop.call_at(end, _tell, over, late),
+        loop.call_at(end, _tell, over, _End.LATE),
         loop.call_later(_WATCHED_S, lambda: gone.append(loop.create_task(_gone(receive, over)))),
     )
     computed: Future[Outputs] | None = None
     try:
         computed = model.queue.submit(inputs)
         del inputs
-        computed.add_done_callback(lambda _: loop.call_soon_threadsafe(_tell, over, None))
-        if (error := await over) is not None:
-            raise error
+        computed.add_done_callback(lambda _: loop.call_soon_threadsafe(_tell, over, _End.COMPUTED))
+        ended = await over
+        if ended is _End.LATE:
+            raise RequestError(504, "the result has not come in time")
+        if ended is _End.GONE:
+            raise ClientDisconnect
         return computed.result()
     except QueueFull:
         raise RequestError(503, "too many requests are waiting", RETRY) from None
@@ -246,15 +252,24 @@ async def _outputs(model: Model, inputs: Inputs, receive: Receive, end: float) -
             waiting.cancel()
         if computed is not None:
             computed.cancel()
+        del computed  # an error that it holds has this frame in its traceback
 
 
-def _tell(over: asyncio.Future[Exception | None], error: Exception | None) -> None:
+class _End(Enum):
+    """How the wait for a result ends."""
+
+    COMPUTED = auto()
+    LATE = auto()
+    GONE = auto()
+
+
+def _tell(over: asyncio.Future[_End], end: _End) -> None:
     if not over.done():
-        over.set_result(error)
+        over.set_result(end)
 
 
-async def _gone(receive: Receive, over: asyncio.Future[Exception | None]) -> None:
+async def _gone(receive: Receive, over: asyncio.Future[_End]) -> None:
     """Tells when the client has closed its connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    _tell(over, ClientDisconnect())
+    _tell(over, _End.GONE)

@@ -69,6 +69,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_more()
+        self._unset_keepalive_if_required()
         self.resume_writing()
         self._body = None
         super().connection_lost(exc)
