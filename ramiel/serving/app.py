@@ -155,9 +155,7 @@ class InParts(Response):
         await send(start)
         for part in self._parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
-        await asyncio.sleep(
-            0
-        )  # uvloop writes now, and tells whether to wait
+        await asyncio.sleep(0)  # uvloop writes now, and tells whether to wait
         await send({"type": "http.response.body", "body": b""})
 
 
