@@ -77,14 +77,20 @@ def give_back_surplus() -> None:
     memory may not hold one block.
     """
     global _settled
-    libc, size = _glibc(), _resident()
-    if libc is None or not size:
-        return
+    size = _resident()
     if _settled and size > _settled + max(_SURPLUS, _settled // 4):
-        libc.malloc_trim(0)
-        _settled = _resident()
+        give_back_free()
     elif not _settled:
         _settled = size
+
+
+def give_back_free() -> None:
+    """Give free memory back, which takes some ms for each 10 MB."""
+    global _settled
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+        _settled = _resident()
 
 
 _settled = 0

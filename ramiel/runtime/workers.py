@@ -218,8 +218,10 @@ class Pool:
             if run.errors:
                 raise run.errors[0]
         finally:
-            # The error's traceback holds this frame: break the cycle.
+            # An error's traceback holds this frame, and parts hold their run: break the cycles, as
+            # Python's garbage collector does not know how much memory is in them.
             run.errors.clear()
+            run.jobs.clear()
             del failure
 
     def visit(self, function: Callable[[], Result]) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ramiel.api import CompiledProgram
 from ramiel.cores import cores
+from ramiel.runtime import OpError
 from ramiel.runtime.replay.native import work_alone
 
 Inputs = Mapping[str, Tensor]
@@ -253,7 +255,7 @@ class Queue:
 
     def compute_alone(self, pending: Pending, together: int) -> None:
         """Answers a request, which is computed on one core while others are."""
-        result = _result(lambda: self._program.serial(**pending.inputs))
+        result = _result(partial(self._program.serial, **pending.inputs))
         self._answer([pending], iter([result]), together)
 
     def compute(self, first: Pending) -> None:
@@ -292,12 +294,12 @@ class Queue:
                 took = time.monotonic() - pending.begun
                 self._observer.computed(pending.begun - pending.arrived, took)
                 if isinstance(result, Exception):
-                    pending.outputs.set_exception(result)
+                    pending.outputs.set_exception(_untraced(result))
                 else:
                     pending.outputs.set_result(_as_tuple(result))
         except Exception as error:
             for pending in taken[answered:]:
-                pending.outputs.set_exception(error)
+                pending.outputs.set_exception(_untraced(error))
         self._observer.gathered(together or len(taken))
 
     def _stream(self, group: Iterator[Pending], taken: list[Pending]) -> Iterator[Any]:
@@ -311,7 +313,7 @@ class Queue:
         return self._program.stream(inputs(), return_exceptions=True)
 
     def _called(self, pending: Pending) -> Any:
-        return _result(lambda: self._program(**pending.inputs))
+        return _result(partial(self._program, **pending.inputs))
 
     def _samples(self, taken: Sequence[Pending]) -> Iterator[Any]:
         """The results of requests, computed as the samples of one call, or each by its own if that
@@ -347,3 +349,15 @@ def _result(compute: Callable[[], Any]) -> Any:
         return compute()
     except Exception as error:
         return error
+
+
+def _untraced(error: Exception) -> Exception:
+    """An error whose tracebacks are a note: their frames hold the request, which holds the error,
+    and Python's garbage collector does not know how much memory that is."""
+    if not isinstance(error, (OpError, ValueError, TypeError)):
+        error.add_note("".join(traceback.format_tb(error.__traceback__)))
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
+from ramiel.serving.limits import Held
 from ramiel.serving.models import Model
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -43,6 +44,12 @@ class Metrics:
             "ramiel_waiting_requests", "Requests that wait.", _MODEL, registry=self.registry
         )
 
+        self._held = Gauge(
+            "ramiel_held_bytes",
+            "Bytes of bodies of requests and responses in memory.",
+            registry=self.registry,
+        )
+
     def _histogram(self, name: str, told: str, buckets: Iterable[float]) -> Histogram:
         return Histogram(
             f"ramiel_{name}", told, _MODEL, registry=self.registry, buckets=tuple(buckets)
@@ -52,6 +59,10 @@ class Metrics:
         """Shows how many requests wait for a model."""
         labels = (model.name, str(model.version))
         self._waiting.labels(*labels).set_function(lambda: model.queue.waiting)
+
+    def watch_held(self, held: Held) -> None:
+        """Shows how many bytes of bodies are in memory."""
+        self._held.set_function(lambda: held.bytes)
 
     def text(self) -> bytes:
         """In Prometheus's text format."""

@@ -49,19 +49,21 @@ class InferRequest:
     """How long the client waits for it, if it has said so."""
 
 
-def aligned(chunks: Sequence[bytes], header: str | None) -> memoryview:
-    """A body that has come in chunks, whose binary data is aligned to ALIGNMENT if it says where
-    that begins."""
-    size = sum(map(len, chunks))
-    start = int(header[:18]) if header is not None and _is_number(header[:18]) else 0
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    place = -(memory.ctypes.data + start) % ALIGNMENT
-    body = memory.data[place : place + size]
-    at = 0
-    for chunk in chunks:
-        body[at : at + len(chunk)] = chunk
-        at += len(chunk)
-    return body
+class Body:
+    """The body of a request, of so many bytes, which is written to where its tensors will lie: its
+    binary data is aligned to ALIGNMENT if `header` says where that begins."""
+
+    def __init__(self, size: int, header: str | None) -> None:
+        start = int(header[:18]) if header is not None and _is_number(header[:18]) else 0
+        memory = np.empty(size + ALIGNMENT, np.uint8)
+        place = -(memory.ctypes.data + start) % ALIGNMENT
+        self.memory = memory.data[place : place + size]
+        self._filled = 0
+
+    def add(self, data: bytes) -> None:
+        """Writes what has come next."""
+        self.memory[self._filled : self._filled + len(data)] = data
+        self._filled += len(data)
 
 
 def parse(body: memoryview, header: str | None, signature: Signature) -> InferRequest:

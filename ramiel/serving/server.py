@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import sys
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -16,9 +18,11 @@ import uvicorn
 
 from ramiel.api import CompiledProgram
 from ramiel.errors import CompileError
-from ramiel.serving.app import Limits, application
+from ramiel.runtime.memory import give_back_surplus
+from ramiel.serving.app import application
 from ramiel.serving.connection import Connection
 from ramiel.serving.engine import Engine, Gathering
+from ramiel.serving.limits import Limits
 from ramiel.serving.metrics import Metrics, Observed
 from ramiel.serving.models import Model, Models, Source
 from ramiel.serving.signature import Signature
@@ -30,6 +34,8 @@ _GRACE_S = 5.0
 """How much longer than a request may take the server waits for the last when it stops."""
 _SWITCH_S = 0.0002
 """How long a thread that computes may wait for Python's lock while HTTP has it; by default 5 ms."""
+_SURPLUS_S = 10
+"""How often the server looks whether much free memory is to be given back."""
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -84,12 +90,14 @@ class Server:
         self._http = uvicorn.Server(
             uvicorn.Config(
                 application(Models(models), metrics, settings.limits),
-                http=Connection,
+                http=partial(Connection, limits=settings.limits),  # pyright: ignore
                 access_log=settings.access_log,
                 lifespan="off",
                 ws="none",
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_S,
+                callback_notify=partial(asyncio.to_thread, give_back_surplus),
+                timeout_notify=_SURPLUS_S,
                 timeout_graceful_shutdown=int(settings.limits.timeout_s + _GRACE_S),
             )
         )

@@ -69,9 +69,10 @@ def serve(
     if missing:
         raise CompileError(f"serving needs {', '.join(missing)}: pip install 'ramiel[serve]'")
     from ramiel.api import load
+    from ramiel.runtime.memory import give_back_free
     from ramiel.serving import server
-    from ramiel.serving.app import Limits
     from ramiel.serving.engine import Gathering
+    from ramiel.serving.limits import Limits
     from ramiel.serving.models import sources_of, warm_up
     from ramiel.serving.signature import signature_of
 
@@ -95,6 +96,7 @@ def serve(
         settings = server.Settings(
             Gathering(max_batch, max_delay_us / 1e6, queue), Limits(size, timeout), access_log
         )
+        give_back_free()  # much was in use only while calls were captured
         out.print(f"serving   {server.url_of(listening)}/v2", markup=False)
         server.Server(programs, settings).run(listening)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+from onnx.parser import parse_model
 from served import (
     PATIENCE_S,
     Answer,
     Client,
     affine,
     arrays_of,
+    binary,
     compiled,
     given,
     held,
@@ -26,9 +29,11 @@ from served import (
 
 from ramiel.api import CompiledProgram
 from ramiel.serving import server
-from ramiel.serving.app import Limits
+from ramiel.serving.app import InParts
 from ramiel.serving.connection import MOST_HEADERS
-from ramiel.serving.engine import Gathering
+from ramiel.serving.engine import Gathering, Pending
+from ramiel.serving.limits import Limits
+from ramiel.serving.protocol import Body, InferRequest, InferResponse
 from ramiel.serving.server import Settings
 
 X = given("x", np.ones((1, 4)))
@@ -178,3 +183,101 @@ def test_a_server_that_stops_answers_what_it_has_accepted(
         assert [a.result().status for a in accepted] == [200] * 6
     with pytest.raises(OSError):
         ask(client)
+
+
+def large(elements: int) -> CompiledProgram:
+    """A response of 4 bytes for each element to a request of 4."""
+    return compiled(
+        parse_model(
+            f"""<ir_version: 8, opset_import: ["" : 17]>
+            large (float[1] x) => (float[{elements}] y)
+            {{ shape = Constant <value_ints = [{elements}]> ()  y = Expand (x, shape) }}"""
+        )
+    )
+
+
+def request_of(path: str, array: np.ndarray) -> bytes:
+    body, headers = binary("x", array.astype(np.float32))
+    lines = [f"POST /v2/models/{path}/infer HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, *(f"{k}: {v}" for k, v in headers.items()), "\r\n"]).encode() + body
+
+
+def test_who_does_not_read_is_cut_off() -> None:
+    """A response that its client does not take leaves the memory, and others are served."""
+    with serving({"m": large(10_000_000)}, settings(Gathering(), timeout_s=1.0)) as client:
+        connection = sent(client.port, request_of("m", np.ones(1)))
+        wait_until(lambda: client.metric("ramiel_held_bytes") > 40_000_000)
+        wait_until(lambda: client.metric("ramiel_held_bytes") == 0)
+        with pytest.raises(ConnectionError):
+            while connection.recv(1 << 20):
+                pass
+            raise ConnectionError  # it has ended before the response has
+        connection.close()
+
+
+def test_too_much_at_a_time(program: CompiledProgram, pool: ThreadPoolExecutor) -> None:
+    """A request that holds too much with those before it is refused, others are not."""
+    with (
+        serving({"m": program}, settings(Gathering(), most_held=5000)) as client,
+        held(program) as hold,
+    ):
+        waits = sent(client.port, request_of("m", np.ones((250, 4))))
+        assert hold.begun.wait(PATIENCE_S)
+        for head in (b"Content-Length: 4000", b"Transfer-Encoding: chunked"):
+            second = sent(client.port, b"POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\n" + head)
+            second.sendall(b"\r\n\r\nfa0\r\n".ljust(4000))
+            assert second.recv(1000).startswith(b"HTTP/1.1 503 ")
+            second.close()
+        hold.go.set()
+        assert waits.recv(1000).startswith(b"HTTP/1.1 200 ")
+        waits.close()
+        assert ask(client).status == 200
+
+
+def test_too_many_connections(program: CompiledProgram) -> None:
+    with serving({"m": program}, settings(Gathering(), most_connections=4)) as client:
+        connections = [sent(client.port) for _ in range(4)]
+        assert sent(client.port).recv(1000).startswith(b"HTTP/1.1 503 ")
+        for connection in connections:
+            connection.close()
+        wait_until(lambda: not sent(client.port, b"x").recv(1000).startswith(b"HTTP/1.1 503"))
+
+
+def test_nothing_is_left_of_requests(program: CompiledProgram) -> None:
+    """However they end, without Python's garbage collector, which does not know how much memory
+    there is behind what it counts."""
+    limits = settings(Gathering(max_batch=1))
+    wrong = {**X, "shape": [5, 5]}
+    with serving({"m": program, "rows": rows()}, limits) as client:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                assert ask(client).status == 200
+                assert client.infer("m", wrong).status == 400
+                assert client.infer("rows", given("places", [9], "INT64")).status == 400
+                whole = request_of("m", np.ones((100, 4)))
+                for size in (50, len(whole) - 10, len(whole)):
+                    sent(client.port, whole[:size]).close()
+            with held(program) as hold:
+                assert ask(client, parameters={"timeout": 1000}).status == 504
+                hold.go.set()
+            wait_until(lambda: not left())
+        finally:
+            gc.enable()
+
+
+def left() -> list[object]:
+    """What there is of requests and their responses."""
+    kinds = (Body, InferRequest, InferResponse, InParts, Pending)
+    return [found for found in gc.get_objects() if isinstance(found, kinds)]
+
+
+def rows() -> CompiledProgram:
+    return compiled(
+        parse_model(
+            """<ir_version: 8, opset_import: ["" : 17]>
+            rows (int64[n] places) => (float[n] found)
+            <float[2] table = {1, 2}> { found = Gather (table, places) }"""
+        )
+    )

@@ -25,7 +25,7 @@ from served import (
 from small_models import branches
 
 from ramiel.api import CompiledProgram
-from ramiel.serving.app import Limits
+from ramiel.serving.limits import Limits
 from ramiel.serving.protocol import HEADER_LENGTH
 from ramiel.serving.server import Settings
 from ramiel.serving.signature import DATATYPES

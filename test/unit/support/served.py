@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -83,7 +84,7 @@ class Client:
         """The sum of the samples of a name that have these labels."""
         told = [f'{key}="{value}"' for key, value in labels.items()]
         lines = self.ask("/metrics").body.decode().splitlines()
-        samples = [line.rpartition(" ") for line in lines if line.partition("{")[0] == name]
+        samples = [line.rpartition(" ") for line in lines if re.split("[{ ]", line)[0] == name]
         return sum(float(value) for s, _, value in samples if all(label in s for label in told))
 
 
