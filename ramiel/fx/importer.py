@@ -27,6 +27,7 @@ from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.operation import MODEL, NAME
 from ramiel.dialects.torch import WeightOp
 from ramiel.dialects.torch.operation import SOURCE
+from ramiel.fx.results import Result
 from ramiel.fx.types import Unsupported, argument_of, type_of
 
 _LARGEST = 1 << 26
@@ -58,17 +59,6 @@ class Imported:
     results: tuple[Result, ...]
     unknown: dict[str, int]
     """Operators without a lowering, and how often each occurs."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """A result of the graph: one of the program's, an argument, or a constant."""
-
-    of_program: int | None = None
-    argument: int | None = None
-    constant: Any = None
-    strides: tuple[int, ...] | None = None
-    """The strides that PyTorch's would have, if it is not contiguous."""
 
 
 @dataclass
@@ -296,8 +286,7 @@ class _Importer:
                 ssa, fake = self._ssa(value), value.fake
                 if ssa not in values:
                     values.append(ssa)
-                strides = None if fake.is_contiguous() else tuple(fake.stride())
-                results.append(Result(of_program=values.index(ssa), strides=strides))
+                results.append(Result.of_output(values.index(ssa), fake))
         return tuple(results), values
 
     def _drop_unused_inputs(self, values: Sequence[SSAValue]) -> None:

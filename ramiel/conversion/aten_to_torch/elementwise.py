@@ -184,11 +184,22 @@ def to_copy(n: Node) -> Lowered:
 
 @lowers(
     "alias.default", "clone.default", "contiguous.default", "detach.default", "lift_fresh.default",
-    "lift_fresh_copy.default",
+    "lift_fresh_copy.default", "resolve_conj.default", "resolve_neg.default",
 )  # fmt: skip
 def same(n: Node) -> Lowered:
     """What only changes where a value lies: nothing here is changed in place."""
     return n.x
+
+
+@lowers("_conj.default")
+def conjugate(n: Node) -> Lowered:
+    """At once: PyTorch's result only says that it is to be conjugated where it is read."""
+    return n.call("aten.conj_physical.default", n.x)
+
+
+@lowers("_neg_view.default")
+def negate(n: Node) -> Lowered:
+    return n.call("operator.neg", n.x)
 
 
 @lowers("copy.default")
