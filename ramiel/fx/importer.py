@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch._subclasses import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.fx.node import map_aggregate
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, NoneType, StringAttr
@@ -205,7 +206,7 @@ class _Importer:
             return cast(Any, args)[0][cast(Any, args)[1]]
         if not isinstance(target, OpOverload):
             if given:
-                raise Unsupported(f"{_title(target)} is no operator of PyTorch's")
+                raise Unsupported(f"{_title(target)} is not one of PyTorch's plain operators")
             return target(*cast(Any, args), **cast(Any, kwargs))
         if target is torch.ops.aten.as_strided.default and _is_itself(
             given[0].fake, *cast(Any, args)[1:]
@@ -306,6 +307,10 @@ def _computed(target: Any, args: Any, kwargs: Any, of: Callable[[_Value], Any]) 
     given = map_aggregate(args, leaf), map_aggregate(kwargs, leaf)
     try:
         return target(*given[0], **given[1])
+    except (DataDependentOutputException, DynamicOutputShapeException) as error:
+        raise Unsupported(
+            f"{target} has a result whose shape or value is not known before"
+        ) from error
     except Exception as error:  # whatever an operator raises for its arguments
         raise Unsupported(f"{target}: {type(error).__name__}: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
 from ramiel.conversion.aten_to_torch.table import Lowered, Node, as_it_is, lowers
@@ -99,6 +100,10 @@ as_it_is(
     "addcdiv.default",
     "addcmul.default",
     "atan2.default",
+    "bitwise_left_shift.Tensor",
+    "bitwise_left_shift.Tensor_Scalar",
+    "bitwise_right_shift.Tensor",
+    "bitwise_right_shift.Tensor_Scalar",
     "div.Tensor_mode",
     "exp2.default",
     "expm1.default",
@@ -120,6 +125,18 @@ as_it_is(
     "threshold.default",
     "trunc.default",
 )
+
+
+def _shift(name: str, callee: str) -> None:
+    @lowers(name)
+    def _(n: Node) -> Lowered:
+        """Of integers: those of floats multiply."""
+        return n.call(callee, *n.args) if isinstance(element_of(n.x.type), IntegerType) else None
+
+
+for _name in ("left", "right"):
+    _shift(f"__{_name[0]}shift__.Scalar", f"aten.bitwise_{_name}_shift.Tensor_Scalar")
+    _shift(f"__{_name[0]}shift__.Tensor", f"aten.bitwise_{_name}_shift.Tensor")
 
 
 @lowers("rsub.Scalar", "rsub.Tensor")

@@ -78,6 +78,10 @@ CASES: list[Case] = [
     *(case(f"{name}.default", f(2, 3)) for name in SAME),
     case("_conj.default", torch.complex(f(2, 3), f(2, 3))),
     case("_neg_view.default", f(2, 3)),
+    *(case(f"bitwise_{way}_shift.{kind}", i(2, 3), other) for way in ("left", "right")
+      for kind, other in (("Tensor", i(3)), ("Tensor_Scalar", 2))),
+    *(case(f"__{way}shift__.{kind}", i(2, 3), other) for way in "lr"
+      for kind, other in (("Tensor", i(3)), ("Scalar", 2))),
     case("add.Tensor", f(2, 3), f(2, 3), alpha=2),
     case("bitwise_not.default", b(2, 3)),
     *(case(f"logical_{name}.default", b(2, 3), b(2, 3)) for name in ("and", "or", "xor")),

@@ -309,6 +309,10 @@ def test_training_runs_in_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(graph.programs) == 1
 
 
+def _chosen(x: Tensor) -> Any:
+    return torch.cond(x.sum() > 0, lambda x: x.sin() + 1, lambda x: x.cos(), (x,))
+
+
 @pytest.mark.parametrize(
     ("model", "x", "reason"),
     [
@@ -316,6 +320,7 @@ def test_training_runs_in_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda x: x + torch.rand(3), torch.ones(3), "draws random numbers"),
         (lambda x: torch.as_strided(x + 1, (2,), (1,)), torch.ones(3), "lies in memory"),
         (lambda x: x + 1, torch.ones(2, device="meta"), "meta"),
+        (_chosen, torch.ones(2), "cond is not one of PyTorch's plain operators"),
     ],
 )
 def test_what_runs_in_pytorch(
