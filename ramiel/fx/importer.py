@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch._subclasses import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.fx.node import map_aggregate
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, NoneType, StringAttr
@@ -27,6 +28,7 @@ from ramiel.dialects.onnx.attributes import Array, TensorRef, WeightAttr
 from ramiel.dialects.onnx.operation import MODEL, NAME
 from ramiel.dialects.torch import WeightOp
 from ramiel.dialects.torch.operation import SOURCE
+from ramiel.fx.results import Result
 from ramiel.fx.types import Unsupported, argument_of, type_of
 
 _LARGEST = 1 << 26
@@ -58,17 +60,6 @@ class Imported:
     results: tuple[Result, ...]
     unknown: dict[str, int]
     """Operators without a lowering, and how often each occurs."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """A result of the graph: one of the program's, an argument, or a constant."""
-
-    of_program: int | None = None
-    argument: int | None = None
-    constant: Any = None
-    strides: tuple[int, ...] | None = None
-    """The strides that PyTorch's would have, if it is not contiguous."""
 
 
 @dataclass
@@ -215,7 +206,7 @@ class _Importer:
             return cast(Any, args)[0][cast(Any, args)[1]]
         if not isinstance(target, OpOverload):
             if given:
-                raise Unsupported(f"{_title(target)} is no operator of PyTorch's")
+                raise Unsupported(f"{_title(target)} is not one of PyTorch's plain operators")
             return target(*cast(Any, args), **cast(Any, kwargs))
         if target is torch.ops.aten.as_strided.default and _is_itself(
             given[0].fake, *cast(Any, args)[1:]
@@ -296,8 +287,7 @@ class _Importer:
                 ssa, fake = self._ssa(value), value.fake
                 if ssa not in values:
                     values.append(ssa)
-                strides = None if fake.is_contiguous() else tuple(fake.stride())
-                results.append(Result(of_program=values.index(ssa), strides=strides))
+                results.append(Result.of_output(values.index(ssa), fake))
         return tuple(results), values
 
     def _drop_unused_inputs(self, values: Sequence[SSAValue]) -> None:
@@ -317,6 +307,10 @@ def _computed(target: Any, args: Any, kwargs: Any, of: Callable[[_Value], Any]) 
     given = map_aggregate(args, leaf), map_aggregate(kwargs, leaf)
     try:
         return target(*given[0], **given[1])
+    except (DataDependentOutputException, DynamicOutputShapeException) as error:
+        raise Unsupported(
+            f"{target} has a result whose shape or value is not known before"
+        ) from error
     except Exception as error:  # whatever an operator raises for its arguments
         raise Unsupported(f"{target}: {type(error).__name__}: {error}") from error
 

@@ -1,7 +1,7 @@
 """Choosing between schedules by simulation."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -73,10 +73,7 @@ def choose_automatically(
     Raises ValueError if `workers` or `batch` is less than 1, or no schedule fits into the memory.
     """
     whole = replicate(graph, batch)
-    choices = [Choice(n, p, simulate(whole, p)) for n, p in separate(graph, workers, batch)]
-    if workers > 1:
-        together = cooperating(graph, workers, batch, thorough=thorough)
-        choices += [Choice(n, p, simulate(whole, p)) for n, p in together]
+    choices = simulated(graph, workers, batch, thorough=thorough)
     needs = [most_bytes(whole, choice.placement, choice.timeline) for choice in choices]
     if memory_limit is not None:
         try:
@@ -92,10 +89,31 @@ def choose_automatically(
         else:
             choices.append(Choice("list", listed, simulate(whole, listed)))
             needs.append(memory_limit)
-    ranks = [c.timeline.makespan if thorough else expected(c) for c in choices]
-    fitting = [i for i, need in enumerate(needs) if memory_limit is None or need <= memory_limit]
-    alike = min(ranks[i] for i in fitting) * (1 if thorough else 1 + ALIKE)
-    return choices[next(i for i in fitting if ranks[i] <= alike)]
+    fitting = [
+        choice
+        for choice, need in zip(choices, needs, strict=True)
+        if memory_limit is None or need <= memory_limit
+    ]
+    if thorough:
+        return min(fitting, key=lambda choice: choice.timeline.makespan)
+    return simplest(fitting)
+
+
+def simulated(
+    graph: TaskGraph, workers: int, batch: int = 1, *, thorough: bool = False
+) -> list[Choice]:
+    """The candidates of choose_automatically(), the simpler first, without a limit of memory."""
+    whole = replicate(graph, batch)
+    candidates = [*separate(graph, workers, batch)]
+    if workers > 1:
+        candidates += cooperating(graph, workers, batch, thorough=thorough)
+    return [Choice(name, p, simulate(whole, p)) for name, p in candidates]
+
+
+def simplest(choices: Sequence[Choice]) -> Choice:
+    """The first that is expected to take no longer than the others, but for what is noise."""
+    alike = min(map(expected, choices)) * (1 + ALIKE)
+    return next(choice for choice in choices if expected(choice) <= alike)
 
 
 def expected(choice: Choice) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from xdsl.dialects.builtin import ModuleOp
 from ramiel.analysis.critical_path import bound, critical_path
 from ramiel.analysis.gpu import USUAL
 from ramiel.analysis.parallelism import Span, alone, spans
-from ramiel.analysis.simulate import simulate
 from ramiel.analysis.static_cost import Prices, Work
+from ramiel.analysis.streaming import Steady
 from ramiel.analysis.task_graph import TaskGraph
+from ramiel.backend.pytorch.devices import microseconds
 from ramiel.compiler import Report, Stage, paused_collector, program_of, run_passes
 from ramiel.console.progress import ListeningContext, Progress, progress_of
 from ramiel.cores import cores
@@ -25,14 +26,15 @@ from ramiel.execution.machine import cpu_features
 from ramiel.execution.probe import probed
 from ramiel.frontend.importer import import_model
 from ramiel.pipelines import Options, pipeline
-from ramiel.schedule.choose import choose_automatically
-from ramiel.schedule.place import intra_op
+from ramiel.schedule.choose import simplest, simulated
 from ramiel.schedule.throughput import choose_for_throughput
 from ramiel.torch_level.tasks import Tasks, main_function, tasks_of
 from ramiel.torch_level.work import work_of
 
 CORES = (2, 4, 8, 16)
 GPU = f"cuda:{USUAL}"
+KERNELS, COSTS = "torch-choose-kernels", "cluster-costs"
+"""The passes whose results depend on the number of cores."""
 
 KINDS = {
     "calls": "calls",
@@ -55,6 +57,8 @@ ARITHMETIC = (*DENSE, "winograd", "grouped")
 BF16 = frozenset(["avx512_bf16", "amx_bf16", "bf16"])
 """Features of processors that multiply in bf16."""
 
+IN_TURN = "intra-op"
+"""The schedule of operations one after the other."""
 WORTH = 1.03
 """A gain that is worth a schedule: less is lost in noise."""
 
@@ -64,13 +68,21 @@ class OnCores:
     """What is simulated on some cores; times in µs."""
 
     cores: int
-    in_turn: float
-    """Operations one after the other, each on all cores that make it faster."""
+    times: Mapping[str, float]
+    """What each schedule takes, by its name."""
     schedule: str
-    """The name of the schedule that `auto` takes."""
-    best: float
+    """The name of the one that `auto` takes."""
     bound: float
     """No schedule takes less."""
+
+    @property
+    def in_turn(self) -> float:
+        """Operations one after the other, each on all cores that make it faster."""
+        return self.times[IN_TURN]
+
+    @property
+    def best(self) -> float:
+        return self.times[self.schedule]
 
     @property
     def gain(self) -> float:
@@ -120,8 +132,8 @@ class Explanation:
     """The largest first."""
     arithmetic: float
     """The time of all flops at the best rate that a kernel reaches."""
-    interval: float
-    """The time from one result to the next if requests follow each other, on this machine."""
+    stream: Steady
+    """What is expected of requests that follow each other, on this machine."""
     is_guessed: bool
     """Whether dimensions are open."""
     options: Options
@@ -145,14 +157,17 @@ def explain(
     Raises CompileError as the compiler does.
     """
     ctx = Context() if progress is None else ListeningContext(progress)
-    counts = sorted({*CORES, cores()} - {1})
+    counts = sorted({*CORES, cores()})
     with paused_collector():
         module = import_model(model, options.shapes, freeze=options.freeze)
         on_gpu = _on_gpu(module.clone(), options)
-        passes = pipeline(replace(options, workers=max(counts)))
-        costs = [name for name, _ in passes].index("cluster-costs")
-        run_passes(module, passes[: costs + 1], on_stage, ctx)
-    tasks = tasks_of(main_function(module))
+        passes = pipeline(options)
+        kernels = [name for name, _ in passes].index(KERNELS)
+        run_passes(module, passes[:kernels], on_stage, ctx)
+        priced = {
+            count: _with_costs(module.clone(), options, count, on_stage, ctx) for count in counts
+        }
+    tasks = priced[cores()]
     graph = tasks.graph
     prices = probed(progress_of(ctx)).prices
     found = spans(graph)
@@ -166,11 +181,11 @@ def explain(
         spans=found,
         narrow=sum(by_itself.values()),
         narrowest=[(_told(tasks, task), time) for task, time in longest[:3]],
-        on_cores=[_on_cores(graph, count) for count in counts],
+        on_cores=[_on_cores(priced[count].graph, count) for count in counts if count > 1],
         on_gpu=on_gpu,
         shares=shares,
         arithmetic=arithmetic,
-        interval=choose_for_throughput(graph, cores()).steady.interval,
+        stream=choose_for_throughput(graph, cores()).steady,
         is_guessed=any(
             static_shape_of(result.type) is None for op in tasks.ops for result in op.results
         ),
@@ -178,11 +193,20 @@ def explain(
     )
 
 
+def _with_costs(
+    module: ModuleOp, options: Options, count: int, on_stage: Stage | None, ctx: Context
+) -> Tasks:
+    """The tasks with the kernels and the costs that the compiler takes for so many cores."""
+    passes = pipeline(replace(options, workers=count))
+    first, last = ([name for name, _ in passes].index(name) for name in (KERNELS, COSTS))
+    run_passes(module, passes[first : last + 1], on_stage, ctx)
+    return tasks_of(main_function(module))
+
+
 def _on_cores(graph: TaskGraph, count: int) -> OnCores:
-    choice = choose_automatically(graph, count)
-    in_turn = simulate(graph, intra_op(graph, count)).makespan
-    least = choice.timeline.makespan
-    return OnCores(count, in_turn, choice.name, least, bound(graph, count))
+    choices = simulated(graph, count)
+    times = {choice.name: choice.timeline.makespan for choice in choices}
+    return OnCores(count, times, simplest(choices).name, bound(graph, count))
 
 
 def _on_gpu(module: ModuleOp, options: Options) -> OnGpu | str:
@@ -233,20 +257,24 @@ def _branches(given: Explanation) -> Iterator[str]:
 
 def _more_cores(given: Explanation) -> Iterator[str]:
     here = given.here
-    best = max(given.on_cores, key=lambda row: row.gain)
-    if best.gain >= max(WORTH, WORTH * (here.gain if here is not None else 1.0)):
+    gain, least = (1.0, 1) if here is None else (max(1.0, here.gain), here.cores)
+    more = [row for row in given.on_cores if row.cores > least]
+    best = max(more, key=lambda row: row.gain, default=None)
+    if best is not None and best.gain >= WORTH * gain:
         yield (
-            f"Branches gain most on {best.cores} cores: {best.gain:.2f} times, by "
-            f"{best.schedule} (`--workers {best.cores}`)."
+            f"On a machine of {best.cores} cores branches would gain {best.gain:.2f} times, by "
+            f"{best.schedule}: a call would take {microseconds(best.best)}."
         )
 
 
 def _requests(given: Explanation) -> Iterator[str]:
     least = given.here.best if given.here is not None else given.work
-    if given.interval * WORTH < least:
+    interval, latency = given.stream.interval, given.stream.latency
+    if interval * WORTH < least:
         yield (
-            f"Where requests follow each other, `--objective throughput` and `stream()` give a "
-            f"result each {given.interval / 1e3:.3g} ms instead of {least / 1e3:.3g}."
+            "Where requests follow each other, `--objective throughput` and `stream()` give a "
+            f"result each {microseconds(interval)} instead of {microseconds(least)}, and take "
+            f"{microseconds(latency)} for each."
         )
 
 
@@ -264,10 +292,11 @@ def _low_precision(given: Explanation) -> Iterator[str]:
 
 
 def _gpu(given: Explanation) -> Iterator[str]:
-    if isinstance(given.on_gpu, OnGpu) and given.on_gpu.gain >= WORTH:
+    gpu = given.on_gpu
+    if isinstance(gpu, OnGpu) and gpu.gain >= WORTH:
         yield (
-            f"On a GPU, {given.on_gpu.streams} streams gain {given.on_gpu.gain:.2f} times over "
-            "one: `--device cuda`."
+            f"At the nominal costs of an {gpu.device.upper()}, {gpu.streams} streams gain "
+            f"{gpu.gain:.2f} times over one: `--device cuda`; there, `--profile` measures its own."
         )
 
 

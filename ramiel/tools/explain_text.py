@@ -17,6 +17,10 @@ _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _LEAST = 0.03
 """Shares of the work that are not named."""
 
+DULL = ("serial", "linear")
+"""Schedules that are shown only where `auto` takes them."""
+TITLE = "What schedules take on so many cores, ms; * by auto, which gains so much over intra-op"
+
 
 def lines_of(given: Explanation) -> Iterator[str | Table]:
     """What to print, from top to bottom."""
@@ -68,16 +72,18 @@ def _narrow(given: Explanation) -> str:
 
 
 def _cores(given: Explanation) -> Table:
-    table = Table("cores", "one by one, on all", "schedule of auto", "gain", "no schedule below")
+    """What schedules take; a star is at that of `auto`."""
+    taken = {row.schedule for row in given.on_cores}
+    names = [name for name in given.on_cores[0].times if name in taken or name not in DULL]
+    table = Table("cores", *names, "gain", "bound", title=TITLE, title_justify="left")
     for row in given.on_cores:
-        table.add_row(
-            str(row.cores),
-            time(row.in_turn),
-            f"{time(row.best)} ({row.schedule})",
-            f"{row.gain:.2f}",
-            time(row.bound),
-        )
+        times = [_ms(row.times[n]) + "*" * (n == row.schedule) for n in names]
+        table.add_row(str(row.cores), *times, f"{row.gain:.2f}", _ms(row.bound))
     return table
+
+
+def _ms(us: float) -> str:
+    return f"{us / 1e3:.3g}"
 
 
 def _gpu(given: Explanation) -> str:
@@ -85,8 +91,8 @@ def _gpu(given: Explanation) -> str:
         return f"GPU: {given.on_gpu}"
     gpu = given.on_gpu
     return (
-        f"On a GPU ({gpu.device}): {time(gpu.one_stream)} on one stream, {time(gpu.best)} on "
-        f"{counted(gpu.streams, 'stream')}."
+        f"On a GPU, at the nominal costs of an {gpu.device.upper()}: {time(gpu.one_stream)} on one "
+        f"stream, {time(gpu.best)} on {counted(gpu.streams, 'stream')}."
     )
 
 

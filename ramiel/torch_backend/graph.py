@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from operator import attrgetter, is_
 from typing import Any
 
-import torch
 from torch import Tensor, fx
 from torch.utils._python_dispatch import (
     _disable_current_modes,  # pyright: ignore[reportPrivateUsage]
@@ -17,13 +16,14 @@ from ramiel.console.notes import note
 from ramiel.dialects.onnx.attributes import Array
 from ramiel.errors import CompileError, shorten
 from ramiel.execution.tensors import array_of_tensor
-from ramiel.fx.importer import Imported, Result, import_graph
+from ramiel.fx.importer import Imported, import_graph
 from ramiel.fx.types import Unsupported, why_not
 from ramiel.programs.build import build_module
 from ramiel.programs.loaded import CompiledProgram, load
 from ramiel.runtime.locks import Lock
 from ramiel.runtime.surroundings import undisturbed
 from ramiel.torch_backend.options import Settings
+from ramiel.torch_backend.results import Results
 
 MOST = 8
 """The shapes that a graph has programs for; with others, it runs in PyTorch."""
@@ -175,6 +175,7 @@ class _Made:
         held = {name: args[i].detach() for name, i in self.imported.weights.items()}
         shared = {name: tensor for name, tensor in held.items() if tensor.is_contiguous()}
         self.program = owner.load(owner.build(self.imported), shared)
+        self._results = Results(self.imported.results)
         self._places = list(self.imported.weights.values())
         self._tensors = [args[i] for i in self._places]
         self._read = [i for i, place in enumerate(self._places) if place in read]
@@ -204,7 +205,7 @@ class _Made:
         inputs = [_plain(args[i]) for i in self.imported.inputs]
         made = self.program(*inputs)
         outputs = made if isinstance(made, tuple) else (made,)
-        return [_result(result, outputs, args) for result in self.imported.results]
+        return self._results.of(outputs, args)
 
 
 def _key(value: Any) -> object:
@@ -219,16 +220,3 @@ def _one_line(error: Exception) -> str:
 
 def _plain(value: Tensor) -> Tensor:
     return value if type(value) is Tensor and not value.requires_grad else value.detach()
-
-
-def _result(result: Result, outputs: Sequence[Tensor], args: Sequence[Any]) -> Any:
-    if result.argument is not None:
-        return args[result.argument]
-    if result.of_program is None:
-        return result.constant
-    made = outputs[result.of_program]
-    if result.strides is None:
-        return made
-    # What follows may depend on the strides that PyTorch's result would have.
-    strided = torch.empty_strided(made.shape, result.strides, dtype=made.dtype)
-    return strided.copy_(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
 from ramiel.conversion.aten_to_torch.table import Lowered, Node, as_it_is, lowers
@@ -99,6 +100,10 @@ as_it_is(
     "addcdiv.default",
     "addcmul.default",
     "atan2.default",
+    "bitwise_left_shift.Tensor",
+    "bitwise_left_shift.Tensor_Scalar",
+    "bitwise_right_shift.Tensor",
+    "bitwise_right_shift.Tensor_Scalar",
     "div.Tensor_mode",
     "exp2.default",
     "expm1.default",
@@ -120,6 +125,18 @@ as_it_is(
     "threshold.default",
     "trunc.default",
 )
+
+
+def _shift(name: str, callee: str) -> None:
+    @lowers(name)
+    def _(n: Node) -> Lowered:
+        """Of integers: those of floats multiply."""
+        return n.call(callee, *n.args) if isinstance(element_of(n.x.type), IntegerType) else None
+
+
+for _name in ("left", "right"):
+    _shift(f"__{_name[0]}shift__.Scalar", f"aten.bitwise_{_name}_shift.Tensor_Scalar")
+    _shift(f"__{_name[0]}shift__.Tensor", f"aten.bitwise_{_name}_shift.Tensor")
 
 
 @lowers("rsub.Scalar", "rsub.Tensor")
@@ -184,11 +201,22 @@ def to_copy(n: Node) -> Lowered:
 
 @lowers(
     "alias.default", "clone.default", "contiguous.default", "detach.default", "lift_fresh.default",
-    "lift_fresh_copy.default",
+    "lift_fresh_copy.default", "resolve_conj.default", "resolve_neg.default",
 )  # fmt: skip
 def same(n: Node) -> Lowered:
     """What only changes where a value lies: nothing here is changed in place."""
     return n.x
+
+
+@lowers("_conj.default")
+def conjugate(n: Node) -> Lowered:
+    """At once: PyTorch's result only says that it is to be conjugated where it is read."""
+    return n.call("aten.conj_physical.default", n.x)
+
+
+@lowers("_neg_view.default")
+def negate(n: Node) -> Lowered:
+    return n.call("operator.neg", n.x)
 
 
 @lowers("copy.default")

@@ -78,6 +78,8 @@ def _prepared(
         weights = torch.softmax(weights, -1)
         y = torch.empty_strided(result, result_strides, dtype=torch.float32)
         second(weights, value, y)
+        if mask is not None:  # as PyTorch has it: a row that may look at nothing is 0, and not NaN
+            y.masked_fill_(mask.amax(-1, keepdim=True) == -math.inf, 0.0)
         return y
 
     return run

@@ -18,7 +18,7 @@ from ramiel.runtime.replay.native import native, why_not
 from ramiel.runtime.replay.plan import Plan
 from ramiel.runtime.replay.split import Left, Split
 from ramiel.runtime.replay.stop import Stop
-from ramiel.runtime.replay.tape import NotCapturable, Noted, Tape, changes
+from ramiel.runtime.replay.tape import NotCapturable, Noted, Tape, changes, is_plain
 
 if TYPE_CHECKING:
     from ramiel.runtime.program import Program
@@ -163,6 +163,8 @@ class Plans:
         second one with such inputs and the program makes plans by itself."""
         if not program.captures or has_any_global_hook() or native() is None:
             return run()
+        if not all(map(_is_plain, inputs)):
+            return run()
         key = key_of(inputs)
         outputs = self.capture(program, inputs, taped) if self._plans.get(key) == _SEEN else None
         if outputs is None:
@@ -238,9 +240,7 @@ def _plan_of(program: Program, taped: Taped) -> Plan | Split:
 def _is_plain(value: Any) -> bool:
     """Whether the elements of an input are what its memory holds."""
     return type(value) is not Tensor or (
-        value.is_cpu
-        and value.layout is torch.strided
-        and not (value.is_neg() or value.is_conj() or value._is_zerotensor())  # pyright: ignore
+        value.is_cpu and value.layout is torch.strided and is_plain(value)
     )
 
 

@@ -309,6 +309,8 @@ class _Operators(DispatchMode):
             raise NotCapturable(f"{func} depends on values or on chance")
         outcome = func(*args, **kwargs)
         results = tuple(found_in(outcome, Tensor))
+        if not all(map(is_plain, results)):
+            raise NotCapturable(f"{func} has its result conjugated or negated where it is read")
         schema = func._schema
         if func.overloadpacket.__name__ in _ALLOCATING:
             for result in results:
@@ -323,6 +325,11 @@ class _Operators(DispatchMode):
             self._tape.allocated(result)
         self._tape.note(Call(func, tuple(args), kwargs, results))
         return outcome
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether the elements of a tensor are what its memory holds."""
+    return not (tensor.is_neg() or tensor.is_conj() or tensor._is_zerotensor())  # pyright: ignore
 
 
 def is_opaque(tensor: Tensor) -> bool:

@@ -53,7 +53,8 @@ UNARY = """abs acos asin atan ceil cos cosh erf exp floor hardsigmoid hardswish 
     trunc""".split()
 POSITIVE = "reciprocal log sqrt rsqrt log1p log2 log10".split()
 COMPARED = "add bitwise_and bitwise_or bitwise_xor div eq ge gt le lt mul ne sub".split()
-SAME = "alias clone contiguous detach lift_fresh lift_fresh_copy".split()
+SAME = """alias clone contiguous detach lift_fresh lift_fresh_copy resolve_conj
+    resolve_neg""".split()
 
 Case = tuple[str, list[Any], dict[str, Any]]
 
@@ -75,6 +76,12 @@ CASES: list[Case] = [
     *(case(f"__{name}__.{kind}", i(2, 3), other) for name in ("and", "or", "xor")
       for kind, other in (("Tensor", i(3)), ("Scalar", 1))),
     *(case(f"{name}.default", f(2, 3)) for name in SAME),
+    case("_conj.default", torch.complex(f(2, 3), f(2, 3))),
+    case("_neg_view.default", f(2, 3)),
+    *(case(f"bitwise_{way}_shift.{kind}", i(2, 3), other) for way in ("left", "right")
+      for kind, other in (("Tensor", i(3)), ("Tensor_Scalar", 2))),
+    *(case(f"__{way}shift__.{kind}", i(2, 3), other) for way in "lr"
+      for kind, other in (("Tensor", i(3)), ("Scalar", 2))),
     case("add.Tensor", f(2, 3), f(2, 3), alpha=2),
     case("bitwise_not.default", b(2, 3)),
     *(case(f"logical_{name}.default", b(2, 3), b(2, 3)) for name in ("and", "or", "xor")),

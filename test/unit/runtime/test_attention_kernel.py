@@ -33,6 +33,18 @@ def test_same_as_pytorch(threads: int, mask: tuple[int, ...] | None, scale: floa
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 9), (2, 1, 7, 9), (7, 1)])
+def test_rows_that_may_look_at_nothing_are_zero(shape: tuple[int, ...]) -> None:
+    q, k, v = heads(2, 7, 3, 8), heads(2, 9, 3, 8), heads(2, 9, 3, 5)
+    mask = torch.randn(shape)
+    mask[..., 0, :] = -torch.inf
+    with torch.no_grad():
+        ours = kernels.scaled_dot_product_attention(q, k, v, mask)
+    theirs = F.scaled_dot_product_attention(q, k, v, mask)
+    assert (theirs[0, :, 0] == 0).all()
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("layout", ["contiguous", "expanded", "every other"])
 def test_any_layout(layout: str) -> None:
     def tensor() -> Tensor:

@@ -1,7 +1,8 @@
-"""Models for Triton's Python backend: what is written, and that model.py runs."""
+"""Models for Triton's Python backend: what is written, and that model.py runs. Triton's client."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,11 @@ import onnx
 import pytest
 from commands import run
 from onnx.parser import parse_model
-from served import affine
+from served import affine, compiled, serving
+
+from ramiel.serving.server import Settings
+
+ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
 
 MIXED = """<ir_version: 8, opset_import: ["" : 17]>
 mixed (string[2] "a.word", float factor, float[2] x) => (string[2] "out/word", float[2] y)
@@ -133,3 +138,23 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         result = run("triton-model", *arguments, cwd=tmp_path)
         assert result.returncode == 1 and result.stderr.count("\n") == 1
         assert reason in result.stderr
+
+
+def test_the_client_of_the_documentation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its program runs as it is, but for the port, where Triton's client is installed."""
+    triton = pytest.importorskip("tritonclient.http")
+    text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```py\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    model = parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        pooled (float[1, 3, 224, 224] x) => (float[1, 3, 1, 1] fc)
+        { pooled = GlobalAveragePool (x)  fc = Exp (pooled) }"""
+    )
+    with serving({"model": compiled(model)}, Settings(access_log=False)) as server:
+        connect = triton.InferenceServerClient
+        ports = {"127.0.0.1:8000": f"127.0.0.1:{server.port}"}
+        monkeypatch.setattr(triton, "InferenceServerClient", lambda url: connect(ports[url]))
+        exec(compile(program, "serving.md", "exec"), {})
+    assert capsys.readouterr().out == f"{np.ones((1, 3, 1, 1), np.float32)}\n"

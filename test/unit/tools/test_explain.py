@@ -11,10 +11,20 @@ from onnx import ModelProto
 from onnx.parser import parse_model
 from small_models import branches
 
+from ramiel.analysis.gpu import USUAL
+from ramiel.compiler import compile_model
 from ramiel.cores import cores
 from ramiel.pipelines import Options
-from ramiel.tools.explain import CORES, Explanation, OnCores, OnGpu, explain, suggestions
-from ramiel.tools.explain_text import COLUMNS, ROWS, picture
+from ramiel.tools.explain import (
+    CORES,
+    IN_TURN,
+    Explanation,
+    OnCores,
+    OnGpu,
+    explain,
+    suggestions,
+)
+from ramiel.tools.explain_text import COLUMNS, ROWS, lines_of, picture
 
 
 def written(model: ModelProto, folder: Path) -> Path:
@@ -49,7 +59,7 @@ def test_the_picture_is_as_high_as_its_widest_part(explained: Explanation) -> No
 
 def with_gains(explained: Explanation, here: float, on_more: float) -> Explanation:
     rows = [
-        OnCores(row.cores, 100.0 * gain, "list", 100.0, 90.0)
+        OnCores(row.cores, {IN_TURN: 100.0 * gain, "list": 100.0}, "list", 90.0)
         for row in explained.on_cores
         for gain in (here if row.cores == cores() else on_more,)
     ]
@@ -62,15 +72,43 @@ def test_advice_follows_the_gains(explained: Explanation) -> None:
     assert "branches gain 1.50 times" in gains[0] and "--tune" in gains[0]
     none = suggestions(with_gains(explained, 1.0, 1.2))
     assert "not worth a schedule" in none[0]
-    assert any("branches gain most on" in text.lower() for text in none)
-    assert not any("gain most on" in text for text in gains)
+    assert any("branches would gain 1.20 times" in text for text in none)
+    assert not any("would gain" in text for text in gains)
+
+
+def test_a_gpu_is_told_with_whose_costs(explained: Explanation) -> None:
+    given = replace(explained, on_gpu=OnGpu(USUAL, 200.0, 3, 100.0))
+    (advice,) = (text for text in suggestions(given) if "--device cuda" in text)
+    (table,) = (text for text in lines_of(given) if isinstance(text, str) and "On a GPU" in text)
+    for text in (advice, table):
+        assert "nominal costs of an H100" in text
+
+
+def test_times_are_those_that_the_compiler_expects(tmp_path: Path) -> None:
+    """Of a convolution that Winograd's algorithm computes on one core, but not on sixteen."""
+    text = """<ir_version: 10, opset_import: ["" : 21]>
+    g (float[1, 64, 28, 28] x) => (float[1, 64, 28, 28] y) <int64[4] shape = {64, 64, 3, 3}> {
+        w = ConstantOfShape <value: tensor = float[1] {0.5}> (shape)
+        y = Conv <pads = [1, 1, 1, 1]> (x, w)
+    }"""
+    model = written(parse_model(text), tmp_path)
+    explained = explain(model, Options())
+    serial = {}
+    for row in explained.on_cores:
+        report = compile_model(model, Options(workers=row.cores)).report
+        assert row.best == pytest.approx(report.parallel_us)
+        assert row.bound == pytest.approx(report.bound_us)
+        serial[row.cores] = report.serial_us
+    assert serial[2] != serial[16]
+    if cores() > 1:
+        assert explained.work == pytest.approx(serial[cores()])
 
 
 def test_the_command(tmp_path: Path) -> None:
     written(branches(), tmp_path)
     result = run("explain", "model.onnx", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    for part in ("potential parallelism", "one by one", "On a GPU", "What to try:"):
+    for part in ("potential parallelism", "intra-op", "On a GPU", "What to try:"):
         assert part in result.stdout
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]  # it writes nothing
     assert run("explain", "model.onnx", "--schedule", "list", cwd=tmp_path).returncode == 2

@@ -211,6 +211,63 @@ def test_in_place_views_and_buffers() -> None:
     assert len(graph.programs) == 1 and not graph.reasons
 
 
+def test_results_that_are_views_of_the_same_memory() -> None:
+    """As in PyTorch, also where no result is all of it; and copies are others' in nothing."""
+
+    def whole(x: Tensor) -> list[Tensor]:
+        y = x * 2
+        return [y[1:], y.t(), y, y.view(-1)[5:9], y[:1].expand(4, 4), y.view(torch.int32)]
+
+    def parts(x: Tensor) -> list[Tensor]:
+        y = x * 2
+        return [y[1:3], y[2:], y[:, ::2], y[:1].expand(3, 4), y[0].expand(2, 2, 4)]
+
+    def copies(x: Tensor) -> list[Tensor]:
+        y = x * 2
+        return [y, y.clone(), y.clone().t(), y, x.sum().expand(3)]
+
+    x = torch.randn(4, 4)
+    for model in (whole, parts, copies):
+        run = compiled(model)
+
+        def calls(model: Any = model, run: Any = run) -> None:
+            for _ in range(3):
+                got, expected = run(x), model(x)
+                for i in range(len(got)):
+                    if 0 not in got[i].stride():
+                        for changed in (got[i], expected[i]):
+                            changed.mul_(i + 2)
+                    for one, other in zip(got, expected, strict=True):
+                        torch.testing.assert_close(one, other)
+                        assert one.stride() == other.stride()
+
+        (graph,) = made(calls)
+        assert len(graph.programs) == 1 and not graph.reasons
+
+
+def test_a_view_is_changed_after_a_graph_break() -> None:
+    def model(x: Tensor) -> Tensor:
+        y = x * 2
+        row = y[1]
+        torch._dynamo.graph_break()
+        row.add_(1)
+        return y
+
+    x = torch.randn(3, 4)
+    assert len(made(lambda: assert_same(model, x, compiled_model=compiled(model)))) == 2
+
+
+def test_conjugates() -> None:
+    """PyTorch's are computed where they are read; a replay reads memory."""
+
+    def model(z: Tensor) -> tuple[Tensor, ...]:
+        return z * z.conj(), z.conj().imag + 1, z.real + 1, torch.linalg.norm(z)
+
+    z = torch.randn(3, 4, dtype=torch.complex64)
+    (graph,) = made(lambda: assert_same(model, z, compiled_model=compiled(model)))
+    assert len(graph.programs) == 1
+
+
 def test_one_program_for_each_shape() -> None:
     net = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
     run = torch.compile(net, backend=ramiel, options={"workers": 1}, dynamic=True)
@@ -253,6 +310,10 @@ def test_training_runs_in_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(graph.programs) == 1
 
 
+def _chosen(x: Tensor) -> Any:
+    return torch.cond(x.sum() > 0, lambda x: x.sin() + 1, lambda x: x.cos(), (x,))
+
+
 @pytest.mark.parametrize(
     ("model", "x", "reason"),
     [
@@ -260,6 +321,7 @@ def test_training_runs_in_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda x: x + torch.rand(3), torch.ones(3), "draws random numbers"),
         (lambda x: torch.as_strided(x + 1, (2,), (1,)), torch.ones(3), "lies in memory"),
         (lambda x: x + 1, torch.ones(2, device="meta"), "meta"),
+        (_chosen, torch.ones(2), "cond is not one of PyTorch's plain operators"),
     ],
 )
 def test_what_runs_in_pytorch(

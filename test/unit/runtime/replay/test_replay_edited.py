@@ -228,6 +228,22 @@ def test_source_that_is_not_what_runs() -> None:
         program.capture(torch.ones(4))
 
 
+def test_what_memory_does_not_hold_is_not_replayed() -> None:
+    """Conjugates and their parts, of which PyTorch only knows that they are to be negated."""
+    body = f"    def worker_0(self, ch):\n        x = ch.x.recv()\n{WORK}"
+    body += "        z = torch.complex(e, a).conj()\n        ch.y.send(z.imag * (z * z).real)\n"
+    serial = body.replace("worker_0(self, ch)", "serial(self, x)").replace("x = ch.x.recv()", "")
+    serial = serial.replace("ch.y.send(", "return (")
+    with written(body, serial) as program:
+        for x in torch.randn(3, W, W):
+            assert torch.equal(program(x), program.serial(x))
+        assert "conjugated" in program.capture_status(torch.randn(W, W))
+        odd = torch.randn(W, W, dtype=torch.complex64).conj().imag
+        assert odd.is_neg()
+        for _ in range(3):
+            assert torch.equal(program(odd), program(odd.resolve_neg()))
+
+
 def test_workers_that_are_wrapped_stay_in_python() -> None:
     body = f"    def worker_0(self, ch):\n        x = ch.x.recv()\n{WORK}"
     body += "        y = e * e.sum().item()\n        ch.y.send(y)\n"
