@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import runpy
 import subprocess
 import sys
 import tempfile
@@ -25,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from machine import machine
+from opened import opened
 from verify import arguments
 
 from ramiel.compiler import compile_model, program_of
 from ramiel.errors import CompileError
 from ramiel.pipelines import EXECUTORS, Options
 from ramiel.programs.files import write_program
-from ramiel.runtime import Program, Weights
 from ramiel.runtime.measure import parse_shapes, random_inputs, same_bits
 from ramiel.runtime.outputs import as_tuple
 
@@ -97,11 +96,7 @@ def row_of(model: Path, executor: str, options: argparse.Namespace, folder: Path
 
 def run(options: argparse.Namespace) -> None:
     """Call a program, or serve it on a rank other than 0."""
-    namespace = runpy.run_path(str(options.program))
-    own = [c for c in namespace.values() if isinstance(c, type) and c.__module__ == "<run_path>"]
-    (kind,) = (c for c in own if issubclass(c, Program))
-    program = kind(Weights.open(options.program.with_suffix(".safetensors")))
-    with program:
+    with opened(options.program) as program:
         if program.connect():
             program.serve()
             return

@@ -36,11 +36,11 @@ from typing import Any
 
 from machine import machine
 from onnx import ModelProto
+from opened import opened
 from ports import free_port
 from synthetic import chains_model
 
 import ramiel
-from ramiel.runtime import Program
 from ramiel.runtime.measure import random_inputs, same_bits
 from ramiel.runtime.processes.crew import WorkerLost
 
@@ -55,8 +55,8 @@ MEETS = r"rank \d+ (of Chains cannot be connected|of Chains is lost|does not rea
 """What it may also say while ranks meet, where gloo does not tell who is lost."""
 
 
-def model_of(chains: int) -> ModelProto:
-    return chains_model(chains, 12, 64)
+def model_of(chains: int, rows: int = 64) -> ModelProto:
+    return chains_model(chains, 12, rows)
 
 
 def segments() -> set[str]:
@@ -169,7 +169,7 @@ def rank_main(path: str, rank: int, ranks: int, port: int, out: str, calls: int)
         os.dup2(nowhere.fileno(), 2)  # where PyTorch tells of each lost connection at length
     with open(out, "w") as told:
         try:
-            with program_at(path) as program:
+            with opened(Path(path)) as program:
                 if program.connect():
                     program.serve()
                     return
@@ -185,17 +185,6 @@ def rank_main(path: str, rank: int, ranks: int, port: int, out: str, calls: int)
             raise SystemExit(1) from error
 
 
-def program_at(path: str) -> Program:
-    import runpy
-
-    from ramiel.runtime import Weights
-
-    namespace = runpy.run_path(path)
-    own = [c for c in namespace.values() if isinstance(c, type) and c.__module__ == "<run_path>"]
-    (kind,) = (c for c in own if issubclass(c, Program))
-    return kind(Weights.open(Path(path).with_suffix(".safetensors")))  # pyright: ignore
-
-
 def ranks(options: argparse.Namespace) -> dict[str, Any]:
     rng = random.Random(options.seed)
     context = multiprocessing.get_context("forkserver")
@@ -207,7 +196,7 @@ def ranks(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chains.py"
         ramiel.compile(
-            model_of(options.ranks),
+            model_of(options.ranks, 512),  # worth a call of other ranks
             workers=1,
             ranks=options.ranks,
             link=(1.0, 1e5, 0.0, 1e9),  # so fast that all ranks are used

@@ -112,16 +112,20 @@ def hand_overs(document: dict[str, Any]) -> str:
 def programs(document: dict[str, Any]) -> str:
     lines = [
         f"Two ranks with a worker each on one machine, by {document['way']}, simulated with "
-        f"`--link {document['link']}` and measured costs, ms:",
+        f"`--link {document['link']}` and costs measured just before, in bursts: lower quartiles, "
+        "as costs are, and in brackets medians, ms:",
         "",
-        "| model | schedule | messages | simulated | measured | serial, simulated | measured |",
-        "|---|---|---|---|---|---|---|",
+        "| model | schedule | messages | simulated | measured | times | serial, simulated "
+        "| measured | times |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in document["programs"]:
-        lines.append(
-            f"| {row['model']} | {row['schedule']} | {row['messages']} | {row['simulated']:.2f} | "
-            f"{row['measured']:.2f} | {row['serial_simulated']:.2f} | {row['serial']:.2f} |"
-        )
+        cells = [row["model"], row["schedule"], str(row["messages"])]
+        for predicted, took in (("simulated", "measured"), ("serial_simulated", "serial")):
+            cells.append(f"{row[predicted]:.2f}")
+            cells.append(f"{row[took]:.2f} ({row[f'{took}_median']:.2f})")
+            cells.append(f"{row[took] / row[predicted]:.2f}")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -5,7 +5,8 @@
 Each model is compiled for two ranks of one worker, with costs that are measured just before, as a
 machine's speed differs from hour to hour. It is run by torchrun on this machine; rank 0 checks its
 results against the serial form, bit for bit, and times both in turns, a burst each: costs are those
-of calls that follow each other, too. The ranks share memory, unless RAMIEL_SHARED_MEMORY=0 has gloo
+of calls that follow each other, too, and lower quartiles, as disturbances only make runs longer.
+The ranks share memory, unless RAMIEL_SHARED_MEMORY=0 has gloo
 connect them; the link is that of `torchrun ... -m ramiel.runtime.distributed.links` in the same
 way.
 """
@@ -15,24 +16,32 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
+import statistics
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+from opened import opened
 
 from ramiel.compiler import compile_model, program_of
 from ramiel.pipelines import Options
 from ramiel.programs.files import write_program
+from ramiel.programs.tune import lower_quartile
 from ramiel.runtime.distributed.neighbours import VARIABLE
+from ramiel.runtime.measure import interleaved, random_inputs, same_bits
 from ramiel.tools.options import link_of
 
 LIMIT_S = 300
-BURST = 20
-"""Calls."""
+ROUNDS, BURST = 12, 20
+"""Bursts of each form, and calls of a burst."""
+TOLD = "timed: "
 
 
-def run(model: Path, schedule: str, link: str, folder: Path) -> dict[str, object]:
+def predicted(model: Path, schedule: str, link: str, folder: Path) -> dict[str, Any]:
+    """A model's program of two ranks, what is simulated of it, and what it takes."""
     options = Options(
         workers=1,
         schedule=schedule,
@@ -43,36 +52,58 @@ def run(model: Path, schedule: str, link: str, folder: Path) -> dict[str, object
     )
     made = compile_model(model, options)
     program = program_of(made.module)
-    path = folder / f"{model.stem}_{schedule.replace('-', '_')}.py"
+    path = folder / f"{model.stem.replace('-', '_')}.py"
     write_program(made.emitted, path)
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1"]
-    command += ["--nproc-per-node", str(program.ranks), str(path), "--burst", str(BURST)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
-    times = dict(re.findall(r"^(workers|serial) +([\d.]+) ms$", done.stdout, re.MULTILINE))
-    assert "agree bit for bit" in done.stdout, done.stdout + done.stderr
+    command += ["--nproc-per-node", str(program.ranks), __file__, "--program", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+    told = [line for line in done.stdout.splitlines() if line.startswith(TOLD)]
+    assert done.returncode == 0 and len(told) == 1, done.stdout + done.stderr
     return {
         "model": model.stem,
         "schedule": made.report.schedule,
         "messages": len(program.crossings),
         "simulated": made.report.parallel_us / 1e3,
         "serial_simulated": made.report.serial_us / 1e3,
-        "measured": float(times["workers"]),
-        "serial": float(times["serial"]),
+        **json.loads(told[0].removeprefix(TOLD)),
     }
+
+
+def run(path: Path) -> None:
+    """Time a program, or serve it on a rank other than 0."""
+    with opened(path) as program:
+        if program.connect():
+            program.serve()
+            return
+        inputs = random_inputs(program.inputs, {}, 0)
+        serial = getattr(program, "serial")  # noqa: B009
+        assert same_bits(program(*inputs), serial(*inputs))
+        forms = [partial(form, *inputs) for form in (program, serial)]
+        times = interleaved(forms, ROUNDS, burst=BURST)
+    told = {
+        name + of: how(seconds) * 1e3
+        for name, seconds in zip(("measured", "serial"), times, strict=True)
+        for of, how in (("", lower_quartile), ("_median", statistics.median))
+    }
+    print(TOLD + json.dumps(told))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--link", required=True)
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--link", default="10Gbit,30us")
     parser.add_argument("--schedule", default="linear")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--program", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    rows: list[dict[str, object]] = []
+    if options.program is not None:
+        run(options.program)
+        return
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["RAMIEL_CACHE_DIR"] = folder
         for model in options.models:
-            rows.append(run(model, options.schedule, options.link, Path(folder)))
+            rows.append(predicted(model, options.schedule, options.link, Path(folder)))
             print(rows[-1], flush=True)
     if options.out is not None:
         way = "gloo" if os.environ.get(VARIABLE) == "0" else "shared memory"

@@ -61,6 +61,8 @@ _CREATE = (
     f"PRAGMA user_version = {LAYOUT}",
 )
 _INSERT = "INSERT OR REPLACE INTO cost VALUES (?, ?, ?, ?, ?, ?)"
+_THIS = "machine = ? AND operation = ? AND threads = ?"
+_DELETE = f"DELETE FROM cost WHERE {_THIS}"
 _MARKS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
     FROM pragma_application_id, pragma_user_version"""
 _NEW = (0, 0, 0)
@@ -166,6 +168,11 @@ class CostCache:
         with self._transaction("BEGIN") as connection:
             return self._known(connection, machine, keys)
 
+    def is_over(self, machine: str, lasting: Key) -> bool:
+        """Whether as many µs as a cost says have passed since it was measured."""
+        with self._transaction("BEGIN") as connection:
+            return self._is_over(connection, machine, lasting)
+
     def put_many(self, machine: str, costs: Mapping[Key, float], samples: int) -> None:
         """Stores costs (µs), each from `samples` runs, and replaces older ones.
 
@@ -180,15 +187,23 @@ class CostCache:
         self,
         machine: str,
         keys: Iterable[Key],
-        measure: Callable[[], tuple[Mapping[Key, float], int]],
+        measure: Callable[[Mapping[Key, float]], tuple[Mapping[Key, float], int]],
+        lasting: Key | None = None,
     ) -> dict[Key, float]:
         """The costs of these keys. Unless all are known, those that `measure` returns, with the
-        number of runs, replace them. Meanwhile other processes wait, and find them."""
+        number of runs, replace them. Meanwhile other processes wait, and find them.
+
+        `lasting` is one more, which need not be known; if it is and is_over(), so are the others.
+        `measure` is given what is known.
+        """
         wanted = set(keys)
+        every = wanted if lasting is None else wanted | {lasting}
         with self._transaction("BEGIN IMMEDIATE") as connection:
-            known = self._known(connection, machine, wanted)
-            if known.keys() != wanted:
-                costs, samples = measure()
+            known = self._known(connection, machine, every)
+            over = lasting is not None and self._is_over(connection, machine, lasting)
+            if over or not known.keys() >= wanted:
+                costs, samples = measure(known)
+                connection.executemany(_DELETE, [(machine, *key) for key in every])
                 connection.executemany(_INSERT, _rows(machine, costs, samples))
                 known = dict(costs)
         return known
@@ -217,8 +232,7 @@ class CostCache:
     def _known(
         self, connection: sqlite3.Connection, machine: str, keys: Iterable[Key]
     ) -> dict[Key, float]:
-        query = f"""SELECT microseconds, {_VALID} FROM cost
-            WHERE machine = ? AND operation = ? AND threads = ?"""
+        query = f"SELECT microseconds, {_VALID} FROM cost WHERE {_THIS}"
         costs: dict[Key, float] = {}
         for key in keys:
             row = connection.execute(query, (machine, *key)).fetchone()
@@ -226,6 +240,15 @@ class CostCache:
                 self._require(row[1])
                 costs[key] = row[0]
         return costs
+
+    def _is_over(self, connection: sqlite3.Connection, machine: str, lasting: Key) -> bool:
+        query = f"SELECT microseconds, measured, {_VALID} FROM cost WHERE {_THIS}"
+        row = connection.execute(query, (machine, *lasting)).fetchone()
+        if row is None:
+            return False
+        microseconds, measured, valid = row
+        self._require(valid)
+        return abs(time.time() - measured) * 1e6 >= microseconds  # a clock may have been set back
 
     def _mark(self) -> None:
         """Makes the table in a new file; refuses a foreign one or one of another layout."""

@@ -155,7 +155,7 @@ def _costs(
     missing = [c for c in counts if any((key, c) not in known for key in keys[c])]
     runs = FEWEST
     if missing:
-        times, runs = profile(function, missing, lambda done, n: progress("profiling", done, n))
+        times, runs, _ = profile(function, missing, lambda done, n: progress("profiling", done, n))
         found |= {key: max(us, LEAST) for key, us in times.items() if key not in known}
     for key, measure in overheads.items():
         if key not in known:

@@ -4,6 +4,10 @@ The first compilation on a machine times some operations (`probe_program.py`), a
 one thread, on all, and on some numbers between, and finds the prices that explain their times. They
 are kept in the cache of measured costs, so that later compilations need neither measure nor import
 torch. RAMIEL_PROBE=0 leaves the machine alone: prices are nominal then.
+
+If other programs took the cores all the while, the prices are kept with a mark, and for a time:
+then the next compilation probes again. The time doubles with each probe that was disturbed, of
+which the one that took the least stays.
 """
 
 from __future__ import annotations
@@ -32,6 +36,11 @@ PRICE = "probed price of a million "
 HAND_OVER = ("probed hand-over between workers", 1)
 CALL = ("probed call of workers that sleep", 1)
 CROWDING = ("probed µs, while all cores are busy, of what takes one alone", 1)
+TOTAL = ("probed operations, all of them", 1)
+LASTS = ("disturbed by other programs: probed again after", 1)
+"""The mark: how many µs a probe lasts that was disturbed. Others last."""
+LASTS_US = 60e6
+"""For the first that is disturbed."""
 _SINGLE = ("calls",)
 _FLOPS = ("product", "packed", "convolution", "winograd", "grouped")
 _ELEMENTS = ("curves",)
@@ -51,7 +60,8 @@ class Probed:
 
 
 def probed(progress: Progress) -> Probed:
-    """What work costs here: from the cache, or measured now, which takes up to two seconds.
+    """What work costs here: from the cache, or measured now, which takes up to two seconds, and a
+    few more if other programs disturb.
 
     Without write access, it is measured by each process that asks. A cache that cannot be trusted
     is left alone, with a note.
@@ -61,23 +71,33 @@ def probed(progress: Progress) -> Probed:
     machine = probed_machine()
     counts = probed_counts(cores())
     keys = {(PRICE + kind, count) for kind in _KINDS for count in counts} | {
-        *(HAND_OVER, CALL, CROWDING)
+        *(HAND_OVER, CALL, CROWDING, TOTAL)
     }
 
-    def measure() -> tuple[Mapping[Key, float], int]:
+    def measure(before: Mapping[Key, float]) -> tuple[Mapping[Key, float], int]:
         progress("probing this machine", 0, 1)
-        measured = _measured(tuple(counts))
+        costs, runs = _measured(tuple(counts), before.get(LASTS))
         progress("probing this machine", 1, 1)
-        return measured
+        if LASTS in costs and LASTS in before and before.keys() >= keys:
+            least = min(costs, before, key=lambda each: each[TOTAL])
+            costs = {**least, LASTS: 2 * before[LASTS]}
+        return costs, runs
 
+    known: Mapping[Key, float] = {}
     try:
         with CostCache.open() as cache:
-            known = cache.get_many(machine, keys)
-            if known.keys() != keys:
-                known = cache.fill(machine, keys, measure)
+            known = cache.get_many(machine, keys | {LASTS})
+            if not known.keys() >= keys or cache.is_over(machine, LASTS):
+                known = cache.fill(machine, keys, measure, LASTS)
     except CompileError as error:
         note(f"what this machine is capable of is not kept: {error}")
-        known, _ = measure()
+        if not known.keys() >= keys:
+            known, _ = measure({})
+    if LASTS in known:
+        note(
+            "other programs took the cores while this machine was probed, so costs are rough: "
+            "later compilations probe it again, and after `ramiel cache clear` the next one does"
+        )
     return _probed(known, counts)
 
 
@@ -101,6 +121,13 @@ def probed_counts(most: int) -> list[int]:
     while 4 * counts[-1] < most:
         counts.append(4 * counts[-1])
     return [*counts, most] if most > 1 else counts
+
+
+def probed_again_at(entries: Iterable[Entry]) -> float | None:
+    """The Unix time from which on compilations probe a machine again, by its entries; None if its
+    probe was not disturbed."""
+    lasting = (e for e in entries if (e.operation, e.threads) == LASTS)
+    return next((e.measured + e.microseconds / 1e6 for e in lasting), None)
 
 
 def rates(entries: Iterable[Entry]) -> dict[int, dict[str, float]]:
@@ -130,7 +157,8 @@ def _probed(known: Mapping[Key, float], counts: list[int]) -> Probed:
 
 
 @functools.cache
-def _measured(counts: tuple[int, ...]) -> tuple[Mapping[Key, float], int]:
+def _measured(counts: tuple[int, ...], lasted: float | None) -> tuple[Mapping[Key, float], int]:
+    """What is found by one probe, the next one after another that lasts for so many µs."""
     from ramiel.execution.probing import measure  # imports torch
 
     result = measure(list(counts))
@@ -139,5 +167,12 @@ def _measured(counts: tuple[int, ...]) -> tuple[Mapping[Key, float], int]:
         for count, prices in result.prices.items()
         for kind, price in zip(_KINDS, prices.amounts, strict=True)
     }
-    overheads = {HAND_OVER: result.hand_over, CALL: result.call, CROWDING: result.crowding}
-    return costs | overheads, result.runs
+    costs |= {
+        HAND_OVER: result.hand_over,
+        CALL: result.call,
+        CROWDING: result.crowding,
+        TOTAL: result.total,
+    }
+    if result.disturbed:
+        costs[LASTS] = LASTS_US
+    return costs, result.runs

@@ -83,7 +83,8 @@ ALONE = ", alone"
 
 
 class Profile(NamedTuple):
-    """The time in µs of each distinct operation on each number of threads, and the number of runs.
+    """The time in µs of each distinct operation on each number of threads, the number of runs, and
+    whether other programs took the cores in nearly all of them on some number of threads.
 
     It is the lower quartile of the runs, since disturbances only make them longer, on several
     threads by much. Operations of one key share their mean.
@@ -96,6 +97,7 @@ class Profile(NamedTuple):
 
     costs: dict[tuple[str, int], float]
     runs: int
+    disturbed: bool = False
 
 
 def profile(
@@ -106,10 +108,14 @@ def profile(
     fewest: int = FEWEST,
     budget_s: float = BUDGET_S,
     part: int = 4,
+    quiet: int = FEWEST,
+    patience_s: float = 0.0,
 ) -> Profile:
     """Times the operations of a function on some numbers of threads, which take turns: a burst
     each, so that weights and values are in caches as in calls that follow each other. One `part`th
     of an operation's times are shorter than what counts.
+
+    Where fewer than `quiet` runs were undisturbed there are more of them, for `patience_s` seconds.
 
     Raises CompileError if an input's shape is open, or an operation fails.
     """
@@ -139,16 +145,16 @@ def profile(
         torch.set_num_threads(setting.threads)
         return [_times(calls, dict(env), freed, evaluator)]
 
-    def once() -> float:
+    def once(settings: Sequence[_Setting]) -> float:
         start = time.perf_counter()
-        for setting, found in rows.items():
+        for setting in settings:
             forget()
             run(setting)  # finds what the other settings have left in the caches
             for _ in range(BURST):
                 watch = Watch()
                 taken = run(setting)
-                found.every += taken
-                found.quiet += taken if watch.is_quiet() else []
+                # What counts is less than the times of teams that are disturbed, if they are few.
+                rows[setting].add(taken, watch.disturbed() <= len(taken) // part)
         return time.perf_counter() - start
 
     teams = ThreadPoolExecutor(cores())
@@ -161,13 +167,18 @@ def profile(
             run(setting)  # prepares kernels
             if are_replayed():
                 plans[setting.threads] = _plan(calls, dict(env), inputs, evaluator)
-        seconds = once()
+        seconds = once(settings)
         # Runs that are long differ less, and there are as many operations in them to wait for.
         least = fewest if seconds < LONG_S else 1
         rounds = max(least, min(MOST, int(budget_s / seconds)))
         for i in range(1, rounds):
             progress(i, rounds)
-            once()
+            once(settings)
+        end = time.perf_counter() + patience_s
+        while time.perf_counter() < end and (
+            late := [setting for setting, found in rows.items() if found.quiet_runs < quiet]
+        ):
+            once(late)
         progress(rounds, rounds)
     finally:
         torch.set_num_threads(before)
@@ -177,23 +188,34 @@ def profile(
         by_key: dict[str, list[float]] = {}
         for op, *row in zip(calls, *found.best, strict=True):
             key = key_of(op) + setting.suffix
-            by_key.setdefault(key, []).append(statistics.quantiles(row, n=part)[0])
+            # Of few times, a quantile of statistics' may lie below the least.
+            typical = max(min(row), statistics.quantiles(row, n=part)[0])
+            by_key.setdefault(key, []).append(typical)
         costs |= {(key, setting.threads): statistics.fmean(group) for key, group in by_key.items()}
-    return Profile(costs, rounds * BURST)
+    disturbed = any(found.quiet_runs < FEWEST for found in rows.values())
+    return Profile(costs, rounds * BURST, disturbed)
 
 
 class _Rows:
     """µs of each operation, in each run."""
 
     def __init__(self) -> None:
-        self.every: list[list[float]] = []
-        self.quiet: list[list[float]] = []
-        """Of runs in which no other program took the cores."""
+        self._every: list[list[float]] = []
+        self._quiet: list[list[float]] = []
+        self.quiet_runs = 0
+        """In which no other program took the cores."""
+
+    def add(self, taken: list[list[float]], quiet: bool) -> None:
+        """What the teams of a run took."""
+        self._every += taken
+        if quiet:
+            self._quiet += taken
+            self.quiet_runs += 1
 
     @property
     def best(self) -> list[list[float]]:
         """Those of quiet runs, if there are enough of them."""
-        return self.quiet if len(self.quiet) >= FEWEST else self.every
+        return self._quiet if self.quiet_runs >= FEWEST else self._every
 
 
 class _Setting(NamedTuple):

@@ -47,7 +47,7 @@ def open_model(source: ModelSource) -> tuple[onnx.ModelProto, Outside]:
             data = file.message()
         model = _model(path, data)
         _check(model)
-        return model, Outside(path.parent, file)
+        return model, Outside(path.parent, own=file)
     model, folder = read_model(source)
     return model, Outside(folder)
 

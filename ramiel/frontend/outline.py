@@ -7,23 +7,19 @@ external data in ONNX's own form, at a location that stands for the model's own 
 
 from __future__ import annotations
 
-import mmap
-import threading
 from collections.abc import Callable, Generator
-from pathlib import Path
+from io import BufferedReader
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 from google.protobuf.message import DecodeError
+
+from ramiel.frontend.data_file import OpenFile
 
 OWN_FILE = "\0"
 """The location of data that is in the model's own file; no file has that name."""
 LARGE = 4096
 """Bytes from which on an initializer stays in the file."""
-
-Bytes = npt.NDArray[np.uint8]
 
 _GRAPH = onnx.ModelProto.GRAPH_FIELD_NUMBER
 _INITIALIZER = onnx.GraphProto.INITIALIZER_FIELD_NUMBER
@@ -34,43 +30,29 @@ _OUTSIDE = (
 )
 
 
-class ModelFile:
-    """A model's open file, of which tensors are read when they are needed.
-
-    It is read rather than mapped: a file that is written to while it is mapped may end the process.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Raises OSError."""
-        self.path = path
-        self._file = path.open("rb")
-        self.length = self._file.seek(0, 2)
-        self._turn = threading.Lock()
-
-    def read(self, offset: int, length: int) -> Bytes:
-        """Bytes of the file, in memory of their own; fewer if it is shorter."""
-        data = np.empty(length, np.uint8)
-        with self._turn:
-            self._file.seek(offset)
-            return data[: self._file.readinto(data.data)]
+class ModelFile(OpenFile):
+    """A model's file, of which tensors are read when they are needed."""
 
     def message(self) -> bytes:
         """The model's message, with references to this file in place of large initializers; all of
         the file if it is no message."""
-        if not self.length:
-            return b""  # which cannot be mapped
-        with (
-            mmap.mmap(self._file.fileno(), self.length, access=mmap.ACCESS_READ) as mapped,
-            memoryview(mapped) as data,
-        ):
-            return _outline(data)
+        with self.opened() as file:
+            try:
+                return _rewritten(_Parts(file), 0, self.length, _GRAPH, _graph)
+            except DecodeError:
+                file.seek(0)
+                return file.read()
 
 
-def _outline(data: memoryview) -> bytes:
-    try:
-        return _rewritten(data, 0, len(data), _GRAPH, _graph)
-    except DecodeError:
-        return bytes(data)
+class _Parts:
+    """The bytes of a file by their positions, fewer than asked for where it ends."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+
+    def __getitem__(self, part: slice) -> bytes:
+        self._file.seek(part.start)
+        return self._file.read(part.stop - part.start)
 
 
 class _Field(NamedTuple):
@@ -82,11 +64,11 @@ class _Field(NamedTuple):
     end: int
 
 
-def _graph(data: memoryview, start: int, end: int) -> bytes:
+def _graph(data: _Parts, start: int, end: int) -> bytes:
     return _rewritten(data, start, end, _INITIALIZER, _initializer)
 
 
-def _initializer(data: memoryview, start: int, end: int) -> bytes | None:
+def _initializer(data: _Parts, start: int, end: int) -> bytes | None:
     fields = [*_fields(data, start, end)]
     raw = [f for f in fields if f.number == _RAW_DATA and f.end - f.content >= LARGE]
     if len(raw) != 1 or any(f.number in _OUTSIDE for f in fields):
@@ -104,15 +86,15 @@ def _initializer(data: memoryview, start: int, end: int) -> bytes | None:
 
 
 def _rewritten(
-    data: memoryview,
+    data: _Parts,
     start: int,
     end: int,
     number: int,
-    rewrite: Callable[[memoryview, int, int], bytes | None],
+    rewrite: Callable[[_Parts, int, int], bytes | None],
 ) -> bytes:
     """A message in which others, the fields of a number, are rewritten: those of which `rewrite`
     gives another. Raises DecodeError."""
-    parts = list[memoryview | bytes]()
+    parts = list[bytes]()
     for field in _fields(data, start, end):
         if field.number == number and (new := rewrite(data, field.content, field.end)) is not None:
             tag = _varint(number << 3 | _DELIMITED) + _varint(len(new))
@@ -126,7 +108,7 @@ _FIXED = {1: 8, 5: 4}
 _INTEGER, _DELIMITED = 0, 2
 
 
-def _fields(data: memoryview, start: int, end: int) -> Generator[_Field]:
+def _fields(data: _Parts, start: int, end: int) -> Generator[_Field]:
     """The fields of a message that are delimited by their length. Raises DecodeError."""
     while start < end:
         key, content = _read_varint(data, start)
@@ -147,7 +129,7 @@ def _fields(data: memoryview, start: int, end: int) -> Generator[_Field]:
         start = after
 
 
-def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
+def _read_varint(data: _Parts, at: int) -> tuple[int, int]:
     """An integer, and where it ends."""
     value = 0
     for i, byte in enumerate(data[at : at + 10]):

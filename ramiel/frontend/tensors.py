@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -17,7 +17,8 @@ from xdsl.ir import Attribute
 from ramiel.dialects.onnx.attributes import Array, TensorRef
 from ramiel.dialects.onnx.types import BY_PROTO, ElementType
 from ramiel.errors import CompileError, shorten
-from ramiel.frontend.outline import OWN_FILE, ModelFile
+from ramiel.frontend.data_file import DataFile
+from ramiel.frontend.outline import OWN_FILE
 
 _PACKED = ("int4", "int2", "4e2m1")
 """How the names of types end of which several elements are in a byte."""
@@ -29,8 +30,10 @@ class Outside:
 
     folder: Path | None = None
     """That of external files."""
-    file: ModelFile | None = None
-    """The model's own, if tensors were left in it."""
+    own: DataFile | None = None
+    """The model's own file, if tensors were left in it."""
+    files: dict[Path, DataFile] = field(default_factory=dict[Path, DataFile], compare=False)
+    """The external files that have been found so far."""
 
 
 def tensor_ref(
@@ -115,10 +118,10 @@ def _external(
     entries = {e.key: e.value for e in tensor.external_data}
     title = f'tensor "{shorten(name)}"'
     location = entries.get("location", "")
-    own = outside.file if location == OWN_FILE else None
     if outside.folder is None:
         raise CompileError(f"{title} is in an external file; give the model's path, not its bytes")
-    path = own.path if own is not None else _inside(outside.folder, location, title)
+    own = outside.own if location == OWN_FILE else None
+    file = own or _file(outside, _inside(outside.folder, location, title), title)
     dtype = row.numpy
     if dtype.kind == "O":
         raise CompileError(f"{title}: no external data of type {row.onnx}")
@@ -127,25 +130,30 @@ def _external(
     except ValueError as error:
         raise CompileError(f"{title}: malformed offset or length") from error
     length = given if row.onnx.endswith(_PACKED) and given >= 0 else prod(shape) * dtype.itemsize
-    held = own.length if own is not None else path.stat().st_size
-    if offset < 0 or (given >= 0 and given != length) or offset + length > held:
+    if offset < 0 or (given >= 0 and given != length) or offset + length > file.length:
         if own is not None:
             raise CompileError(f"{title} is malformed: its data does not fill {shape}")
-        raise CompileError(f"{title}: {path.name} does not hold its {length} bytes at {offset}")
+        name = shorten(file.path.name)
+        raise CompileError(f"{title}: {name} does not hold its {length} bytes at {offset}")
 
     def load() -> Array:
         if not length:
             return np.empty(shape, dtype)
-        if own is not None:
-            data = own.read(offset, length)
-        else:
-            data = np.memmap(path, np.uint8, "r", offset, (length,))
+        data = file.read(offset, length)
         if data.size == prod(shape) * dtype.itemsize and not row.onnx.endswith(_PACKED):
             return data.view(dtype.newbyteorder("<")).reshape(shape)
         copy = onnx.TensorProto(data_type=tensor.data_type, dims=shape, raw_data=data.tobytes())
         return _embedded(copy, name, row, shape)
 
     return load
+
+
+def _file(outside: Outside, path: Path, title: str) -> DataFile:
+    try:
+        return outside.files.get(path) or outside.files.setdefault(path, DataFile(path))
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise CompileError(f"{title}: {shorten(path.name)} cannot be read: {reason}") from error
 
 
 def _inside(folder: Path, location: str, title: str) -> Path:

@@ -35,11 +35,16 @@ class Watch:
 
     def is_quiet(self) -> bool:
         """Whether nobody has taken a core from this process so far."""
+        return self.disturbed() == 0
+
+    def disturbed(self) -> int:
+        """How many of this process's threads have lost a core to others; at most one where the
+        system does not tell of each."""
         seconds = time.perf_counter() - self._start
         if waits := _waits():
-            longest = max(wait - self._waits.get(thread, 0) for thread, wait in waits.items())
-            return longest <= LEAST_NS + PART * seconds * 1e9
-        return are_usual(_preemptions() - self._preemptions, seconds)
+            most = LEAST_NS + PART * seconds * 1e9
+            return sum(wait - self._waits.get(thread, 0) > most for thread, wait in waits.items())
+        return int(not are_usual(_preemptions() - self._preemptions, seconds))
 
 
 def forget() -> None:

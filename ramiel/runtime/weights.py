@@ -56,7 +56,9 @@ class Weights(Mapping[str, Tensor]):
     def open(cls, path: str | PathLike[str]) -> Self:
         """Map a .safetensors file into memory: a tensor is read when it is first used.
 
-        FileNotFoundError if there is none, ValueError if it or its metadata is malformed.
+        FileNotFoundError if there is none, ValueError if it, its length or its metadata is
+        malformed. The file may be replaced by another, but not be written to: the system ends a
+        process (SIGBUS) that uses what has been cut off.
         """
         try:
             file = cast(Any, safe_open)(path, framework="pt")

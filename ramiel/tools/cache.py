@@ -50,7 +50,7 @@ def overview(context: typer.Context, debug: Debug = False) -> None:
 
 def _print_probed(machine: str, entries: Sequence[Entry]) -> None:
     """What the probe has found on a machine, if it has been there."""
-    from ramiel.execution.probe import rates
+    from ramiel.execution.probe import probed_again_at, rates
 
     by_threads = rates(entries)
     if not by_threads:
@@ -62,6 +62,12 @@ def _print_probed(machine: str, entries: Sequence[Entry]) -> None:
     for name in next(iter(by_threads.values())):
         table.add_row(name, *(f"{rate[name]:.1f}" for rate in by_threads.values()))
     out.print(table)
+    again = probed_again_at(entries)
+    if again is not None:
+        out.print(
+            "Other programs took the cores meanwhile, so these are rough: the first compilation "
+            f"after {_date(again)} probes it again."
+        )
 
 
 @group.command("list")
@@ -151,5 +157,5 @@ def _cell(text: str) -> Text:
     return Text(shorten(text, 400))
 
 
-def _date(seconds: int) -> str:
+def _date(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")

@@ -74,13 +74,17 @@ class OnnxConstantFoldPass(ModulePass):
 
 
 class _Folder:
+    """Folds the operations of a module, block by block."""
+
     def __init__(self, names: FreshNames, budget: int) -> None:
+        """`budget` is the number of bytes that new constants may have."""
         self.names = names
         self.budget = budget
         self.refined: set[SSAValue] = set()
+        """Values whose type or value is better known than before."""
         self.evaluator: Evaluator | None = None
-        self.folded: dict[Hashable, list[Array]] = {}
-        """The results of operations on small constants, which models repeat."""
+        self.evaluated: dict[Hashable, list[Array]] = {}
+        """The results of operations on small constants, by what they depend on."""
 
     def block(self, block: Block) -> None:
         pending = deque(block.ops)
@@ -106,19 +110,8 @@ class _Folder:
             if not isinstance(op, SchemaOperation) or op.name == "onnx.Constant":
                 continue
             results = self._fold(op)
-            if results is None:
-                continue
-            for old, array in zip(op.results, results, strict=True):
-                if not old.uses:
-                    continue
-                base = old.name_hint or op.op_type.lower()
-                constant = make_constant(self.names.fresh(base), array)
-                constant.results[0].name_hint = base
-                block.insert_op_before(constant, op)
-                old.replace_all_uses_with(constant.results[0])
-                self.refined.add(constant.results[0])
-            op.detach()
-            op.erase()
+            if results is not None:
+                self._replace(op, results)
 
     def _take(self, op: Operation, branch: Block) -> list[Operation]:
         """Replaces an If by the operations of a branch; returns them."""
@@ -150,40 +143,53 @@ class _Folder:
                 set_type(result, better)
                 self.refined.add(result)
 
+    def _replace(self, op: SchemaOperation, results: list[Array]) -> None:
+        """Puts constants in the place of an operation."""
+        block = op.parent
+        assert block is not None
+        for old, array in zip(op.results, results, strict=True):
+            if not old.uses:
+                continue
+            base = old.name_hint or op.op_type.lower()
+            constant = make_constant(self.names.fresh(base), array)
+            constant.results[0].name_hint = base
+            block.insert_op_before(constant, op)
+            old.replace_all_uses_with(constant.results[0])
+            self.refined.add(constant.results[0])
+        op.detach()
+        op.erase()
+
     def _fold(self, op: SchemaOperation) -> list[Array] | None:
         """The values of an operation's results; None if it is not folded."""
-        if op.op_type == "Shape" or op.op_type == "Size":
+        if op.op_type in ("Shape", "Size"):
             shape = static_shape_of(op.operands[0].type)
             if shape is not None:
                 return [_shape_or_size(op, shape)]
-        if op.regions or not op.has_trait(Pure) or not is_lowered(op):
-            return None
-        if any(element_of(r.type) is None for r in op.results):
-            return None  # a sequence or an optional
-        read = op.operands[: _READ.get(op.op_type)]
-        if any(is_quantized(v) for v in read):
-            return None
-        if not all(constant_attribute_of(v) is not None or v.type == NoneType() for v in read):
+        if not _has_constant_results(op):
             return None
         cost = _bytes_of_results(op)
         if cost is None or cost > self.budget:
             return None
-        constants = [constant_attribute_of(v) for v in op.operands]
-        alike = None
-        if not any(isinstance(c, WeightAttr) for c in constants):
-            alike = question(op, constants)
-        results = self.folded.get(alike)
-        if results is None:
-            try:
-                results = self._evaluate(op)
-            except MissingWeight:
-                return None
-        if alike is not None:
-            self.folded[alike] = results
+        try:
+            results = self._values(op)
+        except MissingWeight:
+            return None
         self.budget -= sum(r.nbytes for r in results)
         return results
 
+    def _values(self, op: SchemaOperation) -> list[Array]:
+        """The values of the results of an operation on constants. Models repeat those on small
+        ones, which are evaluated once. Raises CompileError if it fails, MissingWeight included."""
+        constants = [constant_attribute_of(v) for v in op.operands]
+        if any(isinstance(c, WeightAttr) for c in constants):
+            return self._evaluate(op)
+        alike = question(op, constants)
+        if alike not in self.evaluated:
+            self.evaluated[alike] = self._evaluate(op)
+        return self.evaluated[alike]
+
     def _evaluate(self, op: SchemaOperation) -> list[Array]:
+        """_values(), by running the operation's lowering."""
         # Imported here, as it imports torch, which models without foldable operations do not need.
         from ramiel.execution.evaluator import Evaluator
         from ramiel.execution.tensors import array_of_tensor
@@ -202,6 +208,18 @@ class _Folder:
             line = str(error).strip().splitlines()
             reason = line[0] if line else type(error).__name__
             raise CompileError(f"{op.title}: {reason}") from error
+
+
+def _has_constant_results(op: SchemaOperation) -> bool:
+    """Whether an operation can be evaluated, and all that it reads is constant."""
+    if op.regions or not op.has_trait(Pure) or not is_lowered(op):
+        return False
+    if any(element_of(r.type) is None for r in op.results):
+        return False  # a sequence or an optional
+    read = op.operands[: _READ.get(op.op_type)]
+    if any(is_quantized(v) for v in read):
+        return False
+    return all(constant_attribute_of(v) is not None or v.type == NoneType() for v in read)
 
 
 def _known_branch(op: Operation) -> Block | None:

@@ -154,3 +154,16 @@ builtin.module attributes {onnx.opset = 17 : i64} {
     func.return %y : tensor<1x2xf32>
   }
 }
+
+// -----
+
+// An attribute that has a name but no bytes.
+// CHECK: func.func @missing
+// CHECK: onnx.ConstantOfShape
+builtin.module attributes {onnx.opset = 17 : i64} {
+  func.func @missing() -> tensor<2xf32> {
+    %s = onnx.Constant() {value = dense<2> : tensor<1xi64>} : () -> tensor<1xi64>
+    %y = onnx.ConstantOfShape(%s) {value = #onnx.weight<"w" : tensor<1xf32>>} : (tensor<1xi64>) -> tensor<2xf32>
+    func.return %y : tensor<2xf32>
+  }
+}

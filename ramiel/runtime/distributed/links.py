@@ -14,11 +14,14 @@ import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import count
 from typing import NamedTuple
 
 import torch
 
+from ramiel.runtime.distributed.channels import Port
 from ramiel.runtime.distributed.group import Group, Place, time_limit
+from ramiel.runtime.distributed.messages import Remote
 from ramiel.runtime.distributed.neighbours import Slot
 
 _TAG = 7
@@ -28,6 +31,8 @@ _SMALL, _LARGE = 64, 8 << 20
 """Bytes."""
 _COPIED = 1 << 20
 """The bytes of a large message that is sent at once: less than what the system buffers."""
+_SIDE, _ROUNDS = 384, 4
+"""Of the matrix whose square ranks compute that are at work, and how often that takes turns."""
 _LEAST = 1.0
 """What a difference of times is at least, µs: in shared memory, all messages take the same."""
 
@@ -54,12 +59,11 @@ def _digits(number: float) -> str:
 
 def measured(group: Group, other: int) -> Measured:
     """The link between this rank and another, which calls this at the same time. Medians of times
-    there and back, halved, and of the times of sends alone. RankLost."""
+    there and back, halved, and of what messages take of ranks. RankLost."""
     small, large = (half_trip(_bare(group, other, size), _TURNS) for size in (_SMALL, _LARGE))
-    sends = {size: list[float]() for size in (_SMALL, _COPIED)}
-    for size, times in sends.items():
-        half_trip(_bare(group, other, size, times), _TURNS)
-    own, copies = (statistics.median(times[_WARM_UP:]) for times in sends.values())
+    is_shared = other in group.neighbours.ranks
+    taken_by = _sending if is_shared else _exchanging
+    own, copies = (taken_by(group, other, size) for size in (_SMALL, _COPIED))
     return Measured(
         max(small - 2 * own, 0.0) * 1e6,
         (_LARGE - _SMALL) / max((large - small) * 1e6, _LEAST),
@@ -76,6 +80,43 @@ def half_trip(there_and_back: Callable[[], None], turns: int) -> float:
         there_and_back()
         times.append(time.perf_counter() - begin)
     return statistics.median(times[_WARM_UP:]) / 2
+
+
+def _sending(group: Group, other: int, size: int) -> float:
+    """The time of a send, s, to memory."""
+    times: list[float] = []
+    half_trip(_bare(group, other, size, times), _TURNS)
+    return statistics.median(times[_WARM_UP:])
+
+
+def _exchanging(group: Group, other: int, size: int) -> float:
+    """What a message takes of each of two ranks that are at work while it is under way, s: from
+    their turns of an operation and a message to and from the other, beside turns of the operation
+    alone. So what threads take that receive for the rank counts, where there is no core for them.
+    """
+    first = 2 * (_SMALL, _COPIED).index(size)
+    ends = (group.rank, other)
+    remotes = [Remote("", torch.float32, (size // 4,), r, (s,)) for r, s in (ends, ends[::-1])]
+    out, back = (Port(r, first + (r.sender > r.receivers[0]), group) for r in remotes)
+    value, matrix = torch.zeros(size // 4), torch.ones(_SIDE, _SIDE)
+    times: dict[bool, list[float]] = {True: [], False: []}
+    back.post()
+    calls = count()
+    out.send(next(calls), value)  # each turn receives what the one before it has sent
+    for exchanges in (True, False) * _ROUNDS:
+        for _ in range(_TURNS):
+            begin = time.perf_counter()
+            torch.mm(matrix, matrix)
+            if exchanges:
+                call = next(calls)
+                back.receive(call - 1)
+                out.flush()
+                back.post()
+                out.send(call, value)
+            times[exchanges].append(time.perf_counter() - begin)
+    back.receive(next(calls) - 1)
+    out.flush()
+    return max(statistics.median(times[True]) - statistics.median(times[False]), 0.0) / 2
 
 
 def slots_of(ranks: int) -> list[dict[int, int]]:

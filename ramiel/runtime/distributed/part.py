@@ -8,11 +8,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ramiel.runtime.channels import Channel, Channels, Stopped
-from ramiel.runtime.distributed.calls import Again, Calls
+from ramiel.runtime.distributed.calls import Calls
 from ramiel.runtime.distributed.channels import Call, RankChannels, Receiver, Way, result
 from ramiel.runtime.distributed.group import RankLost
 from ramiel.runtime.distributed.messages import BadMessage
 from ramiel.runtime.distributed.plans import RankPlan
+from ramiel.runtime.distributed.reports import Again
 from ramiel.runtime.replay.meeting import Meeting, TapedChannel
 from ramiel.runtime.replay.native import on_crew
 from ramiel.runtime.replay.plans import CAPTURED

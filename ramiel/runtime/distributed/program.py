@@ -14,13 +14,16 @@ from typing import Any, ClassVar
 import torch
 
 from ramiel.runtime.channels import Channels, Stopped
-from ramiel.runtime.distributed.calls import Again, Calls
+from ramiel.runtime.distributed.calls import Calls
 from ramiel.runtime.distributed.channels import Announced, Call, Port, Way
+from ramiel.runtime.distributed.follower import Follower
 from ramiel.runtime.distributed.group import Group, Place, RankLost, RanksDiffer, time_limit
+from ramiel.runtime.distributed.leader import Leader
 from ramiel.runtime.distributed.messages import BadMessage, Remote, slots_of
 from ramiel.runtime.distributed.part import Part
 from ramiel.runtime.distributed.plans import RankPlans, Shapes, ShapesKnown
 from ramiel.runtime.distributed.quick import SOON_MS, Caller, Server
+from ramiel.runtime.distributed.reports import Again
 from ramiel.runtime.locks import Lock
 from ramiel.runtime.program import Program
 from ramiel.runtime.replay.plans import is_replayed, key_of
@@ -64,7 +67,7 @@ class DistributedProgram(Program):
 
     def _start(self) -> None:
         super()._start()
-        self._calls: Calls | None = None
+        self._calls: Leader | Follower | None = None
         self._turn = Lock()
         self._caller = Pool(type(self).__name__)
         self._rank_plans = RankPlans()
@@ -80,20 +83,26 @@ class DistributedProgram(Program):
             self._pool.visit(lambda: None)  # RuntimeError once it is closed
             place = Place.of(os.environ)
             if self._calls is None and place is not None:
-                group = self._group(place)
-                self._calls = Calls(group, self._ports_of(group))
-                weakref.finalize(self, Calls.end, self._calls)
+                self._check_number_of(place)
+                if place.ranks > 1:
+                    group = self._group(place)
+                    kind = Leader if place.rank == 0 else Follower
+                    self._calls = kind(group, self._ports_of(group))
+                    weakref.finalize(self, Calls.end, self._calls)
             return place.rank if place is not None else 0
 
-    def _group(self, place: Place) -> Group:
+    def _check_number_of(self, place: Place) -> None:
         name, count = type(self).__name__, max(self.ranks) + 1
         if place.ranks != count:
             raise RanksDiffer(
                 f"{name} has workers for {count} rank{'s' if count > 1 else ''}, and was started "
                 f"with {place.ranks}: torchrun --nnodes {count} --nproc-per-node 1, for example"
             )
-        slots = slots_of(self.remote, count)
-        return Group(name, place, time_limit(os.environ), self.identity(), slots)
+
+    def _group(self, place: Place) -> Group:
+        slots = slots_of(self.remote, place.ranks)
+        limit_s = time_limit(os.environ)
+        return Group(type(self).__name__, place, limit_s, self.identity(), slots)
 
     def identity(self) -> dict[str, str]:
         """What has to be the same on all ranks: versions, and hashes of source and weights."""
@@ -117,9 +126,8 @@ class DistributedProgram(Program):
         """On a rank other than 0: run this rank's workers for the calls that rank 0 makes, until it
         is closed. RankLost if it ends otherwise, or another rank is lost; on rank 0, and without
         torchrun, RuntimeError."""
-        rank = self.connect()
-        calls = self._calls
-        if rank == 0 or calls is None:
+        rank, calls = self.connect(), self._calls
+        if not isinstance(calls, Follower):
             raise RuntimeError(f"{type(self).__name__} is called on rank 0, and served on others")
         try:
             while True:
@@ -133,7 +141,7 @@ class DistributedProgram(Program):
         finally:
             calls.end()
 
-    def _serve_quickly(self, calls: Calls) -> bool:
+    def _serve_quickly(self, calls: Follower) -> bool:
         """Whether a call like the last one has come soon, and was served without Python."""
         announced = calls.announced
         if announced is None or not calls.are_shared:
@@ -144,7 +152,7 @@ class DistributedProgram(Program):
             plan.quick[announced.way] = Server(calls, plan, announced)
         return plan.quick[announced.way].serve(self._rank_plans, SOON_MS)
 
-    def _serve_call(self, calls: Calls, call: Call) -> None:
+    def _serve_call(self, calls: Follower, call: Call) -> None:
         failure: Exception | None = None
         try:
             call.is_open = True
@@ -159,7 +167,7 @@ class DistributedProgram(Program):
         rank, calls = self.connect(), self._calls
         if calls is None:
             return super()._run_batch(samples)
-        if rank != 0:
+        if not isinstance(calls, Leader):
             raise RuntimeError(f"{type(self).__name__} is called on rank 0; rank {rank} serves it")
         with self._turn:
             key = key_of(list(chain.from_iterable(samples)))
@@ -176,7 +184,7 @@ class DistributedProgram(Program):
                 return self._call(calls, samples, shapes, Way.PYTHON)
 
     def _call(
-        self, calls: Calls, samples: Sequence[Sequence[Any]], shapes: Shapes, way: Way
+        self, calls: Leader, samples: Sequence[Sequence[Any]], shapes: Shapes, way: Way
     ) -> list[tuple[Any, ...]]:
         """Make a call on all ranks. Again if it has to be made in Python."""
         call = Call(Announced(calls.next_number(), shapes.number, way), 0)
@@ -190,8 +198,12 @@ class DistributedProgram(Program):
                 results.extend(part.run())
             except BaseException as error:
                 failure = error
-            if (raised := calls.outcome(failure)) is not None:
-                raise raised
+            raised = calls.outcome(failure)
+            try:
+                if raised is not None:
+                    raise raised
+            finally:
+                del failure, raised  # their tracebacks hold this frame: break the cycle
             if way is not Way.PYTHON:
                 shapes.in_python = dict(calls.in_python)
 
@@ -201,7 +213,7 @@ class DistributedProgram(Program):
         return self._by_sample(results)
 
     def _call_quickly(
-        self, calls: Calls, samples: Sequence[Sequence[Any]], announced: Announced
+        self, calls: Leader, samples: Sequence[Sequence[Any]], announced: Announced
     ) -> list[Any] | None:
         """The outputs of a call that is made without Python; None if it cannot be."""
         plan = self._rank_plans.ready(announced) if calls.are_shared else None

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from ctypes import byref
+from functools import partial
 from typing import Any
 
-from ramiel.runtime.distributed.calls import Again, Calls
+from ramiel.runtime.distributed.calls import Calls
 from ramiel.runtime.distributed.channels import Announced, Call, Port
+from ramiel.runtime.distributed.follower import Follower
+from ramiel.runtime.distributed.leader import Leader
 from ramiel.runtime.distributed.plans import RankPlan, RankPlans
+from ramiel.runtime.distributed.reports import Again, announcement, fine, message_of
 from ramiel.runtime.replay.native import SAID_OTHERWISE, Said
 from ramiel.runtime.replay.tape import NotCapturable
 
@@ -25,16 +29,21 @@ class Caller:
     """The calls of a plan of rank 0."""
 
     def __init__(
-        self, calls: Calls, plan: RankPlan, announced: Announced, inputs: Sequence[tuple[int, Port]]
+        self,
+        calls: Leader,
+        plan: RankPlan,
+        announced: Announced,
+        inputs: Sequence[tuple[int, Port]],
     ) -> None:
         """`inputs` are those that other ranks read, by their place among the plan's."""
         self._calls, self._plan, self._announced, self._inputs = calls, plan, announced, inputs
-        others = [rank for rank in range(calls.group.ranks) if rank != calls.group.rank]
-        self._headers = [calls.announcement(announced), *map(calls.fine, others)]
+        self._headers = [
+            message_of(header) for header in (announcement(announced), *map(fine, calls.partners))
+        ]
         self._announcement = calls.slot(0).said(self._headers[0])
         said = [
             calls.slot(rank).said(header)
-            for rank, header in zip(others, self._headers[1:], strict=True)
+            for rank, header in zip(calls.partners, self._headers[1:], strict=True)
         ]
         self._reports = (Said * len(said))(*said)
         self._messages = (Said * len(inputs))(*(port.said() for _, port in inputs))
@@ -49,7 +58,8 @@ class Caller:
             calls.expect(announced)
             for place, port in self._inputs:
                 port.put(number, inputs[place])
-            status, interrupt = SAID_OTHERWISE, None
+            status = SAID_OTHERWISE
+            interrupts = list[BaseException]()
             try:
                 status = native.functions.ramiel_ranks_call(
                     *(instance.handle, number, byref(self._announcement)),
@@ -57,27 +67,33 @@ class Caller:
                     *(min(instance.spins, calls.group.neighbours.spins), byref(calls.is_open)),
                 )
             except BaseException as error:
-                interrupt = error
+                interrupts.append(error)
+            # They are taken from there, as their tracebacks hold this frame.
             if calls.is_open.value:
-
-                def finish() -> None:
-                    raised = calls.outcome(_finished(calls, plans, status, interrupt))
-                    calls.is_open.value = 0
-                    if raised is not None:
-                        raise raised
-
-                settle(finish)
-            if interrupt is not None:
-                raise interrupt
+                settle(partial(_settle, calls, plans, status, interrupts))
+            if interrupts:
+                raise interrupts.pop()
             return instance.outputs(memory)
+
+
+def _settle(calls: Leader, plans: RankPlans, status: int, interrupts: list[BaseException]) -> None:
+    """Raises what a call ends with that did not go as usual."""
+    interrupt = interrupts.pop() if interrupts else None
+    raised = calls.outcome(_finished(calls, plans, status, interrupt))
+    calls.is_open.value = 0
+    try:
+        if raised is not None:
+            raise raised
+    finally:
+        del raised, interrupt
 
 
 class Server:
     """The calls of a plan of another rank."""
 
-    def __init__(self, calls: Calls, plan: RankPlan, announced: Announced) -> None:
+    def __init__(self, calls: Follower, plan: RankPlan, announced: Announced) -> None:
         self._calls, self._plan, self._announced = calls, plan, announced
-        self._headers = calls.announcement(announced), calls.fine(calls.group.rank)
+        self._headers = message_of(announcement(announced)), message_of(fine(calls.group.rank))
         self._announcement = calls.slot(0).said(self._headers[0])
         self._report = calls.slot(calls.group.rank).said(self._headers[1])
 

@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 
 from ramiel.analysis.static_cost import NOMINAL, Prices, Work
 from ramiel.compiler import compile_model
+from ramiel.console.notes import note
 from ramiel.cores import cores
 from ramiel.dialects.torch import Task
+from ramiel.execution import cost_cache, probing
 from ramiel.execution import probe as module_under_test
-from ramiel.execution import probing
-from ramiel.execution.cost_cache import CostCache, cache_path
+from ramiel.execution.cost_cache import CacheUnavailable, CostCache, cache_path
 from ramiel.execution.fit import Sample, fitted
 from ramiel.execution.machine import machine_fingerprint
 from ramiel.execution.probe import Probed, probed, probed_counts, probed_machine, rates
@@ -38,6 +39,13 @@ SLOW = NOMINAL.on(1) * 3
 class Probes(list[list[int]]):
     """The numbers of threads of each time that the machine was really probed."""
 
+    factor = 1.0
+    """How much slower it is found to be, as other programs take the cores."""
+
+    @property
+    def disturbed(self) -> bool:
+        return self.factor > 1
+
 
 @pytest.fixture(autouse=True)
 def probes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Probes:
@@ -46,7 +54,8 @@ def probes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Probes:
 
     def measure(counts: list[int]) -> Measured:
         found.append(counts)
-        return Measured({n: SLOW * (1 / n) for n in counts}, 0.5, 80.0, 1.25, 9)
+        prices = {n: SLOW * (found.factor / n) for n in counts}
+        return Measured(prices, 0.5, 80.0, 1e4 * found.factor, 1.25, 9, found.disturbed)
 
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("RAMIEL_PROBE")
@@ -58,14 +67,15 @@ def probes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Probes:
 def forget() -> None:
     """As in a new process."""
     module_under_test._measured.cache_clear()
+    note.cache_clear()
 
 
 def ask() -> Probed:
     return probed(lambda what, done, total: None)
 
 
-def assert_slow(found: Probed) -> None:
-    assert astuple(found.prices.on(1)) == pytest.approx(astuple(SLOW))
+def assert_slow(found: Probed, factor: float = 1.0) -> None:
+    assert astuple(found.prices.on(1)) == pytest.approx(astuple(SLOW * factor))
     assert (found.hand_over, found.call, found.crowding) == pytest.approx((0.5, 80.0, 1.25))
 
 
@@ -93,6 +103,118 @@ def test_it_can_be_switched_off(probes: Probes, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("RAMIEL_PROBE", "0")
     assert ask() == Probed(NOMINAL)
     assert probes == [] and not cache_path().exists()
+
+
+class Clock:
+    """A day, in seconds."""
+
+    now = 1.7e9
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(cost_cache, "time", clock)
+    return clock
+
+
+def test_what_was_disturbed_is_probed_again_after_a_while(
+    probes: Probes, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the first compilation that comes then, not by others before it, or once it is quiet."""
+    probes.factor = 2.0
+    for seconds in (0, 1, 58):
+        clock.now += seconds
+        forget()
+        assert_slow(ask(), 2.0)
+        assert capsys.readouterr().err.count("other programs took the cores") == 1
+        assert len(probes) == 1
+    assert "rough" in CliRunner().invoke(app, ["cache"]).output
+    probes.factor = 1.0
+    for seconds in (1, 60, 1e9):
+        clock.now += seconds
+        forget()
+        assert_slow(ask())
+        assert capsys.readouterr().err == ""
+        assert len(probes) == 2
+    assert "rough" not in CliRunner().invoke(app, ["cache"]).output
+
+
+def test_a_process_that_lives_on_probes_again_as_well(probes: Probes, clock: Clock) -> None:
+    probes.factor = 2.0
+    ask()
+    probes.factor = 1.0
+    clock.now += 61
+    assert_slow(ask())
+
+
+def test_of_probes_that_were_disturbed_the_least_stays(probes: Probes, clock: Clock) -> None:
+    for factor, least in [(4.0, 4.0), (5.0, 4.0), (3.0, 3.0), (6.0, 3.0)]:
+        probes.factor = factor
+        forget()
+        assert_slow(ask(), least)
+        clock.now += 3600
+    assert len(probes) == 4
+
+
+def test_a_machine_that_is_always_busy(probes: Probes, clock: Clock) -> None:
+    """A compilation every minute, for two hours: after 1, 2, 4, ... minutes it is probed."""
+    probes.factor = 2.0
+    for _ in range(120):
+        forget()
+        ask()
+        clock.now += 60
+    assert len(probes) == 7
+
+
+def test_a_clock_that_was_set_back(probes: Probes, clock: Clock) -> None:
+    probes.factor = 2.0
+    ask()
+    clock.now -= 1e8
+    forget()
+    ask()
+    assert len(probes) == 2
+
+
+def test_what_was_disturbed_and_cannot_be_replaced_stays(
+    probes: Probes, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an image whose folder is read-only: not each process probes."""
+    probes.factor = 2.0
+    ask()
+    clock.now += 3600
+
+    def fill(*_: object) -> None:
+        raise CacheUnavailable(cache_path(), "attempt to write a readonly database")
+
+    monkeypatch.setattr(CostCache, "fill", fill)
+    forget()
+    assert_slow(ask(), 2.0)
+    assert len(probes) == 1
+
+
+@pytest.mark.parametrize(
+    ("quiet", "found"),
+    [
+        ([True], (9.0, False)),
+        ([False, True], (8.0, False)),
+        ([False] * 3, (5.0, True)),
+    ],
+    ids=["quiet", "quiet at last", "busy"],
+)
+@pytest.mark.parametrize("alone", [False, True], ids=["cores", "one core"])
+def test_an_overhead_is_measured_until_nobody_disturbs(
+    quiet: list[bool], found: tuple[float, bool], alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three times at most. It takes no longer than is usual: 5 µs."""
+    answers, times = iter(quiet), iter([9.0, 8.0, 7.0])
+    monkeypatch.setattr(probing.Watch, "is_quiet", lambda _: next(answers))
+    monkeypatch.setattr(probing, "cores", lambda: 1 if alone else 2)
+    expected = (9.0, False) if alone else found
+    assert probing.undisturbed(lambda: next(times), 5.0, probing.TRIES) == expected
 
 
 @pytest.mark.parametrize("change", ["all", "one"])
@@ -147,7 +269,7 @@ def test_who_comes_while_it_is_probed_waits(monkeypatch: pytest.MonkeyPatch) -> 
     """As several processes would: each thread has a connection of its own."""
     asked: list[int] = []
 
-    def measure() -> tuple[dict[tuple[str, int], float], int]:
+    def measure(_: object) -> tuple[dict[tuple[str, int], float], int]:
         asked.append(1)
         time.sleep(0.05)
         return {("price", 1): float(len(asked))}, 1
@@ -212,6 +334,7 @@ def test_the_program_does_each_kind_of_work() -> None:
 def test_measuring_finds_the_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Times are made up: those of the nominal machine, but one core is used by others."""
     monkeypatch.undo()
+    monkeypatch.setattr(probing.Watch, "is_quiet", lambda _: True)
     real = {op: work_of(op) for op in probe_program().body.block.ops if isinstance(op, Task)}
     assert real
 
@@ -231,6 +354,7 @@ def test_measuring_finds_the_prices(monkeypatch: pytest.MonkeyPatch) -> None:
         assert astuple(found.prices[n]) == pytest.approx(astuple(NOMINAL.on(n)), rel=0.05)
     assert found.prices[4] == Prices({2: found.prices[2]}).on(4)
     assert found.crowding == pytest.approx(1.5) and found.runs == 5
+    assert found.disturbed
 
 
 @pytest.mark.parametrize(("busy", "found"), [(1.02, 1.02), (1.1, 1.1), (1.8, 1.1)])

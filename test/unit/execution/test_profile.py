@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
@@ -70,7 +70,7 @@ def no_progress(what: str, done: int, total: int) -> None:
 def test_every_operation_is_timed_once_on_each_number_of_threads() -> None:
     function = function_of(branches())
     seen: list[tuple[int, int]] = []
-    costs, runs = profile(function, [1, 2], lambda done, total: seen.append((done, total)))
+    costs, runs, _ = profile(function, [1, 2], lambda done, total: seen.append((done, total)))
     keys = {key_of(op) for op in tasks_of_any(function)}
     alone = {(key + ALONE, 1) for key in keys} if cores() > 1 else set[tuple[str, int]]()
     assert set(costs) == {(key, n) for key in keys for n in (1, 2)} | alone
@@ -96,8 +96,67 @@ def test_runs_that_other_programs_disturb(
 
     monkeypatch.setattr(profiler, "are_replayed", lambda: False)
     monkeypatch.setattr(profiler, "_times", times)
-    monkeypatch.setattr(profiler.Watch, "is_quiet", lambda _: now[0])
-    assert set(profile(function, [1], lambda done, total: None).costs.values()) == {cost}
+    monkeypatch.setattr(profiler.Watch, "disturbed", lambda _: int(not now[0]))
+    found = profile(function, [1], lambda done, total: None)
+    assert set(found.costs.values()) == {cost}
+    assert found.disturbed == (quiet == [False])
+
+
+class Runs:
+    """Runs of operations that take 10, 12, 14, ... µs each, of which some are disturbed."""
+
+    def __init__(self, quiet: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done = 0
+        self.function = function_of(branches())
+        operations = len(tasks_of_any(self.function))
+
+        def times(*_: object) -> list[float]:
+            self.done += 1
+            return [8.0 + 2 * self.done] * operations
+
+        monkeypatch.setattr(profiler, "are_replayed", lambda: False)
+        monkeypatch.setattr(profiler, "cores", lambda: 1)
+        monkeypatch.setattr(profiler, "_times", times)
+        monkeypatch.setattr(profiler.Watch, "disturbed", lambda _: int(not quiet(self.done)))
+
+    def profile(self, patience_s: float) -> Profile:
+        return profile(
+            self.function,
+            [1],
+            lambda done, total: None,
+            fewest=1,
+            budget_s=0.0,
+            part=10,
+            quiet=9,
+            patience_s=patience_s,
+        )
+
+
+@pytest.mark.parametrize("first", [1, 50])
+def test_more_runs_until_enough_are_undisturbed(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Runs(lambda run: run >= first, monkeypatch)
+    found = runs.profile(patience_s=1e6)
+    assert not found.disturbed
+    assert runs.done <= first + 9 * 2 + BURST
+    assert min(found.costs.values()) >= 8 + 2 * first
+
+
+def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that is never quiet. A second passes whenever somebody asks for the time."""
+    seconds = itertools.count()
+    monkeypatch.setattr(profiler.time, "perf_counter", lambda: float(next(seconds)))
+    runs = Runs(lambda run: False, monkeypatch)
+    assert runs.profile(patience_s=40.0).disturbed
+    assert 2 * (BURST + 1) <= runs.done < 40 * (BURST + 1)
+
+
+def test_few_undisturbed_runs_are_not_extrapolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of three times is no less than the least of them."""
+    runs = Runs(lambda run: run <= 5, monkeypatch)  # the first two warm up
+    found = runs.profile(patience_s=0.0)
+    assert set(found.costs.values()) == {14.0} and not found.disturbed
 
 
 def tasks_of_any(function: func.FuncOp) -> Sequence[TorchOperation]:
@@ -137,13 +196,14 @@ def test_a_kernel_has_to_be_faster_by_some_percent(
     function = function_of(branches())
     times = {'kernel="plain"': microseconds, "kernel=": 120.0, "": 100.0}
 
-    def timed(function: func.FuncOp, threads: Sequence[int], progress: object) -> object:
+    def timed(function: func.FuncOp, threads: Sequence[int], progress: object) -> Profile:
         keys = [key_of(op) for op in tasks_of(function, lambda _: 1.0).ops]
-        return {
+        costs = {
             (key, count): next(us for text, us in times.items() if text in key)
             for key in keys
             for count in threads
-        }, FEWEST
+        }
+        return Profile(costs, FEWEST)
 
     monkeypatch.setattr(module_under_test, "profile", timed)
     convolutions = [op for op in function.walk() if isinstance(op, LayerOp)]

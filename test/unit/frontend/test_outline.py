@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from ramiel.compiler import compile_model
 from ramiel.dialects.onnx.weights import weights_of
 from ramiel.errors import CompileError
 from ramiel.frontend import outline
+from ramiel.frontend.data_file import DataFile
 from ramiel.frontend.importer import import_model
 from ramiel.frontend.outline import OWN_FILE, ModelFile
 
@@ -124,8 +128,81 @@ def test_a_file_that_is_replaced_or_cut(tmp_path: Path) -> None:
     cut = import_model(path)
     with path.open("r+b") as file:
         file.truncate(100)
-    with pytest.raises(CompileError, match="malformed"):
+    with pytest.raises(CompileError, match="has been changed"):
         weights_of(cut)["other"].array()
+
+
+def with_external_data(folder: Path) -> Path:
+    path = folder / "m.onnx"
+    onnx.save(
+        of_constants(LARGE), path, save_as_external_data=True, location="w.bin", size_threshold=0
+    )
+    return path
+
+
+def cut(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(100)
+
+
+def overwritten(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def replaced(path: Path) -> None:
+    other = path.with_suffix(".other")
+    other.write_bytes(bytes(path.stat().st_size))
+    other.replace(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (cut, "w.bin has been changed"),
+        (overwritten, "w.bin has been changed"),
+        (replaced, "w.bin has been changed"),
+        (Path.unlink, "w.bin cannot be read any longer: no such file"),
+    ],
+)
+def test_external_data_that_changes(
+    change: Callable[[Path], None], part: str, tmp_path: Path
+) -> None:
+    """Between the import of a model and the use of its tensors."""
+    weight = weights_of(import_model(with_external_data(tmp_path)))["large"]
+    np.testing.assert_array_equal(weight.array(), numpy_helper.to_array(LARGE))
+    change(tmp_path / "w.bin")
+    with pytest.raises(CompileError, match=part):
+        weight.array()
+
+
+def test_data_that_memory_is_too_small_for(tmp_path: Path) -> None:
+    """A file may have holes, and then say that it is larger than any memory."""
+    path = tmp_path / "w.bin"
+    path.touch()
+    os.truncate(path, 1 << 42)
+    with pytest.raises(CompileError, match="too large"):
+        DataFile(path).read(0, 1 << 62)
+
+
+def test_a_model_with_more_files_than_may_be_open(tmp_path: Path) -> None:
+    """Each tensor has its own."""
+    few, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    now = len(os.listdir("/proc/self/fd"))
+    tensors = [tensor(f"t{i}", TensorProto.FLOAT, (2, 2), raw=True) for i in range(40)]
+    path = tmp_path / "m.onnx"
+    onnx.save(
+        of_constants(*tensors),
+        path,
+        save_as_external_data=True,
+        all_tensors_to_one_file=False,
+        size_threshold=0,
+    )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (now + 20, hard))
+    try:
+        found = [weight.array() for weight in weights_of(import_model(path)).values()]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
+    assert len(found) == 40
 
 
 @pytest.mark.parametrize("more", [{}, {"offset": "x"}, {"offset": "0", "length": "99999"}])

@@ -19,7 +19,7 @@ import torch
 from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
-from ranked import Ranked, check, weights
+from ranked import Ranked, check, given, weights
 
 from ramiel.runtime.distributed.group import Place, time_limit
 from ramiel.runtime.distributed.messages import (
@@ -224,10 +224,32 @@ def test_without_torchrun_the_workers_are_threads() -> None:
             program.serve()
 
 
-@pytest.mark.parametrize("given", ["x", "0", "-1", "inf", "nan"])
-def test_a_limit_that_is_none(given: str) -> None:
+class OnOneRank(Ranked):
+    """It, where a schedule crosses no link."""
+
+    ranks = (0, 0)
+    remote = ()
+
+
+def test_a_program_of_one_rank_needs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if torchrun has started it."""
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with OnOneRank(weights()) as program:
+        assert program.connect() == 0
+        for seed in range(8):
+            check(program, seed)
+        program.capture(*given(0))
+        check(program, 0)
+        assert program.capture_status(*given(0)) == "captured"
+        with pytest.raises(RuntimeError, match="called on rank 0"):
+            program.serve()
+
+
+@pytest.mark.parametrize("limit", ["x", "0", "-1", "inf", "nan"])
+def test_a_limit_that_is_none(limit: str) -> None:
     with pytest.raises(ValueError, match="RAMIEL_TIMEOUT"):
-        time_limit({"RAMIEL_TIMEOUT": given})
+        time_limit({"RAMIEL_TIMEOUT": limit})
 
 
 def test_the_default_place_is_this_machine() -> None:

@@ -8,10 +8,12 @@ from typing import Any, cast
 import pytest
 from torch import Tensor
 
-from ramiel.runtime.distributed.calls import _ALIVE, _END, Calls
+from ramiel.runtime.distributed import reports
+from ramiel.runtime.distributed.follower import Follower
 from ramiel.runtime.distributed.group import RankLost
 from ramiel.runtime.distributed.messages import Header
 from ramiel.runtime.distributed.neighbours import Neighbours
+from ramiel.runtime.distributed.reports import END, header_of
 
 
 class Told:
@@ -40,24 +42,24 @@ class Told:
 
 
 def reason(lost: int, *said: Header) -> RankLost:
-    calls = Calls(cast(Any, Told(*said)), ())
+    calls = Follower(cast(Any, Told(*said)), ())
     return calls.reason(RankLost("the connection is lost", lost))
 
 
-ALIVE = Header(_ALIVE, 0, -1)
+ALIVE = header_of(reports.ALIVE, 0)
 
 
 def test_rank_0_that_ends_for_a_third_one_is_not_to_blame() -> None:
     """Whatever this rank was doing when the connection to rank 0 ended."""
-    error = reason(0, ALIVE, Header(_END, 0, 2))
+    error = reason(0, ALIVE, header_of(END, 0, 2))
     assert error.rank == 2 and str(error) == "rank 0 has ended the program: rank 2 is lost"
 
 
-@pytest.mark.parametrize("said", [(), (ALIVE,), (Header(_END, 0, -1),)])
+@pytest.mark.parametrize("said", [(), (ALIVE,), (header_of(END, 0, -1),)])
 def test_rank_0_that_says_nothing_of_it_is(said: tuple[Header, ...]) -> None:
     assert str(reason(0, *said)) == "the connection is lost"
 
 
 def test_another_rank_is_lost_by_itself() -> None:
-    error = reason(2, Header(_END, 0, 1))
+    error = reason(2, header_of(END, 0, 1))
     assert error.rank == 2 and str(error) == "the connection is lost"

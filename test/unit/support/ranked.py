@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
@@ -20,6 +21,7 @@ from ramiel.runtime.distributed.calls import Calls
 from ramiel.runtime.distributed.channels import Announced
 from ramiel.runtime.distributed.quick import Caller
 from ramiel.runtime.measure import same_bits
+from ramiel.runtime.replay.plan import Instance
 
 
 class Ranked(DistributedProgram):
@@ -298,15 +300,19 @@ def quick(program: Ranks) -> None:
         return outputs
 
     Caller.call = noted  # pyright: ignore[reportAttributeAccessIssue]
+    gc.disable()  # Ctrl-C would be lost in a destructor, which has to run at once
     for seed in range(40):
         check(program, seed)
         if seed % 10 == 9:
+            before = instances()
             try:
                 program(given(seed)[0], torch.tensor([99, 0]))
             except RuntimeError as error:
                 print(error, flush=True)
             else:
                 raise AssertionError
+            assert instances() == before - 1, "that of a call that fails is still there"
+    gc.enable()
     assert made.count("done") > 30 and made.count("fails") == 4, made
     made.clear()
     for seed in range(CHANGED):
@@ -315,6 +321,11 @@ def quick(program: Ranks) -> None:
     assert made.count("fails") == 1 and made[-1] == "done", made
     interrupted(program)
     forever(program)
+
+
+def instances() -> int:
+    """Copies of plans."""
+    return sum(isinstance(thing, Instance) for thing in gc.get_objects())
 
 
 CHANGED = 80

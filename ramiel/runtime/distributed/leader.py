@@ -1,0 +1,171 @@
+"""The calls of rank 0: it announces each, and hears the reports of the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from ctypes import c_int
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ramiel.runtime.distributed.calls import Calls
+from ramiel.runtime.distributed.channels import Announced, Call, Port
+from ramiel.runtime.distributed.group import FOREVER, Group, RankLost
+from ramiel.runtime.distributed.messages import BadMessage, Header, header_buffer
+from ramiel.runtime.distributed.reports import (
+    AGAIN,
+    ALIVE,
+    ANNOUNCED,
+    END,
+    FAILED,
+    FINE,
+    HEARD,
+    HEARD_S,
+    LOST,
+    MOST_TOLD,
+    NOBODY,
+    REASON,
+    REPORTED,
+    Again,
+    announcement,
+    header_of,
+    message_of,
+    urgency,
+)
+from ramiel.runtime.errors import OpError
+
+
+class Leader(Calls):
+    """The calls as rank 0 makes them."""
+
+    def __init__(self, group: Group, ports: Sequence[Port]) -> None:
+        super().__init__(group, ports, range(1, group.ranks))
+        self.in_python: dict[int, str] = {}
+        """The other ranks that ran the last call in Python though it was to be replayed, and why.
+        """
+        self.is_open = c_int()
+        """1 while a quick call (quick.py) is announced and not over."""
+        self._lost: RankLost | None = None
+        self._under_way: list[tuple[Any, Tensor, int]] = []
+        for rank in self.partners:
+            self._start(self._beat, rank)
+
+    def next_number(self) -> int:
+        """That of the call that begins. RankLost if the program has ended."""
+        if self.is_open.value and self._lost is None:  # by a second one, while it was settled
+            self._lost = RankLost("a call was interrupted as it ended")
+            self._say_end(self._lost.rank)
+        if self._lost is not None:
+            raise RankLost(f"the program has ended: {self._lost}", self._lost.rank)
+        self._number += 1
+        return self._number
+
+    def announce(self, call: Call) -> None:
+        """Tell the others that a call begins."""
+        call.is_open = True
+        header = announcement(Announced(call.number, call.shapes, call.way))
+        if self._own_slot is not None:
+            header.write(self._own_slot.buffer)
+            self._own_slot.send()
+        for rank in self.partners:
+            if rank not in self._slots:
+                self._send(header, rank)
+
+    def outcome(self, failure: BaseException | None) -> BaseException | None:
+        """What to raise for the call that was announced, once all ranks have reported on it."""
+        told: list[BaseException | None] = [failure]
+        self.in_python.clear()
+        if not isinstance(failure, RankLost | BadMessage):
+            try:
+                self.post()  # while the others are at work
+                told += self._reports()
+            except (RankLost, BadMessage) as error:
+                told.append(error)
+            except BaseException as error:  # an interrupt: what is still to come is not known
+                told += [error, RankLost("a call was interrupted as it ended")]
+        if lost := next((e for e in told if isinstance(e, RankLost | BadMessage)), None):
+            self._lost = RankLost(str(lost), lost.rank if isinstance(lost, RankLost) else 0)
+            self._say_end(self._lost.rank)
+        errors = [error for error in told if error is not None]
+        if interrupt := next((e for e in errors if not isinstance(e, Exception)), None):
+            return interrupt
+        if self._lost is not None:
+            return RankLost(str(self._lost), self._lost.rank)
+        # What has failed by itself, before what was stopped since something else had failed.
+        return min(errors, key=urgency, default=None)
+
+    def _reports(self) -> list[BaseException | None]:
+        while self._under_way:
+            work, _, rank = self._under_way.pop()
+            self.group.wait(work, rank, "announces a call")
+        return [self._report_of(rank) for rank in self.partners]
+
+    def _report_of(self, rank: int) -> BaseException | None:
+        """What a rank says of a call: why it has failed, if it is the one that did."""
+        what = "waits for its report"
+        header = self._receive(rank, what)
+        size = header.shape[0] if len(header.shape) == 1 else -1
+        if header.number != self._number or not 0 <= size <= MOST_TOLD:
+            raise BadMessage(f"rank {rank} reports on another call")
+        text = ""
+        if size:
+            told = torch.zeros(size, dtype=torch.uint8)
+            self.group.wait(self.group.receive(told, rank, REASON), rank, what)
+            text = bytes(told.numpy()).decode(errors="replace")
+        if header.kind == LOST:
+            return RankLost(text, header.cause)
+        if header.kind == AGAIN:
+            return Again(f"rank {rank}: {text}")
+        if header.kind == FINE and text:
+            self.in_python[rank] = text
+        return OpError(f"rank {rank}: {text}") if header.kind == FAILED else None
+
+    def _receive(self, rank: int, what: str) -> Header:
+        """A rank's report."""
+        if (slot := self._slots.get(rank)) is not None:
+            self.group.wait_for(slot, rank, what)
+            return Header.read(slot.buffer)
+        buffer = header_buffer()
+        self.group.wait(self.group.receive(buffer, rank, REPORTED), rank, what)
+        return Header.read(buffer)
+
+    def _send(self, header: Header, rank: int) -> None:
+        buffer = message_of(header)
+        self._under_way.append((self.group.send(buffer, rank, ANNOUNCED), buffer, rank))
+
+    def _beat(self, rank: int) -> None:
+        """Say now and then that rank 0 is there."""
+        buffer = message_of(header_of(ALIVE, 0))
+        while not self._ended.wait(self.group.limit_s / 4):
+            try:
+                self.group.send(buffer, rank, ANNOUNCED).wait(FOREVER)
+            except RuntimeError:
+                return  # the next call says so
+
+    def _leave(self) -> None:
+        if self._lost is None:
+            self._say_end(NOBODY)
+
+    def _say_end(self, cause: int) -> None:
+        """Tell the others, and wait until they have heard: what is sent may be lost with a
+        connection that ends before."""
+        self._under_way.clear()
+        answers: list[tuple[Any, Tensor]] = []
+        for rank in self.partners:
+            try:
+                self._send(header_of(END, 0, cause), rank)
+                work, _, _ = self._under_way.pop()
+                self.group.wait(work, rank, "announces the end")
+                if rank != cause:
+                    answer = header_buffer()
+                    answers.append((self.group.receive(answer, rank, HEARD), answer))
+            except RankLost:
+                continue
+        end = time.monotonic() + HEARD_S
+        for work, _ in answers:
+            with suppress(RuntimeError):
+                work.wait(timedelta(seconds=max(end - time.monotonic(), 0.001)))
