@@ -23,8 +23,8 @@ def lower_bound(graph: TaskGraph, workers: int, *, steps: int = 0) -> float:
     over stages: the graph is cut along its critical path, the spine, and the tasks that must run
     between two tasks of the spine form a stage, which has its own bound. Tasks that may run beside
     much of the spine would merge all stages into one, so stages are formed with and without them
-    and the best chain of stages is taken. Leaving out tasks or edges can only lower a bound. As `bound`,
-    it is at most the time of one core.
+    and the best chain of stages is taken. Leaving out tasks or edges can only lower a bound. It
+    is at most the time of one core, as `bound` is.
 
     Each small stage is searched for `steps` steps, at about 0.3 ms each: up to 5000 steps tighten
     the bound by a few per cent, more gain little.
