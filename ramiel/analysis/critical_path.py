@@ -62,7 +62,8 @@ def bound(graph: TaskGraph, workers: int) -> float:
 
     It is the larger of the critical path, with each task on its fastest number of threads, and the
     work divided by `workers`, with each task on the number of threads that takes the least core
-    time. Raises ValueError if `workers` is less than 1.
+    time; but at most the time of one core while the others are idle, on which tasks may be faster.
+    Raises ValueError if `workers` is less than 1.
     """
     if workers < 1:
         raise ValueError(f"need at least 1 worker, not {workers}")
@@ -70,4 +71,4 @@ def bound(graph: TaskGraph, workers: int) -> float:
     fastest = [min(times) for times in zip(*(costs for _, costs in columns), strict=True)]
     least = [[count * cost for cost in costs] for count, costs in columns]
     work = sum(map(min, zip(*least, strict=True)), 0.0)
-    return max(critical_path(graph, fastest)[0], work / workers)
+    return min(max(critical_path(graph, fastest)[0], work / workers), graph.serial)

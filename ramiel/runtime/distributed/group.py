@@ -27,6 +27,7 @@ FOREVER = timedelta(days=365)
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 29500
 """That of torchrun and torch.distributed."""
+_LAST_PORT = 65535
 LIMIT_VARIABLE = "RAMIEL_TIMEOUT"
 """The seconds that a rank waits for another."""
 DEFAULT_LIMIT_S = 300.0
@@ -79,6 +80,10 @@ class Place:
             attempt = int(environment.get("TORCHELASTIC_RESTART_COUNT", 0))
         except ValueError as error:
             raise ValueError(f"RANK, WORLD_SIZE and MASTER_PORT: {error}") from None
+        if not 0 <= rank < ranks:
+            raise ValueError(f"RANK={rank} is none of the ranks of WORLD_SIZE={ranks}")
+        if not 0 <= port <= _LAST_PORT:
+            raise ValueError(f"MASTER_PORT={port}: ports are 0 to {_LAST_PORT}")
         host = environment.get("MASTER_ADDR", LOOPBACK)
         has_store = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
         return Place(rank, ranks, host, port, has_store, attempt)

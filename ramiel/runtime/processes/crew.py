@@ -1,16 +1,19 @@
-"""The processes that serve for workers, forked from that of the caller."""
+"""The processes that serve for workers, forked from that of the caller.
+
+They are not of Python's multiprocessing, in whose daemonic processes, such as those of its pools,
+there may be no others.
+"""
 
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import signal
 import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable
-from multiprocessing.process import BaseProcess
+from contextlib import suppress
 
 Serve = Callable[[int, int], object]
 """Works as a worker, by its number, until the parent, by its pid, has ended. Runs in a thread."""
@@ -25,28 +28,25 @@ class Crew:
 
     def __init__(self, program: str) -> None:
         self._program = program
-        self._processes: dict[int, BaseProcess] = {}
+        self._processes: dict[int, int] = {}
+        """Those that were not waited for, by worker."""
         weakref.finalize(self, _end, self._processes, os.getpid())
 
     @property
     def pids(self) -> list[int]:
-        return [process.pid for process in self._processes.values() if process.pid is not None]
+        return list(self._processes.values())
 
     def start(self, workers: Iterable[int], serve: Serve) -> dict[int, int]:
-        """Forks a process for each of some workers; their pids."""
+        """Forks a process for each of some workers; their pids. OSError if there cannot be as many,
+        and then there is none."""
         for worker in workers:
-            process = _FORK.Process(
-                target=_serve,
-                args=(serve, worker, os.getpid()),
-                name=f"worker_{worker} of {self._program}",
-                daemon=True,
-            )
-            with warnings.catch_warnings():
-                # Python says that a lock may be held for ever in the child, which takes none.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                process.start()
-            self._processes[worker] = process
-        return {worker: process.pid or 0 for worker, process in self._processes.items()}
+            try:
+                self._processes[worker] = _fork(serve, worker)
+            except OSError as error:
+                self.end()
+                told = f"no process can be forked for {self._named(worker)}: {error.strerror}"
+                raise OSError(error.errno, told) from error
+        return dict(self._processes)
 
     def end(self) -> None:
         """End the processes, which own nothing that is left behind."""
@@ -54,11 +54,31 @@ class Crew:
 
     def told_of(self, worker: int) -> str:
         """Which worker was lost, and how."""
-        process = self._processes[worker]
-        process.join()
-        code = process.exitcode or 0
-        how = signal.Signals(-code).name if code < 0 else f"with exit code {code}"
-        return f"{process.name} (process {process.pid}) was ended {'by ' if code < 0 else ''}{how}"
+        pid = self._processes.pop(worker)
+        try:
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        except ChildProcessError:
+            how = "in a way that was told to something else"
+        return f"{self._named(worker)} (process {pid}) was ended {how}"
+
+    def _named(self, worker: int) -> str:
+        return f"worker_{worker} of {self._program}"
+
+
+def _fork(serve: Serve, worker: int) -> int:
+    """The pid of a new process that serves, and does nothing else."""
+    parent = os.getpid()
+    with warnings.catch_warnings():
+        # Python says that a lock may be held for ever in the child, which takes none.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        try:
+            _serve(serve, worker, parent)
+        finally:
+            os._exit(0)
+    return pid
 
 
 def _serve(serve: Serve, worker: int, parent: int) -> None:
@@ -72,14 +92,12 @@ def _serve(serve: Serve, worker: int, parent: int) -> None:
     thread.join()
 
 
-def _end(processes: dict[int, BaseProcess], owner: int) -> None:
+def _end(processes: dict[int, int], owner: int) -> None:
     """Not in a process that was forked from their owner."""
-    if os.getpid() == owner:
-        for process in processes.values():
-            process.kill()
-        for process in processes.values():
-            process.join()
+    pids = list(processes.values()) if os.getpid() == owner else []
     processes.clear()
-
-
-_FORK = multiprocessing.get_context("fork")
+    for options in (os.WNOHANG, 0):
+        for pid in pids:
+            with suppress(ChildProcessError):  # it was waited for, here or by something else
+                if os.waitpid(pid, options)[0] == 0:
+                    os.kill(pid, signal.SIGKILL)

@@ -60,4 +60,5 @@ class ProcessProgram(Program):
     def close(self) -> None:
         """As that of Program; the processes end, too."""
         super().close()
+        self.restart()  # an error that somebody keeps may hold a plan
         self._plans.clear()

@@ -1,5 +1,6 @@
 """The task graph, its critical path and the simulation of placements."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -7,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramiel.analysis.critical_path import bound, by_distance, critical_path, distance_to_end
+from ramiel.analysis.lower_bound import lower_bound
 from ramiel.analysis.memory import high_water
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import Deadlock, Timeline, simulate
 from ramiel.analysis.task_graph import TaskGraph
+from ramiel.schedule.place import serial
 
 DIAMOND = TaskGraph((1.0, 5.0, 2.0, 3.0), ((0, 1), (0, 2), (1, 3), (2, 3)), hand_over=0.5)
 
@@ -115,6 +118,19 @@ def test_a_value_with_many_remote_consumers_is_one_hand_over() -> None:
 def test_simulate_nothing() -> None:
     timeline = simulate(TaskGraph((), ()), Placement(((), ())))
     assert (timeline.makespan, timeline.busy, timeline.hand_overs) == (0.0, (0.0, 0.0), 0)
+
+
+@settings(deadline=None, derandomize=True)
+@given(placed_graphs(), st.floats(1.0, 3.0))
+def test_the_bound_is_one_where_a_core_alone_is_faster(
+    placed: tuple[TaskGraph, Placement], crowding: float
+) -> None:
+    graph = replace(placed[0], crowding=crowding)
+    for placement in (placed[1], serial(graph)):
+        least = bound(graph, len(placement.workers))
+        assert simulate(graph, placement).makespan >= least * (1 - 1e-12)
+    faster = replace(DIAMOND, crowding=2.0)
+    assert bound(faster, 2) == lower_bound(faster, 2) == faster.serial == 5.5
 
 
 @settings(deadline=None, derandomize=True)

@@ -256,8 +256,22 @@ def test_the_default_place_is_this_machine() -> None:
     assert Place.of({}) is None
     place = Place.of({"RANK": "1", "WORLD_SIZE": "2"})
     assert place is not None and (place.host, place.port) == ("127.0.0.1", 29500)
-    with pytest.raises(ValueError, match="MASTER_PORT"):
-        Place.of({"RANK": "1", "WORLD_SIZE": "2", "MASTER_PORT": "http"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("RANK", "2", "RANK=2 is none of the ranks of WORLD_SIZE=2"),
+        ("RANK", "-1", "RANK=-1 is none"),
+        ("RANK", "", "RANK, WORLD_SIZE and MASTER_PORT: "),
+        ("WORLD_SIZE", "0", "none of the ranks of WORLD_SIZE=0"),
+        ("MASTER_PORT", "http", "RANK, WORLD_SIZE and MASTER_PORT: "),
+        ("MASTER_PORT", "65536", "MASTER_PORT=65536: ports are 0 to 65535"),
+    ],
+)
+def test_places_that_are_none(name: str, value: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Place.of({"RANK": "1", "WORLD_SIZE": "2", name: value})
 
 
 # messages

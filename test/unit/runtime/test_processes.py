@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import errno
 import gc
+import multiprocessing
 import os
 import pickle
 import random
@@ -12,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -165,6 +167,69 @@ def test_restart(program: CompiledProgram) -> None:
     wait_until_gone(before)
     assert same(program(*inputs()), expected)
     assert processes(program) and processes(program) != before
+
+
+def lost(program: CompiledProgram) -> WorkerLost:
+    """The error of a call whose worker is killed."""
+    with pytest.raises(WorkerLost) as error:
+        while True:
+            (pid,) = processes(program)
+            killer = threading.Timer(1e-3, os.kill, (pid, signal.SIGKILL))
+            killer.start()
+            while processes(program) == [pid]:
+                program(*inputs())
+            killer.join()
+    return error.value
+
+
+def test_an_error_that_is_kept_keeps_no_process(program: CompiledProgram) -> None:
+    expected = program(*inputs())
+    error = lost(program)
+    assert same(program(*inputs()), expected)
+    pids = processes(program)
+    program.close()
+    assert "SIGKILL" in str(error) and pids and not any(map(is_alive, pids))
+
+
+def test_a_worker_that_something_else_waits_for(program: CompiledProgram) -> None:
+    expected = program(*inputs())
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert "in a way that was told to something else" in str(lost(program))
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert same(program(*inputs()), expected)
+
+
+@pytest.mark.parametrize("forks", [0, 1])
+def test_no_more_processes_can_be_forked(
+    model: onnx.ModelProto, forks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with compiled(model, 3, "pipeline") as program:
+        made = list[int]()
+
+        def fork(fork: Callable[[], int] = os.fork) -> int:
+            if len(made) == forks:
+                raise BlockingIOError(errno.EAGAIN, "not now")
+            made.append(fork())
+            return made[-1]
+
+        with monkeypatch.context() as patch, pytest.raises(OSError, match=r"worker_\d .*: not now"):
+            patch.setattr(os, "fork", fork)
+            program(*inputs())
+        wait_until_gone(made)
+        assert same(program(*inputs()), program.serial(*inputs()))
+        assert len(processes(program)) == 2
+
+
+def test_workers_of_a_daemonic_process(
+    program: CompiledProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as those of a pool of multiprocessing's, which may not have others of its kind."""
+    config = multiprocessing.current_process()._config  # pyright: ignore
+    monkeypatch.setitem(config, "daemon", True)
+    assert same(program(*inputs()), program.serial(*inputs()))
+    assert len(processes(program)) == 1
 
 
 def test_calls_from_several_threads(program: CompiledProgram) -> None:
