@@ -23,6 +23,10 @@ class OpError(RuntimeError):
         self.node = node
 
 
+class ProgramEnded(RuntimeError):
+    """A program has ended, and can make no further call."""
+
+
 class DeviceUnavailable(RuntimeError):
     """The device that a program is for cannot be used here; the message is one line."""
 

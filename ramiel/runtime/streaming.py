@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from torch import Tensor
 
 from ramiel.cores import cores
+from ramiel.runtime.errors import ProgramEnded
 from ramiel.runtime.inputs import samples_of
 from ramiel.runtime.outputs import joined
 from ramiel.runtime.replay.native import work_alone
@@ -140,6 +141,8 @@ def _outcomes(program: Program, inside: Inside, requests: Sequence[Any]) -> list
     """The result of each request, or its error: of all together, or of each if that fails."""
     try:
         return inside.undisturbed(_together, program, inside, [arguments_of(r) for r in requests])
+    except ProgramEnded as error:
+        return [Failed(error) for _ in requests]
     except Exception:
         return [_outcome(program, request) for request in requests]
 

@@ -22,6 +22,7 @@ from torch._C._distributed_c10d import (  # pyright: ignore[reportPrivateUsage]
 from torch.distributed import ProcessGroupGloo
 
 from ramiel.runtime.distributed.neighbours import Neighbours, Sizes, Slot
+from ramiel.runtime.errors import ProgramEnded
 
 FOREVER = timedelta(days=365)
 LOOPBACK = "127.0.0.1"
@@ -42,7 +43,7 @@ _LOOK_MS = 20
 _programs = itertools.count()
 
 
-class RankLost(RuntimeError):
+class RankLost(ProgramEnded):
     """Another rank has ended, or nothing came from it in time. The program has ended with it.
 
     `rank` is that rank.

@@ -239,13 +239,15 @@ class DistributedProgram(Program):
     def _streamed(
         self, streaming: Streaming, requests: Iterable[Any], return_exceptions: bool
     ) -> Iterator[Any]:
-        """See stream(): a request is a call of all ranks, and so one at a time, unless a number of
-        threads is given, or there is one rank."""
+        """See stream(): a call of all ranks is of one request, or of as many as the program has
+        samples at a time, and they follow each other; unless a number of threads is given, or there
+        is one rank."""
         is_free = streaming.at_a_time is None or streaming.way == "pipeline"
         if is_free and max(self.ranks, default=0):
             self.connect()
             if self._calls is not None:
-                streaming = streaming._replace(way="calls", at_a_time=1)
+                way = "calls" if self.batch == 1 else "batches"
+                streaming = streaming._replace(way=way, at_a_time=self.batch)
         return super()._streamed(streaming, requests, return_exceptions)
 
     def _capture(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

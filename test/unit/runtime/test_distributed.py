@@ -138,8 +138,9 @@ def test_ranks_wait_for_calls_without_a_limit() -> None:
         assert [rank.outcome() for rank in ranks] == [(0, ""), (0, "")]
 
 
-def test_streams_run_on_all_ranks_until_one_is_lost() -> None:
-    with started("streamed") as ranks:
+@pytest.mark.parametrize("scenario", ["streamed", "batches"])
+def test_streams_run_on_all_ranks_until_one_is_lost(scenario: str) -> None:
+    with started(scenario) as ranks:
         out = ranks[0].process.stdout
         assert out is not None
         line = out.readline()

@@ -125,7 +125,44 @@ class Crossed(DistributedProgram):
         return x[i] * 2 + 1
 
 
-Ranks = Ranked | Crossed
+class Batched(DistributedProgram):
+    """Each rank computes a sample of two; fails for an index that is too large."""
+
+    inputs = (Input("x", torch.float32, (1, 8, 12, 12)), Input("i", torch.int64, (1,)))
+    outputs = ("picked",)
+    batch = 2
+    ranks = (0, 1)
+    remote = (
+        Remote("x_1", torch.float32, (1, 8, 12, 12), 0, (1,)),
+        Remote("i_1", torch.int64, (1,), 0, (1,)),
+        Remote("picked_1", torch.float32, (1, 8), 1, (0,)),
+    )
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__(weights, workers=2)
+        self.conv1 = Conv2d(weights, "conv1", padding=1)
+
+    def worker_0(self, ch: Channels) -> None:
+        x_0 = ch.x_0.recv()
+        i_0 = ch.i_0.recv()
+        a_0 = self.conv1(x_0)
+        picked_0 = a_0[0, :, 0].t()[i_0]
+        ch.picked_0.send(picked_0)
+
+    def worker_1(self, ch: Channels) -> None:
+        x_1 = ch.x_1.recv()
+        i_1 = ch.i_1.recv()
+        a_1 = self.conv1(x_1)
+        picked_1 = a_1[0, :, 0].t()[i_1]
+        ch.picked_1.send(picked_1)
+
+    @one_thread
+    def serial(self, x: Tensor, i: Tensor) -> Tensor:
+        a = self.conv1(x)
+        return a[0, :, 0].t()[i]
+
+
+Ranks = Ranked | Crossed | Batched
 
 
 def weights(seed: int = 0) -> Weights:
@@ -259,6 +296,23 @@ def streamed(program: Ranks) -> None:
         pass
 
 
+def batches(program: Ranks) -> None:
+    """Requests in their order, two at a time of which each rank computes one: some are left over,
+    one fails, and then a rank is lost."""
+    requests = [given(2 * seed, 1) for seed in range(25)]
+    expected = [program.serial(*request) for request in requests]
+    served = program._calls.next_number  # pyright: ignore
+    begin = served()
+    assert all(map(same_bits, program.stream(requests), expected))
+    assert served() - begin == 1 + 25 // 2, "ranks compute pairs"
+    bad = (given(0)[0], torch.tensor([99]))
+    results = list(program.stream([*requests[:5], bad, *requests[5:]], return_exceptions=True))
+    assert "index 99" in str(results.pop(5)) and all(map(same_bits, results, expected))
+    print("streaming", flush=True)
+    for _ in program.stream(itertools.cycle(requests)):
+        pass
+
+
 def forever(program: Ranks) -> None:
     """Calls, the first of which the parent hears of, until a rank is lost."""
     check(program, 0)
@@ -355,7 +409,7 @@ def main(scenario: str) -> None:
     rank = int(os.environ["RANK"])
     seed = rank if scenario == "different" else 0
     own = weights(seed)
-    program = {"crossed": Crossed, "quick": Shared}.get(scenario, Ranked)(own)
+    program = {"batches": Batched, "crossed": Crossed, "quick": Shared}.get(scenario, Ranked)(own)
     program.captures = scenario != "mixed" or rank == 0
     try:
         with program:
@@ -364,7 +418,17 @@ def main(scenario: str) -> None:
                     change(program)
                 program.serve()
             elif scenario not in ("different", "alone"):
-                scenarios = (calls, crossed, forever, idle, interrupted, mixed, quick, streamed)
+                scenarios = (
+                    batches,
+                    calls,
+                    crossed,
+                    forever,
+                    idle,
+                    interrupted,
+                    mixed,
+                    quick,
+                    streamed,
+                )
                 {f.__name__: f for f in scenarios}[scenario](program)
     except (RuntimeError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
