@@ -1,12 +1,13 @@
 """Programs of two ranks on loopback: what was simulated, and what is measured.
 
-    python benchmarks/ranks.py MODEL.onnx ... --link 20Gbit,60us [--schedule linear] [--out FILE]
+    python benchmarks/ranks.py MODEL.onnx ... --link 20Gbit,60us [--schedule linear] [--times 5]
+        [--out FILE]
 
 Each model is compiled for two ranks of one worker, with costs that are measured just before, as a
-machine's speed differs from hour to hour. It is run by torchrun on this machine; rank 0 checks its
-results against the serial form, bit for bit, and times both in turns, a burst each: costs are those
-of calls that follow each other, too, and lower quartiles, as disturbances only make runs longer.
-The ranks share memory, unless RAMIEL_SHARED_MEMORY=0 has gloo
+machine's speed differs from minute to minute, and so a few times. It is run by torchrun on this
+machine; rank 0 checks its results against the serial form, bit for bit, and times both in turns, a
+burst each: costs are those of calls that follow each other, too, and lower quartiles, as
+disturbances only make runs longer. The ranks share memory, unless RAMIEL_SHARED_MEMORY=0 has gloo
 connect them; the link is that of `torchrun ... -m ramiel.runtime.distributed.links` in the same
 way.
 """
@@ -20,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,11 +90,22 @@ def run(path: Path) -> None:
     print(TOLD + json.dumps(told))
 
 
+def typical(tries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The try whose measured time is nearest to the median of all in relation to what was
+    simulated, and that relation for all, of the program and of its serial form."""
+    off = [row["measured"] / row["simulated"] for row in tries]
+    serial_off = [row["serial"] / row["serial_simulated"] for row in tries]
+    middle = statistics.median(off)
+    nearest = min(range(len(tries)), key=lambda i: abs(off[i] - middle))
+    return {**tries[nearest], "off": off, "serial_off": serial_off}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--link", default="10Gbit,30us")
     parser.add_argument("--schedule", default="linear")
+    parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--program", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -100,11 +113,14 @@ def main() -> None:
         run(options.program)
         return
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["RAMIEL_CACHE_DIR"] = folder
-        for model in options.models:
-            rows.append(predicted(model, options.schedule, options.link, Path(folder)))
-            print(rows[-1], flush=True)
+    for model in options.models:
+        tries: list[dict[str, Any]] = []
+        for _ in range(options.times):
+            with tempfile.TemporaryDirectory() as folder:
+                os.environ["RAMIEL_CACHE_DIR"] = folder
+                tries.append(predicted(model, options.schedule, options.link, Path(folder)))
+            print(tries[-1], flush=True)
+        rows.append(typical(tries))
     if options.out is not None:
         way = "gloo" if os.environ.get(VARIABLE) == "0" else "shared memory"
         document = {"link": options.link, "way": way, "programs": rows}
