@@ -28,8 +28,10 @@ LINKS = {
     "1 Gbit/s, 50 µs": (50.0, 125.0),
     "10 Gbit/s, 30 µs": (30.0, 1250.0),
     "100 Gbit/s, 5 µs": (5.0, 12500.0),
+    "the same, without workers": (5.0, 12500.0, 0.0, 1e9),
 }
-"""Latency, µs, and bytes a µs."""
+"""Latency, µs, and bytes a µs; and what a message takes of workers if it is not as usual: nothing
+where network adapters read and write what workers compute."""
 SCHEDULES = ("auto", "linear", "dsc", "list", "greedy", "ios")
 
 
