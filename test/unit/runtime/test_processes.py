@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import gc
+import mmap
 import multiprocessing
 import os
 import pickle
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import onnx
@@ -30,6 +32,7 @@ from ramiel.api import CompiledProgram
 from ramiel.runtime import Channels, Conv2d, Input, ProcessProgram, Program, Weights
 from ramiel.runtime.measure import same_bits
 from ramiel.runtime.processes.plan import ProcessPlan, WorkerLost
+from ramiel.runtime.replay import builder
 from ramiel.runtime.replay.native import native
 
 pytestmark = pytest.mark.skipif(
@@ -220,6 +223,23 @@ def test_no_more_processes_can_be_forked(
         wait_until_gone(made)
         assert same(program(*inputs()), program.serial(*inputs()))
         assert len(processes(program)) == 2
+
+
+def test_without_memory_to_share_workers_are_threads(
+    model: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call that would share some is computed all the same, and says why; nothing is left."""
+
+    def none_left(*_: Any) -> mmap.mmap:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    with ramiel.compile(model, workers=2, schedule="linear", executor="processes") as program:
+        with monkeypatch.context() as patch:
+            patch.setattr(builder, "mmap", SimpleNamespace(mmap=none_left))
+            for _ in range(3):
+                assert same(program(*inputs()), program.serial(*inputs()))
+            assert "Cannot allocate memory" in program.capture_status(*inputs())
+        assert not processes(program)
 
 
 def test_workers_of_a_daemonic_process(
