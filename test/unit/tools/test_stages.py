@@ -25,7 +25,7 @@ from ramiel.tools.stages import export_stages
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 PIPELINE = Options(workers=2, schedule="pipeline")
 PLACED = Options(workers=2, schedule="placed")
-LINK = (1.0, 12500.0, 1.0)
+LINK = (1.0, 12500.0, 1.0, 1e5)
 """So fast that several ranks gain."""
 RANKS = {"workers": 1, "ranks": 3, "executor": "distributed", "link": LINK}
 
