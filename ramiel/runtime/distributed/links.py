@@ -93,6 +93,7 @@ def _exchanging(group: Group, other: int, size: int) -> float:
     """What a message takes of each of two ranks that are at work while it is under way, s: from
     their turns of an operation and a message to and from the other, beside turns of the operation
     alone. So what threads take that receive for the rank counts, where there is no core for them.
+    A turn has a send and a receive, and each counts as half of it, also of what bytes take.
     """
     first = 2 * (_SMALL, _COPIED).index(size)
     ends = (group.rank, other)
