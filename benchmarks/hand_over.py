@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from ramiel.runtime.distributed.channels import Port
-from ramiel.runtime.distributed.group import Group, Place, time_limit
+from ramiel.runtime.distributed.group import Group, Place, Wire, time_limit
 from ramiel.runtime.distributed.links import half_trip, measured
 from ramiel.runtime.distributed.links import slots_of as slots_of_links
 from ramiel.runtime.distributed.messages import Remote, slots_of
@@ -61,7 +61,7 @@ def bare(group: Group, size: int) -> Callable[[], None]:
 
 def handed_over(group: Group, size: int, is_replayed: bool) -> Callable[[], None]:
     ports = [
-        Port(remote, number, group)
+        Port(remote, number, Wire(group))
         for number, remote in enumerate(remotes())
         if remote.name.startswith(f"{size} {is_replayed} ")
     ]
@@ -72,7 +72,7 @@ def handed_over(group: Group, size: int, is_replayed: bool) -> Callable[[], None
     back.post()
 
     def trip() -> None:
-        group.neighbours.call.value = call = next(CALLS)
+        group.neighbours.calls[0].value = call = next(CALLS)
         if group.rank:
             back.receive(call)
         out.send(call, value)

@@ -55,6 +55,14 @@ bool wait(Count& count, uint32_t number, int spins, int most_ms) {
 
 }  // namespace
 
+bool may_enter(Count& gate, int64_t call, int spins, int most_ms) {
+  return wait(gate, static_cast<uint32_t>(call - 1), spins, most_ms);
+}
+
+void leave(Count& gate, int64_t call) {
+  if (gate.sent.load() == static_cast<uint32_t>(call - 1)) say(gate);
+}
+
 bool send(Mailbox& box, const int64_t* known) {
   if (!tells(box.header, known)) return false;
   int64_t call = *box.call;
@@ -105,7 +113,14 @@ bool receive(Mailbox& box, const int64_t* known, int spins) {
 
 extern "C" {
 
+using ramiel::Count;
 using ramiel::Mailbox;
+
+RAMIEL_API int ramiel_gate_may_enter(Count* gate, int64_t call, int spins, int most_ms) {
+  return ramiel::may_enter(*gate, call, spins, most_ms);
+}
+
+RAMIEL_API void ramiel_gate_leave(Count* gate, int64_t call) { ramiel::leave(*gate, call); }
 
 // Says that a message is there.
 RAMIEL_API void ramiel_message_say(Mailbox* box) { ramiel::say(*box->count); }

@@ -22,6 +22,15 @@ struct Mailbox {
   std::atomic<uint32_t> received;
 };
 
+// A gate is a Count of the calls that have left it, in the order of their numbers, from 1 on: a
+// worker goes through one with its part of each call where calls overlap. It lies in one process.
+
+// Whether a call's turn has come, for which this spins so often and then sleeps for so many ms.
+bool may_enter(Count& gate, int64_t call, int spins, int most_ms);
+
+// Lets the next one enter, once the call has; nothing if it has left.
+void leave(Count& gate, int64_t call);
+
 constexpr int kHeaderWords = 24;
 
 // A message that says what is known, but for the number of its call.

@@ -221,6 +221,7 @@ class Plan final : public Lender, public Parts {
   };
 
   static constexpr int kPatience = 20000;
+  static constexpr int kMomentMs = 20;
   // How often a process that waits looks whether those that it works with still live.
   static constexpr int kWatchMs = 5, kServeMs = 500;
 
@@ -332,9 +333,21 @@ class Plan final : public Lender, public Parts {
       case kReceiveMessage:
         if (ramiel::receive(mailbox_of(step), header_of(step), common_->spins)) return kDone;
         return python(step.size, k);
+      case kEnter:
+        while (!may_enter(gate_of(step), call_of(step), common_->spins, kMomentMs)) {
+          if (common_->status.load()) return kStopped;
+        }
+        return kDone;
+      case kLeave:
+        ramiel::leave(gate_of(step), call_of(step));
+        return kDone;
     }
     return kStopped;
   }
+
+  static Count& gate_of(const Step& step) { return *static_cast<Count*>(step.first); }
+
+  static int64_t call_of(const Step& step) { return *static_cast<const int64_t*>(step.second); }
 
   static Mailbox& mailbox_of(const Step& step) { return *static_cast<Mailbox*>(step.first); }
 

@@ -22,6 +22,8 @@ enum Kind : int32_t {
   kProduct,       // first by what the Product at third has packed, to second (dispatcher.h)
   kSendMessage,   // by the Mailbox at first, the header at second (messages.h); else kCall
   kReceiveMessage,  // the same
+  kEnter,         // the Count at first, a gate, where the number of the call is at second (messages.h)
+  kLeave,         // the same
 };
 
 struct Step {

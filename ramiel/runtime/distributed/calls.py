@@ -20,7 +20,8 @@ from ramiel.runtime.distributed.channels import (
     Sender,
     Way,
 )
-from ramiel.runtime.distributed.group import Group, RankLost
+from ramiel.runtime.distributed.gates import Gate
+from ramiel.runtime.distributed.group import RankLost, Wire
 from ramiel.runtime.distributed.messages import CALLS
 from ramiel.runtime.distributed.neighbours import Slot
 from ramiel.runtime.locks import Lock
@@ -30,22 +31,24 @@ from ramiel.runtime.surroundings import PATIENCE_S
 class Calls:
     """What the calls of rank 0 (leader.py) and of another rank (follower.py) have in common."""
 
-    def __init__(self, group: Group, ports: Sequence[Port], partners: Sequence[int]) -> None:
+    def __init__(self, wire: Wire, ports: Sequence[Port], partners: Sequence[int]) -> None:
         """`partners` are the ranks with which this one speaks of calls."""
-        self.group = group
+        self.wire = wire
         self.ports = ports
         self.partners = partners
         self.current: Call | None = None
+        self.gates: Sequence[Gate] = ()
+        """Through which the workers of this rank go, where calls of several wires overlap."""
         self.announced: Announced | None = None
         """The last call, or the one that is expected."""
         self._number = 0
-        self._channels = RankChannels((), (), Call(Announced(0, 0, Way.PYTHON), group.rank))
+        self._channels = RankChannels((), (), Call(Announced(0, 0, Way.PYTHON), wire.rank))
         self._opening = Lock()
         for port in ports:
             port.open = self.present
-        self._slots = {r: group.neighbours.slot(r, CALLS) for r in group.neighbours.ranks}
+        self._slots = {r: wire.slot(r, CALLS) for r in wire.neighbours.ranks}
         """Of ranks on this machine, where they say something of calls."""
-        self._own_slot = group.neighbours.slot(group.rank, CALLS)
+        self._own_slot = wire.slot(wire.rank, CALLS)
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self.post()
@@ -58,12 +61,12 @@ class Calls:
     def post(self) -> None:
         """Have a place for each message of the next call."""
         for port in self.ports:
-            if port.remote.sender != self.group.rank:
+            if port.remote.sender != self.wire.rank:
                 port.post()
 
     def begin(self, call: Call) -> None:
         self.current = call
-        self.group.neighbours.call.value = call.number
+        self.wire.call.value = call.number
 
     def end(self) -> None:
         """There are no more calls. Idempotent."""
@@ -78,7 +81,15 @@ class Calls:
         """Say that there are no more calls, as rank 0 does."""
 
     def finish(self, channels: RankChannels) -> None:
-        """Until all messages of a call are sent and received. RankLost, BadMessage."""
+        """Until all messages of a call are sent and received, and no later call waits for its
+        workers. RankLost, BadMessage."""
+        try:
+            self._finish(channels)
+        finally:
+            for gate in self.gates:
+                gate.leave(self.wire.call.value)
+
+    def _finish(self, channels: RankChannels) -> None:
         failures: list[RuntimeError] = []
         for channel in list(vars(channels).values()):
             if isinstance(channel, Sender):
@@ -106,23 +117,23 @@ class Calls:
 
     def slot(self, rank: int) -> Slot:
         """Where a rank of this machine, or this one, says something of calls."""
-        slot = self._own_slot if rank == self.group.rank else self._slots[rank]
+        slot = self._own_slot if rank == self.wire.rank else self._slots[rank]
         assert slot is not None
         return slot
 
     def expect(self, announced: Announced) -> None:
         """The call that follows, for which nothing is opened until present()."""
         self.announced, self._number = announced, announced.number
-        self.group.neighbours.call.value = announced.number
+        self.wire.call.value = announced.number
 
     def present(self) -> tuple[Call, RankChannels]:
         """The call under way and its channels, which a replay needs only if a step calls Python, or
         if it fails."""
         with self._opening:
-            number = self.group.neighbours.call.value
+            number = self.wire.call.value
             if self.current is None or self.current.number != number:
                 assert self.announced is not None
-                call = Call(self.announced._replace(number=number), self.group.rank)
+                call = Call(self.announced._replace(number=number), self.wire.rank)
                 call.is_open = True
                 self._channels = RankChannels((), self.ports, call)
                 self.current = call

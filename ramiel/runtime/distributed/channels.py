@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ramiel.runtime.channels import Channel, Channels, Stopped
-from ramiel.runtime.distributed.group import Group, RankLost
+from ramiel.runtime.distributed.group import RankLost, Wire
 from ramiel.runtime.distributed.messages import (
     STOPPED,
     VALUE,
@@ -67,15 +67,15 @@ class Port:
     are one message. Else the header announces the value, which is a second one.
     """
 
-    def __init__(self, remote: Remote, number: int, group: Group) -> None:
+    def __init__(self, remote: Remote, number: int, wire: Wire) -> None:
         self.remote = remote
-        self.group = group
+        self.wire = wire
         self.tag = _FIRST_TAG + 2 * number
-        near = {group.rank, *group.neighbours.ranks}
+        near = {wire.rank, *wire.neighbours.ranks}
         self._far = [rank for rank in remote.receivers if rank not in near or remote.bytes is None]
         """The receivers to which a connection leads."""
         is_near = remote.sender in near and len(self._far) < len(remote.receivers)
-        self._slot = group.neighbours.slot(remote.sender, number) if is_near else None
+        self._slot = wire.slot(remote.sender, number) if is_near else None
         given = None if self._slot is None else self._slot.buffer
         self._fixed = Fixed(remote, given) if remote.bytes is not None else None
         self.buffer = header_buffer() if self._fixed is None else self._fixed.buffer
@@ -99,17 +99,17 @@ class Port:
     def post(self) -> None:
         """Have a place for the next call's message."""
         if self.awaited is None and self._slot is None:
-            self.awaited = self.group.receive(self.buffer, self.remote.sender, self.tag)
+            self.awaited = self.wire.receive(self.buffer, self.remote.sender, self.tag)
 
     def receive(self, number: int) -> Tensor:
         """The value of the message that was posted, of a call. StoppedElsewhere if there will be
         none, RankLost, BadMessage."""
         sender, what = self.remote.sender, f'waits for "{self.remote.name}"'
         if self._slot is not None:
-            self.group.wait_for(self._slot, sender, what)
+            self.wire.wait_for(self._slot, sender, what)
         else:
             work, self.awaited = self.awaited, None
-            self.group.wait(work, sender, what)
+            self.wire.wait(work, sender, what)
         if self._fixed is not None:
             kind, of, cause, value = self._fixed.read()
             self._check(kind, of, number, cause)
@@ -119,7 +119,7 @@ class Port:
         self._check(header.kind, header.number, number, header.cause)
         value = torch.empty(size_of(self.remote, header), dtype=torch.uint8)
         if value.numel():
-            self.group.wait(self.group.receive(value, sender, self.tag + 1), sender, what)
+            self.wire.wait(self.wire.receive(value, sender, self.tag + 1), sender, what)
         return body(self.remote, header, value)
 
     def _check(self, kind: int, of: int, number: int, cause: int) -> None:
@@ -152,7 +152,7 @@ class Port:
         if self._slot is not None:
             self._slot.send()
         for rank in self._far:
-            self.sent.append((self.group.send(buffer, rank, tag), buffer, rank))
+            self.sent.append((self.wire.send(buffer, rank, tag), buffer, rank))
 
     # --- steps of plans, with the plan's tensor ---
 
@@ -211,7 +211,7 @@ class Port:
         """Until all is sent."""
         while self.sent:
             work, _, rank = self.sent[-1]
-            self.group.wait(work, rank, f'sends "{self.remote.name}"')
+            self.wire.wait(work, rank, f'sends "{self.remote.name}"')
             self.sent.pop()
 
 
@@ -346,7 +346,7 @@ class RankChannels(Channels):
     ) -> None:
         self.__dict__.update({name: local(name) for name in names})
         for port in ports:
-            kind = Sender if port.remote.sender == port.group.rank else Receiver
+            kind = Sender if port.remote.sender == port.wire.rank else Receiver
             self.__dict__[port.remote.name] = port.channel = kind(port, call)
 
 

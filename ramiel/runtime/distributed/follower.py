@@ -12,7 +12,7 @@ import torch
 
 from ramiel.runtime.distributed.calls import Calls
 from ramiel.runtime.distributed.channels import Announced, Port
-from ramiel.runtime.distributed.group import FOREVER, Group, RankLost
+from ramiel.runtime.distributed.group import FOREVER, RankLost, Wire
 from ramiel.runtime.distributed.messages import BadMessage, Header, header_buffer
 from ramiel.runtime.distributed.reports import (
     ANNOUNCED,
@@ -38,8 +38,8 @@ _LISTEN_MS = 50
 class Follower(Calls):
     """The calls as another rank serves them."""
 
-    def __init__(self, group: Group, ports: Sequence[Port]) -> None:
-        super().__init__(group, ports, (0,))
+    def __init__(self, wire: Wire, ports: Sequence[Port]) -> None:
+        super().__init__(wire, ports, (0,))
         self._heard: SimpleQueue[Header | RankLost] = SimpleQueue()
         self._start(self._listen)
 
@@ -49,7 +49,7 @@ class Follower(Calls):
             try:
                 heard = self._hear()
             except Empty:
-                raise self.group.lost(0, "waits for a call", self.group.limit_s) from None
+                raise self.wire.lost(0, "waits for a call", self.wire.limit_s) from None
             if isinstance(heard, RankLost):
                 raise heard
             if heard.kind == CALL:
@@ -64,8 +64,8 @@ class Follower(Calls):
     def _hear(self) -> Header | RankLost:
         """What rank 0 says next. Empty if it says nothing for too long."""
         if (slot := self._slots.get(0)) is None:
-            return self._heard.get(timeout=self.group.limit_s)
-        end, spins = time.monotonic() + self.group.limit_s, self.group.neighbours.spins
+            return self._heard.get(timeout=self.wire.limit_s)
+        end, spins = time.monotonic() + self.wire.limit_s, self.wire.neighbours.spins
         while not slot.receive(spins, _LISTEN_MS):
             spins = 0
             try:
@@ -97,13 +97,13 @@ class Follower(Calls):
         buffer = header_buffer() if slot is None else slot.buffer
         header_of(report_of(error), self._number, cause, (told.numel(),)).write(buffer)
         try:
-            works = [self.group.send(buffer, 0, REPORTED)] if slot is None else []
+            works = [self.wire.send(buffer, 0, REPORTED)] if slot is None else []
             if slot is not None:
                 slot.send()
             if told.numel():
-                works.append(self.group.send(told, 0, REASON))
+                works.append(self.wire.send(told, 0, REASON))
             for work in works:
-                self.group.wait(work, 0, "reports on a call")
+                self.wire.wait(work, 0, "reports on a call")
         except RuntimeError:
             if not is_lost:
                 raise
@@ -115,13 +115,13 @@ class Follower(Calls):
         while True:
             buffer = header_buffer()
             try:
-                self.group.receive(buffer, 0, ANNOUNCED).wait(FOREVER)
+                self.wire.receive(buffer, 0, ANNOUNCED).wait(FOREVER)
                 header = Header.read(buffer)
             except RuntimeError:
-                self._heard.put(self.group.lost(0, "waits for a call", 0.0))
+                self._heard.put(self.wire.lost(0, "waits for a call", 0.0))
                 return
             self._heard.put(header)
             if header.kind == END:
                 with suppress(RuntimeError):
-                    self.group.send(buffer, 0, HEARD).wait(timedelta(seconds=HEARD_S))
+                    self.wire.send(buffer, 0, HEARD).wait(timedelta(seconds=HEARD_S))
                 return

@@ -113,9 +113,11 @@ class Group:
         limit_s: float,
         identity: Mapping[str, str],
         slots: Sequence[Sizes] = (),
+        wires: int = 1,
     ) -> None:
         """Meets the other ranks. `identity` is what must be the same on all of them, and `slots`
-        those of each rank, for messages between ranks on one machine (neighbours.py).
+        those of each rank, for messages between ranks on one machine (neighbours.py), on each of
+        so many wires.
 
         RanksDiffer if it is not, with both; RankLost if a rank does not come in time; OSError if
         rank 0 cannot listen.
@@ -125,7 +127,7 @@ class Group:
         self._first: dict[int, tuple[str, int]] = {}
         store = PrefixStore(f"ramiel/{place.attempt}/{next(_programs)}", _store(place, self._limit))
         store.set_timeout(self._limit)
-        self.neighbours = Neighbours(self.rank, slots)
+        self.neighbours = Neighbours(self.rank, slots, wires)
         """The ranks on this machine, with which it shares memory."""
         try:
             self._compare(name, store, identity)
@@ -222,6 +224,28 @@ class Group:
         told = f"rank {rank} is lost to rank {self.rank}, which {what}: {how}"
         first = self._first.setdefault(0, (told, rank))
         return RankLost(*first)
+
+
+class Wire:
+    """The connections of a group for calls of which one is made at a time: messages of different
+    wires have different tags and memory. What is not said here is as of the group."""
+
+    def __init__(self, group: Group, number: int = 0) -> None:
+        self._group, self._number, self._wires = group, number, len(group.neighbours.calls)
+        self.rank, self.ranks, self.limit_s = group.rank, group.ranks, group.limit_s
+        self.wait, self.wait_for, self.lost = group.wait, group.wait_for, group.lost
+        self.neighbours = group.neighbours
+        self.call = group.neighbours.calls[number]
+        """The number of the current call."""
+
+    def slot(self, rank: int, number: int) -> Slot | None:
+        return self.neighbours.slot(rank, number, self._number)
+
+    def send(self, buffer: Tensor, rank: int, tag: int) -> Any:
+        return self._group.send(buffer, rank, tag * self._wires + self._number)
+
+    def receive(self, buffer: Tensor, rank: int, tag: int) -> Any:
+        return self._group.receive(buffer, rank, tag * self._wires + self._number)
 
 
 def _ranks(told: bytes) -> list[int]:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 
 from ramiel.runtime.distributed.channels import Port
-from ramiel.runtime.distributed.group import Group, Place, time_limit
+from ramiel.runtime.distributed.group import Group, Place, Wire, time_limit
 from ramiel.runtime.distributed.messages import Remote
 from ramiel.runtime.distributed.neighbours import Slot
 
@@ -98,7 +98,7 @@ def _exchanging(group: Group, other: int, size: int) -> float:
     first = 2 * (_SMALL, _COPIED).index(size)
     ends = (group.rank, other)
     remotes = [Remote("", torch.float32, (size // 4,), r, (s,)) for r, s in (ends, ends[::-1])]
-    out, back = (Port(r, first + (r.sender > r.receivers[0]), group) for r in remotes)
+    out, back = (Port(r, first + (r.sender > r.receivers[0]), Wire(group)) for r in remotes)
     value, matrix = torch.zeros(size // 4), torch.ones(_SIDE, _SIDE)
     times: dict[bool, list[float]] = {True: [], False: []}
     back.post()

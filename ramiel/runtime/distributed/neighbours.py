@@ -88,22 +88,25 @@ class Slot:
 
 
 class Segment:
-    """The slots of one rank."""
+    """The slots of one rank, by the number of the wire."""
 
-    def __init__(self, file: int, sizes: Sizes, call: c_int64) -> None:
-        """Maps a file of segment_bytes(). OSError."""
-        memory = mmap.mmap(file, segment_bytes(sizes))
+    def __init__(self, file: int, sizes: Sizes, calls: Sequence[c_int64]) -> None:
+        """Maps a file of segment_bytes(); `calls` are the current ones of the wires. OSError."""
+        memory = mmap.mmap(file, segment_bytes(sizes, len(calls)))
         self.token = memory[:_TOKEN]
-        self.slots = slots_in(memory, sizes, call)
+        self.slots = [slots_in(memory, sizes, call, wire) for wire, call in enumerate(calls)]
         self._memory = memory
 
     def sign(self, token: bytes) -> None:
         self._memory[:_TOKEN] = token
 
 
-def slots_in(memory: mmap.mmap, sizes: Sizes, call: c_int64 | None = None) -> Mapping[int, Slot]:
-    """One process's ends of the messages in memory of segment_bytes()."""
-    starts = itertools.accumulate(map(_slot_bytes, sizes.values()), initial=LINE)
+def slots_in(
+    memory: mmap.mmap, sizes: Sizes, call: c_int64 | None = None, wire: int = 0
+) -> Mapping[int, Slot]:
+    """One process's ends of the messages of a wire, in memory of segment_bytes()."""
+    sizes_before = wire * sum(map(_slot_bytes, sizes.values()))
+    starts = itertools.accumulate(map(_slot_bytes, sizes.values()), initial=LINE + sizes_before)
     return {
         number: Slot(memory, start, size, call if number >= 0 else None)
         for (number, size), start in zip(sizes.items(), starts, strict=False)
@@ -114,23 +117,23 @@ def _slot_bytes(size: int) -> int:
     return LINE + size + -size % LINE
 
 
-def segment_bytes(sizes: Sizes) -> int:
-    return LINE + sum(map(_slot_bytes, sizes.values()))
+def segment_bytes(sizes: Sizes, wires: int = 1) -> int:
+    return LINE + wires * sum(map(_slot_bytes, sizes.values()))
 
 
 class Neighbours:
     """The ranks on this one's machine, and the slots of each of them."""
 
-    def __init__(self, rank: int, sizes: Sequence[Sizes]) -> None:
-        """`sizes` are those of each rank."""
+    def __init__(self, rank: int, sizes: Sequence[Sizes], wires: int = 1) -> None:
+        """`sizes` are those of each rank, for each of so many wires (group.py)."""
         self._rank, self._sizes = rank, sizes
         self._segments: dict[int, Segment] = {}
         self._processes: dict[int, _Life] = {}
         self._files: list[int] = []
         """Descriptors of segments, until all ranks have mapped them."""
         self._token = secrets.token_bytes(_TOKEN)
-        self.call = c_int64()
-        """The number of the current call."""
+        self.calls = [c_int64() for _ in range(wires)]
+        """The numbers of the current calls, by wire."""
         self.spins = 0
         """How often a rank that waits for another one spins."""
 
@@ -143,8 +146,9 @@ class Neighbours:
         try:
             file = os.memfd_create(_NAME)
             self._files.append(file)
-            os.posix_fallocate(file, 0, segment_bytes(self._sizes[self._rank]))
-            self._segments[self._rank] = segment = Segment(file, self._sizes[self._rank], self.call)
+            sizes = self._sizes[self._rank]
+            os.posix_fallocate(file, 0, segment_bytes(sizes, len(self.calls)))
+            self._segments[self._rank] = segment = Segment(file, sizes, self.calls)
         except OSError:  # no memory is left, which connections do not need
             return ""
         segment.sign(self._token)
@@ -165,10 +169,10 @@ class Neighbours:
                 return False
             own = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             self._files.append(own)
-            if os.fstat(own).st_size != segment_bytes(self._sizes[rank]):
+            if os.fstat(own).st_size != segment_bytes(self._sizes[rank], len(self.calls)):
                 return False
             life = _Life(process)
-            segment = Segment(own, self._sizes[rank], self.call)
+            segment = Segment(own, self._sizes[rank], self.calls)
             if segment.token.hex() != told["token"]:
                 return False
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -185,16 +189,17 @@ class Neighbours:
             del self._segments[rank], self._processes[rank]
         if not self._processes:
             self._segments.clear()
-        self.spins = SPINS if len(self._segments) <= cores() else 0
+        waiting = len(self._segments) * max(len(self.calls) - 1, 1)
+        self.spins = SPINS if waiting <= cores() else 0
 
     @property
     def ranks(self) -> list[int]:
         return list(self._processes)
 
-    def slot(self, rank: int, number: int) -> Slot | None:
+    def slot(self, rank: int, number: int, wire: int = 0) -> Slot | None:
         """One of this rank, or of another one on this machine."""
         segment = self._segments.get(rank)
-        return None if segment is None else segment.slots.get(number)
+        return None if segment is None else segment.slots[wire].get(number)
 
     def has_ended(self, rank: int) -> bool:
         """Whether the process of another rank on this machine has."""

@@ -8,14 +8,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ramiel.runtime.channels import Channel, Channels, Stopped
-from ramiel.runtime.distributed.calls import Calls
 from ramiel.runtime.distributed.channels import Call, RankChannels, Receiver, Way, result
+from ramiel.runtime.distributed.gates import through
 from ramiel.runtime.distributed.group import RankLost
 from ramiel.runtime.distributed.messages import BadMessage
 from ramiel.runtime.distributed.plans import RankPlan
 from ramiel.runtime.distributed.reports import Again
 from ramiel.runtime.replay.meeting import Meeting, TapedChannel
-from ramiel.runtime.replay.native import on_crew
+from ramiel.runtime.replay.native import Kind, on_crew
 from ramiel.runtime.replay.plans import CAPTURED
 from ramiel.runtime.replay.stop import Stop
 from ramiel.runtime.replay.tape import NotCapturable, Tape, tapes_of
@@ -23,6 +23,7 @@ from ramiel.runtime.taping import copies_of, taped
 from ramiel.runtime.workers import Worker
 
 if TYPE_CHECKING:
+    from ramiel.runtime.distributed.lane import Lane
     from ramiel.runtime.distributed.program import DistributedProgram
 
 
@@ -33,17 +34,18 @@ class Part:
     def __init__(
         self,
         program: DistributedProgram,
-        calls: Calls,
+        lane: Lane,
         call: Call,
         samples: Sequence[Sequence[Any]],
     ) -> None:
-        self._program, self._calls, self._call = program, calls, call
+        self._program, self._lane, self._call = program, lane, call
+        self._calls = calls = lane.calls
         calls.begin(call)
         self._samples = samples
         numbered = zip(program._workers, program.ranks, strict=True)  # pyright: ignore
-        rank = calls.group.rank
+        rank = calls.wire.rank
         self._workers: list[Worker] = [getattr(program, w) for w, r in numbered if r == rank]
-        self._plan = plan = program._rank_plans.find(program, call)  # pyright: ignore
+        self._plan = plan = lane.plans.find(program, call)
         self._meeting = Meeting(max(len(self._workers), 1))
         names = () if isinstance(plan, RankPlan) else program._channels  # pyright: ignore
         local = partial(TapedChannel, meeting=self._meeting) if plan is None else Channel
@@ -62,12 +64,13 @@ class Part:
         has_failed = True
         try:
             self._send(self._samples)
-            self._program._pool.run(self.channels, list(map(on_crew, self._workers)))  # pyright: ignore
+            workers = map(on_crew, map(self._gated, range(len(self._workers))))
+            self._lane.pool.run(self.channels, list(workers))
             has_failed = False
         finally:
             self._calls.finish(self.channels)
             if self._call.way is Way.PYTHON:
-                self._program._rank_plans.settle(self._call, has_failed)  # pyright: ignore
+                self._lane.plans.settle(self._call, has_failed)
         return self._results()
 
     def _replay(self, plan: RankPlan) -> list[Any]:
@@ -77,7 +80,7 @@ class Part:
         finally:
             self._calls.finish(self.channels)
         if self._call.misfit:
-            self._program._rank_plans.refuse(self._call, NotCapturable(self._call.misfit))  # pyright: ignore
+            self._lane.plans.refuse(self._call, NotCapturable(self._call.misfit))
         if outputs is None:
             error = None if self._call.fails_by_itself else self._call.error
             raise error or Again("a step of its replay fails")
@@ -85,13 +88,13 @@ class Part:
 
     def _tape(self) -> list[Any]:
         """Run the workers while they are taped, and make a plan of it."""
-        plans = self._program._rank_plans  # pyright: ignore[reportPrivateUsage]
+        plans = self._lane.plans
         tapes = tapes_of(max(len(self._workers), 1))
         copies = [copies_of(sample) for sample in self._samples]
-        tapers = [self._taper(*each) for each in zip(self._workers, tapes, strict=False)]
+        tapers = [self._taper(k, tapes[k]) for k in range(len(self._workers))]
         try:
             self._send(copies)
-            self._program._pool.run(self.channels, list(map(on_crew, tapers)), apart=True)  # pyright: ignore
+            self._lane.pool.run(self.channels, list(map(on_crew, tapers)), apart=True)
             outputs = self._outputs(tapes[0]) if copies else []
         except (Stopped, RankLost, BadMessage):
             raise
@@ -106,14 +109,28 @@ class Part:
             self._call.why_in_python = status
         return self._results()
 
-    def _taper(self, worker: Worker, tape: Tape) -> Worker:
+    def _taper(self, number: int, tape: Tape) -> Worker:
+        gates, call = self._lane.gates[number : number + 1], self._calls.wire.call
+
         def run(channels: Channels) -> None:
-            stop = taped(worker, tape, self._program._nodes, channels)  # pyright: ignore
+            for gate in gates:
+                tape.note(gate.step(Kind.ENTER, call))
+            stop = taped(self._workers[number], tape, self._program._nodes, channels)  # pyright: ignore
             if isinstance(stop, Stop):
                 raise NotCapturable(stop.reason)
+            for gate in gates:
+                tape.note(gate.step(Kind.LEAVE, call))
             self._meeting.leave()
 
-        return run
+        return self._gated(number, run)
+
+    def _gated(self, number: int, worker: Worker | None = None) -> Worker:
+        """A worker, or what does as that, which takes its turn if there are gates."""
+        run = worker or self._workers[number]
+        if not self._lane.gates:
+            return run
+        gate, call = self._lane.gates[number], self._call.number
+        return lambda channels: through(gate, call, partial(run, channels))
 
     def _outputs(self, tape: Tape) -> list[Any]:
         """What the plan's outputs are; those from other ranks are waited for at the end of a

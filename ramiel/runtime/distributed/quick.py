@@ -48,23 +48,23 @@ class Caller:
         self._reports = (Said * len(said))(*said)
         self._messages = (Said * len(inputs))(*(port.said() for _, port in inputs))
 
-    def call(self, number: int, inputs: Sequence[Any], plans: RankPlans, settle: Settle) -> Any:
+    def call(self, inputs: Sequence[Any], plans: RankPlans, settle: Settle) -> Any:
         """The outputs of a call. What `outcome()` of the calls says, if it has failed."""
         calls, native = self._calls, self._plan.native
-        announced = self._announced._replace(number=number)
         with self._plan.instance() as instance:
             memory = instance.put(inputs)
             calls.in_python.clear()
-            calls.expect(announced)
-            for place, port in self._inputs:
-                port.put(number, inputs[place])
+            with calls.numbered() as number:
+                calls.expect(self._announced._replace(number=number))
+                for place, port in self._inputs:
+                    port.put(number, inputs[place])
             status = SAID_OTHERWISE
             interrupts = list[BaseException]()
             try:
                 status = native.functions.ramiel_ranks_call(
                     *(instance.handle, number, byref(self._announcement)),
                     *(self._messages, len(self._messages), self._reports, len(self._reports)),
-                    *(min(instance.spins, calls.group.neighbours.spins), byref(calls.is_open)),
+                    *(min(instance.spins, calls.wire.neighbours.spins), byref(calls.is_open)),
                 )
             except BaseException as error:
                 interrupts.append(error)
@@ -93,27 +93,27 @@ class Server:
 
     def __init__(self, calls: Follower, plan: RankPlan, announced: Announced) -> None:
         self._calls, self._plan, self._announced = calls, plan, announced
-        self._headers = message_of(announcement(announced)), message_of(fine(calls.group.rank))
+        self._headers = message_of(announcement(announced)), message_of(fine(calls.wire.rank))
         self._announcement = calls.slot(0).said(self._headers[0])
-        self._report = calls.slot(calls.group.rank).said(self._headers[1])
+        self._report = calls.slot(calls.wire.rank).said(self._headers[1])
 
     def serve(self, plans: RankPlans, most_ms: int) -> bool:
         """Whether a call of this plan has come, within some ms, and been served."""
         calls, native = self._calls, self._plan.native
-        neighbours = calls.group.neighbours
+        wire = calls.wire
         with self._plan.instance() as instance:
             status = native.functions.ramiel_ranks_serve(
-                *(instance.handle, byref(neighbours.call), byref(self._announcement)),
-                *(min(instance.spins, neighbours.spins), most_ms),
+                *(instance.handle, byref(wire.call), byref(self._announcement)),
+                *(min(instance.spins, wire.neighbours.spins), most_ms),
             )
             if status == SAID_OTHERWISE:
                 return False
-        calls.expect(self._announced._replace(number=neighbours.call.value))
+        calls.expect(self._announced._replace(number=wire.call.value))
         failure = _finished(calls, plans, status, None)
         if failure is None and plans.ready(self._announced) is not self._plan:
             failure = Again("weights have changed, or hooks were registered")
         if failure is None:
-            native.functions.ramiel_ranks_report(byref(self._report), neighbours.call.value)
+            native.functions.ramiel_ranks_report(byref(self._report), wire.call.value)
         else:
             call, _ = calls.present()
             calls.report(failure, call.cause, str(failure) or type(failure).__name__)

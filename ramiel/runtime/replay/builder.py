@@ -22,6 +22,7 @@ from ramiel.runtime.replay.tape import (
     Finite,
     Handed,
     Move,
+    Quick,
     Receive,
     Renewed,
     Run,
@@ -118,6 +119,9 @@ class Builder:
                 yield from self._finite(self.tensor(view), threads)  # pyright: ignore
             case Handed():
                 yield self._handed(event, threads)
+            case Quick(kind, first, second, kept):
+                self._kept.append(kept)
+                yield Step(Kind[kind], threads, first, second, None, 0)
             case Call():
                 yield from self._call(event, threads)
             case Renewed():

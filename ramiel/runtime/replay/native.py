@@ -36,6 +36,8 @@ class Kind(IntEnum):
     PRODUCT = 11
     SEND_MESSAGE = 12
     RECEIVE_MESSAGE = 13
+    ENTER = 14
+    LEAVE = 15
 
 
 LOST, DROPPED = -3, -4
@@ -186,6 +188,9 @@ class Native:
         self.functions.ramiel_message_say.restype = None
         self.functions.ramiel_message_claim.argtypes = (mailbox,)
         self.functions.ramiel_message_wait.argtypes = (mailbox, c_uint32, c_int, c_int)
+        self.functions.ramiel_gate_may_enter.argtypes = (c_void_p, c_int64, c_int, c_int)
+        self.functions.ramiel_gate_leave.argtypes = (c_void_p, c_int64)
+        self.functions.ramiel_gate_leave.restype = None
         said, number = POINTER(Said), POINTER(c_int64)
         self.functions.ramiel_ranks_call.argtypes = (
             *(c_void_p, c_int64, said, said, c_int, said, c_int, c_int, POINTER(c_int)),

@@ -124,7 +124,7 @@ class Handed(NamedTuple):
     """Tells of a step that does the same for a tensor, or calls the function where it cannot."""
 
 
-Event = Call | Run | Finite | Renewed | Send | Receive | Handed
+Event = Call | Run | Finite | Renewed | Send | Receive | Handed | Quick
 
 
 class Noted(NamedTuple):

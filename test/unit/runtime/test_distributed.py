@@ -138,9 +138,18 @@ def test_ranks_wait_for_calls_without_a_limit() -> None:
         assert [rank.outcome() for rank in ranks] == [(0, ""), (0, "")]
 
 
-@pytest.mark.parametrize("scenario", ["streamed", "batches"])
-def test_streams_run_on_all_ranks_until_one_is_lost(scenario: str) -> None:
-    with started(scenario) as ranks:
+@pytest.mark.parametrize(
+    ("scenario", "shares_memory"),
+    [
+        ("streamed", True),
+        ("batches", True),
+        ("piped", True),
+        ("piped_quickly", True),
+        ("piped_quickly", False),
+    ],
+)
+def test_streams_run_on_all_ranks_until_one_is_lost(scenario: str, shares_memory: bool) -> None:
+    with started(scenario, shares_memory=shares_memory) as ranks:
         out = ranks[0].process.stdout
         assert out is not None
         line = out.readline()

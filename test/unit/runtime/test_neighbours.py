@@ -72,7 +72,7 @@ def test_a_channel_is_used_once_in_a_call() -> None:
     sends, receives = first.slot(0, 0), second.slot(0, 0)
     assert sends is not None and receives is not None
     for call in (1, 2, 5):
-        first.call.value = second.call.value = call
+        first.calls[0].value = second.calls[0].value = call
         assert not receives.has_received() and not receives.receive(0, 0)
         assert sends.claim() and not sends.claim()
         sends.send()

@@ -16,9 +16,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ramiel.runtime import Channels, Conv2d, DistributedProgram, Input, Remote, Weights, one_thread
+from ramiel.runtime import (
+    Channels,
+    Conv2d,
+    DistributedProgram,
+    Input,
+    Remote,
+    Streaming,
+    Weights,
+    one_thread,
+)
 from ramiel.runtime.distributed.calls import Calls
 from ramiel.runtime.distributed.channels import Announced
+from ramiel.runtime.distributed.lane import Lane
 from ramiel.runtime.distributed.quick import Caller
 from ramiel.runtime.measure import same_bits
 from ramiel.runtime.replay.plan import Instance
@@ -86,6 +96,18 @@ class Shared(Ranked):
         Remote("picked", torch.float32, (2, 8), 1, (0,)),
         Remote("z", torch.float32, (), 1, (0,)),
     )
+
+
+class Piped(Ranked):
+    """The same, of which streams have three calls under way at a time."""
+
+    streaming = Streaming("pipeline", 2, 3)
+
+
+class PipedQuickly(Shared):
+    """The same."""
+
+    streaming = Streaming("pipeline", 2, 3)
 
 
 class Crossed(DistributedProgram):
@@ -250,19 +272,18 @@ def crossed(program: Ranks) -> None:
 def streamed(program: Ranks) -> None:
     """Requests in their order, on all ranks: some of which fail, an iterator that does, and a
     stream that is closed in the middle. Calls follow each."""
-    requests = [given(seed) for seed in range(24)]
+    indices = 2 if isinstance(program, Shared) else None
+    requests = [given(seed, indices) for seed in range(24)]
     expected = [program.serial(*request) for request in requests]
-    served = program._calls.next_number  # pyright: ignore
 
     def right(results: Iterable[Any], first: int = 0) -> bool:
         pairs = zip(results, expected[first:], strict=False)
         return all(all(map(same_bits, got, want)) for got, want in pairs)
 
-    begin = served()
     results = list(program.stream(requests))
     assert len(results) == 24 and right(results)
-    assert served() > begin + 24, "the other ranks take part"
-    bad = (given(0)[0], torch.tensor([99]))
+    assert served(program) == 24, "the other ranks take part"
+    bad = (given(0)[0], torch.tensor([99] * (indices or 1)))
     results = list(program.stream([*requests[:5], bad, *requests[5:]], return_exceptions=True))
     assert "index 99" in str(results.pop(5)) and right(results) and len(results) == 24
     stream, results = program.stream([*requests[:5], bad, *requests]), []
@@ -291,9 +312,26 @@ def streamed(program: Ranks) -> None:
     endless.close()  # pyright: ignore
     check(program, 1)
     assert right(program.stream(requests, threads=2))
+    beside = program._lanes[1:]  # pyright: ignore[reportPrivateUsage]
+    assert len(beside) == (3 if isinstance(program, Piped | PipedQuickly) else 0)
+    assert all(last_call(lane) > 24 for lane in beside), "calls overlap"
+    with ThreadPoolExecutor(3) as pool:  # of which one calls while the others stream
+        streams = [pool.submit(lambda: right(program.stream(requests))) for _ in range(2)]
+        list(pool.map(lambda seed: check(program, seed), range(10)))
+        assert all(stream.result() for stream in streams)
     print("streaming", flush=True)
     for _ in program.stream(itertools.cycle(requests), return_exceptions=False):
         pass
+
+
+def served(program: Ranks) -> int:
+    """The number of the last call, of streams if it has lanes for them."""
+    lanes = program._lanes  # pyright: ignore[reportPrivateUsage]
+    return max(map(last_call, lanes[1:] or lanes))
+
+
+def last_call(lane: Lane) -> int:
+    return lane.calls.wire.call.value
 
 
 def batches(program: Ranks) -> None:
@@ -301,10 +339,8 @@ def batches(program: Ranks) -> None:
     one fails, and then a rank is lost."""
     requests = [given(2 * seed, 1) for seed in range(25)]
     expected = [program.serial(*request) for request in requests]
-    served = program._calls.next_number  # pyright: ignore
-    begin = served()
     assert all(map(same_bits, program.stream(requests), expected))
-    assert served() - begin == 1 + 25 // 2, "ranks compute pairs"
+    assert served(program) == 25 // 2, "ranks compute pairs"
     bad = (given(0)[0], torch.tensor([99]))
     results = list(program.stream([*requests[:5], bad, *requests[5:]], return_exceptions=True))
     assert "index 99" in str(results.pop(5)) and all(map(same_bits, results, expected))
@@ -405,11 +441,21 @@ def idle(program: Ranks) -> None:
     check(program, 1)
 
 
+PROGRAMS = {
+    "batches": Batched,
+    "crossed": Crossed,
+    "piped": Piped,
+    "piped_quickly": PipedQuickly,
+    "quick": Shared,
+}
+"""Of scenarios, unless it is Ranked."""
+
+
 def main(scenario: str) -> None:
     rank = int(os.environ["RANK"])
     seed = rank if scenario == "different" else 0
     own = weights(seed)
-    program = {"batches": Batched, "crossed": Crossed, "quick": Shared}.get(scenario, Ranked)(own)
+    program = PROGRAMS.get(scenario, Ranked)(own)
     program.captures = scenario != "mixed" or rank == 0
     try:
         with program:
@@ -429,7 +475,8 @@ def main(scenario: str) -> None:
                     quick,
                     streamed,
                 )
-                {f.__name__: f for f in scenarios}[scenario](program)
+                named = {f.__name__: f for f in scenarios}
+                named.get(scenario, streamed)(program)
     except (RuntimeError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
