@@ -6,8 +6,8 @@
 
 Costs come from the shapes, at nominal prices, so the tables are the same on each machine. What is
 simulated replaces that of the same machines, model and schedule in the results, of which the tables
-are made. `--measured` adds what benchmarks/hand_over.py and benchmarks/ranks.py have measured. Only
-the text between `<!-- NAME -->` and `<!-- /NAME -->` is generated.
+are made. `--measured` adds what hand_over.py, ranks.py and rank_streams.py have measured.
+Only the text between `<!-- NAME -->` and `<!-- /NAME -->` is generated.
 """
 
 from __future__ import annotations
@@ -139,6 +139,27 @@ def programs(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def streams(document: dict[str, Any]) -> str:
+    lines = [
+        f"Streams on two ranks with a worker each on one machine, by {document['way']}, simulated "
+        f"with `--link {document['link']}` and costs measured just before: ms from one result to "
+        "the next, and of a request from when it is taken. Times serial: medians of bursts in "
+        "turns, with the least and the most:",
+        "",
+        "| model | stream | messages | simulated | measured | latency | serial | times serial |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in document["streams"]:
+        how = f"{row['way']}, {row['at_a_time']} at a time"
+        chosen = "chosen: " if row["stream"] == "chosen" else ""
+        cells = [row["model"], chosen + how, str(row["messages"])]
+        cells += [f"{row[of]:.2f}" for of in ("predicted", "measured", "latency", "serial")]
+        off = row["of_serial"]
+        cells.append(f"{statistics.median(off):.2f} ({min(off):.2f} to {max(off):.2f})")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path)
@@ -168,6 +189,7 @@ def main() -> None:
         way = str(document["way"]).replace(" ", "-")
         parts |= {f"hand-overs-{way}": hand_overs(document)} if "rows" in document else {}
         parts |= {f"programs-{way}": programs(document)} if "programs" in document else {}
+        parts |= {f"streams-{way}": streams(document)} if "streams" in document else {}
     text = options.page.read_text()
     for name, content in parts.items():
         pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)

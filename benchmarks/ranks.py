@@ -56,19 +56,24 @@ def predicted(model: Path, schedule: str, link: str, folder: Path) -> dict[str, 
     program = program_of(made.module)
     path = folder / f"{model.stem.replace('-', '_')}.py"
     write_program(made.emitted, path)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1"]
-    command += ["--nproc-per-node", str(program.ranks), __file__, "--program", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
-    told = [line for line in done.stdout.splitlines() if line.startswith(TOLD)]
-    assert done.returncode == 0 and len(told) == 1, done.stdout + done.stderr
     return {
         "model": model.stem,
         "schedule": made.report.schedule,
         "messages": len(program.crossings),
         "simulated": made.report.parallel_us / 1e3,
         "serial_simulated": made.report.serial_us / 1e3,
-        **json.loads(told[0].removeprefix(TOLD)),
+        **told_by(program.ranks, Path(__file__), path),
     }
+
+
+def told_by(ranks: int, script: Path, program: Path) -> dict[str, Any]:
+    """What a script tells that so many ranks run with `--program`."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1"]
+    command += ["--nproc-per-node", str(ranks), str(script), "--program", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+    told = [line for line in done.stdout.splitlines() if line.startswith(TOLD)]
+    assert done.returncode == 0 and len(told) == 1, done.stdout + done.stderr
+    return json.loads(told[0].removeprefix(TOLD))
 
 
 def run(path: Path) -> None:

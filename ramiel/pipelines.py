@@ -200,7 +200,7 @@ def pipeline(options: Options) -> Pipeline:
         "cluster-greedy": {"workers": workers},
         "cluster-ios": {"workers": workers}
         | ({"source": source} if source == "profile" and not on_cpu else {}),
-        "cluster-pipeline": {"workers": workers},
+        "cluster-pipeline": {"workers": workers, "memory-limit": limit},
         "cluster-placed": {"workers": workers, "configuration": options.configuration or ""},
         "cluster-requests": {"workers": workers},
         "cluster-hyper": {"batch": options.batch, "switched": options.switched},
@@ -231,7 +231,7 @@ def pipeline(options: Options) -> Pipeline:
         *NAME,
         "cluster-costs",
         *(SCHEDULES if on_cpu else ON_STREAMS)[schedule],
-        *(REQUESTS if on_cpu and options.executor != "distributed" else ()),
+        *(REQUESTS if on_cpu else ()),
         *PRINTABLE,
     )
     return [(name, given.get(name, {})) for name in names]
@@ -324,8 +324,8 @@ def _check_objective(options: Options) -> None:
     if objective == "latency":
         if limit is not None:
             raise CompileError("a latency limit is for --objective throughput")
-    elif options.device != "cpu" or options.executor == "distributed":
-        raise CompileError("the objective throughput is for the CPU of one machine")
+    elif options.device != "cpu":
+        raise CompileError("the objective throughput is for CPUs")
     elif options.schedule != "auto" or options.batch != 1 or options.switched or options.tune:
         raise CompileError(
             "the objective throughput chooses schedule and batch itself, by simulation: it needs "

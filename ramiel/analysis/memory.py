@@ -39,31 +39,40 @@ def high_water(graph: TaskGraph, timeline: Timeline) -> float:
     return most
 
 
-def most_bytes(graph: TaskGraph, placement: Placement, timeline: Timeline) -> float:
-    """The memory that a limit is for: high_water(), or that of the rank that needs most."""
+def most_bytes(
+    graph: TaskGraph, placement: Placement, timeline: Timeline, copies: int = 1
+) -> float:
+    """The memory that a limit is for, with so many runs under way: that of values, as by
+    high_water(), or all that the rank needs that needs most."""
     if not graph.ranks:
-        return high_water(graph, timeline)
-    return max(bytes_of_ranks(graph, placement, timeline))
+        return copies * high_water(graph, timeline)
+    return max(bytes_of_ranks(graph, placement, timeline, copies))
 
 
-def bytes_of_ranks(graph: TaskGraph, placement: Placement, timeline: Timeline) -> list[float]:
-    """The bytes that each rank needs: its weights, a buffer for each message that it sends or
-    receives, and the peak of its values, as by high_water(). O(V log V + E)."""
+def bytes_of_ranks(
+    graph: TaskGraph, placement: Placement, timeline: Timeline, copies: int = 1
+) -> list[float]:
+    """The bytes that each rank needs: its weights, and for each run under way a buffer for each
+    message that it sends or receives, and the peak of its values, as by high_water().
+    O(V log V + E)."""
     assert graph.messages is not None
     messages = graph.messages
     rank = [graph.rank_of(worker) for worker in placement.leaders(len(graph))]
-    needs = [0.0] * graph.rank_count
+    weights, buffers = ([0.0] * graph.rank_count for _ in range(2))
     for task, home in enumerate(rank):
-        needs[home] += messages.weights[task]
+        weights[home] += messages.weights[task]
         for other in {rank[reader] for reader in graph.successors[task]} - {home}:
-            needs[home] += messages.values[task]
-            needs[other] += messages.values[task]
+            buffers[home] += messages.values[task]
+            buffers[other] += messages.values[task]
         if home:
             ends = messages.inputs[task] + messages.outputs[task]
-            needs[0] += ends
-            needs[home] += ends
+            buffers[0] += ends
+            buffers[home] += ends
     peaks = _peaks(graph, timeline, rank)
-    return [need + peak for need, peak in zip(needs, peaks, strict=True)]
+    return [
+        held + copies * (buffer + peak)
+        for held, buffer, peak in zip(weights, buffers, peaks, strict=True)
+    ]
 
 
 def _peaks(graph: TaskGraph, timeline: Timeline, rank: Sequence[int]) -> list[float]:

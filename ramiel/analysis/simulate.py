@@ -97,7 +97,7 @@ def follow(
     rank = [graph.rank_of(worker) for worker in leader]
     costs = {count: graph.costs_on(count) for count in set(threads)}
     run = running([costs[count][task] / speed for task, count in enumerate(threads)])
-    ports, receiving = _Ports(graph), _receiving(graph, rank)
+    ports, receiving = Ports(graph), receiving_times(graph, rank)
     waits_for = [len(producers) for producers in graph.predecessors]
     followers: list[list[int]] = [[] for _ in graph.costs]
     start = [0.0] * len(graph)
@@ -208,7 +208,7 @@ class InOrder:
         return task, start, end
 
 
-class _Ports:
+class Ports:
     """When each rank is free to send and to receive, and what was sent."""
 
     def __init__(self, graph: TaskGraph) -> None:
@@ -242,7 +242,7 @@ class _Ports:
         return arrives, time + link.own(size)
 
 
-def _receiving(graph: TaskGraph, rank: Sequence[int]) -> list[float]:
+def receiving_times(graph: TaskGraph, rank: Sequence[int]) -> list[float]:
     """The time of its worker that each task's messages take before it, µs: inputs of the program,
     and values that it is the first on its rank to read."""
     times = [0.0] * len(graph)
@@ -272,14 +272,18 @@ def total_order(graph: TaskGraph, placement: Placement) -> list[int]:
 
     Raises as simulate() does.
     """
-    start = simulate(graph, placement).start
+    return ordered_by(simulate(graph, placement).start, graph, placement)
+
+
+def ordered_by(times: Sequence[float], graph: TaskGraph, placement: Placement) -> list[int]:
+    """The same by other times of the tasks, ties by id."""
     followers = [list(row) for row in graph.successors]
     waits_for = [len(row) for row in graph.predecessors]
     for order in placement.workers:
         for task, following in pairwise(order):
             followers[task].append(following)
             waits_for[following] += 1
-    ready = [(start[task], task) for task, count in enumerate(waits_for) if count == 0]
+    ready = [(times[task], task) for task, count in enumerate(waits_for) if count == 0]
     heapify(ready)
     found: list[int] = []
     while ready:
@@ -288,5 +292,5 @@ def total_order(graph: TaskGraph, placement: Placement) -> list[int]:
         for following in followers[task]:
             waits_for[following] -= 1
             if waits_for[following] == 0:
-                heappush(ready, (start[following], following))
+                heappush(ready, (times[following], following))
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ramiel.analysis.memory import high_water
+from ramiel.analysis.memory import most_bytes
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
 from ramiel.analysis.streaming import (
@@ -68,7 +68,8 @@ def choose_for_throughput(
     Candidates are whole requests, one on each worker or on the threads of several; pipeline stages,
     and other schedules whose workers go from request to request; and, with `batches`, hyperclusters
     of batches. Of alike ones the first, in this order, is taken, and rather one with a request more
-    in flight, which covers what a caller does between two results.
+    in flight, which covers what a caller does between two results. If there are several ranks,
+    whole requests are computed on rank 0.
 
     Raises ValueError if `workers` is less than 1 or nothing is within the limits.
     """
@@ -113,14 +114,10 @@ def _least_interval(graph: TaskGraph, workers: int) -> float:
 def _candidates(
     graph: TaskGraph, workers: int, memory_limit: float | None, *, batches: bool
 ) -> Iterator[Stream]:
-    alone = choose_automatically(replace(graph, wide={}), workers, 1, memory_limit)
-    yield from _ways(graph, alone.name, alone.placement, workers)
-    for threads in graph.threads:
-        if 1 < threads <= workers:
-            choice = choose_automatically(graph, threads, 1, memory_limit)
-            yield from _ways(graph, choice.name, choice.placement, workers)
+    yield from _whole_requests(graph, workers, memory_limit)
     if workers > 1:
-        yield from _ways(graph, "pipeline", pipeline(graph, workers), workers)
+        stages = pipeline(graph, workers, memory_limit)
+        yield from _ways(graph, "pipeline", stages, workers)
         for name, placement in cooperating(graph, workers):
             yield from _ways(graph, name, placement, workers)
     for batch in sorted({workers, 2 * workers}) if batches and workers > 1 else ():
@@ -129,18 +126,38 @@ def _candidates(
             yield from _ways(whole, name, placement, workers, batch)
 
 
+def _whole_requests(graph: TaskGraph, workers: int, memory_limit: float | None) -> Iterator[Stream]:
+    """Each on one thread, or on those of several cores of one machine."""
+    here = len(graph.team_of(0)) if graph.ranks else workers
+    for threads in graph.threads:
+        if threads > here:
+            continue
+        narrow = replace(graph, wide={}) if threads == 1 else graph
+        among = here if threads == 1 else threads
+        try:
+            choice = choose_automatically(narrow, among, 1, memory_limit)
+        except ValueError:
+            if here == workers:
+                raise
+            continue  # it takes the memory of several ranks
+        yield from _ways(graph, choice.name, choice.placement, workers)
+
+
 def _ways(
     graph: TaskGraph, name: str, placement: Placement, workers: int, batch: int = 1
 ) -> Iterator[Stream]:
     """How requests can be computed by one program, in this order of preference: each with a request
-    (or a batch) more in flight than are computed at a time, and without."""
+    (or a batch) more in flight than are computed at a time, and without. On several ranks they are
+    calls of all of them."""
     one_thread = max(placement.threads(len(graph)), default=1) == 1
-    lanes = sum(map(bool, placement.workers)) or 1
-    ways = [(SERIAL, workers)]
+    used = [worker for worker, order in enumerate(placement.workers) if order]
+    lanes, several = len(used) or 1, any(map(graph.rank_of, used))
+    here = len(graph.team_of(0)) if graph.ranks else workers
+    ways = [] if several else [(SERIAL, here)]
     if batch > 1:
         ways.append((BATCHES, batch))
-    elif lanes > 1:
-        ways.append((CALLS, max(workers // lanes, 1)))
+    elif lanes > 1 or several:
+        ways.append((CALLS, 1 if several else max(here // lanes, 1)))
         if one_thread:
             ways += [(PIPELINE, count) for count in (lanes, *_powers_of_two(lanes - 1))]
     elif not one_thread:
@@ -158,11 +175,11 @@ def _powers_of_two(most: int) -> list[int]:
 
 
 def _memory(graph: TaskGraph, stream: Stream) -> float:
-    """The bytes of the values of all requests that are computed at a time, each in a copy."""
+    """The bytes that most_bytes() says, of all requests that are computed at a time."""
     streaming, placement = stream.streaming, stream.placement
     if streaming.way == SERIAL:
         placement = serial(graph)
     else:
         graph = replicate(graph, stream.batch)
     copies = {BATCHES: 1, PIPELINE: streaming.in_flight}.get(streaming.way, streaming.at_a_time)
-    return copies * high_water(graph, simulate(graph, placement))
+    return most_bytes(graph, placement, simulate(graph, placement), copies)

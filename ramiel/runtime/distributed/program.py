@@ -199,7 +199,7 @@ class DistributedProgram(Program):
         """See stream(): a call of all ranks is of one request, or of as many as the program has
         samples at a time. They overlap if the program is a pipeline, else they follow each other;
         unless a number of threads is given, or there is one rank."""
-        is_free = streaming.at_a_time is None or streaming.way == "pipeline"
+        is_free = streaming.at_a_time is None or streaming.way != "serial"
         if is_free and max(self.ranks, default=0):
             self.connect()
             if streaming.way == "pipeline" and len(self._lanes) > 1:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ramiel.analysis.memory import bytes_of_ranks, most_bytes
 from ramiel.analysis.placement import Placement
 from ramiel.analysis.simulate import simulate
+from ramiel.analysis.streaming import overlapped
 from ramiel.analysis.task_graph import Link, Messages, TaskGraph
 from ramiel.schedule.choose import choose_automatically
 from ramiel.schedule.dsc import dsc_clusters
@@ -23,8 +24,10 @@ from ramiel.schedule.hyper import replicate
 from ramiel.schedule.linear import linear_clusters
 from ramiel.schedule.list_scheduling import list_schedule, list_schedule_at
 from ramiel.schedule.order import order_tasks
+from ramiel.schedule.pipeline import bottleneck, pipeline, stages
 from ramiel.schedule.place import place, serial
 from ramiel.schedule.refine import refine
+from ramiel.schedule.throughput import choose_for_throughput
 
 
 def on_ranks(
@@ -250,3 +253,65 @@ def test_workers_elsewhere_begin_once_they_have_heard_of_a_call() -> None:
         assert choose_automatically(graph, 2).timeline.makespan == pytest.approx(80.0)
     near = on_ranks(two, (0, 0), link)
     assert simulate(near, apart).makespan == pytest.approx(40.0)
+
+
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(moldable_graphs(8), st.data())
+def test_stages_know_the_link(graph: TaskGraph, data: st.DataObject) -> None:
+    """The largest stage is least where two ranks have a worker each."""
+    count, size = len(graph), st.integers(0, 500).map(float)
+    link = Link(0.0, data.draw(st.sampled_from([0.5, 20.0])), data.draw(st.floats(0, 30)), 50.0)
+    values, weights = (
+        tuple(data.draw(st.lists(size, min_size=count, max_size=count))) for _ in range(2)
+    )
+    ranked = on_ranks(graph, (0, 1), link, values, weights)
+    found = stages(ranked, range(count), 2)
+    cuts = [[list(range(cut)), list(range(cut, count))] for cut in range(1, count)]
+    every = [[list(range(count))], *cuts] if count else [[]]
+    assert bottleneck(ranked, found) == pytest.approx(min(bottleneck(ranked, c) for c in every))
+    limit = data.draw(st.floats(0, 3000))
+    fits = [c for c in every if all(sum(weights[t] for t in stage) <= limit for stage in c)]
+    limited = stages(ranked, range(count), 2, limit)
+    if fits:
+        assert bottleneck(ranked, limited) == pytest.approx(
+            min(bottleneck(ranked, c) for c in fits)
+        )
+    else:
+        assert limited == found
+
+
+@settings(deadline=None, derandomize=True, max_examples=80)
+@given(graphs_on_ranks(), st.integers(1, 5))
+def test_streams_wait_for_links(graph: TaskGraph, in_flight: int) -> None:
+    """Results follow each other no faster than the largest stage allows, and no slower than calls
+    that follow each other, however many are under way."""
+    placement = pipeline(graph, len(graph.ranks))
+    interval = overlapped(graph, placement, in_flight)
+    assert interval >= bottleneck(replace(graph, hand_over=0.0), placement.workers) - 1e-6
+    if in_flight == 1:
+        assert interval == pytest.approx(simulate(graph, placement).makespan)
+
+
+def test_streams_on_ranks() -> None:
+    """Stages where the link allows them; whole requests on one machine, and batches of which each
+    rank computes a part, where that is more; and what the memory of each rank holds."""
+    link = Link(10.0, 1000.0, 2.0, 1000.0)
+    chain = TaskGraph((100.0,) * 4, ((0, 1), (1, 2), (2, 3)))
+    graph = on_ranks(chain, (0, 1), link, (1000.0,) * 4, (100.0,) * 4)
+    stages = choose_for_throughput(graph, 2, batches=False)
+    assert stages.streaming.way == "pipeline" and stages.placement.workers == ((0, 1), (2, 3))
+    assert 200 < stages.steady.interval < 210
+    apart = TaskGraph((100.0, 300.0), ((0, 1),))
+    batches = choose_for_throughput(on_ranks(apart, (0, 1), link, (1000.0,) * 2), 2)
+    assert batches.streaming.way == "batches" and 200 < batches.steady.interval < 220
+    slow = on_ranks(chain, (0, 1), replace(link, rate=1.0), (1000.0,) * 4)
+    alone = choose_for_throughput(slow, 2, batches=False)
+    assert alone.streaming.way == "serial" and alone.streaming.at_a_time == 1
+    heavy = on_ranks(chain, (0, 1), replace(link, rate=1.0), (1000.0,) * 4, (5e4,) * 4)
+    assert choose_for_throughput(heavy, 2, batches=False).streaming.way == "serial"
+    held = choose_for_throughput(heavy, 2, memory_limit=11e4)
+    assert held.streaming.way == "pipeline" and held.placement.workers == ((0, 1), (2, 3))
+    with pytest.raises(ValueError, match="memory limit"):
+        choose_for_throughput(heavy, 2, memory_limit=9e4)
+    patient = choose_for_throughput(graph, 2, latency_limit=410.0, batches=False)
+    assert patient.steady.latency <= 410.0

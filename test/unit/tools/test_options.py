@@ -96,8 +96,7 @@ def test_malformed_links(text: str) -> None:
         (Options(objective="throughput", schedule="linear"), "chooses schedule and batch itself"),
         (Options(objective="throughput", batch=4), "chooses schedule and batch itself"),
         (Options(objective="throughput", tune=True), "chooses schedule and batch itself"),
-        (Options(objective="throughput", device="cuda"), "is for the CPU"),
-        (Options(objective="throughput", executor="distributed"), "is for the CPU"),
+        (Options(objective="throughput", device="cuda"), "is for CPUs"),
         (Options(schedule="pipeline", batch=2), "is for one sample"),
     ],
 )
