@@ -24,19 +24,15 @@ Worker: TypeAlias = "CoroutineType[Any, Any, Any]"
 _NOT_SENT: Any = object()
 
 
-def _references(value: Any) -> int:
-    """How many references there are, those of this call and of one variable included."""
-    return sys.getrefcount(value)
-
-
 def _references_of_one_alone() -> int:
     slot = [object()]
     value = slot[0]
-    return _references(value)
+    # Not by a function of Python's: where torch.compile() has run, one holds its arguments twice.
+    return sys.getrefcount(value)
 
 
 _ALONE = _references_of_one_alone()
-"""What _references() gives for a value that one slot and one variable have."""
+"""What sys.getrefcount() gives for a value that one slot and one variable have."""
 
 
 class EventChannel:
@@ -103,7 +99,7 @@ class EventChannel:
     def has_the_only_reference(self) -> bool:
         """Whether no variable of a worker has the value or a view of it."""
         value = self._value
-        return type(value) is Tensor and _references(value) <= _ALONE and not is_shared(value)
+        return type(value) is Tensor and sys.getrefcount(value) <= _ALONE and not is_shared(value)
 
     def drop(self) -> None:
         self._value = None

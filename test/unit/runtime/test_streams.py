@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from stream_programs import SEEDS, Net, X, expected, net, net_weights, program, same
+from torch._C._dynamo.eval_frame import set_eval_frame
 
 from ramiel.runtime import Events, OpError
 from ramiel.runtime.streams.device import programs_on
@@ -225,6 +226,15 @@ def test_a_taken_value_is_let_go_of_once_its_reads_have_been_waited_for(
         for _ in range(3):
             model(torch.ones(2))
     assert there and all(it == (kept != "nothing" or not waits) for it in there)
+
+
+def test_a_taken_value_is_let_go_of_while_torch_compile_looks_at_frames() -> None:
+    """As it does where Python is in one of its functions: arguments are held twice then."""
+    before = set_eval_frame(False)
+    try:
+        test_a_taken_value_is_let_go_of_once_its_reads_have_been_waited_for("nothing", True)
+    finally:
+        set_eval_frame(before)
 
 
 def test_runs_of_several_threads_reuse_memory_in_order() -> None:
