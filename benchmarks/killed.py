@@ -1,8 +1,8 @@
 """Workers and ranks that are killed at random times: what ends, how soon, and what is left.
 
     python benchmarks/killed.py processes [--times 200] [--workers 3] [--out FILE]
-    python benchmarks/killed.py ranks [--times 200] [--ranks 3] [--within 1.5] [--seconds 120]
-        [--out FILE]
+    python benchmarks/killed.py ranks|streams [--times 200] [--ranks 3] [--within 1.5]
+        [--seconds 120] [--out FILE]
 
 Results are added to those in FILE: runs with other seeds (--seed) go on where one ends. With
 --seconds, no program of ranks is started after so long.
@@ -10,13 +10,15 @@ Results are added to those in FILE: runs with other seeds (--seed) go on where o
 error, the next one to be right, and no process, no segment of shared memory and no descriptor may
 be left. `ranks` starts a program of ranks each time, and kills any of them within some seconds of
 its start, so also while the ranks meet or end: all others have to end by themselves, with an
-error that names what is lost. The exit code is 1 if that is not so.
+error that names what is lost; `streams` has rank 0 stream requests through stages, so that several
+calls are under way. The exit code is 1 if that is not so.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import multiprocessing
 import os
@@ -160,8 +162,10 @@ def spread(seconds: list[float]) -> dict[str, float]:
 # ranks
 
 
-def rank_main(path: str, rank: int, ranks: int, port: int, out: str, calls: int) -> None:
-    """In the process of a rank: calls until the end, or serves."""
+def rank_main(
+    path: str, rank: int, ranks: int, port: int, out: str, calls: int, streams: bool
+) -> None:
+    """In the process of a rank: calls or streams until the end, or serves."""
     os.environ.update(
         RANK=str(rank), WORLD_SIZE=str(ranks), MASTER_PORT=str(port), RAMIEL_TIMEOUT=str(LIMIT_S)
     )
@@ -175,8 +179,12 @@ def rank_main(path: str, rank: int, ranks: int, port: int, out: str, calls: int)
                     return
                 given = random_inputs(program.inputs, {}, 0)
                 expected = program.serial(*given)  # pyright: ignore
-                for _ in range(calls):
-                    if not same_bits(program(*given), expected):
+                requests = itertools.repeat(tuple(given), calls)
+                results = (
+                    program.stream(requests) if streams else itertools.starmap(program, requests)
+                )
+                for result in results:
+                    if not same_bits(result, expected):
                         told.write("a call is wrong\n")
                         told.flush()
         except Exception as error:
@@ -185,7 +193,11 @@ def rank_main(path: str, rank: int, ranks: int, port: int, out: str, calls: int)
             raise SystemExit(1) from error
 
 
-def ranks(options: argparse.Namespace) -> dict[str, Any]:
+def streams(options: argparse.Namespace) -> dict[str, Any]:
+    return ranks(options, streams=True)
+
+
+def ranks(options: argparse.Namespace, *, streams: bool = False) -> dict[str, Any]:
     rng = random.Random(options.seed)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ramiel.runtime", "ramiel.runtime.distributed.program"])
@@ -200,7 +212,7 @@ def ranks(options: argparse.Namespace) -> dict[str, Any]:
             workers=1,
             ranks=options.ranks,
             link=(1.0, 1e5, 0.0, 1e9),  # so fast that all ranks are used
-            schedule="linear",
+            schedule="pipeline" if streams else "linear",
             executor="distributed",
         ).save(path)
         end = time.monotonic() + options.seconds
@@ -211,7 +223,7 @@ def ranks(options: argparse.Namespace) -> dict[str, Any]:
             group = [
                 context.Process(
                     target=rank_main,
-                    args=(str(path), r, options.ranks, port, str(outs[r]), options.calls),
+                    args=(str(path), r, options.ranks, port, str(outs[r]), options.calls, streams),
                 )
                 for r in range(options.ranks)
             ]
@@ -275,6 +287,7 @@ def main() -> None:
     kinds: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
         "processes": processes,
         "ranks": ranks,
+        "streams": streams,
     }
     parser.add_argument("kind", choices=kinds)
     parser.add_argument("--times", type=int, default=200)

@@ -14,8 +14,8 @@ from ramiel.errors import CompileError, shorten
 
 
 def configuration_names(model: onnx.ModelProto) -> list[str]:
-    """The names of a model's device configurations. Raises CompileError for one without a name, and
-    for two of one name."""
+    """The names of a model's device configurations. Raises CompileError for one without a name or
+    without devices, and for two of one name."""
     names: list[str] = []
     for configuration in model.configuration:
         if not configuration.name:
@@ -23,6 +23,11 @@ def configuration_names(model: onnx.ModelProto) -> list[str]:
         if configuration.name in names:
             raise CompileError(
                 f"two device configurations have the name {shorten(configuration.name)!r}"
+            )
+        if configuration.num_devices < 1:
+            raise CompileError(
+                f"the device configuration {shorten(configuration.name)!r} has "
+                f"{configuration.num_devices} devices: at least 1"
             )
         names.append(configuration.name)
     return names

@@ -31,7 +31,7 @@ class ClusterPlacedPass(ModulePass):
     Stage k is on worker k, or on rank k, whose workers are found by list scheduling.
     `configuration` may be left out if the model has one only. Needs costs, by which the operations
     of a worker are ordered. If no stage reads a value of a later one, requests that follow each
-    other pass through the stages, but for those of ranks.
+    other pass through the stages; how they do where stages are ranks is left to cluster-requests.
 
     An operation has the stage of the node whose value it computes; one that comes from no node has
     the latest of those whose values it reads, or else the earliest of its readers.

@@ -22,6 +22,7 @@ from torch._C._distributed_c10d import (  # pyright: ignore[reportPrivateUsage]
 from torch.distributed import ProcessGroupGloo
 
 from ramiel.runtime.distributed.neighbours import Neighbours, Sizes, Slot
+from ramiel.runtime.distributed.shares import Cores, offer, share_of
 from ramiel.runtime.errors import ProgramEnded
 
 FOREVER = timedelta(days=365)
@@ -114,10 +115,11 @@ class Group:
         identity: Mapping[str, str],
         slots: Sequence[Sizes] = (),
         wires: int = 1,
+        workers: Sequence[int] = (),
     ) -> None:
         """Meets the other ranks. `identity` is what must be the same on all of them, and `slots`
         those of each rank, for messages between ranks on one machine (neighbours.py), on each of
-        so many wires.
+        so many wires. Ranks with so many `workers` divide a machine's cores (shares.py).
 
         RanksDiffer if it is not, with both; RankLost if a rank does not come in time; OSError if
         rank 0 cannot listen.
@@ -129,8 +131,10 @@ class Group:
         store.set_timeout(self._limit)
         self.neighbours = Neighbours(self.rank, slots, wires)
         """The ranks on this machine, with which it shares memory."""
+        self.cores: Cores | None = None
+        """Those that this rank keeps to, if others are on its machine."""
         try:
-            self._compare(name, store, identity)
+            self._compare(name, store, identity, workers)
         except (RankLost, RanksDiffer):
             raise
         except RuntimeError as error:  # of the store, which is in rank 0's process
@@ -147,10 +151,13 @@ class Group:
         # Rank 0 may have the store in its process: it stays as long as the connections.
         self._store = store
 
-    def _compare(self, name: str, store: Store, identity: Mapping[str, str]) -> None:
+    def _compare(
+        self, name: str, store: Store, identity: Mapping[str, str], workers: Sequence[int]
+    ) -> None:
         differs: RanksDiffer | None = None
         others = [rank for rank in range(self.ranks) if rank != self.rank]
         store.set(f"memory/{self.rank}", self.neighbours.offer())
+        store.set(f"cores/{self.rank}", offer())
         store.set(f"identity/{self.rank}", json.dumps(identity))
         for rank in range(self.ranks):
             self._await(name, store, rank, f"identity/{rank}")
@@ -158,6 +165,9 @@ class Group:
             told = store.get(f"identity/{rank}")
             if (error := _difference(name, identity, told, self.rank, rank)) is not None:
                 differs = error
+        if workers:
+            offers = [store.get(f"cores/{rank}") for rank in range(self.ranks)]
+            self.cores = share_of(self.rank, offers, workers)
         opened = [rank for rank in others if self._opens(store, rank, differs)]
         store.set(f"compared/{self.rank}", json.dumps(opened))
         if differs is not None and self.rank:

@@ -84,8 +84,13 @@ class Lane:
         way = shapes.way(program.captures)
         return way is not Way.PYTHON and not self.plans.status(shapes.number)
 
+    @property
+    def has_lost(self) -> bool:
+        """Whether the program has ended with a rank."""
+        return isinstance(self.calls, Leader) and self.calls.fate.lost is not None
+
     def end_if_lost(self) -> None:
-        """Tell the other ranks that the program has ended, once no call is under way."""
+        """Tell the other ranks if it has, unless a call is under way, which does so at its end."""
         if isinstance(self.calls, Leader) and self._turn.acquire(blocking=False):
             try:
                 self.calls.end_if_lost()

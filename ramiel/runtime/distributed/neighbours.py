@@ -152,7 +152,7 @@ class Neighbours:
         except OSError:  # no memory is left, which connections do not need
             return ""
         segment.sign(self._token)
-        offered = {"machine": _machine(), "process": os.getpid(), "file": file}
+        offered = {"machine": machine(), "process": os.getpid(), "file": file}
         return json.dumps({**offered, "token": self._token.hex()})
 
     def open(self, rank: int, offer: bytes) -> bool:
@@ -161,7 +161,7 @@ class Neighbours:
             return False
         try:
             told: dict[str, Any] = json.loads(offer) if 0 < len(offer) <= _MOST_TOLD else {}
-            if told.get("machine") != _machine():
+            if told.get("machine") != machine():
                 return False
             process, file = int(told["process"]), int(told["file"])
             path = f"/proc/{process}/fd/{file}"
@@ -223,7 +223,7 @@ class _Life:
             os.close(file)
 
 
-def _machine() -> str:
+def machine() -> str:
     """What the processes have in common that see each other's files, and no others."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{boot} {os.stat('/proc/self/ns/pid').st_ino}"

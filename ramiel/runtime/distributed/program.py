@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from queue import SimpleQueue
 from typing import Any, ClassVar
@@ -31,6 +32,7 @@ from ramiel.runtime.distributed.group import (
 from ramiel.runtime.distributed.lane import Common, Lane
 from ramiel.runtime.distributed.leader import Fate, Leader
 from ramiel.runtime.distributed.messages import Remote, slots_of
+from ramiel.runtime.distributed.shares import Cores, keep_to, kept_to
 from ramiel.runtime.locks import Lock
 from ramiel.runtime.program import Program
 from ramiel.runtime.replay.plans import is_replayed, key_of
@@ -80,6 +82,8 @@ class DistributedProgram(Program):
         """None so far, or that of ordinary calls, and those of streams."""
         self._free: SimpleQueue[Lane] = SimpleQueue()
         """Those of streams that no call is made on."""
+        self._cores: Cores | None = None
+        """Those that this rank keeps to while it serves or streams."""
         self._connecting = Lock()
 
     def connect(self) -> int:
@@ -94,7 +98,8 @@ class DistributedProgram(Program):
             if not self._lanes and place is not None:
                 self._check_number_of(place)
                 if place.ranks > 1:
-                    self._lanes = self._lanes_of(self._group(place))
+                    group = self._group(place)
+                    self._cores, self._lanes = group.cores, self._lanes_of(group)
                     for lane in self._lanes[1:]:
                         self._free.put(lane)
             return place.rank if place is not None else 0
@@ -111,7 +116,8 @@ class DistributedProgram(Program):
         slots = slots_of(self.remote, place.ranks)
         overlapping = self.streaming.limits()[1] if self.streaming.way == "pipeline" else 0
         limit_s, name = time_limit(os.environ), type(self).__name__
-        return Group(name, place, limit_s, self.identity(), slots, 1 + overlapping)
+        workers = [self.ranks.count(rank) for rank in range(place.ranks)]
+        return Group(name, place, limit_s, self.identity(), slots, 1 + overlapping, workers)
 
     def _lanes_of(self, group: Group) -> list[Lane]:
         name, fate = type(self).__name__, Fate()
@@ -158,15 +164,16 @@ class DistributedProgram(Program):
             threading.Thread(target=self._serve_beside, args=(lane,), daemon=True)
             for lane in self._lanes[1:]
         ]
-        for thread in threads:
-            thread.start()
-        try:
-            self._lanes[0].serve(self)
-        finally:
-            for lane in self._lanes:
-                lane.calls.end()
+        with kept_to(self._cores):
             for thread in threads:
-                thread.join(PATIENCE_S)
+                thread.start()
+            try:
+                self._lanes[0].serve(self)
+            finally:
+                for lane in self._lanes:
+                    lane.calls.end()
+                for thread in threads:
+                    thread.join(PATIENCE_S)
 
     def _serve_beside(self, lane: Lane) -> None:
         with suppress(RankLost):  # which ends the first lane, too
@@ -179,10 +186,10 @@ class DistributedProgram(Program):
     def _run_on(self, lane: Lane, samples: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         try:
             return lane.run(self, samples)
-        except RankLost:
-            for other in self._lanes:
-                other.end_if_lost()
-            raise
+        finally:
+            if lane.has_lost:
+                for other in self._lanes:
+                    other.end_if_lost()
 
     def _run_beside(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs of a call that overlaps with others."""
@@ -203,7 +210,8 @@ class DistributedProgram(Program):
         if is_free and max(self.ranks, default=0):
             self.connect()
             if streaming.way == "pipeline" and len(self._lanes) > 1:
-                way = Requests(self._run_beside, len(self._lanes) - 1)
+                keep = partial(keep_to, self._cores)
+                way = Requests(self._run_beside, len(self._lanes) - 1, keep)
                 return in_order(way, requests, streaming.limits()[1], return_exceptions)
             if self._lanes:
                 way = "calls" if self.batch == 1 else "batches"
@@ -242,5 +250,5 @@ class DistributedProgram(Program):
             lane.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_lanes", "_free", "_connecting")
+        own = ("_lanes", "_free", "_cores", "_connecting")
         return {name: value for name, value in super().__getstate__().items() if name not in own}

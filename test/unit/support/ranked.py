@@ -312,6 +312,8 @@ def streamed(program: Ranks) -> None:
     endless.close()  # pyright: ignore
     check(program, 1)
     assert right(program.stream(requests, threads=2))
+    keeps_to = program._cores or ()  # pyright: ignore[reportPrivateUsage]
+    assert len(keeps_to) == len(os.sched_getaffinity(0)) // 2  # of which there may be one
     beside = program._lanes[1:]  # pyright: ignore[reportPrivateUsage]
     assert len(beside) == (3 if isinstance(program, Piped | PipedQuickly) else 0)
     assert all(last_call(lane) > 24 for lane in beside), "calls overlap"

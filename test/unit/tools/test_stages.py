@@ -154,6 +154,14 @@ def _twice(model: onnx.ModelProto) -> None:
     model.configuration.add(name="ours", num_devices=1)
 
 
+def _no_devices(model: onnx.ModelProto) -> None:
+    model.configuration[0].num_devices = 0
+
+
+def _less_than_none(model: onnx.ModelProto) -> None:
+    model.configuration[0].num_devices = -(2**31)
+
+
 def _unknown(model: onnx.ModelProto) -> None:
     _joined(model).device_configurations[0].configuration_id = "x\n" * 200
 
@@ -184,6 +192,8 @@ def _no_configuration(model: onnx.ModelProto) -> None:
     ("change", "message"),
     [
         (_unnamed, "a device configuration of the model has no name"),
+        (_no_devices, "the device configuration 'ours' has 0 devices: at least 1"),
+        (_less_than_none, "has -2147483648 devices: at least 1"),
         (_twice, "two device configurations have the name 'ours'"),
         (
             _unknown,
