@@ -6,7 +6,8 @@ Each model is compiled for two ranks of one worker: as a pipeline, in batches of
 --objective throughput chooses, with costs that are measured just before. Programs are run by
 torchrun on this machine. Rank 0 checks each result against the serial form, bit for bit, and
 streams and calls the serial form in turns, for a second each. The ranks share memory, unless
-RAMIEL_SHARED_MEMORY=0 has gloo connect them.
+RAMIEL_SHARED_MEMORY=0 has gloo connect them, or `--rate 1gbit` a link between two namespaces
+(shaped.py).
 """
 
 from __future__ import annotations
@@ -23,14 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from opened import opened
-from ranks import TOLD, told_by
+from ranks import TOLD, told_by, way_of
 
 from ramiel.analysis.streaming import steady
 from ramiel.compiler import compile_model, program_of
 from ramiel.pipelines import Options
 from ramiel.programs.files import write_program
 from ramiel.runtime import Program
-from ramiel.runtime.distributed.neighbours import VARIABLE
 from ramiel.runtime.measure import random_inputs, same_bits
 from ramiel.runtime.outputs import as_tuple
 from ramiel.tools.options import link_of
@@ -48,7 +48,7 @@ REQUESTS = 4
 """Different requests, which are taken in turns."""
 
 
-def compared(model: Path, way: str, link: str, folder: Path) -> dict[str, Any]:
+def compared(model: Path, way: str, link: str, folder: Path, rate: str | None) -> dict[str, Any]:
     """A model's program that streams in a way: what is predicted, and what is measured."""
     options = Options(workers=1, executor="distributed", ranks=2, link=link_of(link), profile=True)
     made = compile_model(model, replace(options, **WAYS[way]))
@@ -68,7 +68,7 @@ def compared(model: Path, way: str, link: str, folder: Path) -> dict[str, Any]:
         "messages": len(program.crossings),
         "predicted": found.interval / 1e3,
         "predicted_latency": found.latency / 1e3,
-        **told_by(program.ranks, Path(__file__), path),
+        **told_by(program.ranks, Path(__file__), path, rate),
     }
 
 
@@ -131,6 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--link", default="10Gbit,30us")
+    parser.add_argument("--rate", help="of a link between namespaces, as tc takes it: 1gbit")
     parser.add_argument("--ways", default=",".join(WAYS))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--program", type=Path, help=argparse.SUPPRESS)
@@ -143,11 +144,11 @@ def main() -> None:
         for way in options.ways.split(","):
             with tempfile.TemporaryDirectory() as folder:
                 os.environ["RAMIEL_CACHE_DIR"] = folder
-                rows.append(compared(model, way, options.link, Path(folder)))
+                found = compared(model, way, options.link, Path(folder), options.rate)
+                rows.append(found)
             print(rows[-1], flush=True)
     if options.out is not None:
-        way = "gloo" if os.environ.get(VARIABLE) == "0" else "shared memory"
-        document = {"link": options.link, "way": way, "streams": rows}
+        document = {"link": options.link, "way": way_of(options.rate), "streams": rows}
         options.out.write_text(json.dumps(document, indent=1) + "\n")
 
 

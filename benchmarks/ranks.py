@@ -8,8 +8,8 @@ machine's speed differs from minute to minute, and so a few times. It is run by 
 machine; rank 0 checks its results against the serial form, bit for bit, and times both in turns, a
 burst each: costs are those of calls that follow each other, too, and lower quartiles, as
 disturbances only make runs longer. The ranks share memory, unless RAMIEL_SHARED_MEMORY=0 has gloo
-connect them; the link is that of `torchrun ... -m ramiel.runtime.distributed.links` in the same
-way.
+connect them, or `--rate 1gbit` a link between two namespaces (shaped.py); --link is that of
+`torchrun ... -m ramiel.runtime.distributed.links` in the same way.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import shaped
 from opened import opened
 
 from ramiel.compiler import compile_model, program_of
@@ -42,7 +43,9 @@ ROUNDS, BURST = 12, 20
 TOLD = "timed: "
 
 
-def predicted(model: Path, schedule: str, link: str, folder: Path) -> dict[str, Any]:
+def predicted(
+    model: Path, schedule: str, link: str, folder: Path, rate: str | None
+) -> dict[str, Any]:
     """A model's program of two ranks, what is simulated of it, and what it takes."""
     options = Options(
         workers=1,
@@ -62,18 +65,24 @@ def predicted(model: Path, schedule: str, link: str, folder: Path) -> dict[str, 
         "messages": len(program.crossings),
         "simulated": made.report.parallel_us / 1e3,
         "serial_simulated": made.report.serial_us / 1e3,
-        **told_by(program.ranks, Path(__file__), path),
+        **told_by(program.ranks, Path(__file__), path, rate),
     }
 
 
-def told_by(ranks: int, script: Path, program: Path) -> dict[str, Any]:
-    """What a script tells that so many ranks run with `--program`."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1"]
-    command += ["--nproc-per-node", str(ranks), str(script), "--program", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
-    told = [line for line in done.stdout.splitlines() if line.startswith(TOLD)]
-    assert done.returncode == 0 and len(told) == 1, done.stdout + done.stderr
-    return json.loads(told[0].removeprefix(TOLD))
+def told_by(ranks: int, script: Path, program: Path, rate: str | None) -> dict[str, Any]:
+    """What a script tells that so many ranks run with `--program`, on a link of some rate."""
+    command = [str(script), "--program", str(program)]
+    if rate is not None and ranks == shaped.RANKS:
+        text = shaped.run(rate, [sys.executable, *command])[0]
+    else:
+        start = ["-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node", str(ranks)]
+        done = subprocess.run(
+            [sys.executable, *start, *command], capture_output=True, text=True, timeout=LIMIT_S
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        text = done.stdout
+    (told,) = [line for line in text.splitlines() if line.startswith(TOLD)]
+    return json.loads(told.removeprefix(TOLD))
 
 
 def run(path: Path) -> None:
@@ -95,6 +104,13 @@ def run(path: Path) -> None:
     print(TOLD + json.dumps(told))
 
 
+def way_of(rate: str | None) -> str:
+    """What connects ranks."""
+    if rate is not None:
+        return f"a link of {rate}"
+    return "gloo" if os.environ.get(VARIABLE) == "0" else "shared memory"
+
+
 def typical(tries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The try whose measured time is nearest to the median of all in relation to what was
     simulated, and that relation for all, of the program and of its serial form."""
@@ -110,6 +126,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--link", default="10Gbit,30us")
     parser.add_argument("--schedule", default="linear")
+    parser.add_argument("--rate", help="of a link between namespaces, as tc takes it: 1gbit")
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--program", type=Path, help=argparse.SUPPRESS)
@@ -123,11 +140,12 @@ def main() -> None:
         for _ in range(options.times):
             with tempfile.TemporaryDirectory() as folder:
                 os.environ["RAMIEL_CACHE_DIR"] = folder
-                tries.append(predicted(model, options.schedule, options.link, Path(folder)))
+                found = predicted(model, options.schedule, options.link, Path(folder), options.rate)
+                tries.append(found)
             print(tries[-1], flush=True)
         rows.append(typical(tries))
     if options.out is not None:
-        way = "gloo" if os.environ.get(VARIABLE) == "0" else "shared memory"
+        way = way_of(options.rate)
         document = {"link": options.link, "way": way, "programs": rows}
         options.out.write_text(json.dumps(document, indent=1) + "\n")
 
