@@ -107,7 +107,8 @@ class Leader(Calls):
             self._own_slot.send()
         for rank in self.partners:
             if rank not in self._slots:
-                self._send(header, rank)
+                with suppress(RankLost):  # which its report says: the others take part
+                    self._send(header, rank)
 
     def outcome(self, failure: BaseException | None) -> BaseException | None:
         """What to raise for the call that was announced, once all ranks have reported on it."""
