@@ -90,6 +90,7 @@ class Leader(Calls):
     def lose(self, lost: RankLost) -> None:
         """The program has ended with an error: no other call can be made."""
         self.fate.lost = self.fate.lost or lost
+        self._open_gates()
         self.end_if_lost()
 
     def end_if_lost(self) -> None:
