@@ -96,9 +96,11 @@ class Calls:
 
     def _finish(self, channels: RankChannels) -> None:
         failures: list[RuntimeError] = []
-        for channel in list(vars(channels).values()):
+        ours = list(vars(channels).values())
+        for channel in ours:
             if isinstance(channel, Sender):
-                channel.stop()  # if it has not sent
+                channel.stop()  # if it has not sent: what others say may follow from it
+        for channel in ours:
             if isinstance(channel, Receiver):
                 channel.finish()
                 if isinstance(channel.error, RuntimeError):

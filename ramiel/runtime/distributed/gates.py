@@ -44,7 +44,7 @@ class Gate:
             self._count[0] = number
 
     def open(self) -> None:
-        """Lets all calls enter, for one before them may never come: the program ends. Idempotent."""
+        """Lets all calls enter, for one before may never come: the program ends. Idempotent."""
         with self._opening:
             if not self._is_open:
                 self._count[0] += _AHEAD  # whoever sleeps looks again soon
