@@ -82,7 +82,9 @@ class Lane:
 
     def _will_tape(self, shapes: Shapes, program: DistributedProgram) -> bool:
         way = shapes.way(program.captures)
-        return way is not Way.PYTHON and not self.plans.status(shapes.number)
+        if way is Way.PYTHON or self.plans.status(shapes.number):
+            return False
+        return not self.plans.why_not_taped(program, way)
 
     @property
     def has_lost(self) -> bool:

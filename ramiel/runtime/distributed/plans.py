@@ -74,16 +74,20 @@ class RankPlans:
                 return "weights have changed"
         if call.way is Way.PYTHON:
             return ""
+        found = self._plans.get(call.shapes)
+        if found is not None and not has_any_global_hook():
+            return found
+        return self.why_not_taped(program, call.way) or None
+
+    def why_not_taped(self, program: Program, way: Way) -> str:
+        """Why workers without a plan run in Python; empty if they are taped."""
         if has_any_global_hook():
             return "all modules have hooks"
-        found = self._plans.get(call.shapes)
-        if found is not None:
-            return found
         if any(map(has_hooks, program.children())):
             return "a layer has hooks"
         if native() is None:
             return why_not()
-        return None if program.captures or call.way is Way.CAPTURE else why_not_unasked()
+        return "" if program.captures or way is Way.CAPTURE else why_not_unasked()
 
     def ready(self, announced: Announced) -> RankPlan | None:
         """The plan for a call, if find() would return that, and its steps do not call Python."""

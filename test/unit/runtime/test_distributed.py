@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from ranked import Ranked, check, given, weights
 from torch import Tensor
 
-from ramiel.runtime.distributed.channels import Port
+from ramiel.runtime.distributed.channels import Port, Way
 from ramiel.runtime.distributed.group import Place, RankLost, time_limit
 from ramiel.runtime.distributed.messages import (
     HEADER,
@@ -36,6 +36,7 @@ from ramiel.runtime.distributed.messages import (
     header_buffer,
     header_of,
 )
+from ramiel.runtime.distributed.plans import RankPlans
 from ramiel.runtime.measure import same_bits
 
 pytestmark = pytest.mark.timeout(240)
@@ -287,6 +288,17 @@ def test_the_default_place_is_this_machine() -> None:
 def test_places_that_are_none(name: str, value: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         Place.of({"RANK": "1", "WORLD_SIZE": "2", name: value})
+
+
+def test_calls_that_will_not_be_taped_need_not_wait_for_each_other() -> None:
+    with Ranked(weights()) as program:
+        plans = RankPlans()
+        assert not plans.why_not_taped(program, Way.REPLAY)
+        program.captures = False
+        assert plans.why_not_taped(program, Way.REPLAY)
+        assert not plans.why_not_taped(program, Way.CAPTURE)
+        program.conv1.register_forward_hook(lambda *_: None)
+        assert plans.why_not_taped(program, Way.CAPTURE) == "a layer has hooks"
 
 
 class WireToLost:
