@@ -69,13 +69,18 @@ class Calls:
         self.wire.call.value = call.number
 
     def end(self) -> None:
-        """There are no more calls. Idempotent."""
+        """There are no more calls; those under way go on. Idempotent."""
         if self._ended.is_set():
             return
         self._ended.set()
+        self._open_gates()
         self._leave()
         for thread in self._threads:  # which may be in PyTorch, as nothing may when Python exits
             thread.join(PATIENCE_S)
+
+    def _open_gates(self) -> None:
+        for gate in self.gates:
+            gate.open()
 
     def _leave(self) -> None:
         """Say that there are no more calls, as rank 0 does."""
@@ -91,9 +96,11 @@ class Calls:
 
     def _finish(self, channels: RankChannels) -> None:
         failures: list[RuntimeError] = []
-        for channel in list(vars(channels).values()):
+        ours = list(vars(channels).values())
+        for channel in ours:
             if isinstance(channel, Sender):
-                channel.stop()  # if it has not sent
+                channel.stop()  # if it has not sent: what others say may follow from it
+        for channel in ours:
             if isinstance(channel, Receiver):
                 channel.finish()
                 if isinstance(channel.error, RuntimeError):

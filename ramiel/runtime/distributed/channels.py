@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -81,6 +80,8 @@ class Port:
         self.buffer = header_buffer() if self._fixed is None else self._fixed.buffer
         self.sent: list[tuple[Any, Tensor, int]] = []
         """What is under way, its memory, and the rank it goes to."""
+        self._lost: RankLost | None = None
+        """Why a receiver gets nothing any more."""
         self.awaited: Any = None
         self.channel: Channel | None = None
         """That of the current call, once that is opened."""
@@ -152,7 +153,10 @@ class Port:
         if self._slot is not None:
             self._slot.send()
         for rank in self._far:
-            self.sent.append((self.wire.send(buffer, rank, tag), buffer, rank))
+            try:
+                self.sent.append((self.wire.send(buffer, rank, tag), buffer, rank))
+            except RankLost as error:  # the others get it nevertheless
+                self._lost = error
 
     # --- steps of plans, with the plan's tensor ---
 
@@ -208,11 +212,13 @@ class Port:
         return self._slot.quick(kind, header)
 
     def flush(self) -> None:
-        """Until all is sent."""
+        """Until all is sent. RankLost."""
         while self.sent:
             work, _, rank = self.sent[-1]
             self.wire.wait(work, rank, f'sends "{self.remote.name}"')
             self.sent.pop()
+        if self._lost is not None:
+            raise self._lost
 
 
 class Sender(Channel):
@@ -253,8 +259,7 @@ class Sender(Channel):
         with self._lock:
             if not self._said and self._call.is_open:
                 self._said = True
-                with suppress(RankLost):  # which flush() says
-                    self._port.stop(self._call.number, self._call.cause)
+                self._port.stop(self._call.number, self._call.cause)
 
 
 class Receiver(Channel):

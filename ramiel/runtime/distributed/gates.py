@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from ctypes import addressof, c_int64, c_uint32
 
+from ramiel.runtime.locks import Lock
 from ramiel.runtime.replay.native import Kind, native
 from ramiel.runtime.replay.tape import Quick
 
 _MOMENT_MS = 20
+_AHEAD = 1 << 30
 
 
 class Gate:
@@ -24,6 +26,7 @@ class Gate:
     def __init__(self) -> None:
         self._count = (c_uint32 * 2)()  # native/messages.h
         """How many calls have left, and how many threads sleep."""
+        self._is_open, self._opening = False, Lock()
         library = native()
         self._functions = None if library is None else library.functions
 
@@ -39,6 +42,13 @@ class Gate:
             self._functions.ramiel_gate_leave(self._count, number)
         elif self._count[0] == number - 1:
             self._count[0] = number
+
+    def open(self) -> None:
+        """Lets all calls enter, for one before may never come: the program ends. Idempotent."""
+        with self._opening:
+            if not self._is_open:
+                self._count[0] += _AHEAD  # whoever sleeps looks again soon
+            self._is_open = True
 
     def _may_enter(self, number: int) -> bool:
         if self._functions is not None:

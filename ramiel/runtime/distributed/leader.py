@@ -90,6 +90,7 @@ class Leader(Calls):
     def lose(self, lost: RankLost) -> None:
         """The program has ended with an error: no other call can be made."""
         self.fate.lost = self.fate.lost or lost
+        self._open_gates()
         self.end_if_lost()
 
     def end_if_lost(self) -> None:
@@ -107,7 +108,8 @@ class Leader(Calls):
             self._own_slot.send()
         for rank in self.partners:
             if rank not in self._slots:
-                self._send(header, rank)
+                with suppress(RankLost):  # which its report says: the others take part
+                    self._send(header, rank)
 
     def outcome(self, failure: BaseException | None) -> BaseException | None:
         """What to raise for the call that was announced, once all ranks have reported on it."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from ramiel.runtime.inputs import Dim
 from ramiel.runtime.replay.steps import is_dense
@@ -162,10 +163,10 @@ def header_buffer() -> Tensor:
     return torch.zeros(HEADER, dtype=torch.uint8)
 
 
-def header_of(remote: Remote, number: int, value: object) -> Header:
+def header_of(remote: Remote, number: int, value: Any) -> Header:
     """That of a value. TypeError or ValueError if the channel cannot send it."""
-    if type(value) is not Tensor or value.dtype is not remote.dtype:
-        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+    if type(value) not in (Tensor, Parameter) or value.dtype is not remote.dtype:
+        kind = value.dtype if type(value) is Tensor else type(value).__name__
         raise TypeError(f'channel "{remote.name}" sends {remote.dtype}, not {kind}')
     if value.dim() > MOST_DIMS:
         raise ValueError(

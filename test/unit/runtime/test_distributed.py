@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -20,10 +22,13 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from ranked import Ranked, check, given, weights
+from torch import Tensor
 
-from ramiel.runtime.distributed.group import Place, time_limit
+from ramiel.runtime.distributed.channels import Port
+from ramiel.runtime.distributed.group import Place, RankLost, time_limit
 from ramiel.runtime.distributed.messages import (
     HEADER,
+    STOPPED,
     BadMessage,
     Header,
     Remote,
@@ -282,6 +287,41 @@ def test_the_default_place_is_this_machine() -> None:
 def test_places_that_are_none(name: str, value: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         Place.of({"RANK": "1", "WORLD_SIZE": "2", name: value})
+
+
+class WireToLost:
+    """Connections of rank 0, of which that to rank 1 is lost."""
+
+    rank = 0
+    neighbours = SimpleNamespace(ranks=())
+
+    def __init__(self) -> None:
+        self.sent: list[Tensor] = []
+
+    def slot(self, rank: int, number: int) -> None:
+        return None
+
+    def send(self, buffer: Tensor, rank: int, tag: int) -> None:
+        if rank == 1:
+            raise RankLost("rank 1 is lost", 1)
+        self.sent.append(buffer.clone())
+
+    def wait(self, work: None, rank: int, what: str) -> None:
+        pass
+
+
+@pytest.mark.parametrize("shape", [(3,), (None,)])
+def test_a_lost_receiver_keeps_nothing_from_the_others(shape: tuple[int | None]) -> None:
+    """They would wait for it until their time is over, and rank 0 for them."""
+    wire: Any = WireToLost()
+    port = Port(Remote("a", torch.float32, shape, 0, (1, 2)), 0, wire)
+    port.send(7, torch.tensor([1.0, 2.0, 3.0]))
+    assert torch.cat(wire.sent)[-12:].view(torch.float32).tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(RankLost, match="rank 1 is lost"):
+        port.flush()
+    wire.sent.clear()
+    port.stop(8, 1)
+    assert [Header.read(buffer[:HEADER]).kind for buffer in wire.sent] == [STOPPED]
 
 
 # messages

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from ramiel.runtime import (
     Channels,
@@ -212,6 +213,10 @@ def check(program: Ranks, seed: int) -> None:
     assert all(same_bits(got, want) for got, want in pairs)
 
 
+class Odd(Tensor):
+    """What cannot be sent to other ranks."""
+
+
 def calls(program: Ranks) -> None:
     """Equal results, errors that leave nothing behind, and calls from several threads; inputs are
     of so few shapes that most calls are replayed."""
@@ -224,6 +229,14 @@ def calls(program: Ranks) -> None:
                 print(error, flush=True)
             else:
                 raise AssertionError
+    x, i = given(1)
+    try:
+        program(x, i.as_subclass(Odd))
+    except TypeError as error:
+        assert str(error) == 'channel "i" sends torch.int64, not Odd', error
+    else:
+        raise AssertionError
+    assert all(map(same_bits, program(x, Parameter(i, requires_grad=False)), program.serial(x, i)))
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda seed: check(program, seed), range(30)))
     assert program.capture_status(*given(1)) == "captured"
