@@ -114,10 +114,14 @@ class DistributedProgram(Program):
 
     def _group(self, place: Place) -> Group:
         slots = slots_of(self.remote, place.ranks)
-        overlapping = self.streaming.limits()[1] if self.streaming.way == "pipeline" else 0
         limit_s, name = time_limit(os.environ), type(self).__name__
         workers = [self.ranks.count(rank) for rank in range(place.ranks)]
-        return Group(name, place, limit_s, self.identity(), slots, 1 + overlapping, workers)
+        return Group(name, place, limit_s, self.identity(), slots, 1 + self._overlapping, workers)
+
+    @property
+    def _overlapping(self) -> int:
+        """How many calls of a stream are under way at a time, if they overlap."""
+        return self.streaming.limits()[1] if self.streaming.way == "pipeline" else 0
 
     def _lanes_of(self, group: Group) -> list[Lane]:
         name, fate = type(self).__name__, Fate()
@@ -144,6 +148,7 @@ class DistributedProgram(Program):
             "version of PyTorch": torch.__version__,
             "source": hashlib.sha256(source.encode()).hexdigest(),
             "weights": self._weights.digest(),
+            "number of calls at a time": str(self._overlapping),
         }
 
     def _ports_of(self, wire: Wire) -> list[Port]:
