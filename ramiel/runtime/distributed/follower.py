@@ -103,7 +103,10 @@ class Follower(Calls):
             if told.numel():
                 works.append(self.wire.send(told, 0, REASON))
             for work in works:
-                self.wire.wait(work, 0, "reports on a call")
+                if is_lost:  # which rank 0 may have noticed before, and waits for no report
+                    work.wait(timedelta(seconds=HEARD_S))
+                else:
+                    self.wire.wait(work, 0, "reports on a call")
         except RuntimeError:
             if not is_lost:
                 raise

@@ -64,6 +64,9 @@ class Leader(Calls):
         """1 while a quick call (quick.py) is announced and not over."""
         self._has_said_end = False
         self._under_way: list[tuple[Any, Tensor, int]] = []
+        self._unheard: dict[int, tuple[Any, Tensor] | None] = {}
+        """The ranks that have not reported on the last call, but for those on this machine; and
+        what takes their reports once nobody waits for them."""
         for rank in self.partners:
             self._start(self._beat, rank)
 
@@ -106,10 +109,10 @@ class Leader(Calls):
         if self._own_slot is not None:
             header.write(self._own_slot.buffer)
             self._own_slot.send()
-        for rank in self.partners:
-            if rank not in self._slots:
-                with suppress(RankLost):  # which its report says: the others take part
-                    self._send(header, rank)
+        self._unheard = {rank: None for rank in self.partners if rank not in self._slots}
+        for rank in self._unheard:
+            with suppress(RankLost):  # which its report says: the others take part
+                self._send(header, rank)
 
     def outcome(self, failure: BaseException | None) -> BaseException | None:
         """What to raise for the call that was announced, once all ranks have reported on it."""
@@ -167,6 +170,7 @@ class Leader(Calls):
             return Header.read(slot.buffer)
         buffer = header_buffer()
         self.wire.wait(self.wire.receive(buffer, rank, REPORTED), rank, what)
+        del self._unheard[rank]
         return Header.read(buffer)
 
     def _send(self, header: Header, rank: int) -> None:
@@ -192,6 +196,10 @@ class Leader(Calls):
         """Tell the others, and wait until they have heard: what is sent may be lost with a
         connection that ends before."""
         self._under_way.clear()
+        for rank in self._unheard:  # it goes on once its report is taken
+            buffer = header_buffer()
+            with suppress(RankLost):
+                self._unheard[rank] = self.wire.receive(buffer, rank, REPORTED), buffer
         answers: list[tuple[Any, Tensor]] = []
         for rank in self.partners:
             try:

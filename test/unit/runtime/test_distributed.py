@@ -79,6 +79,7 @@ def started(
             subprocess.Popen(
                 [sys.executable, str(SUPPORT / "ranked.py"), scenario],
                 env={**environment, "RANK": str(rank)},
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -163,6 +164,19 @@ def test_streams_run_on_all_ranks_until_one_is_lost(scenario: str, shares_memory
         code, told = ranks[0].outcome()
         assert line == "streaming\n", told
         assert code == 1 and "RankLost: rank 1 is lost to rank 0, which" in told
+
+
+@pytest.mark.parametrize("shares_memory", [True, False])
+def test_others_end_although_rank_0_lives_on(shares_memory: bool) -> None:
+    """They wait for nothing that it does no longer: they would until their time is over."""
+    with started("outlived", ranks=3, limit_s=2 * LIMIT_S, shares_memory=shares_memory) as ranks:
+        out = ranks[0].process.stdout
+        assert out is not None and out.readline() == "streaming\n"
+        os.kill(ranks[1].process.pid, signal.SIGKILL)
+        assert "RankLost: rank 1 is lost" in out.readline()
+        code, told = ranks[2].outcome()
+        assert code == 1 and "rank 1 is lost" in told, told
+        assert ranks[0].process.poll() is None
 
 
 @pytest.mark.parametrize(("victim", "shares_memory"), [(0, True), (1, True), (1, False)])

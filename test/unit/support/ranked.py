@@ -185,7 +185,44 @@ class Batched(DistributedProgram):
         return a[0, :, 0].t()[i]
 
 
-Ranks = Ranked | Crossed | Batched
+class Chained(DistributedProgram):
+    """Three ranks, each of which doubles what it gets; streams have four calls under way."""
+
+    inputs = (Input("x", torch.float32, (4, 8)),)
+    outputs = ("y",)
+    channels = ("a", "b")
+    streaming = Streaming("pipeline", 3, 4)
+    ranks = (0, 1, 2)
+    remote = (
+        Remote("a", torch.float32, (4, 8), 0, (1,)),
+        Remote("b", torch.float32, (4, 8), 1, (2,)),
+        Remote("y", torch.float32, (4, 8), 2, (0,)),
+    )
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__(weights, workers=3)
+
+    def worker_0(self, ch: Channels) -> None:
+        x = ch.x.recv()
+        a = x * 2
+        ch.a.send(a)
+
+    def worker_1(self, ch: Channels) -> None:
+        a = ch.a.recv()
+        b = a * 2
+        ch.b.send(b)
+
+    def worker_2(self, ch: Channels) -> None:
+        b = ch.b.recv()
+        y = b * 2
+        ch.y.send(y)
+
+    @one_thread
+    def serial(self, x: Tensor) -> Tensor:
+        return x * 2 * 2 * 2
+
+
+Ranks = Ranked | Crossed | Batched | Chained
 
 
 def weights(seed: int = 0) -> Weights:
@@ -364,6 +401,19 @@ def batches(program: Ranks) -> None:
         pass
 
 
+def outlived(program: Ranks) -> None:
+    """Rank 0 goes on with something else once another one is lost."""
+    requests = [torch.full((4, 8), float(seed)) for seed in range(8)]
+    try:
+        for number, y in enumerate(program.stream(itertools.cycle(requests))):
+            assert torch.equal(y, requests[number % 8] * 8)
+            if number == 20:
+                print("streaming", flush=True)
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}", flush=True)
+    sys.stdin.read()
+
+
 def forever(program: Ranks) -> None:
     """Calls, the first of which the parent hears of, until a rank is lost."""
     check(program, 0)
@@ -459,6 +509,7 @@ def idle(program: Ranks) -> None:
 PROGRAMS = {
     "batches": Batched,
     "crossed": Crossed,
+    "outlived": Chained,
     "piped": Piped,
     "piped_quickly": PipedQuickly,
     "quick": Shared,
@@ -487,6 +538,7 @@ def main(scenario: str) -> None:
                     idle,
                     interrupted,
                     mixed,
+                    outlived,
                     quick,
                     streamed,
                 )
