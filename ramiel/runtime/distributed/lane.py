@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ramiel.runtime.channels import Channels, Stopped
 from ramiel.runtime.distributed.calls import Calls
@@ -43,6 +43,14 @@ class Common:
         taped."""
 
 
+class Asked(NamedTuple):
+    """A call that is to be made."""
+
+    samples: Samples
+    shapes: Shapes
+    way: Way
+
+
 class Lane:
     """What a rank needs for its part in calls of which one is made at a time. A stream of requests
     has several, whose calls overlap; other calls have one."""
@@ -74,11 +82,12 @@ class Lane:
         with self._turn:
             shapes = known.get(key)
             if shapes is not None and not self._will_tape(shapes, program):
-                return self._run(program, calls, samples, shapes, shapes.way(program.captures))
+                asked = Asked(samples, shapes, shapes.way(program.captures))
+                return self._run(program, calls, asked)
             with self.common.first:
                 shapes = known.get(key)
                 way = Way.PYTHON if shapes is None else shapes.way(program.captures)
-                return self._run(program, calls, samples, shapes or known.new(key), way)
+                return self._run(program, calls, Asked(samples, shapes or known.new(key), way))
 
     def _will_tape(self, shapes: Shapes, program: DistributedProgram) -> bool:
         way = shapes.way(program.captures)
@@ -99,35 +108,21 @@ class Lane:
             finally:
                 self._turn.release()
 
-    def _run(
-        self,
-        program: DistributedProgram,
-        calls: Leader,
-        samples: Samples,
-        shapes: Shapes,
-        way: Way,
-    ) -> Outputs:
+    def _run(self, program: DistributedProgram, calls: Leader, asked: Asked) -> Outputs:
         try:
-            outputs = self._run_quickly(program, calls, samples, Announced(0, shapes.number, way))
+            outputs = self._run_quickly(program, calls, asked)
             if outputs is None:
-                return self._run_anyhow(program, calls, samples, shapes, way)
-            shapes.in_python = dict(calls.in_python)
+                return self._run_anyhow(program, calls, asked)
+            asked.shapes.in_python = dict(calls.in_python)
             return _by_sample(program, outputs)
         except Again:
-            return self._run_anyhow(program, calls, samples, shapes, Way.PYTHON)
+            return self._run_anyhow(program, calls, asked._replace(way=Way.PYTHON))
 
-    def _run_anyhow(
-        self,
-        program: DistributedProgram,
-        calls: Leader,
-        samples: Samples,
-        shapes: Shapes,
-        way: Way,
-    ) -> Outputs:
+    def _run_anyhow(self, program: DistributedProgram, calls: Leader, asked: Asked) -> Outputs:
         """Make a call on all ranks. Again if it has to be made in Python."""
         with calls.numbered() as number:
-            call = Call(Announced(number, shapes.number, way), 0)
-            part = Part(program, self, call, samples)
+            call = Call(Announced(number, asked.shapes.number, asked.way), 0)
+            part = Part(program, self, call, asked.samples)
         results: list[Any] = []
 
         def run(_: Channels) -> None:
@@ -143,8 +138,8 @@ class Lane:
                     raise raised
             finally:
                 del failure, raised  # their tracebacks hold this frame: break the cycle
-            if way is not Way.PYTHON:
-                shapes.in_python = dict(calls.in_python)
+            if asked.way is not Way.PYTHON:
+                asked.shapes.in_python = dict(calls.in_python)
 
         # In a thread of its own, where no Ctrl-C comes: that stops the workers, and the call ends
         # as any other that fails.
@@ -152,22 +147,23 @@ class Lane:
         return _by_sample(program, results)
 
     def _run_quickly(
-        self, program: DistributedProgram, calls: Leader, samples: Samples, announced: Announced
+        self, program: DistributedProgram, calls: Leader, asked: Asked
     ) -> list[Any] | None:
         """The outputs of a call that is made without Python; None if it cannot be."""
+        announced = Announced(0, asked.shapes.number, asked.way)
         plan = self.plans.ready(announced) if calls.are_shared else None
         if plan is None:
             return None
         if announced.way not in plan.quick:
             ports = {port.remote.name: port for port in calls.ports}
-            names = enumerate(chain.from_iterable(program._inputs[: len(samples)]))  # pyright: ignore
+            names = enumerate(chain.from_iterable(program._inputs[: len(asked.samples)]))  # pyright: ignore
             inputs = [(place, ports[name]) for place, name in names if name in ports]
             plan.quick[announced.way] = Caller(calls, plan, announced, inputs)
 
         def settle(function: Callable[[], None]) -> None:
             self._caller.run(Channels(()), [lambda _: function()], apart=True)
 
-        inputs = list(chain.from_iterable(samples))
+        inputs = list(chain.from_iterable(asked.samples))
         return plan.quick[announced.way].call(inputs, self.plans, settle)
 
     # --- other ranks ---

@@ -131,9 +131,8 @@ class Leader(Calls):
         errors = [error for error in told if error is not None]
         if interrupt := next((e for e in errors if not isinstance(e, Exception)), None):
             return interrupt
-        if lost is not None:
-            lost = self.fate.lost or lost
-            return RankLost(str(lost), lost.rank if isinstance(lost, RankLost) else 0)
+        if lost is not None and (first := self.fate.lost) is not None:
+            return RankLost(str(first), first.rank)
         # What has failed by itself, before what was stopped since something else had failed.
         return min(errors, key=urgency, default=None)
 

@@ -21,7 +21,8 @@ import torch
 from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
-from ranked import Ranked, check, given, weights
+from ranked import check
+from ranked_programs import Ranked, given, weights
 from torch import Tensor
 
 from ramiel.runtime.distributed.channels import Port, Way
